@@ -1,0 +1,52 @@
+"""A credential and its secret, which shows itself to nobody by accident."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+class Secret:
+    """A secret that prints as four stars; `reveal` is the one way to its text.
+
+    Clients take one line of printable ASCII and some cut blanks at its end (measured: pip cannot send
+    `€`, uv trims), so anything else raises ValueError here rather than a 401 there.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        if not text or not text.isascii() or not text.isprintable() or text != text.strip():
+            raise ValueError("a secret must be one line of printable ASCII without blanks at its ends")
+        self._text = text
+
+    def reveal(self) -> str:
+        """The secret's text: for the answer to a client and the request to a service, nothing else."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "****"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> Literal[""]:
+        raise TypeError("a secret is never pickled or copied")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a provider obtained: the words to answer with, and who is behind them.
+
+    `expires_at` is the token's real end in UTC, or None when nobody knows one. `source` names the way it
+    was obtained (`azure-cli`, `env:NAME`), `account` and `tenant` whom it belongs to, where known.
+    """
+
+    username: str
+    secret: Secret
+    expires_at: datetime | None
+    source: str
+    account: str | None = None
+    tenant: str | None = None

@@ -1,0 +1,188 @@
+"""Which feed a question is about: Feed, Realm, FeedTable and its one decision, `match`.
+
+A feed is a URL prefix; a realm is the authority that one credential is good for. The realm, not the URL,
+is the key of trust: Azure's file links carry GUIDs instead of names, Google's lie outside `simple/`.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from broker.core.urls import Host, Origin, Service, Url
+
+READ = "read"
+PUBLISH = "publish"
+
+DEFAULT_IDENTITY = "default"
+"""The identity of a feed that says nothing of who signs in: the default of its whole realm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Realm:
+    """The authority one credential is good for, such as an Azure DevOps organisation or an origin."""
+
+    provider: str
+    authority: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.authority}"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotKey:
+    """What makes two credentials different: realm, who signs in, what it may do, which kind of token."""
+
+    realm: Realm
+    identity: str
+    scope: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A place that package clients ask about, and whose credential it takes.
+
+    `prefixes`: the configured URL first, then every other spelling it answers to. `username`: the only one
+    that this feed answers, or None where the server ignores it. `settings` are the provider's own.
+    `configured` is false for a feed learned from a question about a host that names its provider.
+    """
+
+    name: str
+    realm: Realm
+    prefixes: tuple[Url, ...]
+    identity: str = DEFAULT_IDENTITY
+    kind: str = "password"
+    scope: str = READ
+    username: str | None = None
+    configured: bool = True
+    verify: bool = True
+    settings: object = field(default=None, compare=False)
+
+    @property
+    def url(self) -> Url:
+        """The URL it was configured or first asked with."""
+        return self.prefixes[0]
+
+    def key(self, scope: str | None = None) -> SlotKey:
+        """The slot of this feed's credential; `scope` where the question needs another than the feed's own."""
+        return SlotKey(self.realm, self.identity, scope or self.scope, self.kind)
+
+    def answers(self, username: str | None) -> bool:
+        """True when this feed's credential may go with the username; none at all goes with any."""
+        return not username or self.username is None or self.username == username
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What a URL or host says of itself, read from a provider's documented URL shapes.
+
+    `prefixes` are all spellings of the feed's own URL, `roots` those of its whole realm; `name` is what a
+    person would call it. `scope` is PUBLISH for an upload address.
+    """
+
+    realm: Realm
+    name: str
+    prefixes: tuple[Url, ...]
+    roots: tuple[Url, ...]
+    scope: str = READ
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The feed that answers, and the slot that its credential is kept in."""
+
+    feed: Feed
+    key: SlotKey
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoMatch:
+    """No feed answers; `why` is one line for a person."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """Several feeds could answer, with different credentials."""
+
+    feeds: tuple[Feed, ...]
+
+
+Recognise = Callable[[Service], Recognised | None]
+Adopt = Callable[[Recognised], Feed | None]
+
+
+class FeedTable:
+    """All configured feeds, laid out so that a match costs the depth of a path, not the number of feeds.
+
+    `recognise` reads a service's own shape; `adopt` makes an unconfigured feed of it, or None where `auto`
+    does not cover its provider. Never changes after it was made.
+    """
+
+    def __init__(self, feeds: Iterable[Feed], recognise: Recognise, adopt: Adopt) -> None:
+        self.feeds = tuple(feeds)
+        self._recognise = recognise
+        self._adopt = adopt
+        self._by_prefix: defaultdict[Origin, dict[tuple[str, ...], Feed]] = defaultdict(dict)
+        self._by_realm: defaultdict[Realm, list[Feed]] = defaultdict(list)
+        self._by_host: defaultdict[str, list[Feed]] = defaultdict(list)
+        for feed in self.feeds:
+            self._by_realm[feed.realm].append(feed)
+            for url in feed.prefixes:
+                self._by_prefix[url.origin].setdefault(url.segments, feed)
+                self._by_host[url.origin.host].append(feed)
+
+    def match(self, service: Service, username: str | None = None) -> Match | NoMatch | Ambiguous:
+        """Return the feed whose prefix is the longest whole-segment prefix of `service`.
+
+        A URL under none of them, but in a realm that its host and path name, takes the realm's default
+        credential. A bare host matches only when all its feeds share one credential or it names the realm
+        itself. Never raises.
+        """
+        recognised = self._recognise(service)
+        found = self._by_url(service) if isinstance(service, Url) else None
+        if found is None and recognised is not None:
+            found = self._in_realm(recognised)
+        if found is None and isinstance(service, Host):
+            found = self._on_host(service)
+        if not isinstance(found, Match):
+            return found or NoMatch("no feed has this address")
+        if not found.feed.answers(username):
+            return NoMatch(f"feed {found.feed.name} answers only the username {found.feed.username}")
+        if recognised is not None and recognised.scope != READ:
+            return replace(found, key=found.feed.key(recognised.scope))
+        return found
+
+    def _by_url(self, url: Url) -> Match | None:
+        by_segments = self._by_prefix.get(url.origin, {})
+        for length in range(len(url.segments) if by_segments else -1, -1, -1):
+            feed = by_segments.get(url.segments[:length])
+            if feed is not None:
+                return Match(feed, feed.key(), f"longest prefix, {length} segments")
+        return None
+
+    def _in_realm(self, recognised: Recognised) -> Match | Ambiguous | None:
+        feeds = self._by_realm.get(recognised.realm)
+        if not feeds:
+            learned = self._adopt(recognised)
+            return learned and Match(learned, learned.key(), "its address names the realm")
+        default = [feed for feed in feeds if feed.identity == DEFAULT_IDENTITY]
+        readers = [feed for feed in default if feed.scope == READ]
+        return _only(readers or default or feeds, f"the default of realm {recognised.realm}")
+
+    def _on_host(self, host: Host) -> Match | Ambiguous | None:
+        feeds = [
+            feed
+            for feed in self._by_host.get(host.host, ())
+            if any(host.is_of(url.origin) for url in feed.prefixes)
+        ]
+        return _only(feeds, f"every feed on {host.host} has this credential") if feeds else None
+
+
+def _only(feeds: list[Feed], why: str) -> Match | Ambiguous:
+    """The first feed when all share one credential, else nobody's."""
+    if len({feed.key() for feed in feeds}) > 1:
+        return Ambiguous(tuple(dict.fromkeys(feeds)))
+    return Match(feeds[0], feeds[0].key(), why)

@@ -1,0 +1,261 @@
+"""When a credential is renewed, served and given up: Slot, State and the decisions about them.
+
+Every decision takes the present as an argument and never draws a random number: jitter is drawn by the
+keeper when a slot changes and stored in it, so that the same question always has the same answer.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from broker.core.credential import Credential
+from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
+from broker.core.feeds import SlotKey
+
+MARGIN_S = 300.0
+MARGIN_SHARE = 0.1
+"""A token is replaced min(5 min, 10 % of its life) before its own end."""
+
+SPREAD_SHARE = 0.1
+"""Up to this share of the wait is taken off by jitter, so that tokens fetched together part company."""
+
+WAIT_MIN_S = 1.0
+"""No two renewals of one slot are closer than this, whatever a provider hands out."""
+
+AGAIN_MIN_S = 30.0
+"""An early renewal that got the same token asks again at half of what is left, but not before this."""
+
+RETRY_FIRST_S = 1.0
+RETRY_MAX_LIVE_S = 60.0
+RETRY_MAX_S = 300.0
+"""Retries double from 1 s to 1 min while a token is still served, to 5 min after that."""
+
+RETRY_JITTER = 0.2
+"""A retry comes up to 20 % earlier. Not more: an hour's outage must cost at most 80 calls."""
+
+RETRY_AFTER_MAX_S = 3600.0
+"""A service's Retry-After is obeyed up to an hour; beyond that it is more likely wrong than meant."""
+
+REFUSED_FIRST_S = 300.0
+REFUSED_MAX_S = 3600.0
+"""A definite no is asked again after 5 min, then up to hourly: rights are granted by people."""
+
+HOLD_FAILING_S = 5.0
+HOLD_REFUSED_S = 30.0
+"""Within this time of a failed attempt its reason answers the next look-ups; after it they try anew."""
+
+
+class State(StrEnum):
+    """How a slot's renewal is doing. Whether a look-up would be answered is another question: `Slot.live`."""
+
+    EMPTY = "empty"
+    FRESH = "fresh"
+    DUE = "due"
+    EXPIRED = "expired"
+    FAILING = "failing"
+    REFUSED = "refused"
+    SIGN_IN_NEEDED = "sign-in-needed"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One instant on two clocks: the wall's (UTC) and the time since boot, which no one can set back.
+
+    A laptop's sleep stops neither; a clock set wrong moves only the first.
+    """
+
+    wall: datetime
+    boot_s: float
+
+    def after(self, seconds: float) -> "Moment":
+        """The instant `seconds` later on both clocks."""
+        return Moment(self.wall + timedelta(seconds=seconds), self.boot_s + seconds)
+
+    def reached(self, now: "Moment") -> bool:
+        """True when either clock says that this instant has come."""
+        return now.wall >= self.wall or now.boot_s >= self.boot_s
+
+    def left_s(self, now: "Moment") -> float:
+        """Seconds until either clock reaches this instant; never negative."""
+        return max(0.0, min((self.wall - now.wall).total_seconds(), self.boot_s - now.boot_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A credential in hand: when it came, when to ask for the next, when it ends (None: never)."""
+
+    credential: Credential
+    obtained: Moment
+    due: Moment
+    ends: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The last attempt's failure: since when it has been going on, and when to try again by ourselves."""
+
+    failure: NotObtained
+    at: Moment
+    attempts: int
+    retry: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """All that is known of one credential. The keeper replaces it; nobody changes it."""
+
+    key: SlotKey
+    held: Held | None = None
+    trouble: Trouble | None = None
+
+    def live(self, now: Moment) -> Credential | None:
+        """The credential that may be handed out now: held, and not past its own end."""
+        if self.held is None or (self.held.ends is not None and self.held.ends.reached(now)):
+            return None
+        return self.held.credential
+
+    def state(self, now: Moment) -> State:
+        """How the renewal is doing: the last failure's word first, then the credential's age."""
+        match self.trouble:
+            case Trouble(failure=SignInNeeded()):
+                return State.SIGN_IN_NEEDED
+            case Trouble(failure=Refused()):
+                return State.REFUSED
+            case Trouble():
+                return State.FAILING
+        if self.held is None:
+            return State.EMPTY
+        if self.live(now) is None:
+            return State.EXPIRED
+        return State.DUE if self.held.due.reached(now) else State.FRESH
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshPolicy:
+    """`ttl_s`: a credential is replaced at this age at the latest. `idle_s`: renewal stops when nobody
+    asked for this long; None: never.
+    """
+
+    ttl_s: float = 3000.0
+    idle_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshNow:
+    """Start a renewal."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Nothing to do before this moment."""
+
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing to do until somebody asks or acts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Answer with this credential at once."""
+
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Wait for the renewal under way, or start one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer with the failure that is known."""
+
+    failure: NotObtained
+
+
+def next_step(slot: Slot, policy: RefreshPolicy, now: Moment, last_used: Moment) -> RefreshNow | WaitUntil | Rest:
+    """What the keeper should do for a slot by itself, nobody having asked since `last_used`."""
+    if policy.idle_s is not None and last_used.after(policy.idle_s).reached(now):
+        return Rest()
+    if slot.trouble is not None:
+        due = slot.trouble.retry
+    elif slot.held is not None:
+        due = slot.held.due
+    else:
+        return RefreshNow()
+    if due is None:
+        return Rest()
+    return RefreshNow() if due.reached(now) else WaitUntil(due)
+
+
+def on_lookup(slot: Slot, now: Moment) -> Serve | Join | Answer:
+    """How a question is answered. A live credential wins, whatever became of its renewal."""
+    credential = slot.live(now)
+    if credential is not None:
+        return Serve(credential)
+    if slot.trouble is None:
+        return Join()
+    match slot.trouble.failure:
+        case SignInNeeded():
+            held = True
+        case Refused():
+            held = not slot.trouble.at.after(HOLD_REFUSED_S).reached(now)
+        case Unavailable(retry_after_s=seconds) if seconds is not None:
+            held = not slot.trouble.at.after(min(seconds, RETRY_AFTER_MAX_S)).reached(now)
+        case _:
+            held = not slot.trouble.at.after(HOLD_FAILING_S).reached(now)
+    return Answer(slot.trouble.failure) if held else Join()
+
+
+def after_success(slot: Slot, credential: Credential, policy: RefreshPolicy, now: Moment, jitter: float) -> Slot:
+    """The slot that holds the new credential; `jitter` in [0, 1) was drawn for it.
+
+    A credential that has already ended is a failed attempt: some tools hand out what they have cached.
+    """
+    life_s = None
+    if credential.expires_at is not None:
+        life_s = (credential.expires_at - now.wall).total_seconds()
+        if life_s <= 0:
+            failure = Unavailable(f"{credential.source} handed out a token that had already ended")
+            return after_failure(slot, failure, now, jitter)
+    wait_s = policy.ttl_s
+    if life_s is not None:
+        same = slot.held is not None and slot.held.credential == credential
+        own_s = max(life_s / 2, min(AGAIN_MIN_S, life_s)) if same else life_s - min(MARGIN_S, MARGIN_SHARE * life_s)
+        wait_s = min(wait_s, own_s)
+    wait_s = max(WAIT_MIN_S, wait_s * (1 - SPREAD_SHARE * jitter))
+    return Slot(
+        slot.key,
+        Held(
+            credential,
+            obtained=now,
+            due=now.after(wait_s),
+            ends=None if life_s is None else now.after(life_s),
+        ),
+    )
+
+
+def after_failure(slot: Slot, failure: NotObtained, now: Moment, jitter: float) -> Slot:
+    """The slot after a failed attempt: what it held stays, unless the failure says that it is worthless."""
+    attempts = 1 + (slot.trouble.attempts if slot.trouble is not None else 0)
+    held = slot.held
+    match failure:
+        case SignInNeeded(drops_token=drops_token):
+            retry_s = None
+            held = None if drops_token else held
+        case Refused():
+            retry_s = _doubled(REFUSED_FIRST_S, attempts, REFUSED_MAX_S)
+        case Unavailable(retry_after_s=seconds) if seconds is not None:
+            retry_s = max(RETRY_FIRST_S, min(seconds, RETRY_AFTER_MAX_S))
+        case _:
+            longest_s = RETRY_MAX_S if slot.live(now) is None else RETRY_MAX_LIVE_S
+            retry_s = _doubled(RETRY_FIRST_S, attempts, longest_s) * (1 - RETRY_JITTER * jitter)
+    retry = None if retry_s is None else now.after(retry_s)
+    return replace(slot, held=held, trouble=Trouble(failure, now, attempts, retry))
+
+
+def _doubled(first_s: float, attempts: int, longest_s: float) -> float:
+    return min(longest_s, first_s * 2.0 ** min(attempts - 1, 20))

@@ -1,0 +1,1 @@
+"""How a credential is obtained: one file a kind of feed, behind one protocol."""

@@ -1,0 +1,57 @@
+"""What a provider is: its frozen settings, the parts of a slot's key it decides, and one `obtain`.
+
+To add one: a file with a class that satisfies Provider, one line in `daemon.PROVIDERS`, and one test class
+that inherits the provider contract. A provider keeps no state between calls: the keeper holds what is held.
+"""
+
+from collections.abc import Hashable
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from broker.core.credential import Credential
+from broker.core.feeds import Feed
+
+
+class Settings(BaseModel):
+    """A provider's own keys of a [[feed]] table: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Provider(Protocol):
+    """One way of obtaining credentials.
+
+    `identity`, `kind` and `username` complete a feed at load: who signs in (two feeds of a realm share a
+    credential exactly when this is equal), the kind of token, and the only username the feed answers (None:
+    the server ignores it). `identity` must be `feeds.DEFAULT_IDENTITY` for settings that name nobody.
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[type[Settings]]
+
+    def identity(self, settings: Settings) -> str:
+        """Who signs in, in a spelling that is equal exactly when the credential is the same."""
+        ...
+
+    def kind(self, settings: Settings) -> str:
+        """The kind of token, such as `session` or `entra`."""
+        ...
+
+    def username(self, settings: Settings) -> str | None:
+        """The one username the feed answers, or None where the server ignores it."""
+        ...
+
+    async def obtain(self, feed: Feed, scope: str) -> Credential:
+        """Fetch a credential now, without a prompt and within a limit of its own; raises NotObtained.
+
+        One attempt: retrying is the keeper's. Safe to cancel: no process or connection is left behind.
+        """
+        ...
+
+    def sign_in_marks(self, feed: Feed) -> Hashable:
+        """A value that changes when a person has signed in or out, or a secret was replaced: cheap, no network.
+
+        The keeper looks at it every half minute and on a look-up that a sign-in would cure.
+        """
+        ...
