@@ -1,0 +1,43 @@
+"""The only place that reads a clock or sleeps.
+
+Two clocks make a Moment: the wall's for expiry, and the time since boot for ages. asyncio's timers run on
+CLOCK_MONOTONIC, which stands still while a laptop sleeps, so a sleep here is made of naps.
+"""
+
+import asyncio
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+from broker.core.refresh import Moment
+
+NAP_S = 30.0
+"""No sleep is longer before the clocks are looked at again: the lateness after a suspend."""
+
+# macOS has no CLOCK_BOOTTIME: its CLOCK_MONOTONIC already counts sleep (clock_gettime(3) there).
+_BOOT_CLOCK = time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC
+
+
+class Clock(Protocol):
+    """The present, and a way to wait for a later one."""
+
+    def now(self) -> Moment:
+        """This instant on both clocks."""
+        ...
+
+    async def nap(self, seconds: float) -> None:
+        """Sleep for `seconds`, but never longer than NAP_S: then look at the clock again."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> Moment:
+        """This instant on both clocks; the wall's is UTC."""
+        return Moment(datetime.now(UTC), time.clock_gettime(_BOOT_CLOCK))
+
+    async def nap(self, seconds: float) -> None:
+        """Sleep for `seconds`, at most NAP_S."""
+        await asyncio.sleep(min(max(0.0, seconds), NAP_S))
