@@ -13,11 +13,11 @@
         └── Unavailable     a service cannot be reached, or refuses for now
 
 A failure carries facts; `api/problems.py` translates it to a status, `brokerctl` to an exit code.
-`detail` says what failed, `hint` is a command to type or None. Neither ever holds a secret or a response body.
+`detail` says what failed, `hint` is a command to type or None. Neither holds a secret or a response body.
 """
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818 - a family of outcomes, named as the API names them
     """What failed, in one lower-case line without a full stop, and the command that helps, if one does."""
 
     def __init__(self, detail: str, *, hint: str | None = None) -> None:

@@ -64,7 +64,7 @@ class Feed:
         return self.prefixes[0]
 
     def key(self, scope: str | None = None) -> SlotKey:
-        """The slot of this feed's credential; `scope` where the question needs another than the feed's own."""
+        """The slot of this feed's credential; `scope` where a question needs another than the feed's own."""
         return SlotKey(self.realm, self.identity, scope or self.scope, self.kind)
 
     def answers(self, username: str | None) -> bool:
@@ -142,7 +142,7 @@ class FeedTable:
         itself. Never raises.
         """
         recognised = self._recognise(service)
-        found = self._by_url(service) if isinstance(service, Url) else None
+        found: Match | Ambiguous | None = self._by_url(service) if isinstance(service, Url) else None
         if found is None and recognised is not None:
             found = self._in_realm(recognised)
         if found is None and isinstance(service, Host):
@@ -167,7 +167,7 @@ class FeedTable:
         feeds = self._by_realm.get(recognised.realm)
         if not feeds:
             learned = self._adopt(recognised)
-            return learned and Match(learned, learned.key(), "its address names the realm")
+            return None if learned is None else Match(learned, learned.key(), "its address names the realm")
         default = [feed for feed in feeds if feed.identity == DEFAULT_IDENTITY]
         readers = [feed for feed in default if feed.scope == READ]
         return _only(readers or default or feeds, f"the default of realm {recognised.realm}")

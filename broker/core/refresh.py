@@ -114,6 +114,10 @@ class Slot:
             return None
         return self.held.credential
 
+    def is_due(self, now: Moment) -> bool:
+        """True when what is held should be replaced."""
+        return self.held is not None and self.held.due.reached(now)
+
     def state(self, now: Moment) -> State:
         """How the renewal is doing: the last failure's word first, then the credential's age."""
         match self.trouble:
@@ -127,7 +131,7 @@ class Slot:
             return State.EMPTY
         if self.live(now) is None:
             return State.EXPIRED
-        return State.DUE if self.held.due.reached(now) else State.FRESH
+        return State.DUE if self.is_due(now) else State.FRESH
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +180,9 @@ class Answer:
     failure: NotObtained
 
 
-def next_step(slot: Slot, policy: RefreshPolicy, now: Moment, last_used: Moment) -> RefreshNow | WaitUntil | Rest:
+def next_step(
+    slot: Slot, policy: RefreshPolicy, now: Moment, last_used: Moment
+) -> RefreshNow | WaitUntil | Rest:
     """What the keeper should do for a slot by itself, nobody having asked since `last_used`."""
     if policy.idle_s is not None and last_used.after(policy.idle_s).reached(now):
         return Rest()
@@ -210,7 +216,9 @@ def on_lookup(slot: Slot, now: Moment) -> Serve | Join | Answer:
     return Answer(slot.trouble.failure) if held else Join()
 
 
-def after_success(slot: Slot, credential: Credential, policy: RefreshPolicy, now: Moment, jitter: float) -> Slot:
+def after_success(
+    slot: Slot, credential: Credential, policy: RefreshPolicy, now: Moment, jitter: float
+) -> Slot:
     """The slot that holds the new credential; `jitter` in [0, 1) was drawn for it.
 
     A credential that has already ended is a failed attempt: some tools hand out what they have cached.
@@ -224,7 +232,11 @@ def after_success(slot: Slot, credential: Credential, policy: RefreshPolicy, now
     wait_s = policy.ttl_s
     if life_s is not None:
         same = slot.held is not None and slot.held.credential == credential
-        own_s = max(life_s / 2, min(AGAIN_MIN_S, life_s)) if same else life_s - min(MARGIN_S, MARGIN_SHARE * life_s)
+        own_s = (
+            max(life_s / 2, min(AGAIN_MIN_S, life_s))
+            if same
+            else life_s - min(MARGIN_S, MARGIN_SHARE * life_s)
+        )
         wait_s = min(wait_s, own_s)
     wait_s = max(WAIT_MIN_S, wait_s * (1 - SPREAD_SHARE * jitter))
     return Slot(

@@ -3,10 +3,17 @@
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from broker.core.failures import Refused
+from broker.core.feeds import Feed
+from broker.core.refresh import Moment, Slot, State
+
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
-    """One feed as a person sees it. Times are UTC, durations whole seconds; None where nothing is known."""
+    """One feed as a person sees it. Times are UTC, durations whole seconds; None where nothing is known.
+
+    `shares` names the first feed that has the same credential, `left_s` counts to the token's own end.
+    """
 
     name: str
     provider: str
@@ -31,6 +38,17 @@ class FeedStatus:
     last_used_at: datetime | None
     error: str | None
     hint: str | None
+    shares: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is counted of one feed: since when its state is what it is, questions, fetches, last question."""
+
+    since: datetime
+    lookups: int = 0
+    fetches: int = 0
+    last_used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,49 @@ class BrokerStatus:
     lookups: dict[str, int]
     recent: tuple[Lookup, ...]
     feeds: tuple[FeedStatus, ...]
+
+
+def feed_status(
+    feed: Feed,
+    slot: Slot,
+    refusal: Refused | None,
+    usage: Usage,
+    *,
+    ttl_s: float,
+    shares: str | None,
+    now: Moment,
+) -> FeedStatus:
+    """The feed's status now; `refusal` is what the feed itself said to a credential that is live."""
+    live = slot.live(now)
+    failure = slot.trouble.failure if slot.trouble is not None else refusal
+    held = slot.held
+    credential = held.credential if held is not None else None
+    return FeedStatus(
+        name=feed.name,
+        provider=feed.realm.provider,
+        realm=str(feed.realm),
+        urls=tuple(str(url) for url in feed.prefixes),
+        configured=feed.configured,
+        usable=live is not None and refusal is None,
+        state=(State.REFUSED if refusal is not None and slot.trouble is None else slot.state(now)).value,
+        since=usage.since,
+        source=credential and credential.source,
+        account=credential and credential.account,
+        tenant=credential and credential.tenant,
+        scope=feed.scope,
+        username=credential.username if credential is not None else feed.username,
+        obtained_at=held and held.obtained.wall,
+        expires_at=credential and credential.expires_at,
+        refresh_at=held and held.due.wall,
+        ttl_s=round(ttl_s),
+        left_s=int(held.ends.left_s(now)) if held is not None and held.ends is not None else None,
+        lookups=usage.lookups,
+        fetches=usage.fetches,
+        last_used_at=usage.last_used_at,
+        error=failure and failure.detail,
+        hint=failure and failure.hint,
+        shares=shares,
+    )
 
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]

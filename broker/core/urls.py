@@ -30,7 +30,9 @@ class Origin:
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + ("" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}")
+        return f"{self.scheme}://{host}" + (
+            "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

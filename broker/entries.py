@@ -1,0 +1,152 @@
+"""Entries: which slots there are, for which feeds, configured ones and those learned from questions.
+
+Bookkeeping only: nothing here fetches, waits or decides when. Read `keeper.py` for that.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, SlotKey
+from broker.core.refresh import Moment, Slot, State
+from broker.trials import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from broker.core.failures import NotObtained
+    from broker.core.urls import Service
+
+LEARNED_MAX = 64
+"""So many realms are learned at most: whoever can make a client ask must not make the daemon grow."""
+
+LEARNED_GONE_S = 3600.0
+"""A learned feed that never had a credential disappears this long after its last question."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """A slot and what surrounds it.
+
+    `feed` is the one whose settings and URL the credential is obtained with, `used` the last question,
+    `since` the last change of state. `wanted` is false after `forget`, until the next question. `marks` are
+    the provider's sign-in marks at the last attempt.
+    """
+
+    slot: Slot
+    feed: Feed
+    used: Moment
+    since: datetime
+    shown: State = State.EMPTY
+    wanted: bool = True
+    fetches: int = 0
+    failed_fetches: int = 0
+    marks: "Hashable" = None
+    flight: "asyncio.Task[NotObtained | None] | None" = None
+    trials: dict[str, Trial] = field(default_factory=dict)
+    trying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def drop(self) -> None:
+        """Forget the credential and give up what is under way."""
+        for task in (self.flight, *self.trying.values()):
+            if task is not None:
+                task.cancel()
+        self.flight = None
+        self.slot, self.wanted = Slot(self.slot.key), False
+        self.trials.clear()
+        self.trying.clear()
+
+
+class Entries:
+    """All entries by slot key, and the feeds they serve."""
+
+    def __init__(self, table: FeedTable, now: Moment) -> None:
+        self._by_key: dict[SlotKey, Entry] = {}
+        self._learned: dict[Realm, Feed] = {}
+        self.adopt(table, now)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(tuple(self._by_key.values()))
+
+    def feeds(self) -> Iterator[Feed]:
+        """Every feed there is, configured ones first."""
+        yield from self.table.feeds
+        yield from self._learned.values()
+
+    def named(self, name: str) -> Feed | None:
+        """The feed of that name."""
+        return next((feed for feed in self.feeds() if feed.name == name), None)
+
+    def holding(self, feed: Feed) -> Entry | None:
+        """The entry of the feed's own credential, if there is one yet."""
+        return self._by_key.get(feed.key())
+
+    def of_account(self, feed: Feed) -> Iterator[Entry]:
+        """Every entry of the feed's realm and identity, in whatever scope."""
+        return (entry for entry in self if _account_of(entry.slot.key) == _account_of(feed.key()))
+
+    def find(self, service: "Service", username: str | None) -> Match | NoMatch | Ambiguous:
+        """The feed that a service belongs to; a learned one under the name it has or would get."""
+        found = self.table.match(service, username)
+        if not isinstance(found, Match) or found.feed.configured:
+            return found
+        known = self._learned.get(found.feed.realm)
+        if known is None and len(self._learned) >= LEARNED_MAX:
+            return NoMatch(f"{LEARNED_MAX} realms were learned already: add this feed to the configuration")
+        if known is None:
+            name, number = found.feed.name, 2
+            while self.named(name) is not None:
+                name, number = f"{found.feed.name}-{number}", number + 1
+            known = replace(found.feed, name=name)
+        return replace(found, feed=known)
+
+    def of(self, match: Match, now: Moment) -> Entry:
+        """The match's entry, made now if this is the first question for it."""
+        entry = self._by_key.get(match.key)
+        if entry is None:
+            if not match.feed.configured:
+                self._learned.setdefault(match.feed.realm, match.feed)
+            entry = self._by_key[match.key] = Entry(Slot(match.key), match.feed, used=now, since=now.wall)
+        return entry
+
+    def adopt(self, table: FeedTable, now: Moment) -> None:
+        """Go on with another table: entries that its feeds still need stay, the others are dropped."""
+        self.table = table
+        realms = {feed.realm for feed in table.feeds}
+        names = {feed.name for feed in table.feeds}
+        self._learned = {
+            realm: feed
+            for realm, feed in self._learned.items()
+            if realm not in realms and feed.name not in names
+        }
+        sponsors = {_account_of(feed.key()): feed for feed in reversed(list(self.feeds()))}
+        for entry in self:
+            sponsor = sponsors.get(_account_of(entry.slot.key))
+            if sponsor is None:
+                self.remove(entry)
+            else:
+                entry.feed = sponsor
+        for feed in table.feeds:
+            self.of(Match(feed, feed.key(), "configured"), now)
+
+    def remove(self, entry: Entry) -> None:
+        """Drop an entry and, with it, the feed that was learned for it."""
+        entry.drop()
+        del self._by_key[entry.slot.key]
+        self._learned = {realm: feed for realm, feed in self._learned.items() if feed.key() != entry.slot.key}
+
+    def is_gone(self, entry: Entry, now: Moment) -> bool:
+        """True for a learned feed that has no credential and that nobody has asked for lately."""
+        return (
+            not entry.feed.configured
+            and entry.slot.held is None
+            and entry.flight is None
+            and entry.used.after(LEARNED_GONE_S).reached(now)
+        )
+
+
+def _account_of(key: SlotKey) -> tuple[Realm, str, str]:
+    """The key without its scope: what a feed's read and publish credentials have in common."""
+    return key.realm, key.identity, key.kind

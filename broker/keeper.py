@@ -1,0 +1,330 @@
+"""Keeper: keeps a fresh credential in every slot. One flight a slot, one timer loop.
+
+The decisions are in `core.refresh`; this file starts what they ask for and keeps what comes back. A renewal
+that fails is news, not an outage: the old credential stays until its own end. Read `run`, then `_fly`.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from broker.core.credential import Credential
+from broker.core.failures import NotObtained, Unavailable
+from broker.core.feeds import READ, Feed, FeedTable, Match
+from broker.core.refresh import (
+    Answer,
+    Moment,
+    RefreshNow,
+    RefreshPolicy,
+    Serve,
+    Slot,
+    WaitUntil,
+    after_failure,
+    after_success,
+    next_step,
+    on_lookup,
+)
+from broker.entries import Entries, Entry
+from broker.host.clock import NAP_S, Clock
+from broker.providers.protocol import Provider
+from broker.trials import Try, Verdict, judge
+
+FLIGHT_LIMIT_S = 90.0
+"""A provider limits each of its own steps; this ends the one that does not."""
+
+BACKGROUND_FLIGHTS = 8
+"""So many renewals are started by the timer at once (parallel `az` calls time out); look-ups never queue."""
+
+LEARNED_IDLE_S = 12 * 3600.0
+"""A learned feed that nobody asked for this long is not renewed any more."""
+
+log = logging.getLogger("broker.keeper")
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """When to renew: configured feeds by one rule, learned ones by another."""
+
+    configured: RefreshPolicy = field(default_factory=RefreshPolicy)
+    learned: RefreshPolicy = field(default_factory=lambda: RefreshPolicy(idle_s=LEARNED_IDLE_S))
+
+    def of(self, feed: Feed) -> RefreshPolicy:
+        """The rule for a feed."""
+        return self.configured if feed.configured else self.learned
+
+
+class Keeper:
+    """Keeps a fresh credential in every slot that a feed of the table needs.
+
+    `draw` gives jitter in [0, 1); `try_at` asks a feed whether it accepts a credential. All methods belong to
+    the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        table: FeedTable,
+        providers: Mapping[str, Provider],
+        policies: Policies,
+        try_at: Try,
+        draw: Callable[[], float],
+    ) -> None:
+        self.clock = clock
+        self.entries = Entries(table, clock.now())
+        self.policies = policies
+        self._providers = providers
+        self._try_at = try_at
+        self._draw = draw
+        self._poked = asyncio.Event()
+        self._marks_due = clock.now()
+        self._listeners: set[Callable[[Feed], None]] = set()
+
+    # Questions
+
+    def held(self, match: Match) -> Credential | None:
+        """The credential to answer with at once, or None when the question has to wait (`credential_for`).
+
+        Starts what the question makes necessary: a renewal that is due, the trial at a feed that had none.
+        """
+        now = self.clock.now()
+        entry = self.entries.of(match, now)
+        entry.used = now
+        step = on_lookup(entry.slot, now)
+        if not isinstance(step, Serve):
+            return None
+        trial = entry.trials.get(match.feed.name)
+        if trial is None:
+            self._try(entry, match.feed)
+        elif trial.refusal is not None:
+            return None
+        if entry.slot.trouble is None and entry.slot.is_due(now):
+            self._start(entry)
+        return step.credential
+
+    async def credential_for(self, match: Match, wait_s: float) -> Credential:
+        """The match's credential, waiting at most `wait_s` seconds for the flight under way or a new one.
+
+        Raises NotObtained: the reason that is known, the flight's failure, or that the wait was too short.
+        """
+        credential = self.held(match)
+        if credential is not None:
+            return credential
+        entry = self.entries.of(match, self.clock.now())
+        step = on_lookup(entry.slot, self.clock.now())
+        if isinstance(step, Serve):
+            return await self._reconsidered(entry, match.feed, step.credential, wait_s)
+        if isinstance(step, Answer) and entry.flight is None and self._marks(entry) == entry.marks:
+            raise step.failure
+        flight = self._start(entry)
+        await asyncio.wait({flight}, timeout=wait_s)
+        credential = entry.slot.live(self.clock.now())
+        if credential is not None:
+            return credential
+        failure = flight.result() if flight.done() and not flight.cancelled() else None
+        raise failure or Unavailable(f"no answer for {match.key.realm} within {wait_s:.0f} s, still trying")
+
+    async def _reconsidered(
+        self, entry: Entry, feed: Feed, credential: Credential, wait_s: float
+    ) -> Credential:
+        """A live credential that the feed turned down: tried again when that is some time ago."""
+        trial = entry.trials.get(feed.name)
+        if trial is not None and trial.wants_repeating(self.clock.now()):
+            await asyncio.wait({self._try(entry, feed)}, timeout=wait_s)
+            trial = entry.trials.get(feed.name)
+        if trial is not None and trial.refusal is not None:
+            raise trial.refusal
+        return credential
+
+    # Orders
+
+    async def refresh(self, feed: Feed) -> None:
+        """Fetch a new credential now and wait for it; raises NotObtained when that fails."""
+        now = self.clock.now()
+        entry = self.entries.of(Match(feed, feed.key(), "refresh"), now)
+        entry.used = now
+        flight = self._start(entry)
+        await asyncio.wait({flight})
+        failure = None if flight.cancelled() else flight.result()
+        if failure is not None:
+            raise failure
+
+    def forget(self, feed: Feed) -> None:
+        """Drop every credential of the feed, in all scopes; the next question fetches anew."""
+        self._drop(self.entries.of_account(feed))
+
+    def forget_all(self) -> None:
+        """Drop every credential."""
+        self._drop(self.entries)
+
+    def adopt(self, table: FeedTable, providers: Mapping[str, Provider], policies: Policies) -> None:
+        """Go on with another configuration. Feeds that did not change keep their tokens."""
+        self._providers, self.policies = providers, policies
+        self.entries.adopt(table, self.clock.now())
+        self._poked.set()
+
+    def close(self) -> None:
+        """Cancel everything under way and forget everything."""
+        for entry in self.entries:
+            entry.drop()
+
+    def subscribe(self, listener: Callable[[Feed], None]) -> Callable[[], None]:
+        """Call `listener` with each feed whose state has changed; returns what ends that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    # The loop
+
+    async def run(self) -> None:
+        """Renew what is due, for ever: sleep until the earliest next step, or until poked."""
+        while True:
+            self._poked.clear()
+            wait_s = self._sweep()
+            nap = asyncio.ensure_future(self.clock.nap(wait_s))
+            poke = asyncio.ensure_future(self._poked.wait())
+            try:
+                await asyncio.wait({nap, poke}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                nap.cancel()
+                poke.cancel()
+
+    def _sweep(self) -> float:
+        """Start what is due and return the seconds until the next thing will be."""
+        now = self.clock.now()
+        wait_s = NAP_S
+        room = BACKGROUND_FLIGHTS - sum(entry.flight is not None for entry in self.entries)
+        look_at_marks = self._marks_due.reached(now)
+        if look_at_marks:
+            self._marks_due = now.after(NAP_S)
+        for entry in self.entries:
+            if self.entries.is_gone(entry, now):
+                self.entries.remove(entry)
+                continue
+            self._announce(entry, now)
+            if not entry.wanted or entry.flight is not None:
+                continue
+            step = next_step(entry.slot, self.policies.of(entry.feed), now, entry.used)
+            if isinstance(step, WaitUntil):
+                wait_s = min(wait_s, step.moment.left_s(now))
+            news = look_at_marks and self._marks(entry) != entry.marks
+            if room > 0 and (news or isinstance(step, RefreshNow)):
+                self._start(entry)
+                room -= 1
+        return wait_s
+
+    # Flights
+
+    def _start(self, entry: Entry) -> "asyncio.Task[NotObtained | None]":
+        """The flight under way, or a new one: never two for one slot."""
+        if entry.flight is None:
+            entry.wanted = True
+            entry.flight = asyncio.create_task(self._fly(entry))
+        return entry.flight
+
+    async def _fly(self, entry: Entry) -> NotObtained | None:
+        """Obtain once and put the outcome into the slot; returns the failure, if it was one."""
+        begun = self.clock.now()
+        entry.fetches += 1
+        outcome = await self._obtained(entry)
+        now = self.clock.now()
+        if isinstance(outcome, Credential):
+            slot = after_success(entry.slot, outcome, self.policies.of(entry.feed), now, self._draw())
+        else:
+            slot = after_failure(entry.slot, outcome, now, self._draw())
+        # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
+        entry.marks = self._marks(entry)
+        entry.flight = None
+        self._put(entry, slot, begun, now)
+        return slot.trouble.failure if slot.trouble is not None else None
+
+    async def _obtained(self, entry: Entry) -> Credential | NotObtained:
+        try:
+            async with asyncio.timeout(FLIGHT_LIMIT_S):
+                return await self._provider(entry).obtain(entry.feed, entry.slot.key.scope)
+        except NotObtained as failure:
+            return failure
+        except TimeoutError:
+            return Unavailable(f"nothing came of it within {FLIGHT_LIMIT_S:.0f} s")
+        except Exception as defect:  # noqa: BLE001 - the task boundary: a broken provider must not end the loop
+            # The exception's text may hold anything, a secret included; its kind and place do not.
+            kind, where = type(defect).__name__, "".join(traceback.format_tb(defect.__traceback__))
+            log.error("renewal_broken realm=%s error=%s\n%s", entry.slot.key.realm, kind, where)  # noqa: TRY400
+            return Unavailable(f"a defect in token-broker ({kind})", hint="brokerctl logs")
+
+    def _put(self, entry: Entry, slot: Slot, begun: Moment, now: Moment) -> None:
+        """Keep the new slot; say in the log what changed, and to the feeds what is new."""
+        before, entry.slot = entry.slot, slot
+        realm, scope, took_ms = slot.key.realm, slot.key.scope, (now.boot_s - begun.boot_s) * 1000
+        if slot.trouble is not None:
+            entry.failed_fetches += 1
+            if before.trouble is None or str(before.trouble.failure) != str(slot.trouble.failure):
+                reason = slot.trouble.failure
+                log.warning(
+                    "renewal_failed realm=%s scope=%s took_ms=%.0f: %s", realm, scope, took_ms, reason
+                )
+        elif slot.held is not None:
+            ends = slot.held.credential.expires_at
+            log.info("renewed realm=%s scope=%s expires_at=%s took_ms=%.0f", realm, scope, ends, took_ms)
+            new = before.held is None or before.held.credential.secret != slot.held.credential.secret
+            for feed in self.entries.feeds():
+                trial = entry.trials.get(feed.name)
+                if (new and (trial or feed is entry.feed)) or (
+                    trial and trial.verdict is Verdict.UNAUTHORISED
+                ):
+                    self._try(entry, feed)
+        self._announce(entry, now)
+        self._poked.set()
+
+    def _announce(self, entry: Entry, now: Moment) -> None:
+        """Tell the listeners when an entry's state is another than the one last shown."""
+        state = entry.slot.state(now)
+        if state is not entry.shown:
+            entry.shown, entry.since = state, now.wall
+            self._tell(feed for feed in self.entries.feeds() if feed.key() == entry.slot.key)
+
+    def _tell(self, feeds: Iterable[Feed]) -> None:
+        for feed in feeds:
+            for listener in tuple(self._listeners):
+                listener(feed)
+
+    # Trials
+
+    def _try(self, entry: Entry, feed: Feed) -> "asyncio.Task[None]":
+        """The trial of the held credential at `feed`, under way or new."""
+        if feed.name not in entry.trying:
+            entry.trying[feed.name] = asyncio.create_task(self._attempt(entry, feed))
+        return entry.trying[feed.name]
+
+    async def _attempt(self, entry: Entry, feed: Feed) -> None:
+        held = entry.slot.held
+        verdict = Verdict.UNKNOWN
+        # An upload address cannot be read, so a publish credential is never tried.
+        if held is not None and feed.verify and entry.slot.key.scope == READ:
+            verdict = await self._try_at(feed, held.credential)
+        entry.trying.pop(feed.name, None)
+        if held is None or entry.slot.held is None:
+            return
+        before, now = entry.trials.get(feed.name), self.clock.now()
+        trial = entry.trials[feed.name] = judge(held.credential, verdict, before, now)
+        if trial.refusal is not None and (before is None or before.refusal is None):
+            log.warning("refused_by_feed feed=%s: %s", feed.name, trial.refusal)
+        if (trial.refusal is None) is not (before is None or before.refusal is None):
+            self._tell([feed])
+        if verdict is Verdict.UNAUTHORISED and trial.refusal is None:
+            self._start(entry)
+
+    # Parts
+
+    def _provider(self, entry: Entry) -> Provider:
+        return self._providers[entry.feed.realm.provider]
+
+    def _marks(self, entry: Entry) -> Hashable:
+        return self._provider(entry).sign_in_marks(entry.feed)
+
+    def _drop(self, entries: Iterable[Entry]) -> None:
+        now = self.clock.now()
+        for entry in entries:
+            entry.drop()
+            self._announce(entry, now)

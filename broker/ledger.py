@@ -1,0 +1,58 @@
+"""What has been asked and how it went: counts, the last look-ups, a latency histogram. No secrets."""
+
+from bisect import bisect_left
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from broker.core.status import Lookup
+
+RECENT = 20
+"""How many look-ups are remembered one by one (CONTRACT section 6)."""
+
+LATENCY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0, 10.0)
+"""Upper bounds of the histogram: a hit takes tens of microseconds, a cold `az` seconds."""
+
+
+class Outcome(StrEnum):
+    """How a look-up ended: answered at once, answered after a fetch, no feed of ours, or a failure."""
+
+    HIT = "hit"
+    WAIT = "wait"
+    MISS = "miss"
+    ERROR = "error"
+
+
+@dataclass(slots=True)
+class FeedCounts:
+    """One feed's look-ups by outcome, and when the last one was answered or failed."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    last_used_at: datetime | None = None
+
+
+class Ledger:
+    """Counts of everything since the daemon's start; one for the whole daemon."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self.recent: deque[Lookup] = deque(maxlen=RECENT)
+        self.feeds: dict[str, FeedCounts] = {}
+        self.latency_counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
+        self.latency_sum_s = 0.0
+
+    def record(self, lookup: Lookup, outcome: Outcome, took_s: float) -> None:
+        """Enter one look-up that took `took_s` seconds inside the daemon."""
+        self.outcomes[outcome] += 1
+        self.recent.append(lookup)
+        self.latency_counts[bisect_left(LATENCY_BUCKETS_S, took_s)] += 1
+        self.latency_sum_s += took_s
+        if lookup.feed is not None:
+            counts = self.feeds.setdefault(lookup.feed, FeedCounts())
+            counts.outcomes[outcome] += 1
+            counts.last_used_at = lookup.at
+
+    def totals(self) -> dict[str, int]:
+        """Look-ups by outcome, every outcome named."""
+        return {outcome.value: self.outcomes[outcome] for outcome in Outcome}

@@ -1,0 +1,55 @@
+"""Whether feeds accept what we hold for them: each new credential is tried once, in the background.
+
+No client ever says that a credential was turned down, so this is the only way to learn it. A 403 is a missing
+right; a first 401 may be a token revoked early and asks for one new fetch, a second one is a no.
+Unreachable proves nothing.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from broker.core.credential import Credential
+from broker.core.failures import Refused
+from broker.core.feeds import Feed
+from broker.core.refresh import HOLD_REFUSED_S, Moment
+
+
+class Verdict(Enum):
+    """What a feed said to a credential."""
+
+    ACCEPTED = auto()
+    UNAUTHORISED = auto()
+    FORBIDDEN = auto()
+    UNKNOWN = auto()
+
+
+Try = Callable[[Feed, Credential], Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The outcome of the last trial at one feed; `refusal` is None unless the feed said no for good."""
+
+    credential: Credential
+    at: Moment
+    verdict: Verdict
+    refusal: Refused | None
+
+    def wants_repeating(self, now: Moment) -> bool:
+        """True for a refusal old enough that somebody may have granted the right meanwhile."""
+        return self.refusal is not None and self.at.after(HOLD_REFUSED_S).reached(now)
+
+
+def judge(credential: Credential, verdict: Verdict, before: Trial | None, now: Moment) -> Trial:
+    """The trial's outcome, `before` being the feed's last one.
+
+    UNAUTHORISED without a refusal asks for a new fetch; a second one in a row is a refusal.
+    """
+    who = credential.account or f"the credential from {credential.source}"
+    refusal = None
+    if verdict is Verdict.FORBIDDEN:
+        refusal = Refused(f"{who} has no right to read this feed (403): ask its owner for the reader role")
+    elif verdict is Verdict.UNAUTHORISED and before is not None and before.verdict is Verdict.UNAUTHORISED:
+        refusal = Refused(f"the feed does not accept {who} (401), nor did it accept a newly fetched one")
+    return Trial(credential, now, verdict, refusal)
