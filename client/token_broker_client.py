@@ -1,0 +1,856 @@
+"""The `keyring` command in stdlib Python, and the client side of the broker's socket.
+
+Finds the socket, makes sure that the broker behind it may be trusted, asks, and judges the answer;
+as a command it prints the answer or hands the call to the next `keyring` on PATH. It never prints
+anything but a whole, checked credential on stdout, never reads below the working directory, and
+keeps nothing. `keyring_shim.c` is the same program in C, in the same order, under the same names.
+
+Every look-up of the pure wheel pays for this file's imports, so it takes only what the interpreter
+has loaded anyway, `_socket` and `struct` (0.6 ms together; `socket` alone 7 ms, `dataclasses` 15 ms,
+`urllib.parse` 9 ms, measured with CPython 3.11), and the rest inside the rare function that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+
+if __name__ == "__main__":
+    # `python -m` and a relative PYTHONPATH put the working directory first: nothing there is ours.
+    _planted = {os.getcwd(), sys.path[0]} | {
+        os.path.abspath(entry)
+        for entry in os.environ.get("PYTHONPATH", "").split(":")
+        if not entry.startswith("/")
+    }
+    sys.path[:] = [entry for entry in sys.path if entry not in _planted]
+
+import _socket
+import struct
+
+TYPE_CHECKING = False  # `typing` costs 9 ms; type checkers take this name as true
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from http.client import HTTPConnection
+    from typing import NoReturn, Self
+
+SYSTEM_SOCKET = "/run/token-broker/broker.sock"
+SYSTEM_UID = 0  # whose the directory of the system socket is
+SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107  # sun_path without its final zero
+DEFAULT_BUDGET_S = 30.0  # no client has a time-out of its own
+LONGEST_BUDGET_S = 3600.0
+SERVICE_BYTES = 8192  # a longer service is no feed: the broker refuses it too
+USERNAME_BYTES = 1024
+ANSWER_BYTES = 65536  # the longest tokens seen are a few kB
+LINE_BYTES = 500  # one line on stderr, whatever the broker says
+NAP_S = 0.01  # between two looks at a socket that is not there yet
+START_GRACE_S = 2.0  # for another broker that is just starting, once ours has ended
+IDLE_EXIT = "1h"  # of a broker that nobody but a look-up started
+
+NOT_RUNNING = "the broker is not running; run: brokerctl setup"
+NOT_IN_TIME = "the broker did not answer in time (TOKEN_BROKER_TIMEOUT); run: brokerctl status"
+CLOSED_TWICE = "the broker closed the connection twice without an answer; run: brokerctl status"
+CUT_SHORT = "the broker's answer was cut short; run: brokerctl status"
+NOT_UNDERSTOOD = "the broker's answer was not understood; run: brokerctl restart"
+NOT_STARTED = "brokerd was started and does not serve; run: brokerctl doctor"
+NOBODY_ELSE = "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
+
+
+# What a look-up comes to. Plain classes, because `dataclasses` costs more than the look-up itself.
+
+
+class Answer:
+    """A feed's credential. Shown without its password."""
+
+    __slots__ = __match_args__ = ("username", "password")
+
+    def __init__(self, username: str, password: str) -> None:
+        self.username = username
+        self.password = password
+
+    def __repr__(self) -> str:
+        return f"Answer(username={self.username!r}, password=****)"
+
+
+class NotOurs:
+    """No broker knows a feed for this service and username: somebody else may be asked."""
+
+    __slots__ = __match_args__ = ()
+
+
+class Silent:
+    """No answer and nothing to say: a bare host that several credentials share."""
+
+    __slots__ = __match_args__ = ()
+
+
+class Failed:
+    """A credential that cannot be had: `line` says what failed, for which feed, what to type."""
+
+    __slots__ = __match_args__ = ("line",)
+
+    def __init__(self, line: str) -> None:
+        self.line = line
+
+
+class NotRunning:
+    """No broker serves and none could be started here: `reason` says what to type."""
+
+    __slots__ = __match_args__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class BrokerError(Exception):
+    """The broker cannot be asked; the message says what failed and what to type."""
+
+
+class SocketPathError(BrokerError):
+    """There is no usable path for the socket: too long, relative, or no directory to put it in."""
+
+
+class UntrustedError(BrokerError):
+    """The socket lies where others could have put it, or another user listens on it."""
+
+
+class NotRunningError(BrokerError):
+    """Nobody listens, and no broker was or could be started."""
+
+
+class NoAnswerError(BrokerError):
+    """The broker gave no whole answer within the budget."""
+
+
+class _ClosedUnansweredError(NoAnswerError):
+    """The connection ended before a byte of an answer: worth a second try."""
+
+
+# The command line
+
+
+class Question:
+    """A look-up as a client spelt it. `username` is None when none was given."""
+
+    __slots__ = ("creds", "json", "service", "username")
+
+    def __init__(self, service: str, username: str | None, *, creds: bool, json: bool) -> None:
+        self.service = service
+        self.username = username
+        self.creds = creds
+        self.json = json
+
+
+def parse_command(arguments: list[str]) -> Question | None:
+    """Return the look-up that these arguments ask for, or None when they are not a look-up of ours.
+
+    Takes what uv, pip, pdm and pipx send: options before or after `get`, `--mode X` and `--mode=X`.
+    An empty username is none; without one a password cannot be asked for (keyring 25.7, cli.py).
+    """
+    options = {"--mode": "password", "--output": "plain"}
+    words: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if not argument.startswith("-") or argument == "-":
+            words.append(argument)
+            continue
+        name, equals, value = argument.partition("=")
+        if name not in options:
+            return None
+        options[name] = value if equals else next(rest, "")
+    mode, output = options["--mode"], options["--output"]
+    if mode not in ("password", "creds") or output not in ("plain", "json"):
+        return None
+    creds = mode == "creds"
+    if len(words) not in ((2, 3) if creds else (3,)) or words[0] != "get" or not words[1]:
+        return None
+    username = words[2] if len(words) == 3 and words[2] else None
+    if creds and username is not None and not _printable(os.fsencode(username)):
+        return None  # it would have to be echoed, and an answer is printable ASCII
+    return Question(words[1], username, creds=creds, json=output == "json")
+
+
+def _printable(text: bytes) -> bool:
+    """Return whether `text` is printable ASCII without blanks at its ends, as an answer must be."""
+    return all(0x20 <= byte <= 0x7E for byte in text) and text.strip(b" ") == text
+
+
+# The budget
+
+
+def budget_s() -> float:
+    """Return how long a look-up may take: TOKEN_BROKER_TIMEOUT in seconds, above 0 and at most an hour."""
+    text = os.environ.get("TOKEN_BROKER_TIMEOUT", "")
+    digits = text.replace(".", "", 1)
+    if not (digits.isascii() and digits.isdigit()):
+        return DEFAULT_BUDGET_S
+    seconds = float(text)
+    return seconds if 0.001 <= seconds <= LONGEST_BUDGET_S else DEFAULT_BUDGET_S
+
+
+def _left_s(deadline: float) -> float:
+    """Return the seconds until `deadline` on the monotonic clock. Raise NoAnswerError when it has passed."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise NoAnswerError(NOT_IN_TIME)
+    return left
+
+
+# Where the socket is
+
+
+def socket_path() -> str:
+    """Return the path of the user's socket, whether or not anything is there.
+
+    Raise SocketPathError when it is longer than the system can bind, relative, or cannot be named.
+    """
+    path = os.environ.get("TOKEN_BROKER_SOCKET") or f"{_socket_directory()}/broker.sock"
+    if not path.startswith("/"):
+        raise SocketPathError("TOKEN_BROKER_SOCKET is not an absolute path; run: unset TOKEN_BROKER_SOCKET")
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
+        message = f"the socket's path is longer than {SOCKET_PATH_BYTES} bytes"
+        raise SocketPathError(f"{message}; run: export TOKEN_BROKER_SOCKET=/a/shorter/path")
+    return path
+
+
+def _socket_directory() -> str:
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/") and _is_our_directory(runtime):  # after `su` it is another user's
+        return f"{runtime}/token-broker"
+    home = os.environ.get("HOME", "")
+    if sys.platform == "darwin" and home.startswith("/"):
+        return f"{home}/Library/Caches/token-broker"
+    runtime = f"/run/user/{os.geteuid()}"  # cron and ssh commands have it, but no variable
+    if _is_our_directory(runtime):
+        return f"{runtime}/token-broker"
+    if home.startswith("/"):
+        return f"{home}/.cache/token-broker/{_machine_id()}"  # homes are shared between hosts
+    raise SocketPathError("neither XDG_RUNTIME_DIR nor HOME is set; run: export HOME=~")
+
+
+def _is_our_directory(path: str) -> bool:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def _machine_id() -> str:
+    """Return machine-id(5), or the host's name where an image left that file empty."""
+    try:
+        with open("/etc/machine-id", "rb") as file:
+            text = file.read(33).strip()
+    except OSError:
+        text = b""
+    if len(text) == 32 and all(byte in b"0123456789abcdef" for byte in text):
+        return text.decode()
+    return os.uname().nodename.replace("/", "_")
+
+
+# Whom to trust
+
+
+def check_trust(path: str) -> tuple[int, ...] | None:
+    """Return the uids that may listen at `path`; None means any, for only root can put a socket there.
+
+    Raise FileNotFoundError when there is no socket, and UntrustedError, naming the repair, when
+    others could have put it there and TOKEN_BROKER_TRUST_UID does not say whom to trust instead.
+    """
+    try:
+        if path == SYSTEM_SOCKET:
+            _check_system_directory(os.path.dirname(path))
+            os.lstat(path)
+            return None
+        _check_directory(os.path.dirname(path))
+        _check_socket(path)
+    except UntrustedError:
+        trusted = _trusted_uid()
+        if trusted is None or path == SYSTEM_SOCKET:
+            raise
+        return (trusted,)
+    trusted = _trusted_uid()
+    return (os.geteuid(),) if trusted is None else (os.geteuid(), trusted)
+
+
+def _trusted_uid() -> int | None:
+    text = os.environ.get("TOKEN_BROKER_TRUST_UID", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
+
+
+def _check_system_directory(path: str) -> None:
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != SYSTEM_UID or found.st_mode & 0o022:
+        raise UntrustedError(f"{path} can be written by others than root; run: sudo brokerctl doctor")
+
+
+def _check_directory(path: str) -> None:
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode):
+        raise UntrustedError(f"{path} is not a directory; run: ls -ld {path}")
+    if found.st_uid != os.geteuid():
+        message = f"{path} belongs to uid {found.st_uid}, not to you"
+        raise UntrustedError(f"{message}; run: export TOKEN_BROKER_TRUST_UID={found.st_uid} if you trust it")
+    if found.st_mode & 0o077:
+        message = f"{path} is open to others (mode {found.st_mode & 0o777:04o})"
+        raise UntrustedError(f"{message}; run: chmod 700 {path}")
+
+
+def _check_socket(path: str) -> None:
+    found = os.lstat(path)
+    if not stat.S_ISSOCK(found.st_mode):
+        raise UntrustedError(f"{path} is not a socket; run: rm {path}")
+    if found.st_uid != os.geteuid():
+        message = f"{path} belongs to uid {found.st_uid}, not to you"
+        raise UntrustedError(f"{message}; run: export TOKEN_BROKER_TRUST_UID={found.st_uid} if you trust it")
+    if found.st_mode & 0o077:
+        message = f"{path} is open to others (mode {found.st_mode & 0o777:04o})"
+        raise UntrustedError(f"{message}; run: chmod 600 {path}")
+
+
+def _check_listener(connection: _socket.socket, path: str, uids: tuple[int, ...] | None) -> None:
+    """Raise UntrustedError unless the process that called listen() at `path` has one of `uids`."""
+    if uids is None:
+        return
+    if sys.platform == "darwin":
+        credentials = connection.getsockopt(0, 1, 76)  # SOL_LOCAL, LOCAL_PEERCRED: struct xucred
+        (uid,) = struct.unpack_from("@I", credentials, 4)
+    else:
+        credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+        (_, uid, _) = struct.unpack("@iII", credentials)
+    if uid not in uids:
+        message = f"{path} is served by uid {uid}, not by you"
+        raise UntrustedError(f"{message}; run: export TOKEN_BROKER_TRUST_UID={uid} if you trust it")
+
+
+# The connection
+
+
+def open_broker(path: str, deadline: float, *, start: bool = False) -> _socket.socket:
+    """Return a connection to the trusted broker at `path`, started before if need be and `start`.
+
+    `deadline` is a reading of time.monotonic(). Raise UntrustedError, NotRunningError or NoAnswerError.
+    """
+    try:
+        return _connect(path, deadline)
+    except (FileNotFoundError, ConnectionRefusedError):
+        if path == SYSTEM_SOCKET or not start or os.environ.get("TOKEN_BROKER_AUTOSTART") == "0":
+            raise NotRunningError(NOT_RUNNING) from None
+    except PermissionError:
+        if path == SYSTEM_SOCKET:  # its owner does not let us in: for us there is none
+            raise NotRunningError(NOT_RUNNING) from None
+        raise
+    return _start_broker(path, deadline)
+
+
+def _connect(path: str, deadline: float) -> _socket.socket:
+    uids = check_trust(path)
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        connection.settimeout(None)
+        # A blocking connect waits its turn at a full backlog, where a non-blocking one gets EAGAIN.
+        _limit(connection, _socket.SO_SNDTIMEO, deadline)
+        connection.connect(path)
+        _check_listener(connection, path, uids)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, BlockingIOError):
+            raise NoAnswerError(NOT_IN_TIME) from None
+        raise
+    return connection
+
+
+def _limit(connection: _socket.socket, option: int, deadline: float) -> None:
+    """Let the kernel end the next wait on `connection` at `deadline`."""
+    microseconds = max(1, int(_left_s(deadline) * 1_000_000))  # 0 would mean for ever
+    connection.setsockopt(_socket.SOL_SOCKET, option, struct.pack("@ll", *divmod(microseconds, 1_000_000)))
+
+
+# Starting the broker where no service manager does
+
+
+def _start_broker(path: str, deadline: float) -> _socket.socket:
+    """Start the brokerd beside us, unless another look-up is at it, and return a connection to it."""
+    brokerd = _brokerd_beside_us()
+    if brokerd is None:
+        raise NotRunningError(NOT_RUNNING)
+    lock = _open_lock(os.path.dirname(path))
+    holding = False
+    started = 0
+    ended = False
+    try:
+        while True:
+            holding = holding or _take(lock)
+            try:
+                return _connect(path, deadline)  # the lock's former holder may have succeeded
+            except (FileNotFoundError, ConnectionRefusedError):
+                pass
+            if holding and not started:
+                started = _spawn(brokerd)
+            elif started and not ended and not _is_alive(started):
+                ended = True  # refused to be the second broker, or broken
+                deadline = min(deadline, time.monotonic() + START_GRACE_S)
+            time.sleep(min(NAP_S, _left_s(deadline)))
+    except NoAnswerError:
+        raise NoAnswerError(NOT_STARTED if started else NOT_IN_TIME) from None
+    finally:
+        os.close(lock)
+
+
+def _brokerd_beside_us() -> str | None:
+    """Return the brokerd installed with us: beside the script that runs, or beside its interpreter."""
+    for neighbour in (os.path.realpath(sys.argv[0]), sys.executable or ""):
+        brokerd = f"{os.path.dirname(neighbour)}/brokerd"
+        if neighbour.startswith("/") and _is_program(brokerd):
+            return brokerd
+    return None
+
+
+def _is_program(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
+def _open_lock(directory: str) -> int:
+    """Return an open start.lock in the socket's directory, which is made with mode 0700 if missing."""
+    try:
+        os.makedirs(os.path.dirname(directory), mode=0o700, exist_ok=True)
+        try:
+            os.mkdir(directory, mode=0o700)
+        except FileExistsError:
+            _check_directory(directory)
+        return os.open(f"{directory}/start.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise NoAnswerError(
+            f"{directory} cannot be used (error {error.errno}); run: brokerctl doctor"
+        ) from None
+
+
+def _take(lock: int) -> bool:
+    """Return whether we are the one who starts the broker. Where locks do not work, everybody is."""
+    import fcntl  # noqa: PLC0415 - needed in this rare case only
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # the broker's own lock still lets only one serve
+    return True
+
+
+def _spawn(brokerd: str) -> int:
+    """Start `brokerd` with no tie to us, our terminal or our caller's pipes; return its process id.
+
+    Raise NoAnswerError when it cannot be executed.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _become_broker(brokerd, writer)
+    os.close(writer)
+    os.waitpid(child, 0)
+    told = b""
+    while part := os.read(reader, 8):  # its end: the broker runs, or never will
+        told += part
+    os.close(reader)
+    if len(told) != 4:
+        error = int.from_bytes(told[4:], sys.byteorder)
+        raise NoAnswerError(f"{brokerd} cannot be run (error {error}); run: brokerctl doctor")
+    return int.from_bytes(told, sys.byteorder)
+
+
+def _become_broker(brokerd: str, writer: int) -> NoReturn:
+    """Turn this forked child's child into the broker. System calls only: other threads may hold locks."""
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        os.write(writer, os.getpid().to_bytes(4, sys.byteorder))
+        os.chdir("/")
+        null = os.open("/dev/null", os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.dup2(writer, 3, inheritable=False)
+        os.closerange(4, 65536)  # our caller waits for the end of its pipes
+        environment = {name: value for name, value in os.environ.items() if name != "TOKEN_BROKER_PASSED"}
+        try:
+            os.execve(brokerd, [brokerd, "--idle-exit", IDLE_EXIT], environment)  # noqa: S606 - no shell wanted
+        except OSError as error:
+            os.write(3, (error.errno or 1).to_bytes(4, sys.byteorder))
+    finally:
+        os._exit(127)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+# The question and its answer
+
+
+def ask(
+    service: str, username: str | None = None, *, patience_s: float | None = None, start: bool = True
+) -> Answer | NotOurs | Silent | Failed | NotRunning:
+    """Return what the user's broker says of `service`, or the system's where the user's knows no such feed.
+
+    `patience_s` limits the whole, TOKEN_BROKER_TIMEOUT when None. With `start` a broker that does
+    not run is started if it is installed beside this program. Never raises for what a broker does.
+    """
+    deadline = time.monotonic() + (budget_s() if patience_s is None else patience_s)
+    question = (os.fsencode(service), os.fsencode(username or ""))
+    if len(question[0]) > SERVICE_BYTES or len(question[1]) > USERNAME_BYTES:
+        return NotOurs()
+    try:
+        path = socket_path()
+    except SocketPathError as error:
+        return Failed(str(error))
+    outcome = _ask_broker(path, *question, deadline, start=start)
+    if path != SYSTEM_SOCKET and isinstance(outcome, (NotOurs, NotRunning)):
+        system = _ask_broker(SYSTEM_SOCKET, *question, deadline, start=False)
+        if not isinstance(system, NotRunning):
+            return system
+    return outcome
+
+
+def _ask_broker(
+    path: str, service: bytes, username: bytes, deadline: float, *, start: bool
+) -> Answer | NotOurs | Silent | Failed | NotRunning:
+    try:
+        try:
+            return _judge(*_exchange(path, service, username, deadline, start=start))
+        except _ClosedUnansweredError:  # a restart between connect and answer: its successor answers
+            return _judge(*_exchange(path, service, username, deadline, start=start))
+    except NotRunningError as error:
+        return NotRunning(str(error))
+    except BrokerError as error:
+        return Failed(str(error))
+    except OSError as error:
+        return Failed(f"{path} cannot be used (error {error.errno}); run: brokerctl doctor")
+
+
+def _exchange(
+    path: str, service: bytes, username: bytes, deadline: float, *, start: bool
+) -> tuple[int, bytes]:
+    """Return status and body of one look-up. Raise BrokerError when there is no whole answer."""
+    connection = open_broker(path, deadline, start=start)
+    try:
+        left = _left_s(deadline)
+        wait = left - min(left / 10, 0.5)  # the broker's reason shall arrive before we give up
+        target = b"/v1/credential?url=" + _percent_encoded(service)
+        if username:
+            target += b"&username=" + _percent_encoded(username)
+        _send(connection, b"GET %s&wait=%.3f HTTP/1.1\r\n" % (target, wait), deadline)
+        return _read_answer(connection, deadline)
+    finally:
+        connection.close()
+
+
+def _percent_encoded(text: bytes) -> bytes:
+    """Return `text` with all but RFC 3986's unreserved characters encoded."""
+    return b"".join(
+        b"%c" % byte if byte < 0x80 and (chr(byte).isalnum() or byte in b"-._~") else b"%%%02X" % byte
+        for byte in text
+    )
+
+
+def _send(connection: _socket.socket, request_line: bytes, deadline: float) -> None:
+    _limit(connection, _socket.SO_SNDTIMEO, deadline)
+    try:
+        connection.sendall(request_line + b"Host: broker\r\nAccept: text/plain\r\nConnection: close\r\n\r\n")
+    except BlockingIOError:
+        raise NoAnswerError(NOT_IN_TIME) from None
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it may have answered before it closed
+
+
+def _read_answer(connection: _socket.socket, deadline: float) -> tuple[int, bytes]:
+    """Return status and body once the whole answer is there. Raise NoAnswerError when it is not."""
+    received = b""
+    while True:
+        _limit(connection, _socket.SO_RCVTIMEO, deadline)
+        try:
+            part = connection.recv(ANSWER_BYTES)
+        except BlockingIOError:
+            raise NoAnswerError(NOT_IN_TIME) from None
+        except ConnectionResetError:
+            part = b""
+        if not part and not received:
+            raise _ClosedUnansweredError(CLOSED_TWICE)
+        if not part:
+            raise NoAnswerError(CUT_SHORT)
+        received += part
+        answer = _parse_answer(received)
+        if answer is not None:
+            return answer
+
+
+def _parse_answer(received: bytes) -> tuple[int, bytes] | None:
+    """Return status and body of a whole HTTP/1 answer, None when more must come.
+
+    Raise NoAnswerError for anything but a status line, one Content-Length and that many bytes.
+    """
+    head, end, body = received.partition(b"\r\n\r\n")
+    status_line, *fields = head.split(b"\r\n")
+    garbage = not b"HTTP/1.".startswith(received[:7]) or len(received) > ANSWER_BYTES
+    if end and not garbage:
+        lengths = []
+        for field in fields:
+            name, _, value = field.partition(b":")
+            if name.lower() == b"content-length":
+                lengths.append(value.strip(b" \t"))
+            garbage = garbage or name.lower() == b"transfer-encoding"
+        status = status_line[9:12]
+        garbage = garbage or status_line[8:9] != b" " or status_line[12:13] not in (b" ", b"")
+        garbage = garbage or not status.isdigit() or len(status) != 3
+        garbage = garbage or len(lengths) != 1 or not lengths[0].isdigit() or len(lengths[0]) > 7
+        if not garbage and len(body) == int(lengths[0]):
+            return int(status), body
+        garbage = garbage or len(body) > int(lengths[0])
+    if garbage:
+        raise NoAnswerError(NOT_UNDERSTOOD)
+    return None
+
+
+def _judge(status: int, body: bytes) -> Answer | NotOurs | Silent | Failed:
+    """Return what the broker's status and body mean (CONTRACT section 4)."""
+    match status:
+        case 200:
+            username, _, password = body.removesuffix(b"\n").partition(b"\n")
+            if not password or not _printable(username) or not _printable(password):
+                return Failed(NOT_UNDERSTOOD)
+            return Answer(username.decode("ascii"), password.decode("ascii"))
+        case 400 | 404:
+            return NotOurs()
+        case 409:
+            return Silent()
+        case _:
+            line = _printable_line(body)
+            return Failed(line or f"the broker answered {status} without a reason; run: brokerctl status")
+
+
+def _printable_line(body: bytes) -> str:
+    """Return the first line of `body`, cut to LINE_BYTES, without control characters (C0, DEL, C1)."""
+    line = body.partition(b"\n")[0].decode("utf-8", "replace")
+    line = "".join(character for character in line if not (character < " " or "\x7f" <= character <= "\x9f"))
+    return line.removeprefix("token-broker: ").encode()[:LINE_BYTES].decode("utf-8", "ignore")
+
+
+# The rest of the broker's interface, for brokerctl: not on the path of a look-up
+
+
+class Response:
+    """What a route answered. `headers` have lower-case names; `body` is whole."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class Stream:
+    """A route's answer that arrives bit by bit. Iterate for its lines, without their line ends."""
+
+    def __init__(self, connection: HTTPConnection, patience_s: float | None) -> None:
+        self._connection = connection
+        self._answer = connection.getresponse()
+        self.status = self._answer.status
+        self.headers = {name.lower(): value for name, value in self._answer.getheaders()}
+        if connection.sock is not None:
+            connection.sock.settimeout(patience_s)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (line.rstrip(b"\r\n") for line in self._answer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._answer.close()
+        self._connection.close()
+
+
+def request(
+    method: str,
+    target: str,
+    *,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    patience_s: float = DEFAULT_BUDGET_S,
+    path: str | None = None,
+) -> Response:
+    """Return the user's broker's answer to one request, `target` being like `/v1/status`.
+
+    The broker is asked on its trusted socket, `path` or else socket_path(), and never started. Raise
+    NotRunningError, UntrustedError, SocketPathError, or NoAnswerError after `patience_s` without a byte.
+    """
+    with stream(method, target, body=body, headers=headers, patience_s=patience_s, path=path) as answer:
+        try:
+            return Response(answer.status, answer.headers, answer._answer.read())  # noqa: SLF001 - same file
+        except OSError:
+            raise NoAnswerError(CUT_SHORT) from None
+
+
+def stream(
+    method: str,
+    target: str,
+    *,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    patience_s: float = DEFAULT_BUDGET_S,
+    between_lines_s: float | None = None,
+    path: str | None = None,
+) -> Stream:
+    """Return the broker's answer as a context manager to iterate over, a line at a time.
+
+    `patience_s` limits the wait for the answer's head, `between_lines_s` each later one (None: no
+    limit, TimeoutError from the iteration otherwise). Raises what request() raises.
+    """
+    import http.client  # noqa: PLC0415 - 28 ms that a look-up must not pay
+    import socket  # noqa: PLC0415 - the same
+
+    trusted = open_broker(path or socket_path(), time.monotonic() + patience_s)
+    connection = http.client.HTTPConnection("broker")
+    connection.sock = socket.socket(fileno=trusted.detach())
+    connection.sock.settimeout(patience_s)
+    try:
+        connection.request(method, target, body, {"Connection": "close", **(headers or {})})
+        return Stream(connection, between_lines_s)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, TimeoutError):
+            raise NoAnswerError(NOT_IN_TIME) from None
+        if isinstance(error, (OSError, http.client.HTTPException)):
+            raise NoAnswerError(CUT_SHORT) from None
+        raise
+
+
+# Printing
+
+
+def print_answer(answer: Answer, question: Question) -> None:
+    """Write the answer as keyring 25.7 does, in one write. A requested username is echoed."""
+    username = question.username or answer.username
+    if question.json and question.creds:
+        text = f'{{"username": {_quoted(username)}, "password": {_quoted(answer.password)}}}\n'
+    elif question.json:
+        text = f'{{"password": {_quoted(answer.password)}}}\n'
+    elif question.creds:
+        text = f"{username}\n{answer.password}\n"
+    else:
+        text = f"{answer.password}\n"
+    _write(1, text.encode("ascii"))
+
+
+def _quoted(text: str) -> str:
+    """Return printable ASCII as the JSON string that json.dumps makes of it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def print_line(line: str) -> None:
+    """Write one line to stderr. A stderr that cannot be written to changes nothing."""
+    try:
+        _write(2, f"token-broker: {line}\n".encode("utf-8", "replace"))
+    except OSError:
+        return
+
+
+def _write(descriptor: int, text: bytes) -> None:
+    while text:
+        text = text[os.write(descriptor, text) :]
+
+
+# Passing on
+
+
+def pass_on(arguments: list[str]) -> None:
+    """Become the next `keyring` after us. Return when there is none or we were passed on to already."""
+    if "TOKEN_BROKER_PASSED" in os.environ:
+        return
+    environment = {**os.environ, "TOKEN_BROKER_PASSED": "1"}
+    for candidate in _next_keyrings():
+        try:
+            os.execve(candidate, [candidate, *arguments], environment)  # noqa: S606 - no shell wanted
+        except OSError:
+            continue  # not executable after all: the next one
+
+
+def _next_keyrings() -> Iterator[str]:
+    """Yield each `keyring` that is not this program: on PATH after our entry, then those `setup` replaced."""
+    entries = [entry for entry in os.environ.get("PATH", "").split(":") if entry.startswith("/")]
+    ourselves = _identity(sys.argv[0])
+    for entry in [*entries[_entries_before_us(entries, ourselves) :], _replaced_directory()]:
+        candidate = f"{entry}/keyring"
+        found = _identity(candidate)
+        if entry and found is not None and found != ourselves and _is_program(candidate):
+            yield candidate
+
+
+def _entries_before_us(entries: list[str], ourselves: tuple[int, int] | None) -> int:
+    """Return how many PATH entries to skip: up to the one we were found by; none when called by a path."""
+    folder, _, name = sys.argv[0].rpartition("/")
+    ours = _identity(folder) if folder.startswith("/") else None
+    for index, entry in enumerate(entries):
+        if ours is not None and _identity(entry) == ours:
+            return index + 1
+        if not folder and ourselves is not None and _identity(f"{entry}/{name}") == ourselves:
+            return index + 1
+    return 0
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return device and inode of what `path` leads to, None when it leads nowhere."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _replaced_directory() -> str:
+    """Return where `brokerctl setup --replace` keeps the keyring whose place the shim took, or nothing."""
+    home = os.environ.get("XDG_DATA_HOME", "")
+    if not home.startswith("/"):
+        home = os.environ.get("HOME", "")
+        if not home.startswith("/"):
+            return ""
+        home += "/.local/share"
+    return f"{home}/token-broker/replaced"
+
+
+def main() -> int:
+    """Answer like `keyring`; return the exit code: 0 answered, 1 not."""
+    arguments = sys.argv[1:]
+    question = parse_command(arguments)
+    try:
+        if question is None:
+            pass_on(arguments)
+            print_line(NOBODY_ELSE)
+            return 1
+        match ask(question.service, question.username):
+            case Answer() as answer:
+                print_answer(answer, question)
+                return 0
+            case Failed(line):
+                print_line(line)
+            case NotRunning(reason):
+                if "TOKEN_BROKER_PASSED" not in os.environ:  # said once, by the first of us
+                    print_line(reason)
+                pass_on(arguments)
+            case NotOurs():
+                pass_on(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001 - a traceback is no answer, and a client would show it
+        print_line(f"the look-up failed ({type(error).__name__}); run: brokerctl doctor")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
