@@ -89,8 +89,8 @@ def feed_status(
     now: Moment,
 ) -> FeedStatus:
     """The feed's status now; `refusal` is what the feed itself said to a credential that is live."""
-    live = slot.live(now)
     failure = slot.trouble.failure if slot.trouble is not None else refusal
+    state = State.REFUSED if refusal is not None and slot.trouble is None else slot.state(now)
     held = slot.held
     credential = held.credential if held is not None else None
     return FeedStatus(
@@ -99,24 +99,24 @@ def feed_status(
         realm=str(feed.realm),
         urls=tuple(str(url) for url in feed.prefixes),
         configured=feed.configured,
-        usable=live is not None and refusal is None,
-        state=(State.REFUSED if refusal is not None and slot.trouble is None else slot.state(now)).value,
+        usable=slot.live(now) is not None and refusal is None,
+        state=state.value,
         since=usage.since,
-        source=credential and credential.source,
-        account=credential and credential.account,
-        tenant=credential and credential.tenant,
+        source=credential.source if credential is not None else None,
+        account=credential.account if credential is not None else None,
+        tenant=credential.tenant if credential is not None else None,
         scope=feed.scope,
         username=credential.username if credential is not None else feed.username,
-        obtained_at=held and held.obtained.wall,
-        expires_at=credential and credential.expires_at,
-        refresh_at=held and held.due.wall,
+        obtained_at=held.obtained.wall if held is not None else None,
+        expires_at=credential.expires_at if credential is not None else None,
+        refresh_at=held.due.wall if held is not None else None,
         ttl_s=round(ttl_s),
         left_s=int(held.ends.left_s(now)) if held is not None and held.ends is not None else None,
         lookups=usage.lookups,
         fetches=usage.fetches,
         last_used_at=usage.last_used_at,
-        error=failure and failure.detail,
-        hint=failure and failure.hint,
+        error=failure.detail if failure is not None else None,
+        hint=failure.hint if failure is not None else None,
         shares=shares,
     )
 
