@@ -1,0 +1,54 @@
+"""How much the daemon takes on at once, derived from how many files it may have open."""
+
+import resource
+import sys
+from dataclasses import dataclass
+from typing import Self
+
+FDS_ENOUGH = 16384
+"""We never ask for more: some programs walk every descriptor up to the limit that they inherit from us."""
+
+_FDS_MAX_ON_MACOS = 10240
+"""OPEN_MAX: macOS says its hard limit is infinite and then refuses more than this."""
+
+FDS_KEPT = 64
+"""Kept free of callers: logs, locks, renewals' connections and the pipes of their child processes."""
+
+CONNECTIONS_MAX = 512
+"""Held at once; the next wait in the backlog, which costs us nothing. Each holds about 20 kB here."""
+
+CONNECTIONS_PER_USER = 64
+"""A shared broker's share for one uid: a build of 50 parallel look-ups fits, a flood does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`connections`: held at once, all others wait in the backlog. `per_user`: one uid's share of them, whose
+    surplus is hung up on; None: one user may have them all. `request_s`: until a request must have arrived
+    whole. `request_bytes`: of its line and headers; `body_bytes`: of its body. `stall_s`: how long a caller
+    may leave an answer unread.
+    """
+
+    connections: int = CONNECTIONS_MAX
+    per_user: int | None = None
+    request_s: float = 2.0
+    request_bytes: int = 16384
+    body_bytes: int = 1024
+    stall_s: float = 30.0
+
+    @classmethod
+    def for_fds(cls, fds: int, *, per_user: int | None = None) -> Self:
+        """The limits of a process that may have `fds` files open: at most half of few, all but 64 of many."""
+        return cls(connections=max(1, min(CONNECTIONS_MAX, max(fds // 2, fds - FDS_KEPT))), per_user=per_user)
+
+
+def raise_fd_limit() -> int:
+    """Raise our soft limit of open files towards the hard one, and return what it is now. Never lowers it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FDS_ENOUGH if hard == resource.RLIM_INFINITY else min(hard, FDS_ENOUGH)
+    if sys.platform == "darwin":
+        most = min(most, _FDS_MAX_ON_MACOS)
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return FDS_ENOUGH if soft == resource.RLIM_INFINITY else soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most

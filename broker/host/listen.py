@@ -1,0 +1,253 @@
+"""The daemon's socket: `take` makes a place that only we can enter, and one daemon at most listens in it.
+
+Three things keep strangers out, each enough alone: the directory is ours and 0700, the socket is 0600 before
+anyone can find it, and `peer` asks every caller's uid. A socket handed over by a service manager is
+`handed.py`'s; `start.lock` in the same directory belongs to the shim and is never touched here.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shlex
+import socket
+import stat
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from broker.core.failures import Failure
+from broker.host.ucred import peer_of
+
+SUN_PATH_BYTES_MAX = 103 if sys.platform == "darwin" else 107
+"""The longest socket path: sizeof(sun_path) without its final NUL (unix(7); macOS <sys/un.h>)."""
+
+BACKLOG = 4096
+"""Callers that may wait to be accepted; the kernel cuts it to net.core.somaxconn."""
+
+LOCK_NAME = "broker.lock"
+
+_LOCK_TRIES = 10
+"""How often a lock file may vanish between open and flock before we give up."""
+
+
+class NotListening(Failure):
+    """The socket cannot be had: `detail` says why, `hint` is the command that repairs it."""
+
+
+class Taken(NotListening):
+    """Another process serves here: `pid` is its id, or None when it cannot be known."""
+
+    def __init__(self, pid: int | None, path: Path) -> None:
+        server = "another process" if pid is None else f"process {pid}"
+        super().__init__(f"{server} already serves {path}", hint="brokerctl status")
+        self.pid = pid
+        self.path = path
+
+
+class _Identity(NamedTuple):
+    """What tells one file from every other that exists now."""
+
+    device: int
+    inode: int
+
+
+class Listener:
+    """A listening socket at `path` that nobody else serves, until `close`."""
+
+    def __init__(
+        self, listening: socket.socket, path: Path, identity: _Identity, directory: int, lock: int
+    ) -> None:
+        self.socket = listening
+        self.path = path
+        self._identity = identity
+        self._directory = directory
+        self._lock = lock
+
+    def is_still_ours(self) -> bool:
+        """True while clients that go by the path reach this socket. Cheap; never raises."""
+        return _identity_at(self.path) == self._identity
+
+    def close(self) -> None:
+        """Stop listening, remove the socket if it is still the one we bound, release the lock; once is enough."""
+        if self._lock < 0:
+            return
+        if _identity_at(self.path.name, self._directory) == self._identity:
+            os.unlink(self.path.name, dir_fd=self._directory)
+        self.socket.close()
+        os.ftruncate(self._lock, 0)
+        os.close(self._lock)
+        os.close(self._directory)
+        self._lock = -1
+
+
+def take(path: Path) -> Listener:
+    """Return a Listener at the absolute `path`; its directory is created when missing.
+
+    Raises Taken when another process serves there, NotListening for a path that is too long or a place that
+    is not ours alone. Changes the umask for a moment: call it before there are threads.
+    """
+    if len(os.fsencode(path)) > SUN_PATH_BYTES_MAX:
+        raise NotListening(
+            f"the socket path is longer than this system's {SUN_PATH_BYTES_MAX} bytes: {path}",
+            hint="export TOKEN_BROKER_SOCKET=/a/shorter/path",
+        )
+    with contextlib.ExitStack() as undo:
+        directory = _own_directory(path.parent)
+        undo.callback(os.close, directory)
+        lock = _exclusive_lock(directory, path)
+        undo.callback(os.close, lock)
+        _refuse_what_is_no_stale_socket(directory, path)
+        listening, identity = _bind(directory, path)
+        undo.pop_all()
+        return Listener(listening, path, identity, directory, lock)
+
+
+def _own_directory(directory: Path) -> int:
+    """A descriptor of the directory, which is real, ours and closed to everybody else; made when missing."""
+    try:
+        for missing in reversed([p for p in (directory, *directory.parents) if not os.path.lexists(p)]):
+            with contextlib.suppress(FileExistsError):
+                # 0700 from its first moment: a later chmod would leave a moment for strangers
+                missing.mkdir(mode=0o700)
+        found = os.lstat(directory)
+    except OSError as error:
+        raise NotListening(f"the directory {directory} cannot be made: {_why(error)}") from error
+    place, away = shlex.quote(str(directory)), shlex.quote(f"{directory}.not-mine")
+    if stat.S_ISLNK(found.st_mode):
+        raise NotListening(f"{directory} is a symbolic link, not a directory", hint=f"rm {place}")
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotListening(f"{directory} is not a directory", hint=f"mv {place} {away}")
+    if found.st_uid != os.geteuid():
+        raise NotListening(
+            f"the directory {directory} belongs to another user (uid {found.st_uid})",
+            hint=f"sudo mv {place} {away}",
+        )
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise NotListening(f"the directory {directory} is open to other users", hint=f"chmod 700 {place}")
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise NotListening(
+            f"the directory {directory} cannot be entered: {_why(error)}", hint=f"chmod 700 {place}"
+        ) from error
+    opened = os.fstat(descriptor)
+    if (opened.st_dev, opened.st_ino) != (found.st_dev, found.st_ino):
+        os.close(descriptor)
+        raise NotListening(f"the directory {directory} was replaced while it was being checked")
+    return descriptor
+
+
+def _exclusive_lock(directory: int, path: Path) -> int:
+    """A descriptor that holds the directory's lock with our pid written in it; the lock file itself stays.
+
+    The lock is the kernel's and ends with the process, however that ends; the pid is only for messages.
+    """
+    where = path.parent / LOCK_NAME
+    for _ in range(_LOCK_TRIES):
+        try:
+            lock = os.open(
+                LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory
+            )
+        except OSError as error:
+            raise NotListening(
+                f"the lock {where} cannot be opened: {_why(error)}", hint=f"rm -f {shlex.quote(str(where))}"
+            ) from error
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.close, lock)
+            found = os.fstat(lock)
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_uid != os.geteuid():
+                raise NotListening(
+                    f"the lock {where} is not a file of ours alone", hint=f"rm -f {shlex.quote(str(where))}"
+                )
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _refuse_if_served(path)
+                raise Taken(_pid_in(lock), path) from None
+            if _identity_at(LOCK_NAME, directory) != (found.st_dev, found.st_ino):
+                continue  # removed meanwhile: whoever opens it next would lock another file
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+            undo.pop_all()
+            return lock
+    raise NotListening(f"the lock {where} keeps being removed")
+
+
+def _pid_in(lock: int) -> int | None:
+    """The pid that the lock's holder wrote, if such a process lives: after a kill it is its predecessor's."""
+    try:
+        pid = int(os.pread(lock, 20, 0))
+        os.kill(pid, 0)
+    except (ValueError, OSError):
+        return None
+    return pid
+
+
+def _refuse_if_served(path: Path) -> None:
+    """Raise Taken when the path accepts connections."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0)
+        try:
+            probe.connect(os.fspath(path))
+        except BlockingIOError:
+            raise Taken(None, path) from None  # its backlog is full: busy, not gone
+        except OSError:
+            return
+        server = peer_of(probe)
+    raise Taken(None if server is None else server.pid, path)
+
+
+def _refuse_what_is_no_stale_socket(directory: int, path: Path) -> None:
+    """Raise unless the path is free or holds a socket of ours on which nobody listens."""
+    try:
+        found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
+        raise NotListening(f"{path} is not a socket of ours", hint=f"rm {shlex.quote(str(path))}")
+    _refuse_if_served(path)
+
+
+def _bind(directory: int, path: Path) -> tuple[socket.socket, _Identity]:
+    """Listen under a name no client knows, then rename: nobody ever meets a wrong mode or a deaf socket."""
+    # of the same length, so that it fits where the path does
+    name = path.name[:-1] + ("~" if path.name[-1] != "~" else "-")
+    with contextlib.ExitStack() as undo:
+        listening = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        listening.settimeout(0)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=directory)  # a predecessor's, killed between bind and rename
+        umask = os.umask(0o177)
+        try:
+            listening.bind(os.fspath(path.with_name(name)))
+        except OSError as error:
+            raise NotListening(f"the socket {path} cannot be made: {_why(error)}") from error
+        finally:
+            os.umask(umask)
+        try:
+            os.chmod(name, 0o600, dir_fd=directory)
+            listening.listen(BACKLOG)
+            identity = _identity_at(name, directory)
+            os.rename(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except OSError as error:
+            # bind goes by path: a directory replaced meanwhile has not got the name
+            raise NotListening(f"the socket {path} cannot be put in its place: {_why(error)}") from error
+        if identity is None:
+            raise NotListening(f"the socket {path} vanished while it was being made")
+        undo.pop_all()
+        return listening, identity
+
+
+def _identity_at(name: str | Path, directory: int | None = None) -> _Identity | None:
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return None
+    return _Identity(found.st_dev, found.st_ino)
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "it is a symbolic link"
+    return (error.strerror or "unknown error").lower()

@@ -1,0 +1,64 @@
+"""Who is at the other end of a Unix socket, in the kernel's words.
+
+Decide on `uid` and `gid` only. They are those of the process that connected, frozen at that moment; `pid` is
+for messages: that process may be gone, or may have given the connection to another (measured).
+"""
+
+import socket
+import struct
+import sys
+from typing import NamedTuple
+
+NOBODY = 65534
+"""The uid and gid that the kernel shows for an owner who has no number in our user namespace."""
+
+_UCRED = struct.Struct("iII")
+"""Linux `struct ucred` (unix(7), SO_PEERCRED): pid, uid, gid."""
+
+_XUCRED = struct.Struct("IIhxx16I")
+"""macOS `struct xucred` (<sys/ucred.h>): version, uid, number of groups, groups."""
+
+_XUCRED_VERSION = 0
+_SOL_LOCAL = 0
+_LOCAL_PEERCRED = 1
+_LOCAL_PEERPID = 2
+"""macOS <sys/un.h>. Not run on a Mac."""
+
+
+class Peer(NamedTuple):
+    """A process at the time when it connected, or when it began to listen if we are the caller."""
+
+    uid: int
+    gid: int
+    pid: int
+
+
+def peer_of(connection: socket.socket) -> Peer | None:
+    """Return who is at the other end, or None when that cannot be known for certain. Never raises.
+
+    None for anything but a Unix socket, for an owner without a number in our user namespace, and for a
+    process outside our pid namespace.
+    """
+    if connection.family != socket.AF_UNIX:
+        return None
+    try:
+        peer = _peer_on_macos(connection) if sys.platform == "darwin" else _peer_on_linux(connection)
+    except (OSError, struct.error):
+        return None
+    if peer is None or peer.pid <= 0 or peer.uid == NOBODY:
+        return None
+    return peer
+
+
+def _peer_on_linux(connection: socket.socket) -> Peer | None:
+    pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return Peer(uid, gid, pid)
+
+
+def _peer_on_macos(connection: socket.socket) -> Peer | None:
+    version, uid, count, *groups = _XUCRED.unpack(
+        connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size)
+    )
+    if version != _XUCRED_VERSION or count < 1:
+        return None
+    return Peer(uid, groups[0], connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID))
