@@ -1,0 +1,232 @@
+"""Which provider and realm a URL or host names, read from the providers' documented URL shapes.
+
+One pure table for the daemon and brokerctl alike. It never compares strings by prefix or suffix: hosts by
+whole labels, paths by whole segments, https on its default port only. Next: `core/feeds.py`, which asks it.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from broker.core.feeds import PUBLISH, READ, Realm, Recognised
+from broker.core.urls import DEFAULT_PORTS, Host, Origin, Service, Url
+
+AZURE = "azure"
+GOOGLE = "google"
+CODEARTIFACT = "codeartifact"
+GITLAB = "gitlab"
+
+GITLAB_HOST = "gitlab.com"
+PORT = DEFAULT_PORTS["https"]
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ORGANISATION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
+_GOOGLE_HOST = re.compile(r"(?P<location>[a-z][a-z0-9-]*)-(?:python|pypi)\.pkg\.dev")
+_CODEARTIFACT_HOST = re.compile(
+    r"(?P<domain>[a-z][a-z0-9-]*)-(?P<owner>[0-9]{12})\.d\.codeartifact\."
+    r"(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]+)\.(?P<suffix>amazonaws\.com|amazonaws\.com\.cn|on\.aws)"
+)
+_CHINA = "amazonaws.com.cn"
+_DUAL_STACK = ("amazonaws.com", "on.aws")
+_UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
+_LAYOUT = frozenset(
+    {
+        *("-", "+simple", "simple", "index", "root", "files", "download", "upload", "legacy", "packages"),
+        *("api", "v1", "v2", "v3", "v4", "pypi", "python", "artifactory", "nexus"),
+        *("group", "groups", "project", "projects", "repo", "repos", "repository", "repositories"),
+    }
+)
+"""Path segments that say how a server is laid out, not which of its feeds is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """One deployment of Azure DevOps, whose organisations are its own.
+
+    `by_path` has the organisation as its path's first segment, a host below `by_name` as its first label.
+    `suffixes` are what its other services are found under.
+    """
+
+    by_path: str
+    by_name: str
+    suffixes: tuple[str, str]
+
+
+PRODUCTION = Ring("pkgs.dev.azure.com", "pkgs.visualstudio.com", ("dev.azure.com", "visualstudio.com"))
+INTERNAL = Ring("pkgs.codedev.ms", "pkgs.vsts.me", ("codedev.ms", "vsts.me"))
+"""The package hosts of artifacts-credprovider, VstsCredentialProvider.cs of 2026-08."""
+
+
+def recognise(service: Service) -> Recognised | None:
+    """Return what the service says of itself, or None when it names no realm. Never raises.
+
+    A bare host is recognised only where it names the realm; `pkgs.dev.azure.com`, which every organisation
+    shares, does not.
+    """
+    match service:
+        case Host(host=host, port=port):
+            origin, segments = Origin("https", host, PORT if port is None else port), ()
+        case Url(origin=origin, segments=segments):
+            pass
+    if origin != Origin("https", origin.host, PORT):
+        return None
+    return next(filter(None, (shape(origin.host, segments) for shape in _SHAPES)), None)
+
+
+def provider_of(url: Url) -> str | None:
+    """The provider that a configured feed's address names, or None when its host could be anybody's."""
+    recognised = recognise(url)
+    return None if recognised is None else recognised.realm.provider
+
+
+def realm_of(url: Url, provider: str) -> Realm:
+    """The realm of a configured feed: what its address names for this provider, else its origin."""
+    recognised = recognise(url)
+    if recognised is not None and recognised.realm.provider == provider:
+        return recognised.realm
+    return Realm(provider, str(url.origin))
+
+
+def default_name(url: Url) -> str:
+    """What a person would call the feed, in letters, digits, `.`, `_` and `-`; never empty, maybe taken."""
+    recognised = recognise(url)
+    if recognised is not None:
+        return recognised.name
+    for segment in reversed(url.segments):
+        name = _plain(segment)
+        if name and segment.lower() not in _LAYOUT and not _is_number(segment):
+            return name
+    first_label, _, rest = url.origin.host.partition(".")
+    return _plain(url.origin.host if _is_number(first_label) or not rest else first_label) or "feed"
+
+
+def azure_ring(realm: Realm) -> tuple[Ring, str] | None:
+    """The deployment and the organisation that an Azure realm names, or None where it is an origin."""
+    for ring in (PRODUCTION, INTERNAL):
+        organisation = realm.authority.removeprefix(_ring_prefix(ring))
+        if realm == _azure_realm(ring, organisation) and _ORGANISATION.fullmatch(organisation):
+            return ring, organisation
+    return None
+
+
+def _azure(host: str, segments: tuple[str, ...]) -> Recognised | None:
+    for ring in (PRODUCTION, INTERNAL):
+        if host == ring.by_path and segments:
+            return _azure_feed(ring, segments[0], segments[1:], by_path=True)
+        label, _, parent = host.partition(".")
+        if parent == ring.by_name:
+            return _azure_feed(ring, label, segments, by_path=False)
+    return None
+
+
+def _azure_feed(ring: Ring, organisation: str, path: tuple[str, ...], *, by_path: bool) -> Recognised | None:
+    """`path` is what follows the organisation: `[PROJECT/]_packaging/FEED/pypi/...`, or anything else."""
+    if not _ORGANISATION.fullmatch(organisation):
+        return None
+    realm = _azure_realm(ring, organisation)
+    named = f"{organisation.lower()}.{ring.by_name}"
+    roots = (_https(ring.by_path, organisation), _https(named))
+    if not by_path:
+        if path and path[0].lower() == "defaultcollection":
+            path = path[1:]
+        roots = roots[::-1]
+    match path:
+        case ("_packaging", feed, *rest):
+            below = path[:2]
+        case (_, "_packaging", feed, *rest):
+            below = path[:3]
+        case _:
+            return Recognised(realm, organisation.lower(), roots, roots)
+    spellings = (*(_below(root, *below) for root in roots), _https(named, "DefaultCollection", *below))
+    return Recognised(
+        realm,
+        organisation.lower() if _GUID.fullmatch(feed) else _plain(feed) or organisation.lower(),
+        (_below(spellings[0], "pypi", "simple"), *spellings),
+        roots,
+        PUBLISH if rest == ["pypi", "upload"] else READ,
+    )
+
+
+def _azure_realm(ring: Ring, organisation: str) -> Realm:
+    return Realm(AZURE, _ring_prefix(ring) + organisation.lower())
+
+
+def _ring_prefix(ring: Ring) -> str:
+    """An internal organisation may have the name of a production one, and is not it."""
+    return "" if ring is PRODUCTION else f"{ring.suffixes[0]}/"
+
+
+def _google(host: str, segments: tuple[str, ...]) -> Recognised | None:
+    """`LOCATION-python.pkg.dev/[DOMAIN/]PROJECT/REPOSITORY/...`; one token opens every location."""
+    found = _GOOGLE_HOST.fullmatch(host)
+    if found is None:
+        return None
+    depth = 3 if segments and "." in segments[0] else 2  # domains have dots, project ids never
+    return _one_repository(
+        Realm(GOOGLE, "pkg.dev"), (_https(host),), segments[:depth], depth, found["location"]
+    )
+
+
+def _codeartifact(host: str, segments: tuple[str, ...]) -> Recognised | None:
+    """`DOMAIN-OWNER.d.codeartifact.REGION...`; a domain may have hyphens, so the last one parts the two."""
+    found = _CODEARTIFACT_HOST.fullmatch(host)
+    if found is None or (found["suffix"] == _CHINA) != found["region"].startswith("cn-"):
+        return None
+    suffixes = (_CHINA,) if found["suffix"] == _CHINA else dict.fromkeys((found["suffix"], *_DUAL_STACK))
+    roots = tuple(_https(host.removesuffix(found["suffix"]) + suffix) for suffix in suffixes)
+    realm = Realm(CODEARTIFACT, f"{found['domain']}/{found['owner']}/{found['region']}")
+    repository = segments[:2] if segments[:1] == ("pypi",) else ()
+    return _one_repository(realm, roots, repository, 2, found["domain"])
+
+
+def _one_repository(
+    realm: Realm, roots: tuple[Url, ...], path: tuple[str, ...], depth: int, otherwise: str
+) -> Recognised:
+    """A repository whose pages and files lie below `path`; the whole realm when the path is shorter."""
+    if len(path) < depth:
+        return Recognised(realm, otherwise, roots, roots)
+    spellings = tuple(_below(root, *path) for root in roots)
+    return Recognised(
+        realm, _plain(path[-1]) or otherwise, (_below(spellings[0], "simple"), *spellings), roots
+    )
+
+
+def _gitlab(host: str, segments: tuple[str, ...]) -> Recognised | None:
+    """`gitlab.com/api/v4/(projects|groups)/ID/[-/]packages/pypi/...`; the bare host serves much else."""
+    if host != GITLAB_HOST:
+        return None
+    match segments:
+        case ("api", "v4", "projects", number, "packages", "pypi", *_):
+            below = segments[:6]
+        case ("api", "v4", "groups", number, "-", "packages", "pypi", *_):
+            below = segments[:7]
+        case _:
+            return None
+    name = GITLAB if _is_number(number) else _plain(number)
+    root = _https(host, "api", "v4")
+    return Recognised(Realm(GITLAB, f"https://{host}"), name or GITLAB, (_https(host, *below),), (root,))
+
+
+_SHAPES: tuple[Callable[[str, tuple[str, ...]], Recognised | None], ...] = (
+    _azure,
+    _google,
+    _codeartifact,
+    _gitlab,
+)
+
+
+def _https(host: str, *segments: str) -> Url:
+    return Url(Origin("https", host, PORT), segments)
+
+
+def _below(url: Url, *segments: str) -> Url:
+    return Url(url.origin, (*url.segments, *segments))
+
+
+def _plain(segment: str) -> str:
+    return _UNNAMED.sub("-", unquote(segment)).strip("-.")
+
+
+def _is_number(segment: str) -> bool:
+    return segment.isdecimal() or _GUID.fullmatch(segment) is not None
