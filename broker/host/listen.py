@@ -69,7 +69,7 @@ class Listener:
         return _identity_at(self.path) == self._identity
 
     def close(self) -> None:
-        """Stop listening, remove the socket if it is still the one we bound, release the lock; once is enough."""
+        """Stop listening, remove the socket if it is still the one we bound, and release the lock."""
         if self._lock < 0:
             return
         if _identity_at(self.path.name, self._directory) == self._identity:

@@ -1,0 +1,130 @@
+"""The accept loop: who may come in, and how many at once.
+
+uvicorn's own (asyncio's) takes the whole backlog in one go and asks nobody's name. Here a stranger is turned
+away before a byte of his is read, and when the house is full nobody is: callers wait in the kernel's backlog,
+which costs nothing, until somebody leaves. Read `peer.py` for what is said once a caller is in.
+"""
+
+import asyncio
+import functools
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable
+
+from broker.host.limits import Limits
+from broker.host.ucred import Peer, peer_of
+
+BURST = 64
+"""Callers let in before the loop looks after those who are already inside."""
+
+RETRY_S = 1.0
+"""Pause of accepting when the machine has no descriptor or memory left: asyncio's ACCEPT_RETRY_DELAY."""
+
+Speaker = Callable[[Peer, Callable[[], None]], asyncio.Protocol]
+"""Makes the protocol for a peer who is let in; it calls its second argument when the connection is gone."""
+
+log = logging.getLogger(__name__)
+
+
+class Door:
+    """Lets peers in from a listening socket, which stays its owner's to close, but not before the Door.
+
+    `admits` judges a peer by uid and gid. `close` and `wait_closed` are those of asyncio.Server, for uvicorn.
+    """
+
+    def __init__(
+        self, listening: socket.socket, limits: Limits, *, admits: Callable[[Peer], bool], speak: Speaker
+    ) -> None:
+        self._listening = listening
+        self._limits = limits
+        self._admits = admits
+        self._speak = speak
+        self._loop = asyncio.get_running_loop()
+        self._inside: dict[socket.socket, Peer] = {}
+        self._by_user: Counter[int] = Counter()
+        self._arrivals: set[asyncio.Task[None]] = set()
+        self._retry: asyncio.TimerHandle | None = None
+        self._is_open = True
+        self._is_accepting = False
+        listening.setblocking(False)  # noqa: FBT003 - its signature
+        self._accept_again()
+
+    def close(self) -> None:
+        """Let nobody in from now on; those inside stay."""
+        self._is_open = False
+        self._rest()
+
+    async def wait_closed(self) -> None:
+        """Return when everybody who was let in has been handed to a protocol."""
+        await asyncio.gather(*self._arrivals, return_exceptions=True)
+
+    def _accept_again(self) -> None:
+        self._retry = None
+        if self._is_open and not self._is_accepting:
+            self._is_accepting = True
+            self._loop.add_reader(self._listening, self._accept)
+
+    def _rest(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._is_accepting:
+            self._is_accepting = False
+            self._loop.remove_reader(self._listening)
+
+    def _accept(self) -> None:
+        """Let waiting callers in until none waits, the house is full, or the burst is over."""
+        for _ in range(BURST):
+            if len(self._inside) >= self._limits.connections:
+                log.warning("connections_full held=%d", len(self._inside))
+                self._rest()
+                return
+            try:
+                connection, _ = self._listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                # out of descriptors or memory: the socket stays readable, so ask again later, not in a tight loop
+                log.warning("accept_paused reason=%s", error.strerror)
+                self._rest()
+                self._retry = self._loop.call_later(RETRY_S, self._accept_again)
+                return
+            self._let_in(connection)
+
+    def _let_in(self, connection: socket.socket) -> None:
+        connection.setblocking(False)  # noqa: FBT003 - its signature
+        peer = peer_of(connection)
+        if peer is None or not self._admits(peer):
+            log.warning("refused_peer reason=user peer=%s", peer)
+            connection.close()
+            return
+        if self._limits.per_user is not None and self._by_user[peer.uid] >= self._limits.per_user:
+            log.warning("refused_peer reason=share peer=%s", peer)
+            connection.close()
+            return
+        self._inside[connection] = peer
+        self._by_user[peer.uid] += 1
+        arrival = self._loop.create_task(self._attend(connection, peer))
+        self._arrivals.add(arrival)
+        arrival.add_done_callback(functools.partial(self._attended, connection))
+
+    async def _attend(self, connection: socket.socket, peer: Peer) -> None:
+        leave = functools.partial(self._leave, connection)
+        await self._loop.connect_accepted_socket(lambda: self._speak(peer, leave), connection)
+
+    def _attended(self, connection: socket.socket, arrival: asyncio.Task[None]) -> None:
+        self._arrivals.discard(arrival)
+        if arrival.cancelled() or arrival.exception() is not None:
+            connection.close()
+            self._leave(connection)
+
+    def _leave(self, connection: socket.socket) -> None:
+        peer = self._inside.pop(connection, None)
+        if peer is None:
+            return
+        self._by_user[peer.uid] -= 1
+        if not self._by_user[peer.uid]:
+            del self._by_user[peer.uid]
+        if self._retry is None:
+            self._accept_again()

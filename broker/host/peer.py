@@ -1,0 +1,223 @@
+"""HTTP with a peer whom the door let in: uvicorn, made strict where it is lenient.
+
+uvicorn waits for a request for ever, takes bodies of any size, answers pipelined requests and offers upgrades
+(tried with 0.54). Here a request must arrive whole and small within a deadline, or it costs its sender the
+connection. The attributes of uvicorn's that this leans on are named in tests/host/test_peer.py.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from broker.host.door import Door
+from broker.host.limits import Limits
+from broker.host.quota import Quota
+from broker.host.ucred import Peer, peer_of
+
+__all__ = ["PEER_EXTENSION", "BrokerProtocol", "Peer", "Server", "ours_or_root", "peer_of"]
+
+PEER_EXTENSION = "token_broker.peer"
+"""Key in the ASGI scope's `extensions`; its value is `{"uid": int, "gid": int, "pid": int}`."""
+
+_QUOTA_LOGGERS = ("uvicorn.error", "asyncio", "broker.host.door")
+"""What a caller can make these say is said a few times a minute only."""
+
+Scope = Any
+Receive = Any
+Send = Callable[[dict[str, Any]], Any]
+App = Callable[[Scope, Receive, Send], Any]
+
+
+def ours_or_root(peer: Peer) -> bool:
+    """Whom a user's own broker serves: that user and root, as ssh-agent does."""
+    return peer.uid in {os.geteuid(), 0}
+
+
+class BrokerProtocol(H11Protocol):
+    """One connection with one peer, who is in the scope of each request under PEER_EXTENSION."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        *,
+        peer: Peer,
+        limits: Limits,
+        leave: Callable[[], None],
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self.app = _Strict(self.app, peer, limits)
+        self._limits = limits
+        self._leave = leave
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own
+        """Start the clock: the first request is due."""
+        super().connection_made(transport)
+        self._keep_time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clocks, and make room for the next caller."""
+        for timer in (self._deadline, self._stall):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+        self._leave()
+
+    def handle_events(self) -> None:
+        """Hear what arrived. Whoever sends more than one request at a time gets one answer."""
+        super().handle_events()
+        if self._request_is_whole() and (surplus := self.conn.trailing_data[0]):
+            if len(surplus) > self._limits.request_bytes:
+                self.transport.abort()
+            elif self.cycle is not None:
+                self.cycle.keep_alive = False
+        self._keep_time()
+
+    def on_response_complete(self) -> None:
+        """Start the clock for the next request."""
+        super().on_response_complete()
+        self._keep_time()
+
+    def pause_writing(self) -> None:
+        """The peer does not read: give it a while."""
+        super().pause_writing()
+        self._stall = self.loop.call_later(self._limits.stall_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        super().resume_writing()
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: the request is refused by an answer."""
+
+    def _request_is_whole(self) -> bool:
+        return self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}
+
+    def _keep_time(self) -> None:
+        """A request is due from the connection's start or the last answer on, whatever drips in meanwhile."""
+        if self._request_is_whole():
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+        elif self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self._limits.request_s, self.transport.abort)
+
+
+class Server(uvicorn.Server):
+    """uvicorn behind a Door on each socket: `await serve()` until `stop()`. The sockets stay their owner's.
+
+    Signals are the daemon's, so none is caught here. At the end requests under way have `drain_s` seconds.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        listening: Sequence[socket.socket],
+        *,
+        admits: Callable[[Peer], bool] = ours_or_root,
+        limits: Limits,
+        drain_s: int = 10,
+        lifespan: Literal["on", "off"] = "on",
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",  # httptools takes headers without end: 50 MB block its loop for 11 s (measured)
+                ws="none",
+                lifespan=lifespan,
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,  # nobody stands between us and the peer
+                server_header=False,
+                date_header=False,
+                h11_max_incomplete_event_size=limits.request_bytes,
+                timeout_graceful_shutdown=drain_s,
+            )
+        )
+        self._listening = listening
+        self._admits = admits
+        self._limits = limits
+        self._quota = Quota(_QUOTA_LOGGERS)
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let nobody in any more, finish what is under way, and make `serve` return."""
+        self.should_exit = True
+        self._stopped.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then open the doors."""
+        await super().startup(sockets=sockets or [])
+        self._quota.start()
+        for listening in self._listening:
+            # a Door has what uvicorn calls of an asyncio.Server: close and wait_closed
+            self.servers.append(Door(listening, self._limits, admits=self._admits, speak=self._speak))  # type: ignore[arg-type]
+
+    async def main_loop(self) -> None:
+        """Sleep until `stop`: uvicorn would wake ten times a second."""
+        await self._stopped.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the doors, wait for the answers under way, then end the application."""
+        await super().shutdown(sockets=sockets)
+        self._quota.stop()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+    def _speak(self, peer: Peer, leave: Callable[[], None]) -> BrokerProtocol:
+        return BrokerProtocol(
+            self.config, self.server_state, self.lifespan.state, peer=peer, limits=self._limits, leave=leave
+        )
+
+
+class _Strict:
+    """The application as one peer reaches it: refuses what no client of a broker has reason to send."""
+
+    def __init__(self, app: App, peer: Peer, limits: Limits) -> None:
+        self._app = app
+        self._peer = peer._asdict()
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        if b"upgrade" in headers:
+            await _refuse(send, 400, "this socket speaks HTTP/1.1 and nothing else")
+        elif b"transfer-encoding" in headers:
+            await _refuse(send, 400, "a body must be sent with its length")
+        elif int(headers.get(b"content-length", b"0")) > self._limits.body_bytes:
+            await _refuse(send, 413, f"no request has a body of more than {self._limits.body_bytes} bytes")
+        else:
+            extensions = {**scope.get("extensions", {}), PEER_EXTENSION: self._peer}
+            await self._app({**scope, "extensions": extensions}, receive, send)
+
+
+async def _refuse(send: Send, status: int, detail: str) -> None:
+    problem = {
+        "type": "bad-request",
+        "title": "the request makes no sense",
+        "status": status,
+        "detail": detail,
+        "hint": None,
+        "feed": None,
+    }
+    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
