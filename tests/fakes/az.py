@@ -9,19 +9,22 @@ import contextlib
 import fcntl
 import json
 import os
+import subprocess
 import sys
 import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from tests.fakes.az_program import CALLS, CONDUCT, GATE, SAME_TOKEN, Conduct
+from tests.fakes.az_program import CALLS, CONDUCT, GATE, GRANDCHILDREN, SAME_TOKEN, Conduct
 from tests.fakes.journal import PATIENCE_S
 from tests.fakes.tokens import AZURE_DEVOPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+Seen = TypeVar("Seen")
 
 ROOT = Path(__file__).resolve().parents[2]
 GLANCE_S = 0.005
@@ -129,21 +132,27 @@ class AzureCli:
     @property
     def calls(self) -> tuple[Call, ...]:
         """Every call so far, those still running included."""
-        try:
-            lines = (self._control / CALLS).read_text().splitlines()
-        except FileNotFoundError:
-            return ()
-        read = [json.loads(line) for line in lines]
+        read = [json.loads(line) for line in self._lines(CALLS)]
         return tuple(Call(one["pid"], tuple(one["arguments"]), one["config_dir"]) for one in read)
 
     def wait_for_calls(self, count: int, patience_s: float = PATIENCE_S) -> tuple[Call, ...]:
         """The calls, as soon as there are `count`. Raises TimeoutError after `patience_s`."""
-        deadline = time.monotonic() + patience_s
-        while len(calls := self.calls) < count:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"az was called {len(calls)} times, {count} expected")
-            time.sleep(GLANCE_S)
-        return calls
+        return _wait_for(lambda: self.calls, count, patience_s)
+
+    @property
+    def grandchildren(self) -> tuple[int, ...]:
+        """The process ids of what hanging calls left behind, alive or not."""
+        return tuple(int(line) for line in self._lines(GRANDCHILDREN))
+
+    def wait_for_grandchildren(self, count: int, patience_s: float = PATIENCE_S) -> tuple[int, ...]:
+        """The same as soon as there are `count`. Raises TimeoutError after `patience_s`."""
+        return _wait_for(lambda: self.grandchildren, count, patience_s)
+
+    def _lines(self, name: str) -> list[str]:
+        try:
+            return (self._control / name).read_text().splitlines()
+        except FileNotFoundError:
+            return []
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -157,6 +166,23 @@ class AzureCli:
         profile = {"installationId": str(uuid.uuid4()), "subscriptions": subscriptions}
         # az writes it with a byte order mark
         _replace(config_dir / "azureProfile.json", "\ufeff" + json.dumps(profile))
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and waits to be reaped does not."""
+    told = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return bool(told) and not told.startswith("Z")
+
+
+def _wait_for(look: Callable[[], tuple[Seen, ...]], count: int, patience_s: float) -> tuple[Seen, ...]:
+    deadline = time.monotonic() + patience_s
+    while len(seen := look()) < count:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{len(seen)} after {patience_s} s, {count} expected")
+        time.sleep(GLANCE_S)
+    return seen
 
 
 def _subscription(user: str, tenant: str, *, application: bool) -> dict[str, object]:

@@ -22,6 +22,7 @@ from tests.fakes.tokens import AZURE_DEVOPS, Account, entra_token
 CONDUCT = "conduct.json"
 CALLS = "calls.jsonl"
 GATE = "gate"
+GRANDCHILDREN = "grandchildren"
 SAME_TOKEN = "same-token.json"
 GRANDCHILD_S = "600"  # far longer than any limit under test
 
@@ -53,7 +54,7 @@ def main(control: Path, arguments: list[str]) -> int:
     _wait_at_gate(control)
     time.sleep(conduct.pause_s)
     if conduct.mode.startswith("hang"):
-        _hang(conduct.mode)
+        _hang(control, conduct.mode)
     if conduct.complaint:
         sys.stderr.write(conduct.complaint + "\n")
     if conduct.mode == "fail":
@@ -72,10 +73,8 @@ def main(control: Path, arguments: list[str]) -> int:
 
 def _write_down(control: Path, arguments: list[str]) -> None:
     profile = os.environ.get("AZURE_CONFIG_DIR")
-    line = json.dumps({"pid": os.getpid(), "arguments": arguments, "config_dir": profile}) + "\n"
-    calls = os.open(control / CALLS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(calls, line.encode())  # one write to an appending descriptor: concurrent calls cannot mix
-    os.close(calls)
+    call = {"pid": os.getpid(), "arguments": arguments, "config_dir": profile}
+    _append(control / CALLS, json.dumps(call))
 
 
 def _wait_at_gate(control: Path) -> None:
@@ -83,10 +82,18 @@ def _wait_at_gate(control: Path) -> None:
         fcntl.flock(gate, fcntl.LOCK_SH)
 
 
-def _hang(mode: Mode) -> NoReturn:
+def _append(file: Path, line: str) -> None:
+    """One write to an appending descriptor: concurrent calls cannot mix."""
+    opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(opened, f"{line}\n".encode())
+    os.close(opened)
+
+
+def _hang(control: Path, mode: Mode) -> NoReturn:
     if mode == "hang-with-grandchildren":
         # inherits stdout and stderr: whoever reads them to the end waits for it too
-        subprocess.Popen(["sleep", GRANDCHILD_S])
+        grandchild = subprocess.Popen(["sleep", GRANDCHILD_S])
+        _append(control / GRANDCHILDREN, str(grandchild.pid))
     while True:
         time.sleep(float(GRANDCHILD_S))
 

@@ -1,3 +1,3 @@
-from tests.fakes.fixtures import authority, az, clients, cloud, proxy
+from tests.fakes.fixtures import authority, az, clients, cloud, http, proxy
 
-__all__ = ["authority", "az", "clients", "cloud", "proxy"]
+__all__ = ["authority", "az", "clients", "cloud", "http", "proxy"]

@@ -1,11 +1,12 @@
 """Fixtures that put the fakes together. A `conftest.py` takes them in with
-`from tests.fakes.fixtures import authority, az, clients, cloud, proxy`.
+`from tests.fakes.fixtures import authority, az, clients, cloud, http, proxy`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.fakes.authority import Authority, shared_authority
@@ -17,6 +18,8 @@ from tests.fakes.connect_proxy import ConnectProxy
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+HTTP_TIMEOUT_S = 5.0
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +33,15 @@ def proxy(authority: Authority) -> Iterator[ConnectProxy]:
     """The way to every fake host, running."""
     with ConnectProxy(authority) as running:
         yield running
+
+
+@pytest.fixture
+def http(proxy: ConnectProxy, authority: Authority) -> Iterator[httpx.Client]:
+    """A client that goes through the proxy and follows no redirect."""
+    with httpx.Client(
+        proxy=proxy.url, verify=authority.client_context(), trust_env=False, timeout=HTTP_TIMEOUT_S
+    ) as client:
+        yield client
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ and the GUID links for a cloud's.
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,7 +17,6 @@ from tests.fakes.wheels import wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.fakes.authority import Authority
     from tests.fakes.azure_devops import AzureDevOps
     from tests.fakes.clients import Clients
     from tests.fakes.connect_proxy import ConnectProxy
@@ -160,15 +158,13 @@ def test_uv_reads_the_plain_index_on_loopback(clients: Clients, tmp_path: Path) 
 
 
 def test_httpx_takes_proxy_and_certificates_from_the_environment(
-    acme: Organisation, proxy: ConnectProxy, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    acme: Organisation, proxy: ConnectProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in proxy.environment({}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    context = ssl.create_default_context(cafile=authority.bundle)
 
-    with httpx.Client(verify=context) as client:
-        answer = client.get(f"https://{HOSTS['pkgs.dev.azure.com']}/simple/")
+    answer = httpx.get(f"https://{HOSTS['pkgs.dev.azure.com']}/simple/")
 
     assert answer.status_code == 401
     assert answer.headers["X-VSS-ResourceTenant"] == acme.tenant
