@@ -1,7 +1,7 @@
 """What has been asked and how it went: counts, the last look-ups, a latency histogram. No secrets."""
 
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -38,7 +38,7 @@ class Ledger:
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.recent: deque[Lookup] = deque(maxlen=RECENT)
-        self.feeds: dict[str, FeedCounts] = {}
+        self.feeds: defaultdict[str, FeedCounts] = defaultdict(FeedCounts)
         self.latency_counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
         self.latency_sum_s = 0.0
 
@@ -49,9 +49,13 @@ class Ledger:
         self.latency_counts[bisect_left(LATENCY_BUCKETS_S, took_s)] += 1
         self.latency_sum_s += took_s
         if lookup.feed is not None:
-            counts = self.feeds.setdefault(lookup.feed, FeedCounts())
+            counts = self.feeds[lookup.feed]
             counts.outcomes[outcome] += 1
             counts.last_used_at = lookup.at
+
+    def of(self, feed: str) -> FeedCounts:
+        """The counts of one feed; all zero for a feed that nobody has asked for."""
+        return self.feeds.get(feed) or FeedCounts()
 
     def totals(self) -> dict[str, int]:
         """Look-ups by outcome, every outcome named."""

@@ -65,7 +65,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class BrokerStatus:
-    """The whole broker as a person sees it."""
+    """The whole broker as a person sees it; `error` says why its configuration cannot be used."""
 
     version: str
     pid: int
@@ -76,6 +76,7 @@ class BrokerStatus:
     lookups: dict[str, int]
     recent: tuple[Lookup, ...]
     feeds: tuple[FeedStatus, ...]
+    error: str | None = None
 
 
 def feed_status(

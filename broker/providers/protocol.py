@@ -10,13 +10,18 @@ from typing import ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from broker.core.credential import Credential
-from broker.core.feeds import Feed
+from broker.core.feeds import READ, Feed
 
 
 class Settings(BaseModel):
     """A provider's own keys of a [[feed]] table: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @property
+    def default_scope(self) -> str:
+        """What the feed's credential may do unless the address asked for says otherwise."""
+        return READ
 
 
 class Provider(Protocol):

@@ -1,0 +1,80 @@
+"""Prometheus' text from the ledger and the keeper: read when scraped, nothing is counted twice.
+
+Imported when first scraped: most daemons never are, and prometheus_client costs start-up time.
+"""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from broker.api.office import Office
+from broker.ledger import LATENCY_BUCKETS_S, Outcome
+
+
+def rendered(office: Office) -> tuple[bytes, str]:
+    """The metrics of this moment and their content type."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Snapshot(office))
+    return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+class _Snapshot(Collector):
+    """All metrics of one daemon, as of the moment they are collected."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._lookups()
+        yield self._latency()
+        yield self._fetches()
+        yield self._life()
+
+    def _lookups(self) -> Metric:
+        family = CounterMetricFamily(
+            "token_broker_lookups", "Look-ups by feed and outcome.", labels=["feed", "outcome"]
+        )
+        for feed, counts in self._office.ledger.feeds.items():
+            for outcome, number in counts.outcomes.items():
+                family.add_metric([feed, outcome.value], number)
+        family.add_metric(["", Outcome.MISS.value], self._office.ledger.outcomes[Outcome.MISS])
+        return family
+
+    def _latency(self) -> Metric:
+        family = HistogramMetricFamily("token_broker_lookup_seconds", "Time of a look-up inside the daemon.")
+        buckets, total = [], 0
+        bounds = [*map(str, LATENCY_BUCKETS_S), "+Inf"]
+        for bound, count in zip(bounds, self._office.ledger.latency_counts, strict=True):
+            total += count
+            buckets.append((bound, float(total)))
+        family.add_metric([], buckets, self._office.ledger.latency_sum_s)
+        return family
+
+    def _fetches(self) -> Metric:
+        family = CounterMetricFamily(
+            "token_broker_fetches", "Token fetches by feed and outcome.", labels=["feed", "outcome"]
+        )
+        for entry in self._office.keeper.entries:
+            family.add_metric([entry.feed.name, "ok"], entry.fetches - entry.failed_fetches)
+            family.add_metric([entry.feed.name, "failed"], entry.failed_fetches)
+        return family
+
+    def _life(self) -> Metric:
+        family = GaugeMetricFamily(
+            "token_broker_token_life_seconds", "Seconds of life left of each feed's token.", labels=["feed"]
+        )
+        now = self._office.keeper.clock.now()
+        for feed in self._office.keeper.entries.feeds():
+            entry = self._office.keeper.entries.holding(feed)
+            held = entry.slot.held if entry is not None else None
+            if held is not None and held.ends is not None:
+                family.add_metric([feed.name], held.ends.left_s(now))
+        return family

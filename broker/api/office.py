@@ -1,0 +1,99 @@
+"""What the routes need of the daemon: one protocol that `daemon.py` satisfies and tests can fake."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from fastapi import Request
+
+from broker.core.failures import BadConfiguration
+from broker.core.feeds import Feed
+from broker.core.refresh import Moment, Slot
+from broker.core.status import BrokerStatus, FeedStatus, Usage, feed_status
+from broker.keeper import Keeper
+from broker.ledger import Ledger
+
+PEER_EXTENSION = "token_broker.peer"
+"""Where `host.peer` puts who is asking, in the ASGI scope's extensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What does not change while the daemon runs."""
+
+    version: str
+    pid: int
+    socket: str
+    config: str | None
+    started: Moment
+
+
+class Office(Protocol):
+    """The daemon as the routes see it."""
+
+    about: About
+    keeper: Keeper
+    ledger: Ledger
+    fault: BadConfiguration | None
+    """Why there is no usable configuration, or None."""
+
+    async def reload(self) -> None:
+        """Read the configuration again; raises BadConfiguration and changes nothing when it is broken."""
+        ...
+
+    async def closing(self) -> None:
+        """Returns when the daemon is about to end: streams must end then."""
+        ...
+
+
+def office_of(request: Request) -> Office:
+    """The office of the app that this request came to."""
+    office: Office = request.app.state.office
+    return office
+
+
+def pid_of(request: Request) -> int | None:
+    """The peer's process id, for the list of recent look-ups only: nothing is decided by it."""
+    peer = request.scope.get("extensions", {}).get(PEER_EXTENSION)
+    return getattr(peer, "pid", None)
+
+
+def status_of(office: Office) -> BrokerStatus:
+    """The whole status, as of now."""
+    about, keeper = office.about, office.keeper
+    now = keeper.clock.now()
+    return BrokerStatus(
+        version=about.version,
+        pid=about.pid,
+        socket=about.socket,
+        config=about.config,
+        started_at=about.started.wall,
+        uptime_s=int(now.boot_s - about.started.boot_s),
+        lookups=office.ledger.totals(),
+        recent=tuple(office.ledger.recent),
+        feeds=tuple(feed_status_of(office, feed) for feed in keeper.entries.feeds()),
+        error=office.fault.detail if office.fault is not None else None,
+    )
+
+
+def feed_status_of(office: Office, feed: Feed) -> FeedStatus:
+    """One feed's status, as of now."""
+    keeper = office.keeper
+    now = keeper.clock.now()
+    entry = keeper.entries.holding(feed)
+    counts = office.ledger.of(feed.name)
+    trial = entry.trials.get(feed.name) if entry is not None else None
+    usage = Usage(
+        since=entry.since if entry is not None else office.about.started.wall,
+        lookups=counts.outcomes.total(),
+        fetches=entry.fetches if entry is not None else 0,
+        last_used_at=counts.last_used_at,
+    )
+    return feed_status(
+        feed,
+        entry.slot if entry is not None else Slot(feed.key()),
+        trial.refusal if trial is not None else None,
+        usage,
+        ttl_s=keeper.policies.of(feed).ttl_s,
+        shares=entry.feed.name if entry is not None and entry.feed.name != feed.name else None,
+        now=now,
+    )

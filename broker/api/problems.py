@@ -1,0 +1,62 @@
+"""Failures as RFC 9457 problems, or as the one line that a shim prints.
+
+The one table from failure to status and slug (CONTRACT section 4); brokerctl has the one to exit codes.
+"""
+
+import json
+
+from fastapi import Request
+from fastapi.responses import PlainTextResponse, Response
+
+from broker.core import failures
+
+STATUS: dict[type[failures.Failure], tuple[int, str, str]] = {
+    failures.BadRequest: (400, "bad-request", "the question makes no sense"),
+    failures.SignInNeeded: (401, "sign-in-needed", "a person must sign in"),
+    failures.NotAllowed: (403, "not-allowed", "this user may not use this feed"),
+    failures.NoFeed: (404, "no-feed", "no feed answers to this"),
+    failures.AmbiguousHost: (409, "ambiguous", "several feeds share this host"),
+    failures.BadConfiguration: (500, "bad-configuration", "the configuration is broken"),
+    failures.Refused: (502, "refused", "the service said no"),
+    failures.Unavailable: (503, "unavailable", "the service cannot be reached"),
+}
+"""Status, type and title of each failure; a subclass goes by its parent's row."""
+
+RETRY_AFTER_S = 5
+"""What a 503 asks for where the service named no time: for as long a held reason answers look-ups."""
+
+
+def problem(
+    request: Request, failure: failures.Failure, *, feed: str | None = None, status: int | None = None
+) -> Response:
+    """The failure as a response: one line for `Accept: text/plain`, a problem otherwise.
+
+    `status` overrides the table's, for routes where the same failure means something else.
+    """
+    row = next(STATUS[kind] for kind in type(failure).__mro__ if kind in STATUS)
+    code, slug, title = row
+    headers = {}
+    if isinstance(failure, failures.Unavailable):
+        headers["Retry-After"] = str(round(failure.retry_after_s or RETRY_AFTER_S))
+    if wants_text(request):
+        return PlainTextResponse(line_of(failure, feed) + "\n", status or code, headers)
+    body = {
+        "type": slug,
+        "title": title,
+        "status": status or code,
+        "detail": failure.detail,
+        "hint": failure.hint,
+        "feed": feed,
+    }
+    return Response(json.dumps(body), status or code, headers, "application/problem+json")
+
+
+def wants_text(request: Request) -> bool:
+    """True when the client asked for plain text and nothing better: the shims do."""
+    return request.headers.get("accept", "").partition(";")[0].strip() == "text/plain"
+
+
+def line_of(failure: failures.Failure, feed: str | None) -> str:
+    """What failed, for which feed, what to type: one line, ready to print."""
+    line = failure.detail if feed is None else f"{feed}: {failure.detail}"
+    return line if failure.hint is None else f"{line}; run: {failure.hint}"

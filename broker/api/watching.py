@@ -1,0 +1,75 @@
+"""The routes that only look: status, events, metrics, health."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from broker.api.office import Office, feed_status_of, office_of, status_of
+from broker.core.feeds import Feed
+from broker.core.status import to_json
+
+HEARTBEAT_S = 15.0
+"""A comment line this often keeps a silent stream from looking dead."""
+
+EVENTS_WAITING_MAX = 256
+"""A reader that falls this far behind is cut off: it can read the status and begin again."""
+
+router = APIRouter()
+
+
+@router.get("/v1/status")
+async def status(request: Request) -> Response:
+    """Everything a person may want to know; no secrets."""
+    return JSONResponse(to_json(status_of(office_of(request))))
+
+
+@router.get("/v1/health")
+async def health() -> Response:
+    """200 when the event loop is alive."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Counts and ages in Prometheus' text format."""
+    from broker.api.metrics import rendered  # noqa: PLC0415 - see there
+
+    body, content_type = rendered(office_of(request))
+    return Response(body, media_type=content_type)
+
+
+@router.get("/v1/events")
+async def events(request: Request) -> Response:
+    """Server-sent events: one `feed` event for each change of a feed's state, its status as data."""
+    return StreamingResponse(_changes(office_of(request)), media_type="text/event-stream")
+
+
+async def _changes(office: Office) -> AsyncIterator[str]:
+    changed: asyncio.Queue[Feed] = asyncio.Queue(EVENTS_WAITING_MAX)
+    overrun = asyncio.Event()
+
+    def listener(feed: Feed) -> None:
+        try:
+            changed.put_nowait(feed)
+        except asyncio.QueueFull:
+            overrun.set()
+
+    unsubscribe = office.keeper.subscribe(listener)
+    closing = asyncio.ensure_future(office.closing())
+    try:
+        yield ": listening\n\n"
+        while not overrun.is_set() and not closing.done():
+            change = asyncio.ensure_future(changed.get())
+            await asyncio.wait({change, closing}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+            if not change.done():
+                change.cancel()
+                yield ": still here\n\n"
+                continue
+            data = json.dumps(to_json(feed_status_of(office, change.result())))
+            yield f"event: feed\ndata: {data}\n\n"
+    finally:
+        unsubscribe()
+        closing.cancel()

@@ -1,0 +1,82 @@
+"""From a configuration and the providers to the FeedTable that questions are matched against.
+
+Part of the composition root: beside `daemon.py` the only file that knows configuration and providers.
+"""
+
+from collections.abc import Mapping
+
+from broker.config import Config, FeedConfig, Schema
+from broker.core.failures import BadConfiguration
+from broker.core.feeds import Feed, FeedTable, Recognised
+from broker.core.refresh import RefreshPolicy
+from broker.core.urls import Url
+from broker.keeper import LEARNED_IDLE_S, Policies
+from broker.providers.protocol import Provider
+from broker.providers.recognise import default_name, provider_of, realm_of, recognise
+
+
+def schema_of(providers: Mapping[str, Provider]) -> Schema:
+    """What the configuration's reader must know of the providers."""
+    return Schema(
+        {name: provider.settings for name, provider in providers.items()}, provider_of, default_name
+    )
+
+
+def policies_of(config: Config) -> Policies:
+    """When feeds are renewed, configured and learned ones."""
+    learned_idle_s = LEARNED_IDLE_S if config.idle_s is None else min(LEARNED_IDLE_S, config.idle_s)
+    return Policies(RefreshPolicy(config.ttl_s, config.idle_s), RefreshPolicy(config.ttl_s, learned_idle_s))
+
+
+def table_of(config: Config, providers: Mapping[str, Provider]) -> FeedTable:
+    """The feeds, under every spelling of their addresses; raises BadConfiguration where two contradict."""
+    feeds: list[Feed] = []
+    claims: dict[Url, tuple[Feed, FeedConfig]] = {}
+    for configured in config.feeds:
+        feed = _feed(configured, providers[configured.provider])
+        for url in feed.prefixes:
+            other, first = claims.setdefault(url, (feed, configured))
+            if other.key() != feed.key():
+                raise BadConfiguration(
+                    f"{configured.place}: feeds {feed.name} and {other.name} ({first.place}) both answer to "
+                    f"{url}, with different sign-ins: give them addresses of their own, or keep one"
+                )
+        feeds.append(feed)
+
+    def adopt(recognised: Recognised) -> Feed | None:
+        name = recognised.realm.provider
+        wanted = config.auto if isinstance(config.auto, bool) else name in config.auto
+        return _learned(recognised, providers[name]) if wanted and name in providers else None
+
+    return FeedTable(feeds, recognise, adopt)
+
+
+def _feed(configured: FeedConfig, provider: Provider) -> Feed:
+    recognised = recognise(configured.url)
+    realm = realm_of(configured.url, configured.provider)
+    spellings = recognised.prefixes if recognised is not None and recognised.realm == realm else ()
+    settings = provider.settings.model_validate(configured.settings or {})
+    return Feed(
+        name=configured.name,
+        realm=realm,
+        prefixes=tuple(dict.fromkeys((configured.url, *configured.also, *spellings))),
+        identity=provider.identity(settings),
+        kind=provider.kind(settings),
+        scope=settings.default_scope,
+        username=provider.username(settings),
+        verify=configured.verify,
+        settings=settings,
+    )
+
+
+def _learned(recognised: Recognised, provider: Provider) -> Feed:
+    """One feed for a whole realm, with the provider's defaults, named as the realm's root is."""
+    settings = provider.settings()
+    return Feed(
+        name=default_name(recognised.roots[0]),
+        realm=recognised.realm,
+        prefixes=tuple(dict.fromkeys((recognised.prefixes[0], *recognised.roots))),
+        kind=provider.kind(settings),
+        configured=False,
+        settings=settings,
+    )

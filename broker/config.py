@@ -1,0 +1,301 @@
+"""The configuration: TOML layers in, one frozen Config out, or a BadConfiguration that names file and line.
+
+Knows the shape that all feeds share; what a provider adds is validated by the provider's own model, which the
+daemon hands over in a Schema. Touches no file: whoever calls has read the text. Read `assembly.py` next.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from broker.core.duration import parse_duration
+from broker.core.failures import BadConfiguration, BadRequest
+from broker.core.urls import Url, parse_url
+
+TTL_MIN_S = 1.0
+"""A shorter life than this would be spent renewing."""
+
+_M = TypeVar("_M", bound=BaseModel)
+
+Role = Literal["site", "env", "user"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One file's text; later layers win over earlier ones. Unknown keys in the site's file only warn."""
+
+    text: str
+    path: str
+    role: Role = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What the providers know: their settings models by name, and what a URL says of itself.
+
+    An empty `settings` leaves the providers' own keys unchecked: brokerctl has no SDKs to ask.
+    """
+
+    settings: Mapping[str, type[BaseModel]]
+    provider_of: Callable[[Url], str | None]
+    default_name: Callable[[Url], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Who may use a feed of a system broker, by name, beside root."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConfig:
+    """One [[feed]]: what all feeds share, and the provider's own settings."""
+
+    name: str
+    url: Url
+    also: tuple[Url, ...]
+    provider: str
+    settings: BaseModel | None
+    verify: bool
+    allow: Allow | None
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that was configured, or the defaults. Durations in seconds; `idle_s` None: never."""
+
+    ttl_s: float = 3000.0
+    auto: bool | frozenset[str] = True
+    idle_s: float | None = None
+    ca: Path | None = None
+    log: str = "info"
+    env: Mapping[str, str] = field(default_factory=dict)
+    feeds: tuple[FeedConfig, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _never_or_duration(value: object) -> object:
+    return None if value == "never" else _duration(value)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class _Allow(_Model):
+    users: list[str] = []
+    groups: list[str] = []
+
+
+class _Feed(_Model):
+    """The shared keys of one [[feed]]; a provider's own keys are taken out before."""
+
+    url: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    also: list[str] = []
+    provider: str
+    verify: bool = True
+    allow: _Allow | None = None
+
+
+class _File(_Model):
+    ttl: Annotated[float, BeforeValidator(_duration), Field(ge=TTL_MIN_S)] = 3000.0
+    auto: bool | list[str] = True
+    idle: Annotated[float | None, BeforeValidator(_never_or_duration)] = None
+    ca: str = "system"
+    log: Literal["debug", "info", "warning", "error"] = "info"
+    env: dict[str, str] = {}
+    feed: list[dict[str, Any]] = []
+
+
+def load(layers: Sequence[Layer], schema: Schema) -> Config:
+    """Return what the layers say together: the later one wins, feeds of one name are merged key by key.
+
+    Raises BadConfiguration with file, line and remedy for what cannot be meant.
+    """
+    top: dict[str, Any] = {}
+    env: dict[str, str] = {}
+    feeds: dict[str, _RawFeed] = {}
+    warnings: list[str] = []
+    for layer in layers:
+        table = _parsed(layer)
+        if layer.role == "site":
+            warnings += _without_unknown_keys(table, layer)
+        file = _validated(_File, table, layer)
+        for raw in _named(file, layer, schema):
+            earlier = feeds.get(raw.name)
+            feeds[raw.name] = raw if earlier is None else replace(raw, keys={**earlier.keys, **raw.keys})
+        env.update(file.env)
+        top.update(table)
+    file = _File.model_validate(top)
+    return Config(
+        ttl_s=file.ttl,
+        auto=frozenset(file.auto) if isinstance(file.auto, list) else file.auto,
+        idle_s=file.idle,
+        ca=None if file.ca == "system" else Path(file.ca).expanduser(),
+        log=file.log,
+        env=env,
+        feeds=_distinct([_feed(raw, schema) for raw in feeds.values()]),
+        warnings=tuple(warnings),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _RawFeed:
+    """A [[feed]] table before its provider has looked at it; `number` counts the tables of its file."""
+
+    name: str
+    keys: dict[str, Any]
+    layer: Layer
+    number: int
+
+    def wrong(self, message: str, key: str | None = None) -> BadConfiguration:
+        return _wrong(self.layer, ("feed", self.number, *((key,) if key else ())), message)
+
+
+def _parsed(layer: Layer) -> dict[str, Any]:
+    try:
+        return tomllib.loads(layer.text)
+    except tomllib.TOMLDecodeError as error:
+        # "Expected '=' after a key (at line 3, column 5)": the place belongs in front.
+        message, _, place = str(error).partition(" (at ")
+        line = re.match(r"line ([0-9]+)", place)
+        where = f"line {line[1]}" if line else "its end"
+        raise BadConfiguration(f"{layer.path}, {where}: not TOML: {message.lower()}") from None
+
+
+def _without_unknown_keys(table: dict[str, Any], layer: Layer) -> list[str]:
+    unknown = [key for key in table if key not in _File.model_fields]
+    for key in unknown:
+        del table[key]
+    return [f"{layer.path}: unknown key {key}, ignored" for key in unknown]
+
+
+def _named(file: _File, layer: Layer, schema: Schema) -> list[_RawFeed]:
+    """The layer's feeds by name: their own, or the one that their URL gives them."""
+    raws: list[_RawFeed] = []
+    for number, keys in enumerate(file.feed):
+        raw = _RawFeed("", keys, layer, number)
+        name = keys.get("name")
+        if name is None and "url" not in keys:
+            raise raw.wrong("a feed needs a url")
+        if name is None:
+            name = schema.default_name(_url(raw, "url", keys["url"]))
+            taken = {other.name for other in raws}
+            name = next(
+                free for free in (name, *(f"{name}-{n}" for n in range(2, 10**6))) if free not in taken
+            )
+        if any(other.name == name for other in raws):
+            raise raw.wrong(f"two feeds are called {name}: give one of them another name", "name")
+        raws.append(replace(raw, name=str(name)))
+    return raws
+
+
+def _feed(raw: _RawFeed, schema: Schema) -> FeedConfig:
+    keys = {"name": raw.name, **raw.keys}
+    url = _url(raw, "url", keys.get("url"))
+    keys.setdefault("provider", schema.provider_of(url))
+    if keys["provider"] is None:
+        raise raw.wrong(f'{url.origin} does not name its provider: write provider = "basic", or another one')
+    provider = str(keys["provider"])
+    if schema.settings and provider not in schema.settings:
+        known = ", ".join(sorted(schema.settings))
+        raise raw.wrong(f"there is no provider {provider}: write one of {known}", "provider")
+    own = {key: keys.pop(key) for key in list(keys) if key not in _Feed.model_fields}
+    shared = _validated(_Feed, keys, raw.layer, ("feed", raw.number))
+    model = schema.settings.get(provider)
+    return FeedConfig(
+        name=raw.name,
+        url=url,
+        also=tuple(_url(raw, "also", text) for text in shared.also),
+        provider=provider,
+        settings=_validated(model, own, raw.layer, ("feed", raw.number)) if model is not None else None,
+        verify=shared.verify,
+        allow=Allow(tuple(shared.allow.users), tuple(shared.allow.groups)) if shared.allow else None,
+        place=f"{raw.layer.path} line {line_of(raw.layer.text, ('feed', raw.number))}",
+    )
+
+
+def _url(raw: _RawFeed, key: str, text: object) -> Url:
+    if not isinstance(text, str):
+        raise raw.wrong("a feed needs a url, written in quotes", key)
+    try:
+        return parse_url(text)
+    except BadRequest as error:
+        raise raw.wrong(error.detail, key) from None
+
+
+def _distinct(feeds: list[FeedConfig]) -> tuple[FeedConfig, ...]:
+    seen: dict[Url, FeedConfig] = {}
+    for feed in feeds:
+        for url in (feed.url, *feed.also):
+            other = seen.setdefault(url, feed)
+            if other is not feed:
+                raise BadConfiguration(
+                    f"{feed.place}: feed {feed.name} has the address {url}, which feed {other.name} has too: "
+                    "take it out of one of them"
+                )
+    return tuple(feeds)
+
+
+def _validated(
+    model: type[_M], table: Mapping[str, Any], layer: Layer, above: tuple[str | int, ...] = ()
+) -> _M:
+    try:
+        return model.model_validate(table)
+    except ValidationError as errors:
+        error = errors.errors(include_url=False, include_input=False, include_context=False)[0]
+        path = (*above, *error["loc"])
+        key = ".".join(str(part) for part in error["loc"])
+        match error["type"]:
+            case "extra_forbidden":
+                message = f"unknown key {key}{_did_you_mean(key, model)}"
+            case "missing":
+                message = f"{key} is missing"
+            case _:
+                message = f"{key}: {error['msg'].removeprefix('Value error, ')}"
+        raise _wrong(layer, path, message) from None
+
+
+def _did_you_mean(key: str, model: type[BaseModel]) -> str:
+    near = get_close_matches(
+        key, [*model.model_fields, *(_Feed.model_fields if model is not _File else ())], n=1
+    )
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _wrong(layer: Layer, path: tuple[str | int, ...], message: str) -> BadConfiguration:
+    return BadConfiguration(f"{layer.path}, line {line_of(layer.text, path)}: {message}")
+
+
+def line_of(text: str, path: tuple[str | int, ...]) -> int:
+    """The line, from 1, where a key stands: ("ttl",), ("env", "PATH") or ("feed", 2, "url").
+
+    The nearest enclosing place where the key itself is not found, such as the head of its table: tomllib
+    keeps no positions, and a person needs a place to look at, not a proof.
+    """
+    lines = text.splitlines()
+    start, end = 0, len(lines)
+    if path and path[0] == "feed":
+        heads = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*feed\s*\]\]", line)]
+        index = path[1] if len(path) > 1 and isinstance(path[1], int) else 0
+        start = heads[index] if index < len(heads) else 0
+        end = heads[index + 1] if index + 1 < len(heads) else len(lines)
+        path = path[2:]
+    for key in (part for part in path if isinstance(part, str)):
+        found = re.compile(rf"\s*(\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[.=\]]")
+        start = next((number for number in range(start, end) if found.match(lines[number])), start)
+    return start + 1
