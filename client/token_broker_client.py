@@ -391,9 +391,9 @@ def _start_broker(path: str, deadline: float) -> _socket.socket:
             elif started and not ended and not _is_alive(started):
                 ended = True  # refused to be the second broker, or broken
                 deadline = min(deadline, time.monotonic() + START_GRACE_S)
-            time.sleep(min(NAP_S, _left_s(deadline)))
-    except NoAnswerError:
-        raise NoAnswerError(NOT_STARTED if started else NOT_IN_TIME) from None
+            if time.monotonic() + NAP_S >= deadline:
+                raise NoAnswerError(NOT_STARTED if started else NOT_IN_TIME)
+            time.sleep(NAP_S)
     finally:
         os.close(lock)
 
@@ -466,13 +466,13 @@ def _become_broker(brokerd: str, writer: int) -> NoReturn:
         os.setsid()
         if os.fork():
             os._exit(0)
-        os.write(writer, os.getpid().to_bytes(4, sys.byteorder))
-        os.chdir("/")
+        os.dup2(writer, 3, inheritable=False)  # first, for `writer` may be one of 0, 1, 2
         null = os.open("/dev/null", os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
-        os.dup2(writer, 3, inheritable=False)
         os.closerange(4, 65536)  # our caller waits for the end of its pipes
+        os.write(3, os.getpid().to_bytes(4, sys.byteorder))
+        os.chdir("/")
         environment = {name: value for name, value in os.environ.items() if name != "TOKEN_BROKER_PASSED"}
         try:
             os.execve(brokerd, [brokerd, "--idle-exit", IDLE_EXIT], environment)  # noqa: S606 - no shell wanted

@@ -1,0 +1,1209 @@
+/* The `keyring` command, native: asks token-broker, and is done in about the time an empty program takes.
+ *
+ * Finds the socket, makes sure that the broker behind it may be trusted, asks, and judges the answer;
+ * prints a whole, checked credential or hands the call to the next `keyring` on PATH. It never prints
+ * anything else on stdout, never reads below the working directory, and keeps nothing.
+ * `token_broker_client.py` is the same program in Python, in the same order, under the same names;
+ * tests/contract/ holds both to one suite.
+ *
+ * No allocation, no locale and no stdio: every buffer is fixed, static and filled through Text,
+ * which refuses what does not fit. What held a secret is wiped before the end.
+ */
+
+#define _GNU_SOURCE      /* struct ucred */
+#define _DARWIN_C_SOURCE /* getpeereid, _NSGetExecutablePath */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#else
+#include <sys/syscall.h>
+#endif
+
+#ifndef SYSTEM_SOCKET /* the tests have another */
+#define SYSTEM_SOCKET "/run/token-broker/broker.sock"
+#endif
+#ifndef SYSTEM_UID
+#define SYSTEM_UID 0 /* whose the directory of the system socket is */
+#endif
+
+enum {
+	DEFAULT_BUDGET_MS = 30 * 1000, /* no client has a time-out of its own */
+	LONGEST_BUDGET_MS = 3600 * 1000,
+	SERVICE_BYTES = 8192, /* a longer service is no feed: the broker refuses it too */
+	USERNAME_BYTES = 1024,
+	REQUEST_BYTES = 3 * (SERVICE_BYTES + USERNAME_BYTES) + 256, /* all of it percent-encoded */
+	ANSWER_BYTES = 65536, /* the longest tokens seen are a few kB */
+	OUTPUT_BYTES = 2 * (ANSWER_BYTES + USERNAME_BYTES), /* every character escaped */
+	LINE_BYTES = 500, /* one line on stderr, whatever the broker says */
+	PATH_BYTES = 4096,
+	NAP_MS = 10, /* between two looks at a socket that is not there yet */
+	START_GRACE_MS = 2000, /* for another broker that is just starting, once ours has ended */
+};
+
+/* sun_path without its final zero: 107 on Linux, 103 on macOS */
+#define SOCKET_PATH_BYTES (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#define IDLE_EXIT "1h" /* of a broker that nobody but a look-up started */
+
+#define NOT_RUNNING "the broker is not running; run: brokerctl setup"
+#define NOT_IN_TIME "the broker did not answer in time (TOKEN_BROKER_TIMEOUT); run: brokerctl status"
+#define CLOSED_TWICE "the broker closed the connection twice without an answer; run: brokerctl status"
+#define CUT_SHORT "the broker's answer was cut short; run: brokerctl status"
+#define NOT_UNDERSTOOD "the broker's answer was not understood; run: brokerctl restart"
+#define NOT_STARTED "brokerd was started and does not serve; run: brokerctl doctor"
+#define NOBODY_ELSE "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
+
+extern char **environ;
+
+/* Text: a fixed buffer that is filled from the left. What does not fit is refused and remembered. */
+
+typedef struct {
+	char *bytes;
+	size_t size, used;
+	bool overflowed;
+} Text;
+
+#define TEXT(array) ((Text){.bytes = (array), .size = sizeof(array), .used = 0, .overflowed = false})
+
+/* Append `count` bytes. The text stays terminated by a zero that is not counted. */
+static void put_bytes(Text *text, const char *bytes, size_t count)
+{
+	if (text->overflowed || count >= text->size - text->used) {
+		text->overflowed = true;
+		return;
+	}
+	memcpy(text->bytes + text->used, bytes, count);
+	text->used += count;
+	text->bytes[text->used] = '\0';
+}
+
+static void put(Text *text, const char *string)
+{
+	put_bytes(text, string, strlen(string));
+}
+
+/* Append `number` in `base` 8 or 10, with zeros before it up to `width` digits (at most 20). */
+static void put_number(Text *text, uint64_t number, unsigned base, size_t width)
+{
+	char digits[24];
+	size_t first = sizeof digits;
+	do {
+		digits[--first] = (char)('0' + number % base);
+		number /= base;
+	} while (number != 0 || sizeof digits - first < width);
+	put_bytes(text, digits + first, sizeof digits - first);
+}
+
+/* What a step of a look-up comes to, the look-up itself included. FAILED and NOBODY fill `line`. */
+
+typedef enum {
+	GOOD,     /* the step succeeded; of a look-up: `answer` is filled */
+	NOT_OURS, /* no broker knows a feed for this service and username */
+	SILENT,   /* no answer and nothing to say: a bare host that several credentials share */
+	FAILED,   /* a credential that cannot be had */
+	NOBODY,   /* no broker serves, and none was or could be started */
+	CLOSED,   /* the connection ended before a byte of an answer: worth a second try */
+} Outcome;
+
+typedef struct {
+	const char *username, *password; /* inside `received`, terminated */
+} Answer;
+
+static char received[ANSWER_BYTES + 1]; /* what the broker sent, a secret in it */
+static size_t received_bytes;
+static char line[LINE_BYTES + 2 * PATH_BYTES];
+static Answer answer;
+
+/* Return FAILED, with the strings up to NULL as the line. */
+__attribute__((sentinel)) static Outcome failed(const char *part, ...)
+{
+	Text to = TEXT(line);
+	va_list parts;
+	va_start(parts, part);
+	for (; part != NULL; part = va_arg(parts, const char *))
+		put(&to, part);
+	va_end(parts);
+	return FAILED;
+}
+
+/* Return `value` in `base` 8 or 10 with at least `width` digits, in a buffer that the next call reuses. */
+static const char *number(uint64_t value, unsigned base, size_t width)
+{
+	static char digits[24];
+	Text to = TEXT(digits);
+	put_number(&to, value, base, width);
+	return digits;
+}
+
+static Outcome failed_with_error(const char *path, int error)
+{
+	return failed(path, " cannot be used (error ", number((uint64_t)error, 10, 1), "); run: brokerctl doctor", NULL);
+}
+
+static Outcome nobody(void)
+{
+	failed(NOT_RUNNING, NULL);
+	return NOBODY;
+}
+
+/* The command line */
+
+typedef struct {
+	const char *service, *username; /* username: NULL when none was given */
+	bool creds, json;
+} Question;
+
+static bool printable(const char *text, size_t count);
+
+/* Return the value of option `name` at *argument, moving on over a separate value; NULL for another option. */
+static const char *option_value(const char *name, char ***argument)
+{
+	size_t count = strlen(name);
+	const char *given = **argument;
+	if (strncmp(given, name, count) != 0)
+		return NULL;
+	if (given[count] == '=')
+		return given + count + 1;
+	if (given[count] != '\0')
+		return NULL;
+	if ((*argument)[1] == NULL)
+		return "";
+	return *++*argument;
+}
+
+/* Return whether these arguments are a look-up of ours, and fill `question` if so.
+ * Takes what uv, pip, pdm and pipx send: options before or after `get`, `--mode X` and `--mode=X`.
+ * An empty username is none; without one a password cannot be asked for (keyring 25.7, cli.py). */
+static bool parse_command(char **arguments, Question *question)
+{
+	const char *mode = "password", *format = "plain", *words[3] = {NULL, NULL, NULL};
+	size_t count = 0;
+	for (char **argument = arguments; *argument != NULL; argument++) {
+		const char *value;
+		if ((*argument)[0] != '-' || (*argument)[1] == '\0') {
+			if (count == 3)
+				return false;
+			words[count++] = *argument;
+		} else if ((value = option_value("--mode", &argument)) != NULL) {
+			mode = value;
+		} else if ((value = option_value("--output", &argument)) != NULL) {
+			format = value;
+		} else {
+			return false;
+		}
+	}
+	question->creds = strcmp(mode, "creds") == 0;
+	question->json = strcmp(format, "json") == 0;
+	if (!question->creds && strcmp(mode, "password") != 0)
+		return false;
+	if (!question->json && strcmp(format, "plain") != 0)
+		return false;
+	if (count < (question->creds ? 2 : 3) || strcmp(words[0], "get") != 0 || words[1][0] == '\0')
+		return false;
+	question->service = words[1];
+	question->username = count == 3 && words[2][0] != '\0' ? words[2] : NULL;
+	if (question->creds && question->username != NULL)
+		return printable(question->username, strlen(question->username)); /* it would be echoed */
+	return true;
+}
+
+/* Return whether `text` is printable ASCII without blanks at its ends, as an answer must be. */
+static bool printable(const char *text, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	return count == 0 || (text[0] != ' ' && text[count - 1] != ' ');
+}
+
+/* The budget */
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Return how long a look-up may take: TOKEN_BROKER_TIMEOUT in seconds, at least 1 ms and at most an hour. */
+static int64_t budget_ms(void)
+{
+	const char *text = getenv("TOKEN_BROKER_TIMEOUT");
+	int64_t ms = 0;
+	int fraction = -1; /* digits after the point, once there is one */
+	size_t digits = 0;
+	for (; text != NULL && *text != '\0'; text++) {
+		if (*text == '.' && fraction < 0) {
+			fraction = 0;
+		} else if (*text >= '0' && *text <= '9' && ms <= LONGEST_BUDGET_MS) {
+			digits++;
+			if (fraction < 3)
+				ms = ms * 10 + (*text - '0');
+			if (fraction >= 0 && fraction < 3)
+				fraction++;
+		} else {
+			return DEFAULT_BUDGET_MS;
+		}
+	}
+	for (int missing = fraction < 0 ? 3 : 3 - fraction; missing > 0; missing--)
+		ms *= 10;
+	return digits > 0 && ms >= 1 && ms <= LONGEST_BUDGET_MS ? ms : DEFAULT_BUDGET_MS;
+}
+
+static void nap(int64_t ms)
+{
+	struct timespec length = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+	nanosleep(&length, NULL);
+}
+
+/* Where the socket is */
+
+static bool is_our_directory(const char *path)
+{
+	struct stat found;
+	return stat(path, &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == geteuid();
+}
+
+/* Return the variable's value if it is an absolute path, else NULL. */
+static const char *absolute(const char *variable)
+{
+	const char *value = getenv(variable);
+	return value != NULL && value[0] == '/' ? value : NULL;
+}
+
+/* Append machine-id(5), or the host's name where an image left that file empty. */
+static void put_machine_id(Text *path)
+{
+	char text[34] = "";
+	struct utsname host;
+	int file = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
+	ssize_t count = file < 0 ? 0 : read(file, text, 33);
+	if (file >= 0)
+		close(file);
+	if (count >= 32 && (count == 32 || text[32] == '\n') && strspn(text, "0123456789abcdef") == 32) {
+		put_bytes(path, text, 32);
+	} else if (uname(&host) == 0) {
+		for (char *slash; (slash = strchr(host.nodename, '/')) != NULL;)
+			*slash = '_';
+		put(path, host.nodename);
+	}
+}
+
+static bool put_socket_directory(Text *path)
+{
+	const char *runtime = absolute("XDG_RUNTIME_DIR"), *home = absolute("HOME");
+	if (runtime != NULL && is_our_directory(runtime)) { /* after `su` it is another user's */
+		put(path, runtime);
+		put(path, "/token-broker");
+		return true;
+	}
+#ifdef __APPLE__
+	if (home != NULL) {
+		put(path, home);
+		put(path, "/Library/Caches/token-broker");
+		return true;
+	}
+#endif
+	put(path, "/run/user/"); /* cron and ssh commands have it, but no variable */
+	put_number(path, geteuid(), 10, 1);
+	if (is_our_directory(path->bytes)) {
+		put(path, "/token-broker");
+		return true;
+	}
+	path->used = 0;
+	if (home == NULL)
+		return false;
+	put(path, home);
+	put(path, "/.cache/token-broker/"); /* homes are shared between hosts */
+	put_machine_id(path);
+	return true;
+}
+
+/* Fill `path` with the path of the user's socket, whether or not anything is there.
+ * FAILED when it is longer than the system can bind, relative, or cannot be named. */
+static Outcome socket_path(Text *path)
+{
+	const char *explicit_path = getenv("TOKEN_BROKER_SOCKET");
+	if (explicit_path != NULL && explicit_path[0] != '\0') {
+		if (explicit_path[0] != '/')
+			return failed("TOKEN_BROKER_SOCKET is not an absolute path; run: unset TOKEN_BROKER_SOCKET",
+				      NULL);
+		put(path, explicit_path);
+	} else if (put_socket_directory(path)) {
+		put(path, "/broker.sock");
+	} else {
+		return failed("neither XDG_RUNTIME_DIR nor HOME is set; run: export HOME=~", NULL);
+	}
+	if (path->overflowed || path->used > SOCKET_PATH_BYTES)
+		return failed("the socket's path is longer than ", number(SOCKET_PATH_BYTES, 10, 1),
+			      " bytes; run: export TOKEN_BROKER_SOCKET=/a/shorter/path", NULL);
+	return GOOD;
+}
+
+/* Whom to trust */
+
+typedef struct {
+	bool anyone;  /* only root can have put the socket there */
+	bool us;      /* it lies in a place of ours */
+	bool other;   /* TOKEN_BROKER_TRUST_UID names `other_uid` */
+	uid_t other_uid;
+} Trust;
+
+static bool trusted_uid(uid_t *uid)
+{
+	const char *text = getenv("TOKEN_BROKER_TRUST_UID");
+	size_t count = text == NULL ? 0 : strlen(text);
+	if (count == 0 || count > 10 || strspn(text, "0123456789") != count)
+		return false;
+	*uid = (uid_t)strtoull(text, NULL, 10);
+	return true;
+}
+
+static Outcome foreign(const char *path, const char *what, uid_t uid, const char *not_us)
+{
+	char digits[24];
+	Text copy = TEXT(digits);
+	put_number(&copy, uid, 10, 1);
+	return failed(path, what, digits, not_us, "; run: export TOKEN_BROKER_TRUST_UID=", digits, " if you trust it",
+		      NULL);
+}
+
+static Outcome open_to_others(const char *path, mode_t mode, const char *repair)
+{
+	return failed(path, " is open to others (mode ", number(mode & 0777, 8, 4), "); run: chmod ", repair, " ", path,
+		      NULL);
+}
+
+/* Return GOOD, FAILED with the repair in the line, or NOBODY with errno when there is nothing to look at. */
+static Outcome check_system_directory(const char *path)
+{
+	struct stat found;
+	if (lstat(path, &found) != 0)
+		return NOBODY;
+	if (!S_ISDIR(found.st_mode) || found.st_uid != SYSTEM_UID || (found.st_mode & 022) != 0)
+		return failed(path, " can be written by others than root; run: sudo brokerctl doctor", NULL);
+	return GOOD;
+}
+
+static Outcome check_directory(const char *path)
+{
+	struct stat found;
+	if (lstat(path, &found) != 0)
+		return NOBODY;
+	if (!S_ISDIR(found.st_mode))
+		return failed(path, " is not a directory; run: ls -ld ", path, NULL);
+	if (found.st_uid != geteuid())
+		return foreign(path, " belongs to uid ", found.st_uid, ", not to you");
+	if ((found.st_mode & 077) != 0)
+		return open_to_others(path, found.st_mode, "700");
+	return GOOD;
+}
+
+static Outcome check_socket(const char *path)
+{
+	struct stat found;
+	if (lstat(path, &found) != 0)
+		return NOBODY;
+	if (!S_ISSOCK(found.st_mode))
+		return failed(path, " is not a socket; run: rm ", path, NULL);
+	if (found.st_uid != geteuid())
+		return foreign(path, " belongs to uid ", found.st_uid, ", not to you");
+	if ((found.st_mode & 077) != 0)
+		return open_to_others(path, found.st_mode, "600");
+	return GOOD;
+}
+
+/* Copy the directory of an absolute path; `directory` has PATH_BYTES. */
+static void directory_of(char *directory, const char *path)
+{
+	Text to = {.bytes = directory, .size = PATH_BYTES, .used = 0, .overflowed = false};
+	put_bytes(&to, path, (size_t)(strrchr(path, '/') - path));
+}
+
+/* Say in `trust` who may listen at `path`. NOBODY with errno when there is no socket; FAILED, naming the repair,
+ * when others could have put it there and TOKEN_BROKER_TRUST_UID does not say whom to trust instead. */
+static Outcome check_trust(const char *path, Trust *trust)
+{
+	char directory[PATH_BYTES];
+	Outcome outcome;
+	directory_of(directory, path);
+	trust->other = trusted_uid(&trust->other_uid);
+	trust->anyone = strcmp(path, SYSTEM_SOCKET) == 0;
+	trust->us = false;
+	if (trust->anyone)
+		return check_system_directory(directory);
+	outcome = check_directory(directory);
+	if (outcome == GOOD)
+		outcome = check_socket(path);
+	trust->us = outcome == GOOD;
+	return outcome == FAILED && trust->other ? GOOD : outcome;
+}
+
+/* GOOD if the process that called listen() at `path` has a trusted uid, else FAILED. */
+static Outcome check_listener(int connection, const char *path, const Trust *trust)
+{
+	uid_t uid;
+	if (trust->anyone)
+		return GOOD;
+#ifdef __APPLE__
+	gid_t gid;
+	if (getpeereid(connection, &uid, &gid) != 0)
+		return failed_with_error(path, errno);
+#else
+	struct ucred listener;
+	socklen_t count = sizeof listener;
+	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &listener, &count) != 0)
+		return failed_with_error(path, errno);
+	uid = listener.uid;
+#endif
+	if ((trust->us && uid == geteuid()) || (trust->other && uid == trust->other_uid))
+		return GOOD;
+	return foreign(path, " is served by uid ", uid, ", not by you");
+}
+
+/* The connection */
+
+/* Let the kernel end the next wait on `connection` at `deadline`. False when that has passed. */
+static bool limit(int connection, int option, int64_t deadline)
+{
+	int64_t left = deadline - now_ms();
+	struct timeval length = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
+	return left > 0 && setsockopt(connection, SOL_SOCKET, option, &length, sizeof length) == 0;
+}
+
+static bool is_system(const char *path)
+{
+	return strcmp(path, SYSTEM_SOCKET) == 0;
+}
+
+/* Say what errno means for reaching `path`. The system broker's owner may not let us in: for us there is none. */
+static Outcome unreachable(const char *path)
+{
+	if (errno == ENOENT || errno == ECONNREFUSED || (is_system(path) && (errno == EACCES || errno == EPERM)))
+		return nobody();
+	return failed_with_error(path, errno);
+}
+
+/* Connect to the trusted broker at `path`. NOBODY, FAILED, or GOOD with the connection filled. */
+static Outcome connect_once(const char *path, int64_t deadline, int *connection)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	Trust trust;
+	Outcome outcome = check_trust(path, &trust);
+	int error = EINTR;
+	if (outcome == NOBODY)
+		return unreachable(path);
+	if (outcome != GOOD)
+		return outcome;
+	memcpy(address.sun_path, path, strlen(path) + 1); /* socket_path() has seen to its length */
+	*connection = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (*connection < 0)
+		return failed_with_error(path, errno);
+#ifdef __APPLE__
+	setsockopt(*connection, SOL_SOCKET, SO_NOSIGPIPE, &(int){1}, sizeof(int));
+#endif
+	/* A blocking connect waits its turn at a full backlog, where a non-blocking one gets EAGAIN. */
+	while (error == EINTR) {
+		error = EAGAIN;
+		if (limit(*connection, SO_SNDTIMEO, deadline))
+			error = connect(*connection, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+	}
+	if (error == 0)
+		outcome = check_listener(*connection, path, &trust);
+	else if (error == EAGAIN)
+		outcome = failed(NOT_IN_TIME, NULL);
+	else {
+		errno = error;
+		outcome = unreachable(path);
+	}
+	if (outcome != GOOD)
+		close(*connection);
+	return outcome;
+}
+
+static Outcome start_broker(const char *path, int64_t deadline, int *connection);
+
+/* As connect_once(), with the broker started before if need be and `start`. */
+static Outcome open_broker(const char *path, int64_t deadline, bool start, int *connection)
+{
+	Outcome outcome = connect_once(path, deadline, connection);
+	const char *autostart = getenv("TOKEN_BROKER_AUTOSTART");
+	if (outcome != NOBODY || is_system(path) || !start || (autostart != NULL && strcmp(autostart, "0") == 0))
+		return outcome;
+	return start_broker(path, deadline, connection);
+}
+
+/* Starting the broker where no service manager does */
+
+/* Fill `path` with this program's own path, links resolved. */
+static bool own_path(char path[PATH_BYTES])
+{
+#ifdef __APPLE__
+	char found[PATH_BYTES];
+	uint32_t size = sizeof found;
+	return _NSGetExecutablePath(found, &size) == 0 && realpath(found, path) != NULL;
+#else
+	ssize_t count = readlink("/proc/self/exe", path, PATH_BYTES - 1);
+	if (count <= 0)
+		return false;
+	path[count] = '\0';
+	return true;
+#endif
+}
+
+static bool is_program(const char *path)
+{
+	struct stat found;
+	return stat(path, &found) == 0 && S_ISREG(found.st_mode) && access(path, X_OK) == 0;
+}
+
+static bool brokerd_beside_us(char brokerd[PATH_BYTES])
+{
+	char ourselves[PATH_BYTES];
+	Text path = {.bytes = brokerd, .size = PATH_BYTES, .used = 0, .overflowed = false};
+	if (!own_path(ourselves))
+		return false;
+	put_bytes(&path, ourselves, (size_t)(strrchr(ourselves, '/') - ourselves));
+	put(&path, "/brokerd");
+	return !path.overflowed && is_program(brokerd);
+}
+
+/* Make `directory` and what is missing above it, each with mode 0700. */
+static bool make_directory(char *directory)
+{
+	for (char *slash = directory + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+		*slash = '\0';
+		int failure = mkdir(directory, 0700) == 0 || errno == EEXIST ? 0 : errno;
+		*slash = '/';
+		if (failure != 0 && failure != EACCES && failure != EROFS) /* those may still exist */
+			return false;
+	}
+	return mkdir(directory, 0700) == 0 || errno == EEXIST;
+}
+
+/* Open start.lock in the socket's directory, which is made if it is missing. */
+static Outcome open_lock(const char *socket, int *lock)
+{
+	char directory[PATH_BYTES], file[PATH_BYTES + 16];
+	Text path = TEXT(file);
+	Outcome outcome;
+	directory_of(directory, socket);
+	if (!make_directory(directory))
+		return failed_with_error(directory, errno);
+	outcome = check_directory(directory);
+	if (outcome == FAILED)
+		return outcome;
+	put(&path, directory);
+	put(&path, "/start.lock");
+	*lock = open(file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return *lock < 0 ? failed_with_error(directory, errno) : GOOD;
+}
+
+/* Return whether we are the one who starts the broker. Where locks do not work, everybody is:
+ * the broker's own lock still lets only one serve. */
+static bool take(int lock)
+{
+	return flock(lock, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR);
+}
+
+static void close_from(int first)
+{
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+		return;
+#endif
+	long limit = sysconf(_SC_OPEN_MAX);
+	for (int descriptor = first; descriptor < (limit < 65536 ? limit : 65536); descriptor++)
+		close(descriptor);
+}
+
+/* Turn this forked child's child into the broker, telling its process id, and why it failed, through `writer`. */
+static _Noreturn void become_broker(char *brokerd, int writer)
+{
+	char *arguments[] = {brokerd, "--idle-exit", IDLE_EXIT, NULL};
+	int32_t told;
+	int null;
+	setsid();
+	if (fork() != 0)
+		_exit(0);
+	dup2(writer, 3); /* first, for `writer` may be one of 0, 1, 2 */
+	fcntl(3, F_SETFD, FD_CLOEXEC);
+	null = open("/dev/null", O_RDWR);
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(null, 2);
+	close_from(4); /* our caller waits for the end of its pipes */
+	told = getpid();
+	if (write(3, &told, sizeof told) != sizeof told || chdir("/") != 0)
+		_exit(127);
+	unsetenv("TOKEN_BROKER_PASSED");
+	execv(brokerd, arguments);
+	told = errno;
+	if (write(3, &told, sizeof told) != sizeof told)
+		_exit(126);
+	_exit(127);
+}
+
+/* Start `brokerd` with no tie to us, our terminal or our caller's pipes. FAILED when it cannot be executed. */
+static Outcome spawn(char *brokerd, pid_t *pid)
+{
+	int32_t told[2] = {0, 0};
+	size_t count = 0;
+	ssize_t part;
+	int ends[2];
+	pid_t child;
+	if (pipe(ends) != 0)
+		return failed_with_error(brokerd, errno);
+	child = fork();
+	if (child == 0)
+		become_broker(brokerd, ends[1]);
+	close(ends[1]);
+	/* Their end: the broker runs, or never will. */
+	while (count < sizeof told && (part = read(ends[0], (char *)told + count, sizeof told - count)) != 0) {
+		if (part > 0)
+			count += (size_t)part;
+		else if (errno != EINTR)
+			break;
+	}
+	close(ends[0]);
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	*pid = told[0];
+	if (count == sizeof told[0])
+		return GOOD;
+	return failed(brokerd, " cannot be run (error ", number((uint64_t)told[1], 10, 1), "); run: brokerctl doctor",
+		      NULL);
+}
+
+/* Start the brokerd beside us, unless another look-up is at it, and connect to it. */
+static Outcome start_broker(const char *path, int64_t deadline, int *connection)
+{
+	char brokerd[PATH_BYTES];
+	Outcome outcome;
+	bool holding = false, ended = false;
+	pid_t started = 0;
+	int lock = -1;
+	if (!brokerd_beside_us(brokerd))
+		return nobody();
+	outcome = open_lock(path, &lock);
+	if (outcome != GOOD)
+		return outcome;
+	for (;;) {
+		holding = holding || take(lock);
+		outcome = connect_once(path, deadline, connection); /* the lock's former holder may have succeeded */
+		if (outcome != NOBODY)
+			break;
+		if (holding && started == 0) {
+			outcome = spawn(brokerd, &started);
+			if (outcome != GOOD)
+				break;
+		} else if (started != 0 && !ended && kill(started, 0) != 0) {
+			ended = true; /* refused to be the second broker, or broken */
+			if (deadline > now_ms() + START_GRACE_MS)
+				deadline = now_ms() + START_GRACE_MS;
+		}
+		if (now_ms() + NAP_MS >= deadline) {
+			outcome = failed(started != 0 ? NOT_STARTED : NOT_IN_TIME, NULL);
+			break;
+		}
+		nap(NAP_MS);
+	}
+	close(lock);
+	return outcome;
+}
+
+/* The question and its answer */
+
+typedef struct {
+	unsigned status;
+	const char *body; /* inside `received` */
+	size_t body_bytes;
+} Reply;
+
+/* Append `text` with all but RFC 3986's unreserved characters encoded. */
+static void put_percent_encoded(Text *to, const char *text)
+{
+	static const char hexadecimal[] = "0123456789ABCDEF";
+	for (; *text != '\0'; text++) {
+		unsigned char byte = (unsigned char)*text;
+		if ((byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
+		    strchr("-._~", byte) != NULL)
+			put_bytes(to, text, 1);
+		else
+			put_bytes(to, (char[]){'%', hexadecimal[byte >> 4], hexadecimal[byte & 15]}, 3);
+	}
+}
+
+/* Send the whole request. FAILED when the time is up. */
+static Outcome send_request(int connection, const Question *question, int64_t deadline)
+{
+	static char request[REQUEST_BYTES];
+	Text text = TEXT(request);
+	int64_t left = deadline - now_ms(), margin = left / 10 < 500 ? left / 10 : 500;
+	int64_t wait = left > margin ? left - margin : 0; /* the broker's reason shall arrive before we give up */
+	put(&text, "GET /v1/credential?url=");
+	put_percent_encoded(&text, question->service);
+	if (question->username != NULL) {
+		put(&text, "&username=");
+		put_percent_encoded(&text, question->username);
+	}
+	put(&text, "&wait=");
+	put_number(&text, (uint64_t)wait / 1000, 10, 1);
+	put(&text, ".");
+	put_number(&text, (uint64_t)wait % 1000, 10, 3);
+	put(&text, " HTTP/1.1\r\nHost: broker\r\nAccept: text/plain\r\nConnection: close\r\n\r\n");
+	for (size_t sent = 0; sent < text.used;) {
+		if (!limit(connection, SO_SNDTIMEO, deadline))
+			return failed(NOT_IN_TIME, NULL);
+#ifdef MSG_NOSIGNAL
+		ssize_t part = send(connection, request + sent, text.used - sent, MSG_NOSIGNAL);
+#else
+		ssize_t part = send(connection, request + sent, text.used - sent, 0);
+#endif
+		if (part >= 0)
+			sent += (size_t)part;
+		else if (errno == EAGAIN)
+			return failed(NOT_IN_TIME, NULL);
+		else if (errno != EINTR)
+			break; /* it may have answered before it closed */
+	}
+	return GOOD;
+}
+
+/* Return whether `field` is the header `name`, and set `value` to its trimmed value. */
+static bool is_header(const char *field, size_t count, const char *name, const char **value, size_t *value_bytes)
+{
+	size_t length = strlen(name);
+	if (count <= length || field[length] != ':' || strncasecmp(field, name, length) != 0)
+		return false;
+	*value = field + length + 1;
+	*value_bytes = count - length - 1;
+	for (; *value_bytes > 0 && (**value == ' ' || **value == '\t'); ++*value)
+		--*value_bytes;
+	while (*value_bytes > 0 && ((*value)[*value_bytes - 1] == ' ' || (*value)[*value_bytes - 1] == '\t'))
+		--*value_bytes;
+	return true;
+}
+
+/* Read `count` digits, 1 to 7 of them. False for anything else. */
+static bool read_number(const char *digits, size_t count, size_t *value)
+{
+	*value = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (digits[i] < '0' || digits[i] > '9')
+			return false;
+		*value = *value * 10 + (size_t)(digits[i] - '0');
+		if (i >= 7)
+			return false;
+	}
+	return count > 0;
+}
+
+typedef enum { MORE, WHOLE, GARBAGE } Progress;
+
+/* Say how the HTTP/1 answer in `received` stands, and fill `reply` when it is whole.
+ * Anything but a status line, one Content-Length and that many bytes is garbage. */
+static Progress parse_answer(Reply *reply)
+{
+	static const char version[] = "HTTP/1.", gap[] = "\r\n\r\n";
+	const char *end = memmem(received, received_bytes, gap, 4), *field, *value;
+	size_t count, lengths = 0, length = 0, status;
+	if (memcmp(received, version, received_bytes < 7 ? received_bytes : 7) != 0)
+		return GARBAGE;
+	if (end == NULL)
+		return received_bytes < ANSWER_BYTES ? MORE : GARBAGE;
+	field = memmem(received, received_bytes, "\r\n", 2);
+	if (field - received < 12 || received[8] != ' ' || !read_number(received + 9, 3, &status) ||
+	    (received[12] != ' ' && received[12] != '\r'))
+		return GARBAGE;
+	while (field < end) {
+		const char *next = memmem(field + 2, (size_t)(end - field), "\r\n", 2);
+		field += 2;
+		if (is_header(field, (size_t)(next - field), "transfer-encoding", &value, &count))
+			return GARBAGE;
+		if (is_header(field, (size_t)(next - field), "content-length", &value, &count)) {
+			if (!read_number(value, count, &length))
+				return GARBAGE;
+			lengths++;
+		}
+		field = next;
+	}
+	reply->status = (unsigned)status;
+	reply->body = end + 4;
+	reply->body_bytes = (size_t)(received + received_bytes - reply->body);
+	if (lengths != 1 || reply->body_bytes > length || length > ANSWER_BYTES)
+		return GARBAGE;
+	return reply->body_bytes == length ? WHOLE : received_bytes < ANSWER_BYTES ? MORE : GARBAGE;
+}
+
+/* Read until the whole answer is there. CLOSED when nothing came, FAILED when it is not an answer. */
+static Outcome read_answer(int connection, int64_t deadline, Reply *reply)
+{
+	received_bytes = 0;
+	for (;;) {
+		if (!limit(connection, SO_RCVTIMEO, deadline))
+			return failed(NOT_IN_TIME, NULL);
+		ssize_t part = recv(connection, received + received_bytes, ANSWER_BYTES - received_bytes, 0);
+		if (part < 0 && errno == EINTR)
+			continue;
+		if (part < 0 && errno == EAGAIN)
+			return failed(NOT_IN_TIME, NULL);
+		if (part <= 0 && received_bytes == 0)
+			return failed(CLOSED_TWICE, NULL), CLOSED;
+		if (part <= 0)
+			return failed(CUT_SHORT, NULL);
+		received_bytes += (size_t)part;
+		switch (parse_answer(reply)) {
+		case WHOLE:
+			return GOOD;
+		case GARBAGE:
+			return failed(NOT_UNDERSTOOD, NULL);
+		case MORE:
+			break;
+		}
+	}
+}
+
+/* One look-up at the broker at `path`: GOOD with the reply filled, NOBODY, CLOSED or FAILED. */
+static Outcome exchange(const char *path, const Question *question, int64_t deadline, bool start, Reply *reply)
+{
+	int connection;
+	Outcome outcome = open_broker(path, deadline, start, &connection);
+	if (outcome != GOOD)
+		return outcome;
+	outcome = send_request(connection, question, deadline);
+	if (outcome == GOOD)
+		outcome = read_answer(connection, deadline, reply);
+	close(connection);
+	return outcome;
+}
+
+static Outcome judge_credential(const Reply *reply)
+{
+	size_t count = reply->body_bytes;
+	char *end = received + received_bytes, *split;
+	if (count > 0 && reply->body[count - 1] == '\n') {
+		count--;
+		end--;
+	}
+	split = memchr(reply->body, '\n', count);
+	if (split == NULL || split + 1 == end || !printable(reply->body, (size_t)(split - reply->body)) ||
+	    !printable(split + 1, (size_t)(end - split - 1)))
+		return failed(NOT_UNDERSTOOD, NULL);
+	*split = '\0';
+	*end = '\0';
+	answer = (Answer){.username = reply->body, .password = split + 1};
+	return GOOD;
+}
+
+/* Put the body's first line into `line`, cut to LINE_BYTES, without control characters (C0, DEL, C1). */
+static Outcome judge_failure(const Reply *reply)
+{
+	static const char prefix[] = "token-broker: ";
+	Text text = TEXT(line);
+	const char *end = memchr(reply->body, '\n', reply->body_bytes);
+	size_t count = end != NULL ? (size_t)(end - reply->body) : reply->body_bytes, shown = 0;
+	for (size_t i = 0; i < count; i++) {
+		unsigned char byte = (unsigned char)reply->body[i];
+		unsigned char next = i + 1 < count ? (unsigned char)reply->body[i + 1] : 0;
+		if (byte == 0xc2 && next >= 0x80 && next <= 0x9f)
+			i++;
+		else if (byte >= 0x20 && byte != 0x7f)
+			received[shown++] = (char)byte; /* in place: it only gets shorter */
+	}
+	const char *first = received;
+	if (shown >= strlen(prefix) && memcmp(first, prefix, strlen(prefix)) == 0) {
+		first += strlen(prefix);
+		shown -= strlen(prefix);
+	}
+	if (shown > LINE_BYTES)
+		for (shown = LINE_BYTES; shown > 0 && ((unsigned char)first[shown] & 0xc0) == 0x80;)
+			shown--; /* not within a character of UTF-8 */
+	put_bytes(&text, first, shown);
+	if (shown > 0)
+		return FAILED;
+	return failed("the broker answered ", number(reply->status, 10, 3), " without a reason; run: brokerctl status",
+		      NULL);
+}
+
+/* Return what the broker's status and body mean. */
+static Outcome judge(const Reply *reply)
+{
+	switch (reply->status) {
+	case 200:
+		return judge_credential(reply);
+	case 400:
+	case 404:
+		return NOT_OURS;
+	case 409:
+		return SILENT;
+	default:
+		return judge_failure(reply);
+	}
+}
+
+static Outcome ask_broker(const char *path, const Question *question, int64_t deadline, bool start)
+{
+	Reply reply;
+	Outcome outcome = exchange(path, question, deadline, start, &reply);
+	if (outcome == CLOSED) /* a restart between connect and answer: its successor answers */
+		outcome = exchange(path, question, deadline, start, &reply);
+	if (outcome == GOOD)
+		return judge(&reply);
+	return outcome == CLOSED ? FAILED : outcome;
+}
+
+/* Return what the user's broker says, or the system's where the user's knows no such feed. */
+static Outcome ask(const Question *question)
+{
+	static char socket[PATH_BYTES];
+	Text path = TEXT(socket);
+	int64_t deadline = now_ms() + budget_ms();
+	Outcome outcome;
+	if (strlen(question->service) > SERVICE_BYTES)
+		return NOT_OURS;
+	if (question->username != NULL && strlen(question->username) > USERNAME_BYTES)
+		return NOT_OURS;
+	outcome = socket_path(&path);
+	if (outcome != GOOD)
+		return outcome;
+	outcome = ask_broker(socket, question, deadline, true);
+	if (!is_system(socket) && (outcome == NOT_OURS || outcome == NOBODY)) {
+		Outcome systems = ask_broker(SYSTEM_SOCKET, question, deadline, false);
+		if (systems != NOBODY)
+			return systems;
+	}
+	return outcome;
+}
+
+/* Printing */
+
+static bool write_all(int descriptor, const char *bytes, size_t count)
+{
+	while (count > 0) {
+		ssize_t part = write(descriptor, bytes, count);
+		if (part < 0 && errno != EINTR)
+			return false;
+		if (part > 0) {
+			bytes += part;
+			count -= (size_t)part;
+		}
+	}
+	return true;
+}
+
+/* Overwrite what the optimiser would leave, for it is never read again. */
+static void wipe(char *bytes, size_t count)
+{
+	volatile char *each = bytes;
+	while (count-- > 0)
+		*each++ = 0;
+}
+
+/* Append printable ASCII as the JSON string that json.dumps makes of it. */
+static void put_quoted(Text *to, const char *text)
+{
+	put(to, "\"");
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			put(to, "\\");
+		put_bytes(to, text, 1);
+	}
+	put(to, "\"");
+}
+
+/* Write the answer as keyring 25.7 does, in one write. A requested username is echoed. */
+static bool print_answer(const Question *question)
+{
+	static char output[OUTPUT_BYTES];
+	Text text = TEXT(output);
+	const char *username = question->username != NULL ? question->username : answer.username;
+	bool written;
+	if (question->json) {
+		put(&text, "{");
+		if (question->creds) {
+			put(&text, "\"username\": ");
+			put_quoted(&text, username);
+			put(&text, ", ");
+		}
+		put(&text, "\"password\": ");
+		put_quoted(&text, answer.password);
+		put(&text, "}\n");
+	} else {
+		if (question->creds) {
+			put(&text, username);
+			put(&text, "\n");
+		}
+		put(&text, answer.password);
+		put(&text, "\n");
+	}
+	written = !text.overflowed && write_all(1, output, text.used);
+	wipe(output, text.used);
+	return written;
+}
+
+/* Write one line to stderr. A stderr that cannot be written to changes nothing. */
+static void print_line(const char *words)
+{
+	static char bytes[sizeof line + 32];
+	Text text = TEXT(bytes);
+	put(&text, "token-broker: ");
+	put(&text, words);
+	put(&text, "\n");
+	(void)write_all(2, bytes, text.used);
+}
+
+/* Passing on */
+
+static bool identity(const char *path, struct stat *found)
+{
+	return stat(path, found) == 0;
+}
+
+static bool own_identity(struct stat *found)
+{
+#ifdef __APPLE__
+	char path[PATH_BYTES];
+	return own_path(path) && identity(path, found);
+#else
+	return identity("/proc/self/exe", found); /* also when the file was replaced meanwhile */
+#endif
+}
+
+static bool same(const struct stat *one, const struct stat *other)
+{
+	return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
+/* Fill `path` with directory and name. False when it does not fit. */
+static bool join(char path[PATH_BYTES], const char *directory, size_t count, const char *name)
+{
+	Text text = {.bytes = path, .size = PATH_BYTES, .used = 0, .overflowed = false};
+	put_bytes(&text, directory, count);
+	put(&text, "/");
+	put(&text, name);
+	return !text.overflowed;
+}
+
+/* Return the next entry of PATH that is absolute and set `count` to its length, NULL after the last. */
+static const char *next_entry(const char **rest, size_t *count)
+{
+	while (*rest != NULL) {
+		const char *entry = *rest, *colon = strchr(entry, ':');
+		*count = colon != NULL ? (size_t)(colon - entry) : strlen(entry);
+		*rest = colon != NULL ? colon + 1 : NULL;
+		if (entry[0] == '/')
+			return entry;
+	}
+	return NULL;
+}
+
+/* Return the part of PATH after the entry that we were found by; all of it when we were called by a path. */
+static const char *path_after_us(const char *program, const struct stat *ourselves)
+{
+	const char *path = getenv("PATH"), *rest = path, *entry;
+	const char *slash = strrchr(program, '/');
+	char file[PATH_BYTES];
+	struct stat folder, found;
+	size_t count;
+	bool by_path = slash != NULL;
+	if (by_path && (program[0] != '/' || !join(file, program, (size_t)(slash - program), "") ||
+			!identity(file, &folder)))
+		return path;
+	while ((entry = next_entry(&rest, &count)) != NULL) {
+		if (!join(file, entry, count, by_path ? "" : program) || !identity(file, &found))
+			continue;
+		if (same(&found, by_path ? &folder : ourselves))
+			return rest;
+	}
+	return path;
+}
+
+/* Become the `keyring` in `directory` if there is one that is not this program. */
+static void try_to_become(const char *directory, size_t count, char **arguments, const struct stat *ourselves)
+{
+	char candidate[PATH_BYTES];
+	struct stat found;
+	if (!join(candidate, directory, count, "keyring") || !identity(candidate, &found) || same(&found, ourselves))
+		return;
+	if (!is_program(candidate))
+		return;
+	char *program = arguments[0];
+	arguments[0] = candidate;
+	execv(candidate, arguments);
+	arguments[0] = program; /* not executable after all: the next one */
+}
+
+/* Become the next `keyring` after us: on PATH after our entry, then the one `setup` replaced.
+ * Return when there is none or we were passed on to already. */
+static void pass_on(char **arguments)
+{
+	char replaced[PATH_BYTES];
+	Text text = TEXT(replaced);
+	struct stat ourselves = {0};
+	const char *rest, *entry, *data = absolute("XDG_DATA_HOME"), *home = absolute("HOME");
+	size_t count;
+	if (getenv("TOKEN_BROKER_PASSED") != NULL || arguments[0] == NULL || setenv("TOKEN_BROKER_PASSED", "1", 1) != 0)
+		return;
+	(void)own_identity(&ourselves); /* unknown without /proc: the variable alone ends a loop then */
+	rest = path_after_us(arguments[0], &ourselves);
+	while ((entry = next_entry(&rest, &count)) != NULL)
+		try_to_become(entry, count, arguments, &ourselves);
+	if (data == NULL && home == NULL)
+		return;
+	put(&text, data != NULL ? data : home);
+	put(&text, data != NULL ? "/token-broker/replaced" : "/.local/share/token-broker/replaced");
+	if (!text.overflowed)
+		try_to_become(replaced, text.used, arguments, &ourselves);
+}
+
+/* Answer like `keyring`; return the exit code: 0 answered, 1 not. */
+int main(int count, char **arguments)
+{
+	Question question;
+	bool printed = false;
+	if (count < 1 || !parse_command(arguments + 1, &question)) {
+		pass_on(arguments);
+		print_line(NOBODY_ELSE);
+		return 1;
+	}
+	switch (ask(&question)) {
+	case GOOD:
+		printed = print_answer(&question);
+		break;
+	case FAILED:
+	case CLOSED:
+		print_line(line);
+		break;
+	case NOBODY:
+		if (getenv("TOKEN_BROKER_PASSED") == NULL) /* said once, by the first of us */
+			print_line(NOT_RUNNING);
+		pass_on(arguments);
+		break;
+	case NOT_OURS:
+		pass_on(arguments);
+		break;
+	case SILENT:
+		break;
+	}
+	wipe(received, received_bytes);
+	return printed ? 0 : 1;
+}
