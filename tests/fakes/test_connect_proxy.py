@@ -81,7 +81,7 @@ def test_a_host_can_be_made_to_fail(
     [
         (half_answer(), httpx.RemoteProtocolError),
         (silence(), httpx.ReadTimeout),
-        (Reset(), httpx.TransportError),  # ssl of 3.11 tells a reset and an end apart no more
+        (Reset(), httpx.TransportError),  # CPython 3.11 reads a reset under TLS as an end
     ],
 )
 def test_a_service_can_answer_badly(
