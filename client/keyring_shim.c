@@ -71,7 +71,21 @@ enum {
 #define NOT_STARTED "brokerd was started and does not serve; run: brokerctl doctor"
 #define NOBODY_ELSE "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
 
-extern char **environ;
+#ifdef __GLIBC__
+#define LIBC "glibc"
+#elif defined __APPLE__
+#define LIBC "libSystem"
+#else
+#define LIBC "musl or another libc"
+#endif
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "GCC " __VERSION__
+#endif
+
+/* For `strings` and bench/lookup. */
+__attribute__((used)) static const char built_with[] = "keyring-shim, built with " COMPILER ", " LIBC;
 
 /* Text: a fixed buffer that is filled from the left. What does not fit is refused and remembered. */
 
