@@ -41,3 +41,7 @@ class SystemClock:
     async def nap(self, seconds: float) -> None:
         """Sleep for `seconds`, at most NAP_S."""
         await asyncio.sleep(min(max(0.0, seconds), NAP_S))
+
+    def pause(self, seconds: float) -> None:
+        """Block this thread for `seconds`: for a command that waits, never in the daemon's loop."""
+        time.sleep(seconds)
