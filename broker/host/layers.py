@@ -1,0 +1,78 @@
+"""The configuration's files as text: the site's, `env.toml`, the user's, each only where it can be trusted.
+
+A file that others can write is refused: whoever writes it chooses which command the daemon runs.
+"""
+
+import os
+import stat
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from broker.core.failures import BadConfiguration
+
+CONFIG_BYTES_MAX = 16 * 1024 * 1024
+"""10,000 feeds take about 2 MB."""
+
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFiles:
+    """Where the layers are, the first one winning least. A missing file is no file, except a `required` one."""
+
+    site: Path | None
+    env: Path | None
+    user: Path
+    required: bool = False
+
+    def read(self) -> list[tuple[str, Path, str]]:
+        """Role, path and text of every file there is; raises BadConfiguration for one that cannot be used."""
+        layers = [("site", self.site), ("env", self.env), ("user", self.user)]
+        texts = [
+            (role, path, _text(path, required=self.required and role == "user"))
+            for role, path in layers
+            if path is not None
+        ]
+        return [(role, path, text) for role, path, text in texts if text is not None]
+
+    def marks(self) -> Hashable:
+        """A value that changes when a file does."""
+        return tuple(_mark(path) for path in (self.site, self.env, self.user) if path is not None)
+
+
+def _text(path: Path, *, required: bool) -> str | None:
+    try:
+        with path.open("rb") as file:
+            _refuse_untrusted(path, os.fstat(file.fileno()))
+            content = file.read(CONFIG_BYTES_MAX + 1)
+    except FileNotFoundError:
+        if required:
+            raise BadConfiguration(f"{path} does not exist", hint=f"touch {quote(str(path))}") from None
+        return None
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise BadConfiguration(f"{path} cannot be read: {reason}", hint=f"ls -l {quote(str(path))}") from None
+    if len(content) > CONFIG_BYTES_MAX:
+        raise BadConfiguration(f"{path} is larger than {CONFIG_BYTES_MAX >> 20} MiB")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadConfiguration(f"{path}, line {line}: not UTF-8: save the file as UTF-8") from None
+
+
+def _refuse_untrusted(path: Path, found: os.stat_result) -> None:
+    if found.st_uid not in {os.geteuid(), 0}:
+        raise BadConfiguration(f"{path} belongs to another user (uid {found.st_uid})")
+    if found.st_mode & OTHERS_WRITE:
+        raise BadConfiguration(f"{path} can be written by others", hint=f"chmod go-w {quote(str(path))}")
+
+
+def _mark(path: Path) -> Hashable:
+    try:
+        found = path.stat()
+    except OSError as error:
+        return error.errno
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode

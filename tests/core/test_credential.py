@@ -1,0 +1,49 @@
+"""A secret shows itself to nobody by accident."""
+
+import copy
+import pickle
+from dataclasses import asdict
+
+import pytest
+
+from broker.core.credential import Credential, Secret
+
+MARKER = "TBKTEST-0123"
+CREDENTIAL = Credential("ci", Secret(MARKER), None, "env:X")
+
+
+@pytest.mark.parametrize(
+    "shown", [repr(CREDENTIAL), str(CREDENTIAL), f"{CREDENTIAL.secret}", f"{CREDENTIAL}"]
+)
+def test_a_secret_prints_as_stars(shown: str) -> None:
+    assert MARKER not in shown
+    assert "****" in shown
+
+
+def test_reveal_is_the_one_way_to_its_text() -> None:
+    assert CREDENTIAL.secret.reveal() == MARKER
+
+
+def test_a_secret_is_never_pickled_or_copied() -> None:
+    with pytest.raises(TypeError):
+        pickle.dumps(CREDENTIAL.secret)
+    with pytest.raises(TypeError):
+        copy.copy(CREDENTIAL.secret)
+    with pytest.raises(TypeError):
+        asdict(CREDENTIAL)
+
+
+@pytest.mark.parametrize("text", ["", " x", "x ", "a\nb", "x\r", "ä", "€", "a\tb", "\x00"])
+def test_what_clients_cannot_send_is_no_secret(text: str) -> None:
+    with pytest.raises(ValueError, match="printable ASCII"):
+        Secret(text)
+
+
+@pytest.mark.parametrize("text", ["x==", "a b", "=%@+:/?#& \"'\\$x", "~"])
+def test_every_printable_character_is_allowed_within(text: str) -> None:
+    assert Secret(text).reveal() == text
+
+
+def test_equal_secrets_are_equal() -> None:
+    assert Secret("a") == Secret("a") != Secret("b")
+    assert hash(Secret("a")) == hash(Secret("a"))

@@ -1,0 +1,126 @@
+"""Tables of what is a service and what is not, and what stays true of every URL."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.core.failures import BadRequest
+from broker.core.urls import SERVICE_CHARACTERS_MAX, Host, Origin, Url, is_loopback, parse_service, parse_url
+
+AZURE = Origin("https", "pkgs.dev.azure.com", 443)
+
+
+@pytest.mark.parametrize(
+    ("text", "service"),
+    [
+        ("https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/",
+         Url(AZURE, ("acme", "_packaging", "corp", "pypi", "simple"))),
+        ("https://pkgs.dev.azure.com/acme", Url(AZURE, ("acme",))),
+        ("https://pkgs.dev.azure.com", Url(AZURE, ())),
+        ("https://pkgs.dev.azure.com:443/acme/", Url(AZURE, ("acme",))),
+        ("HTTPS://PKGS.Dev.Azure.COM/Acme/", Url(AZURE, ("Acme",))),
+        ("https://user:secret@pkgs.dev.azure.com/acme/", Url(AZURE, ("acme",))),
+        ("https://a%40b@pkgs.dev.azure.com/acme/", Url(AZURE, ("acme",))),
+        ("pkgs.dev.azure.com/acme/", Url(AZURE, ("acme",))),
+        ("https://pkgs.dev.azure.com/acme/?x=1#sha256=2", Url(AZURE, ("acme",))),
+        ("https://feed.example/a%7eb/%c3%a4/", Url(Origin("https", "feed.example", 443), ("a~b", "%C3%A4"))),
+        ("https://feed.example/a//b", Url(Origin("https", "feed.example", 443), ("a", "", "b"))),
+        ("http://127.0.0.1:8080/simple/", Url(Origin("http", "127.0.0.1", 8080), ("simple",))),
+        ("http://[::1]:8080/simple/", Url(Origin("http", "::1", 8080), ("simple",))),
+        ("http://localhost/simple/", Url(Origin("http", "localhost", 80), ("simple",))),
+        ("pkgs.dev.azure.com", Host("pkgs.dev.azure.com", None)),
+        ("feed.example:8443", Host("feed.example", 8443)),
+        ("user@feed.example", Host("feed.example", None)),
+        ("poetry-repository-corp", Host("poetry-repository-corp", None)),
+    ],
+)  # fmt: skip
+def test_a_service_is_taken_apart_into_origin_and_segments(text: str, service: Url | Host) -> None:
+    assert parse_service(text) == service
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "https://",
+        "https:///acme/",
+        "ftp://feed.example/",
+        "file:///etc/passwd",
+        "http://feed.example/simple/",
+        "http://127.0.0.1.evil.example/simple/",
+        "https://feed.example/a/../b",
+        "https://feed.example/a/%2e%2E/b",
+        "https://feed.example/./a",
+        "https://feed.example/a%2fb",
+        "https://feed.example/a%5Cb",
+        "https://feed.example/a%00b",
+        "https://feed.example/a%0d%0ab",
+        "https://feed.example/a%zz",
+        "https://feed.example/a%4",
+        "https://feed.example\\@evil.example/",
+        "https://feed.example/a b",
+        "https://feed.example/a\nb",
+        "https://feed.example/ä",
+        "https://fäed.example/",
+        "https://feed.example./",
+        "https://.feed.example/",
+        "https://feed..example/",
+        "https://-feed.example/",
+        "https://feed.example:0/",
+        "https://feed.example:65536/",
+        "https://feed.example:8a/",
+        "https://feed.example:+80/",
+        "https://[::1/",
+        "https://[::g]/",
+        "https://[::1]8080/",
+        "my service",
+        "https://feed.example/" + "a" * SERVICE_CHARACTERS_MAX,
+    ],
+)
+def test_what_no_feed_can_be_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest):
+        parse_service(text)
+
+
+def test_a_configured_address_must_not_be_a_bare_host() -> None:
+    with pytest.raises(BadRequest, match="write https://"):
+        parse_url("feed.example")
+
+
+@pytest.mark.parametrize("host", ["localhost", "feed.localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_loopback_is_known(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost.example", "128.0.0.1", "127.0.0.1.example", "feed.example", "::2"]
+)
+def test_other_hosts_are_not_loopback(host: str) -> None:
+    assert not is_loopback(host)
+
+
+SEGMENTS = st.lists(st.from_regex(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,5}", fullmatch=True), max_size=5)
+
+
+@given(SEGMENTS)
+def test_a_url_parses_to_itself_again(segments: list[str]) -> None:
+    url = Url(AZURE, tuple(segments))
+
+    assert parse_service(str(url)) == url
+
+
+@given(SEGMENTS, SEGMENTS)
+def test_a_url_covers_exactly_what_begins_with_its_segments(above: list[str], below: list[str]) -> None:
+    url = Url(AZURE, tuple(above))
+
+    assert url.covers(Url(AZURE, (*above, *below)))
+    assert not url.covers(Url(Origin("https", "pkgs.dev.azure.com.evil.example", 443), (*above, *below)))
+    assert not above or not url.covers(Url(AZURE, (*above[:-1], above[-1] + "x", *below)))
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_service_or_a_bad_request(text: str) -> None:
+    try:
+        parse_service(text)
+    except BadRequest as failure:
+        assert "\n" not in failure.detail  # noqa: PT017 - the other outcome is as good
