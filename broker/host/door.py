@@ -85,7 +85,7 @@ class Door:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                # out of descriptors or memory: the socket stays readable, so ask again later, not in a tight loop
+                # out of descriptors or memory, and the socket stays readable: no tight loop
                 log.warning("accept_paused reason=%s", error.strerror)
                 self._rest()
                 self._retry = self._loop.call_later(RETRY_S, self._accept_again)

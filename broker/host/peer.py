@@ -218,6 +218,11 @@ async def _refuse(send: Send, status: int, detail: str) -> None:
         "hint": None,
         "feed": None,
     }
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
+    body = json.dumps(problem).encode()
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
+    await send({"type": "http.response.body", "body": body})
