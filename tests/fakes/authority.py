@@ -15,6 +15,8 @@ from pathlib import Path
 
 import trustme
 
+UNNAMEABLE = "unnameable.invalid"
+
 
 class Authority:
     """Issues server certificates, and writes the bundle that makes clients trust them into `folder`."""
@@ -31,9 +33,15 @@ class Authority:
         with self._issuing:
             if host not in self._contexts:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                self._ca.issue_cert(host).configure_cert(context)
+                self._certificate(host).configure_cert(context)
                 self._contexts[host] = context
             return self._contexts[host]
+
+    def _certificate(self, host: str) -> trustme.LeafCert:
+        try:
+            return self._ca.issue_cert(host)
+        except ValueError:  # no certificate can carry this name; a hostile test may still ask for it
+            return self._ca.issue_cert(UNNAMEABLE)
 
     def client_context(self) -> ssl.SSLContext:
         """What a client that trusts this authority alone speaks TLS with."""

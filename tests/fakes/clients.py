@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0  # an install from loopback takes about a second
 UV = Path(sysconfig.get_path("scripts")) / "uv"
 PYTHON = Path(sys.executable)
-_OWN_PREFIXES = ("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "XDG_", "TOKEN_BROKER_")
+# whatever tells a package client, a sign-in tool or the daemon what to do
+_TELLING_PREFIXES = (
+    *("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "XDG_", "NETRC", "TOKEN_BROKER_"),
+    *("AZURE_", "ARTIFACTS_", "VSS_", "SYSTEM_", "ACTIONS_", "IDENTITY_", "MSI_"),
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Clients:
 
 def clean_environment(home: Path) -> dict[str, str]:
     """This process's environment without anyone's package client settings, with `home` as home."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(_OWN_PREFIXES)}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(_TELLING_PREFIXES)}
     return {
         **kept,
         "HOME": str(home),

@@ -58,7 +58,7 @@ class _Route:
 
 
 class ConnectProxy(Loopback):
-    """A context manager; `route` hosts to services before or after entering. Later routes win."""
+    """A context manager; `route` hosts to services before or after entering."""
 
     def __init__(self, authority: Authority) -> None:
         super().__init__(self._guide, "proxy")
@@ -68,8 +68,11 @@ class ConnectProxy(Loopback):
         self._conducts: dict[str, Conduct] = {}
 
     def route(self, pattern: str, service: Service, tap: Callable[[bytes], None] | None = None) -> None:
-        """Lead hosts that match the shell pattern to the service. `tap` sees every decrypted byte."""
-        self._routes = (_Route(pattern, service, tap), *self._routes)
+        """Lead hosts that match the shell pattern to the service; `tap` sees every decrypted byte. The
+        longest pattern wins, of equal ones the latest, so that `*` takes what nobody else does.
+        """
+        routes = (_Route(pattern, service, tap), *self._routes)
+        self._routes = tuple(sorted(routes, key=lambda route: len(route.pattern), reverse=True))
 
     def conduct(self, host: str, conduct: Conduct) -> None:
         """From now on treat connections to `host` so; `Conduct.LEAD` is the normal way."""
@@ -114,6 +117,9 @@ class ConnectProxy(Loopback):
 
     def _tunnel(self, line: Line, conversation: Conversation, request: Request) -> None:
         host, _, port = request.target.rpartition(":")
+        if not port.isdecimal():
+            conversation.give(request, Response(400))
+            return
         host = host.strip("[]").lower()
         route, conduct = self._find(host)
         self.contacts.add(Contact(host, int(port), conduct))

@@ -16,11 +16,12 @@ import jwt
 from cryptography.x509 import load_pem_x509_certificate
 
 from tests.fakes import tokens
+from tests.fakes.oidc import FEDERATED_AUDIENCE
 
 if TYPE_CHECKING:
     from tests.fakes.entra import Application, Entra
 
-FEDERATED_AUDIENCE = "api://AzureADTokenExchange"
+
 _ANY_TENANT = {"common", "organizations"}
 
 Form = dict[str, str]

@@ -30,8 +30,8 @@ class EvilHost:
         return self.answer
 
     def attach(self, proxy: ConnectProxy, *patterns: str) -> None:
-        """Take over every host that matches."""
-        for pattern in patterns:
+        """Take over every host that matches; without a pattern, every host that nobody else has."""
+        for pattern in patterns or ("*",):
             proxy.route(pattern, self, tap=self._take)
 
     @property

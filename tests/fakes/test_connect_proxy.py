@@ -209,3 +209,24 @@ def test_the_evil_host_keeps_every_byte(proxy: ConnectProxy, http: httpx.Client)
     assert evil.got("s3cret")
     assert evil.got("nothing like it", "body")
     assert not evil.got("another")
+
+
+def test_what_nobody_else_has_goes_to_the_evil_host(greeting: ConnectProxy, http: httpx.Client) -> None:
+    evil = EvilHost()
+    evil.attach(greeting)
+
+    http.get(URL)
+    http.get("https://anything.example/")
+
+    assert [request.host for request in evil.requests] == ["anything.example"]
+
+
+def test_a_name_that_no_certificate_can_carry_is_still_logged(
+    proxy: ConnectProxy, http: httpx.Client
+) -> None:
+    EvilHost().attach(proxy)
+
+    with pytest.raises(httpx.ConnectError):
+        http.get("https://under_score.example/")
+
+    assert proxy.hosts == ["under_score.example"]

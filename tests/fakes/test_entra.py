@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.fakes import tokens
 from tests.fakes.browser import Browser
 from tests.fakes.entra import Application, Entra, aadsts
-from tests.fakes.entra_grants import FEDERATED_AUDIENCE
+from tests.fakes.oidc import FEDERATED_AUDIENCE
 from tests.fakes.tokens import Account
 
 if TYPE_CHECKING:
