@@ -1,0 +1,223 @@
+"""One outgoing HTTP for every provider: one attempt, one deadline, a bounded answer, no redirects or cookies.
+
+Proxies and certificate authorities are those of the daemon's own environment, as every client has them. What
+goes wrong is an Unreachable with one line to show; it never holds a secret, a body or a URL. Nothing heavy is
+imported before the first request, and then in a thread, so that the loop goes on answering.
+"""
+
+import asyncio
+import logging
+import os
+import ssl
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+from broker.host.unreachable import Route, Unreachable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import httpx
+
+DEADLINE_S = 10.0
+BODY_BYTES = 65536
+"""Tokens and challenges are a few kB."""
+
+CONNECTIONS_MAX = 64
+"""At once; the surplus waits within its own deadline."""
+
+_CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send. The URL carries no userinfo; headers and body may hold secrets and do not print."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back. Header names are lower case, in order and not folded; headers and body do not print."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Every value of the header of this lower-case name, in order."""
+        return tuple(value for header, value in self.headers if header == name)
+
+
+class Http:
+    """Sends requests; close it with `aclose` or `async with`. It belongs to one event loop.
+
+    `ca`: a PEM file that is trusted instead of the system's authorities. The environment is read at the first
+    request: make a new Http when it has changed.
+    """
+
+    def __init__(self, ca: Path | None = None) -> None:
+        self._ca = ca
+        self._opening = asyncio.Lock()
+        self._client: httpx.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of every connection."""
+        async with self._opening:
+            if self._client is not None:
+                await self._client.aclose()
+                self._client = None
+
+    async def send(
+        self,
+        request: Request,
+        *,
+        deadline_s: float = DEADLINE_S,
+        body_bytes: int = BODY_BYTES,
+        head_only: bool = False,
+    ) -> Response:
+        """Send once and return the answer, whatever its status; `head_only` hangs up after the headers.
+
+        Raises Unreachable when there is no answer within the deadline, or one with more than `body_bytes`.
+        """
+        address = urlsplit(request.url)
+        if "@" in address.netloc:
+            raise ValueError("a request's URL carries no userinfo")
+        route = Route(address.scheme, address.hostname or "", address.port)
+        try:
+            async with asyncio.timeout(deadline_s):
+                client = await self._open(route)
+                return await _exchange(client, request, route, None if head_only else body_bytes)
+        except TimeoutError:
+            raise route.too_late(deadline_s) from None
+
+    async def _open(self, route: Route) -> "httpx.AsyncClient":
+        async with self._opening:
+            if self._client is None:
+                context = await asyncio.to_thread(_trust, self._ca, route)
+                try:
+                    self._client = await asyncio.to_thread(_make_client, context)
+                except (ValueError, ImportError):
+                    why = "a proxy variable (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
+                    raise Unreachable(f"{route.host} is not asked: {why}", "proxy", route.host) from None
+            return self._client
+
+
+async def _exchange(
+    client: "httpx.AsyncClient", request: Request, route: Route, body_bytes: int | None
+) -> Response:
+    """The answer to the request; None for `body_bytes` leaves the body unread."""
+    import httpx  # noqa: PLC0415 - loaded by _make_client
+
+    try:
+        async with client.stream(
+            request.method,
+            request.url,
+            headers=request.headers,
+            content=request.body,
+            extensions={"trace": route.follow},
+        ) as answer:
+            headers = tuple(
+                (name.decode("latin-1").lower(), value.decode("latin-1"))
+                for name, value in answer.headers.raw
+            )
+            body = b"" if body_bytes is None else await _body(answer, route, body_bytes)
+            return Response(answer.status_code, headers, body)
+    # the errors quote headers and URLs: none is chained to what is raised
+    except httpx.ProxyError as error:
+        raise route.refused_by_proxy(str(error)) from None
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
+        raise route.broken("cannot be asked: the request is not HTTP") from None
+    except httpx.HTTPError as error:
+        raise route.failed(error) from None
+
+
+async def _body(answer: "httpx.Response", route: Route, body_bytes: int) -> bytes:
+    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+        # unpacked it could be a thousand times as large
+        raise route.broken("packed its answer, which it was not asked to do")
+    body = bytearray()
+    async for piece in answer.aiter_raw():
+        body += piece
+        if len(body) > body_bytes:
+            raise route.broken(f"answered with more than {body_bytes:,} bytes")
+    return bytes(body)
+
+
+def _trust(ca: Path | None, route: Route) -> ssl.SSLContext:
+    """Whom we trust: the file, or the system and whatever the usual variables name beside it."""
+    if ca is not None:
+        # not ssl.create_default_context: it obeys SSLKEYLOGFILE and would write the session keys to a disk
+        return _trusting(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), str(ca), route)
+    context = _system_context()
+    for path in filter(None, map(os.environ.get, _CA_VARIABLES)):
+        _trusting(context, path, route)
+    return context
+
+
+def _system_context() -> ssl.SSLContext:
+    if sys.platform != "darwin":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_default_certs()
+        if context.cert_store_stats()["x509_ca"]:
+            # truststore 0.10 would read the same bundle again for every connection: 20 ms of the loop's time
+            return context
+    import truststore  # noqa: PLC0415 - knows macOS's keychain, and where each Linux keeps its bundle
+
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _trusting(context: ssl.SSLContext, path: str, route: Route) -> ssl.SSLContext:
+    try:
+        if Path(path).is_dir():
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        words = "not certificates in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+        why = f"the trusted authorities in {path} cannot be read: {(words or 'unknown error').lower()}"
+        raise Unreachable(f"{route.host} is not asked: {why}", "tls", route.host) from error
+    return context
+
+
+def _make_client(context: ssl.SSLContext) -> "httpx.AsyncClient":
+    """Raises ValueError or ImportError for proxy variables that cannot be used."""
+    from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415 - 10 ms
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - 20 ms
+
+    import httpx  # noqa: PLC0415 - 100 ms
+
+    for name in logging.root.manager.loggerDict:
+        if name.partition(".")[0] in {"httpx", "httpcore"}:
+            # they log URLs and header values; disabled, no level and no handler brings them back
+            logging.getLogger(name).disabled = True
+    try:
+        ours = version("token-broker")
+    except PackageNotFoundError:
+        ours = "unknown"
+    try:
+        return httpx.AsyncClient(
+            verify=context,
+            headers={"User-Agent": f"token-broker/{ours}", "Accept-Encoding": "identity"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+            timeout=None,  # noqa: S113 - the deadline is of the whole
+            # a connection kept is one that the service may have dropped: the next renewal is minutes away
+            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=0),
+        )
+    except httpx.InvalidURL:
+        raise ValueError("not a proxy's address") from None
