@@ -15,14 +15,15 @@ import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from tests.fakes.az_program import CALLS, CONDUCT, GATE, GRANDCHILDREN, SAME_TOKEN, Conduct
+from tests.fakes.az_program import CALLS, CONDUCT, GATE, GRANDCHILDREN, LEASH, SAME_TOKEN, Conduct
 from tests.fakes.journal import PATIENCE_S
 from tests.fakes.tokens import AZURE_DEVOPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
 
 Seen = TypeVar("Seen")
 
@@ -71,7 +72,9 @@ class Call:
 
 
 class AzureCli:
-    """A fake az in `folder`. Its conduct and its sign-in may be changed while a daemon runs."""
+    """A fake az in `folder`. Its conduct and its sign-in may be changed while a daemon runs. Leaving the
+    context lets go of every call that hangs.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "bin"
@@ -80,8 +83,19 @@ class AzureCli:
         for made in (self.bin, self.config_dir, self._control):
             made.mkdir(parents=True)
         (self._control / GATE).touch()
+        (self._control / LEASH).touch()
+        self._leash = contextlib.ExitStack()
         self.behave(Conduct())
         self.install()
+
+    def __enter__(self) -> Self:
+        self._leash.enter_context(_locked(self._control / LEASH))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leash.close()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -154,18 +168,22 @@ class AzureCli:
         except FileNotFoundError:
             return []
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> contextlib.AbstractContextManager[None]:
         """While inside, az is called but does not go on; then it does."""
-        with (self._control / GATE).open("rb") as gate:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            yield
+        return _locked(self._control / GATE)
 
     def _write_profile(self, config_dir: Path, subscriptions: list[dict[str, object]]) -> None:
         config_dir.mkdir(parents=True, exist_ok=True)
         profile = {"installationId": str(uuid.uuid4()), "subscriptions": subscriptions}
         # az writes it with a byte order mark
         _replace(config_dir / "azureProfile.json", "\ufeff" + json.dumps(profile))
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("rb") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
 
 
 def alive(pid: int) -> bool:

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 from tests.fakes.tokens import AZURE_DEVOPS, Account, entra_token
 
@@ -24,7 +24,8 @@ CALLS = "calls.jsonl"
 GATE = "gate"
 GRANDCHILDREN = "grandchildren"
 SAME_TOKEN = "same-token.json"
-GRANDCHILD_S = "600"  # far longer than any limit under test
+LEASH = "leash"
+_WAIT = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_SH)"
 
 Mode = Literal["answer", "same", "fail", "garbage", "hang", "hang-with-grandchildren"]
 
@@ -51,10 +52,10 @@ def main(control: Path, arguments: list[str]) -> int:
     """Run az with these arguments. Returns its exit code."""
     _write_down(control, arguments)
     conduct = Conduct(**json.loads((control / CONDUCT).read_text()))
-    _wait_at_gate(control)
+    _wait_for(control / GATE)
     time.sleep(conduct.pause_s)
     if conduct.mode.startswith("hang"):
-        _hang(control, conduct.mode)
+        return _hang(control, conduct.mode)
     if conduct.complaint:
         sys.stderr.write(conduct.complaint + "\n")
     if conduct.mode == "fail":
@@ -77,9 +78,9 @@ def _write_down(control: Path, arguments: list[str]) -> None:
     _append(control / CALLS, json.dumps(call))
 
 
-def _wait_at_gate(control: Path) -> None:
-    with (control / GATE).open("rb") as gate:
-        fcntl.flock(gate, fcntl.LOCK_SH)
+def _wait_for(lock: Path) -> None:
+    with lock.open("rb") as opened:
+        fcntl.flock(opened, fcntl.LOCK_SH)
 
 
 def _append(file: Path, line: str) -> None:
@@ -89,16 +90,29 @@ def _append(file: Path, line: str) -> None:
     os.close(opened)
 
 
-def _hang(control: Path, mode: Mode) -> NoReturn:
+def _hang(control: Path, mode: Mode) -> int:
+    """Return when the test that holds the leash has ended, however it ended."""
     if mode == "hang-with-grandchildren":
         # inherits stdout and stderr: whoever reads them to the end waits for it too
-        grandchild = subprocess.Popen(["sleep", GRANDCHILD_S])
+        grandchild = subprocess.Popen([sys.executable, "-ISc", _WAIT, control / LEASH])
         _append(control / GRANDCHILDREN, str(grandchild.pid))
-    while True:
-        time.sleep(float(GRANDCHILD_S))
+    _wait_for(control / LEASH)
+    return 1
 
 
 def _answer(control: Path, conduct: Conduct, arguments: list[str]) -> str:
+    asked = _parser().parse_args(arguments)
+    subscription = _subscription(asked.tenant if asked.verb == "get-access-token" else None)
+    if conduct.touches_profile:
+        profile = _profile()
+        profile.write_bytes(profile.read_bytes())
+    if asked.verb == "show":
+        return _printed(subscription, asked.query)
+    token = _token(control, conduct, asked, subscription)
+    return _printed(token, asked.query)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="az", allow_abbrev=False)
     parser.add_argument("--output", "-o", default="json")
     parser.add_argument("--query")
@@ -113,15 +127,7 @@ def _answer(control: Path, conduct: Conduct, arguments: list[str]) -> str:
             command.add_argument("--resource")
             command.add_argument("--scope")
             command.add_argument("--tenant")
-    asked = parser.parse_args(arguments)
-    subscription = _subscription(asked.tenant if asked.verb == "get-access-token" else None)
-    if conduct.touches_profile:
-        profile = _profile()
-        profile.write_bytes(profile.read_bytes())
-    if asked.verb == "show":
-        return _printed(subscription, asked.query)
-    token = _token(control, conduct, asked, subscription)
-    return _printed(token, asked.query)
+    return parser
 
 
 def _profile() -> Path:

@@ -53,9 +53,10 @@ def cloud(proxy: ConnectProxy) -> AzureDevOps:
 
 
 @pytest.fixture
-def az(tmp_path: Path) -> AzureCli:
+def az(tmp_path: Path) -> Iterator[AzureCli]:
     """A healthy az that nobody is signed in to."""
-    return AzureCli(tmp_path / "az")
+    with AzureCli(tmp_path / "az") as program:
+        yield program
 
 
 @pytest.fixture

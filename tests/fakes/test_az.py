@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fakes import az as texts
-from tests.fakes.az_program import Conduct
+from tests.fakes.az import AzureCli
+from tests.fakes.az_program import Conduct, Mode
 from tests.fakes.tokens import AZURE_DEVOPS, read_claims
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.fakes.az import AzureCli
     from tests.fakes.azure_devops import AzureDevOps
     from tests.fakes.organisation import Organisation
 
@@ -223,6 +223,17 @@ def test_a_hanging_az_leaves_a_grandchild_with_the_pipe(signed_in: AzureCli) -> 
         hung.communicate(timeout=5)
 
     assert not any(texts.alive(pid) for pid in signed_in.grandchildren)
+
+
+@pytest.mark.parametrize("mode", ["hang", "hang-with-grandchildren"])
+def test_nothing_hangs_longer_than_its_test(tmp_path: Path, mode: Mode) -> None:
+    with AzureCli(tmp_path / "hanging") as az:
+        az.behave(Conduct(mode=mode))
+        command = [str(az.program), *TOKEN]
+        hung = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        az.wait_for_calls(1)
+
+    assert hung.communicate(timeout=5) == (b"", b"")
 
 
 def test_az_can_be_taken_off_the_machine(signed_in: AzureCli) -> None:
