@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, SlotKey
 from broker.core.refresh import Moment, Slot, State
-from broker.trials import Trial
+from broker.core.trials import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -7,7 +7,7 @@ that fails is news, not an outage: the old credential stays until its own end. R
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from broker.core.credential import Credential
@@ -26,10 +26,10 @@ from broker.core.refresh import (
     next_step,
     on_lookup,
 )
+from broker.core.trials import Verdict, judge
 from broker.entries import Entries, Entry
 from broker.host.clock import NAP_S, Clock
 from broker.providers.protocol import Provider
-from broker.trials import Try, Verdict, judge
 
 FLIGHT_LIMIT_S = 90.0
 """A provider limits each of its own steps; this ends the one that does not."""
@@ -39,6 +39,9 @@ BACKGROUND_FLIGHTS = 8
 
 LEARNED_IDLE_S = 12 * 3600.0
 """A learned feed that nobody asked for this long is not renewed any more."""
+
+Try = Callable[[Feed, Credential], Awaitable[Verdict]]
+"""Asks a feed whether it accepts a credential."""
 
 log = logging.getLogger("broker.keeper")
 
@@ -270,9 +273,9 @@ class Keeper:
             new = before.held is None or before.held.credential.secret != slot.held.credential.secret
             for feed in self.entries.feeds():
                 trial = entry.trials.get(feed.name)
-                if (new and (trial or feed is entry.feed)) or (
-                    trial and trial.verdict is Verdict.UNAUTHORISED
-                ):
+                untried = new and (trial is not None or feed is entry.feed)
+                doubted = trial is not None and trial.verdict is Verdict.UNAUTHORISED
+                if untried or doubted:
                     self._try(entry, feed)
         self._announce(entry, now)
         self._poked.set()

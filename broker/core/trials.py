@@ -5,13 +5,11 @@ right; a first 401 may be a token revoked early and asks for one new fetch, a se
 Unreachable proves nothing.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from broker.core.credential import Credential
 from broker.core.failures import Refused
-from broker.core.feeds import Feed
 from broker.core.refresh import HOLD_REFUSED_S, Moment
 
 
@@ -22,9 +20,6 @@ class Verdict(Enum):
     UNAUTHORISED = auto()
     FORBIDDEN = auto()
     UNKNOWN = auto()
-
-
-Try = Callable[[Feed, Credential], Awaitable[Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
