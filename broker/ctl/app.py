@@ -1,0 +1,85 @@
+"""The command line: every verb by name, and the one place where an outcome becomes an exit code.
+
+Verbs raise Trouble; `main` prints its line and exits with its code. Nobody ever sees a traceback.
+"""
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from broker.ctl import lookup, orders, status
+from broker.ctl.outcome import ExitCode, Trouble
+
+app = typer.Typer(
+    name="brokerctl",
+    help="Fresh tokens for private Python feeds: see, start and steer your token-broker.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"token-broker {status.tool_version() or '(not installed)'}")
+        raise typer.Exit
+
+
+@app.callback()
+def _brokerctl(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Fresh tokens for private Python feeds: see, start and steer your token-broker."""
+
+
+_FEED_URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
+
+_EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
+    (status.status, "brokerctl status --watch"),
+    (lookup.get, f"brokerctl get {_FEED_URL}"),
+    (orders.refresh, "brokerctl refresh corp"),
+    (orders.forget, "brokerctl forget corp"),
+    (orders.reload, "brokerctl reload"),
+)
+"""Every verb, in the order of the help, with the example that its own help ends with."""
+
+for _verb, _example in _EXAMPLES:
+    app.command(epilog=f"\b\nExample:  {_example}")(_verb)
+
+
+def main() -> None:
+    """Run brokerctl with this process's arguments, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a bar in an old terminal is no reason to fail
+    try:
+        app(prog_name="brokerctl")
+    except Trouble as trouble:
+        _say(trouble.line)
+        sys.exit(trouble.exit_code)
+    except Exception as defect:  # noqa: BLE001 - the outermost boundary: a traceback tells a user nothing
+        import traceback  # noqa: PLC0415 - nobody else needs it
+
+        place = traceback.extract_tb(defect.__traceback__)[-1]
+        kind = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
+        _say(f"a defect in brokerctl ({kind}); run: brokerctl doctor --report")
+        sys.exit(ExitCode.CANNOT_BE_HAD)
+
+
+def _say(line: str) -> None:
+    """One line on stderr. Its end being closed changes nothing."""
+    with contextlib.suppress(OSError):
+        typer.echo(line if line.startswith("token-broker") else f"token-broker: {line}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""`brokerctl get`: a feed's credential for a script, as the shim would answer it."""
+
+import json
+from typing import Annotated
+
+import token_broker_client as client
+import typer
+
+from broker.ctl import wire
+from broker.ctl.outcome import ExitCode, Trouble
+
+ANSWER_MARGIN_S = 0.5
+"""The daemon is told to answer this much earlier than we give up, so that its reason arrives."""
+
+
+def get(
+    url: Annotated[str, typer.Argument(help="The feed's URL, or one of a file in it.")],
+    username: Annotated[str | None, typer.Option(help="The user name the client will send.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print feed, user name, password and end.")] = False,
+) -> None:
+    """Print the password for a feed."""
+    found = credential(url, username)
+    typer.echo(json.dumps(found) if as_json else str(found["password"]))
+
+
+def credential(url: str, username: str | None) -> wire.Json:
+    """The user's broker's answer, or the system's where the user's knows no such feed. Raises Trouble."""
+    try:
+        return _credential(url, username, None)
+    except wire.Refusal as refusal:
+        if refusal.kind != "no-feed":
+            raise
+        try:
+            return _credential(url, username, client.SYSTEM_SOCKET)
+        except Trouble as other:
+            raise (refusal if other.exit_code is ExitCode.NOT_RUNNING else other) from None
+
+
+def _credential(url: str, username: str | None, socket: str | None) -> wire.Json:
+    budget_s = client.budget_s()
+    wait_s = budget_s - min(ANSWER_MARGIN_S, budget_s / 10)
+    found = wire.read(
+        "/v1/credential",
+        patience_s=budget_s,
+        socket=socket,
+        url=url,
+        username=username,
+        wait=f"{wait_s:.3f}",
+    )
+    if not found.get("password"):
+        raise Trouble("the broker's answer was not understood", hint="brokerctl restart")
+    return found

@@ -1,0 +1,69 @@
+"""The daemon's status object as the records of `core.status`: parsed here once, trusted from here on.
+
+Daemon and tool may be one minor version apart, so unknown keys are ignored and missing ones have a default.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from broker.core.status import BrokerStatus, FeedStatus
+from broker.ctl.outcome import Trouble
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def broker_status(found: Mapping[str, Any]) -> BrokerStatus:
+    """The record of GET /v1/status without `recent`; raises Trouble when it is not one at all."""
+    try:
+        return BrokerStatus(
+            version=str(found["version"]),
+            pid=int(found["pid"]),
+            socket=str(found.get("socket", "")),
+            config=found.get("config"),
+            started_at=_time(found.get("started_at")) or _EPOCH,
+            uptime_s=int(found.get("uptime_s", 0)),
+            lookups=dict(found.get("lookups", {})),
+            recent=(),
+            feeds=tuple(feed_status(feed) for feed in found["feeds"]),
+            error=found.get("error"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Trouble("the broker's status was not understood", hint="brokerctl restart") from None
+
+
+def feed_status(found: Mapping[str, Any]) -> FeedStatus:
+    """One feed's record. Raises KeyError, TypeError or ValueError for what is none."""
+    return FeedStatus(
+        name=str(found["name"]),
+        provider=str(found.get("provider", "")),
+        realm=str(found.get("realm", "")),
+        urls=tuple(found.get("urls", ())),
+        configured=bool(found.get("configured", True)),
+        usable=bool(found["usable"]),
+        state=str(found["state"]),
+        since=_time(found.get("since")) or _EPOCH,
+        source=found.get("source"),
+        account=found.get("account"),
+        tenant=found.get("tenant"),
+        scope=str(found.get("scope", "read")),
+        username=found.get("username"),
+        obtained_at=_time(found.get("obtained_at")),
+        expires_at=_time(found.get("expires_at")),
+        refresh_at=_time(found.get("refresh_at")),
+        ttl_s=int(found.get("ttl_s", 0)),
+        left_s=found.get("left_s"),
+        lookups=int(found.get("lookups", 0)),
+        fetches=int(found.get("fetches", 0)),
+        last_used_at=_time(found.get("last_used_at")),
+        error=found.get("error"),
+        hint=found.get("hint"),
+        shares=found.get("shares"),
+    )
+
+
+def _time(text: object) -> datetime | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(str(text))
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

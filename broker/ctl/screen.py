@@ -1,0 +1,218 @@
+"""The status screen: from the status record to what rich prints. Pure: no clock, no terminal, no I/O.
+
+Words say everything, colours only repeat it. The first line answers "is everything all right?", the last one
+says what to type if it is not.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from broker.core.refresh import State
+from broker.core.status import BrokerStatus, FeedStatus
+from broker.ctl.words import ago, clock_time, duration
+
+BAR_CELLS = 12
+GAP_CELLS = 2
+MARGIN_CELLS = 1
+NOBODY = "-"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+COLOURS: dict[str, str] = {
+    State.FRESH: "green",
+    State.DUE: "yellow",
+    State.FAILING: "yellow",
+    State.EXPIRED: "red",
+    State.REFUSED: "red",
+    State.SIGN_IN_NEEDED: "red",
+}
+"""EMPTY has none: nothing was asked of it yet."""
+
+WORDS: dict[str, str] = {
+    State.EMPTY: "not fetched yet",
+    State.EXPIRED: "expired",
+    State.FAILING: "cannot be fetched",
+    State.REFUSED: "refused",
+    State.SIGN_IN_NEEDED: "sign-in needed",
+}
+"""What stands in place of the life left where there is none."""
+
+RENEWALS: dict[str, str] = {
+    State.DUE: "being replaced",
+    State.FAILING: "renewal fails",
+    State.REFUSED: "renewal refused",
+    State.SIGN_IN_NEEDED: "sign-in needed",
+}
+"""What stands beside the life left of a token whose renewal is not just a matter of time."""
+
+BAR = "bar"
+COUNT = ""
+DISPENSABLE = (BAR, "signed in by", "provider", "used")
+"""What a narrow terminal loses, first to last: never the feed, nor the state of its token."""
+
+TOOLS = {"azure-cli": "az"}
+"""Sources that people know by another name."""
+
+EMPTY_STATE = """\
+Nothing is configured and nothing was asked yet. Feeds on Azure, Google and
+CodeArtifact need no configuration: turn the keyring on, and put a user name
+into the feed's URL (https://USER@...).
+
+  uv    export UV_KEYRING_PROVIDER=subprocess
+  pip   pip config set global.keyring-provider subprocess
+
+Other feeds:  brokerctl add URL"""
+
+
+def status_screen(
+    status: BrokerStatus, *, now: datetime, width: int | None, tool_version: str | None = None
+) -> RenderableType:
+    """The whole screen for a terminal of `width` cells, or for a pipe (None: as wide as it needs).
+
+    `now` is in the zone that times of day are shown in. `tool_version` is brokerctl's own, None where
+    unknown: a daemon of another version is pointed out.
+    """
+    parts: list[RenderableType] = [_headline(status)]
+    if status.feeds:
+        parts += [Text(), _table(status.feeds, now, width)]
+    elif status.error is None:
+        parts += [Text(), _verbatim(EMPTY_STATE)]
+    complaints = _complaints(status)
+    if complaints:
+        parts.append(Text())
+    for names, error, hint in complaints:
+        parts.append(Text.assemble((names, "bold"), f": {error}"))
+        if hint is not None:
+            parts.append(_verbatim(" " * (cell_len(names) + GAP_CELLS) + hint))
+    if tool_version is not None and tool_version != status.version:
+        said = f"the daemon is {status.version}, this brokerctl is {tool_version}: "
+        parts += [Text(), _verbatim(f"{said}brokerctl restart")]
+    return Group(*parts)
+
+
+def status_line(status: BrokerStatus) -> str:
+    """The form for prompts and status bars: `feeds 4/5 !labs`, each feed that cannot answer named."""
+    usable = sum(feed.usable for feed in status.feeds)
+    flags = [f" !{feed.name}" for feed in status.feeds if _is_wrong(feed)]
+    if status.error is not None:
+        flags.append(" !configuration")
+    return f"feeds {usable}/{len(status.feeds)}{''.join(flags)}"
+
+
+def _headline(status: BrokerStatus) -> Text:
+    usable, total = sum(feed.usable for feed in status.feeds), len(status.feeds)
+    if status.error is not None:
+        state, colour = "the configuration cannot be used", "red"
+    elif not total:
+        state, colour = "no feeds", ""
+    else:
+        state = f"{usable} of {total} {'feed' if total == 1 else 'feeds'} usable"
+        colour = "green" if usable == total else "yellow"
+    return Text.assemble(
+        ("token-broker", "bold"),
+        f" {status.version} · running {duration(status.uptime_s)} · ",
+        (state, colour),
+    )
+
+
+def _complaints(status: BrokerStatus) -> list[tuple[str, str, str | None]]:
+    """(feeds, what failed, what to type), once for all the feeds that one cure would help."""
+    said: dict[tuple[str, str | None], list[str]] = {}
+    if status.error is not None:
+        said[status.error, "brokerctl reload"] = ["configuration"]
+    for feed in status.feeds:
+        if feed.error is not None:
+            said.setdefault((feed.error, feed.hint), []).append(feed.name)
+    return [(", ".join(names), error, hint) for (error, hint), names in said.items()]
+
+
+def _is_wrong(feed: FeedStatus) -> bool:
+    return feed.state == State.SIGN_IN_NEEDED or not (feed.usable or feed.state == State.EMPTY)
+
+
+def _table(feeds: Sequence[FeedStatus], now: datetime, width: int | None) -> RenderableType:
+    columns = _columns(feeds, now)
+    for dispensable in DISPENSABLE:
+        if width is None or _natural_width(columns) <= width:
+            break
+        if dispensable == BAR:
+            columns["token"] = [_token(feed, now) for feed in feeds]
+        else:
+            del columns[dispensable]
+            if dispensable == "used":
+                del columns[COUNT]
+    table = Table(box=None, pad_edge=False, padding=(0, GAP_CELLS, 0, 0), header_style="dim")
+    for name in columns:
+        table.add_column(name, no_wrap=True, justify="left" if name else "right")
+    colours = [COLOURS.get(feed.state, "") for feed in feeds]
+    for colour, *cells in zip(colours, *columns.values(), strict=True):
+        named = zip(columns, cells, strict=True)
+        table.add_row(*(Text(cell, style=colour if name == "token" else "") for name, cell in named))
+    return Padding(table, (0, 0, 0, MARGIN_CELLS), expand=False)
+
+
+def _columns(feeds: Sequence[FeedStatus], now: datetime) -> dict[str, list[str]]:
+    """The cells of a screen that is wide enough, by column."""
+    return {
+        "feed": [feed.name for feed in feeds],
+        "provider": [_provider(feed) for feed in feeds],
+        "signed in by": [_signed_in_by(feed) for feed in feeds],
+        "token": [
+            f"{_bar(feed)}  {_token(feed, now)}" if feed.usable else _token(feed, now) for feed in feeds
+        ],
+        "used": [_used(feed, now) for feed in feeds],
+        COUNT: [f"{feed.lookups}{TIMES}" if feed.lookups else "" for feed in feeds],
+    }
+
+
+def _natural_width(columns: dict[str, list[str]]) -> int:
+    cells = [max(cell_len(name), *(cell_len(cell) for cell in column)) for name, column in columns.items()]
+    return sum(cells) + GAP_CELLS * (len(cells) - 1) + MARGIN_CELLS
+
+
+def _used(feed: FeedStatus, now: datetime) -> str:
+    return "never" if feed.last_used_at is None else ago((now - feed.last_used_at).total_seconds())
+
+
+def _provider(feed: FeedStatus) -> str:
+    """The provider, and the organisation or domain whose realm it is; hosts are too long to show."""
+    authority = feed.realm.partition(":")[2].partition("/")[0]
+    return feed.provider if not authority or set(".:") & set(authority) else f"{feed.provider} {authority}"
+
+
+def _signed_in_by(feed: FeedStatus) -> str:
+    if feed.shares is not None:
+        return f"shares {feed.shares}"
+    if feed.source is None:
+        return NOBODY
+    source = TOOLS.get(feed.source, feed.source)
+    return source if feed.account is None else f"{source} ({feed.account})"
+
+
+def _bar(feed: FeedStatus) -> str:
+    """How much of the token's life is left, full where it has no end."""
+    if feed.left_s is None or feed.expires_at is None or feed.obtained_at is None:
+        return "█" * BAR_CELLS
+    life_s = (feed.expires_at - feed.obtained_at).total_seconds()
+    share = min(1.0, max(0.0, feed.left_s / life_s)) if life_s > 0 else 0.0
+    full = round(BAR_CELLS * share)
+    return "█" * full + "░" * (BAR_CELLS - full)
+
+
+def _token(feed: FeedStatus, now: datetime) -> str:
+    """The life left, and what is wrong with its renewal; or why there is none, and since when."""
+    if not feed.usable:
+        word = WORDS.get(feed.state, feed.state)
+        return word if feed.state == State.EMPTY else f"{word} since {clock_time(feed.since, now)}"
+    left = "no expiry" if feed.left_s is None else f"{duration(feed.left_s)} left"
+    return f"{left}, {RENEWALS[feed.state]}" if feed.state in RENEWALS else left
+
+
+def _verbatim(text: str) -> Text:
+    """Text that is never wrapped: commands are copied from it."""
+    return Text(text, no_wrap=True, overflow="ignore")

@@ -1,0 +1,96 @@
+"""Asking the running daemon: one function per shape of answer, and its refusals as Trouble.
+
+The socket, and whom to trust at its other end, are the client's; nothing here ever starts a daemon.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import token_broker_client as client
+
+from broker.ctl.outcome import ExitCode, Trouble
+
+PATIENCE_S = 10.0
+"""For answers that the daemon has at hand: it may be importing an SDK just then."""
+
+FETCH_PATIENCE_S = 120.0
+"""For answers that wait for a fetch: longer than the daemon's own limit (keeper.FLIGHT_LIMIT_S, 90 s)."""
+
+OK = 200
+SIGN_IN_NEEDED = 401
+
+Json = dict[str, Any]
+
+
+def read(
+    path: str, *, patience_s: float = PATIENCE_S, socket: str | None = None, **query: str | None
+) -> Json:
+    """The object that GET `path` answers; a parameter that is None is left out. Raises Trouble."""
+    given = {name: value for name, value in query.items() if value is not None}
+    return _exchange("GET", f"{path}?{urlencode(given)}" if given else path, patience_s, socket)
+
+
+def order(path: str, *, patience_s: float = PATIENCE_S) -> Json:
+    """The object that POST `path` answers, once it is done. Raises Trouble."""
+    return _exchange("POST", path, patience_s, None)
+
+
+def feed_path(name: str, verb: str) -> str:
+    """The path of one feed's verb, whatever characters were typed for its name."""
+    return f"/v1/feeds/{quote(name, safe='')}/{verb}"
+
+
+def not_running() -> Trouble:
+    """Nobody serves: how to start the daemon here."""
+    from broker.ctl import systemd  # noqa: PLC0415 - only this outcome asks for it
+
+    hint = f"systemctl --user start {systemd.SOCKET_UNIT}" if systemd.has_units() else "brokerctl start"
+    return Trouble("token-broker is not running", hint=hint, exit_code=ExitCode.NOT_RUNNING)
+
+
+def _exchange(method: str, target: str, patience_s: float, socket: str | None) -> Json:
+    try:
+        answer = client.request(method, target, patience_s=patience_s, path=socket)
+    except client.NotRunningError:
+        raise not_running() from None
+    except client.BrokerError as error:
+        raise Trouble(str(error)) from None  # it names what to type already
+    except OSError as error:
+        raise Trouble(
+            f"the broker's socket cannot be used ({error.strerror})", hint="brokerctl restart"
+        ) from None
+    found = _object(answer.body)
+    if answer.status != OK:
+        raise _refusal(answer.status, found)
+    return found
+
+
+def _object(body: bytes) -> Json:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Trouble("the broker's answer was not understood", hint="brokerctl restart")
+    return found
+
+
+def _refusal(status: int, problem: Mapping[str, Any]) -> Trouble:
+    """The problem (RFC 9457) as a Trouble; a sign-in is a person's business, the rest cannot be had."""
+    feed, detail = problem.get("feed"), problem.get("detail") or f"the broker answered {status}"
+    return Refusal(
+        f"{feed}: {detail}" if feed else str(detail),
+        hint=problem.get("hint"),
+        exit_code=ExitCode.NEEDS_A_PERSON if status == SIGN_IN_NEEDED else ExitCode.CANNOT_BE_HAD,
+        kind=str(problem.get("type", "")),
+    )
+
+
+class Refusal(Trouble):
+    """The daemon was asked and said no; `kind` is the slug of CONTRACT section 4."""
+
+    def __init__(self, detail: str, *, hint: str | None, exit_code: ExitCode, kind: str) -> None:
+        super().__init__(detail, hint=hint, exit_code=exit_code)
+        self.kind = kind

@@ -1,0 +1,70 @@
+"""brokerctl as a user runs it, in a room where nothing of this machine's user is seen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.ctl.app import main
+from tests.ctl.stand_in import StandInBroker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_OURS = ("TOKEN_BROKER_", "UV_", "PIP_", "XDG_", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(autouse=True)
+def room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A short path (a socket must fit into it) that is home, runtime directory and working directory."""
+    for name in [name for name in os.environ if name.startswith(_OURS)]:
+        monkeypatch.delenv(name)
+    with tempfile.TemporaryDirectory(prefix="ctl-", dir="/tmp") as short:
+        home = Path(short)
+        monkeypatch.setenv("HOME", short)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        monkeypatch.setenv("TZ", "UTC")
+        monkeypatch.chdir(tmp_path)
+        yield home
+
+
+@pytest.fixture
+def socket(room: Path) -> Path:
+    """Where the user's broker would listen."""
+    return room / "token-broker" / "broker.sock"
+
+
+@pytest.fixture
+def broker(socket: Path) -> Iterator[StandInBroker]:
+    """A broker that serves; what it says is up to the test."""
+    with StandInBroker(socket) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def brokerctl(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Run brokerctl in this process, as `brokerctl("status", "--json")`."""
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["brokerctl", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return Ended(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.ctl.app import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.ctl.conftest import Ended
+
+    Brokerctl = Callable[..., Ended]
+
+VERBS = [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
+HEAVY = {"azure", "cryptography", "fastapi", "httpx", "keyring", "pydantic", "rich", "tomlkit", "uvicorn"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_help_with_an_example(brokerctl: Brokerctl, verb: str) -> None:
+    ended = brokerctl(verb, "--help")
+
+    assert ended.exit_code == 0
+    assert f"Example:  brokerctl {verb}" in ended.stdout
+
+
+def test_help_names_every_verb(brokerctl: Brokerctl) -> None:
+    listed = brokerctl("--help").stdout
+
+    assert [verb for verb in VERBS if f"  {verb}  " not in listed] == []
+
+
+def test_version_is_printed(brokerctl: Brokerctl) -> None:
+    ended = brokerctl("--version")
+
+    assert ended.exit_code == 0
+    assert ended.stdout.startswith("token-broker ")
+
+
+@pytest.mark.parametrize("words", [("frobnicate",), ("get",), ("status", "--loud"), ("forget", "a", "b")])
+def test_what_makes_no_sense_is_exit_2(brokerctl: Brokerctl, words: tuple[str, ...]) -> None:
+    assert brokerctl(*words).exit_code == 2
+
+
+def test_a_defect_is_one_line_without_a_traceback(
+    brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("secret word")
+
+    monkeypatch.setattr("broker.ctl.wire.read", broken)
+
+    ended = brokerctl("status", "--short")
+
+    assert ended.exit_code == 1
+    assert ended.stderr.count("\n") == 1
+    assert "defect" in ended.stderr
+    assert "secret word" not in ended.stderr
+
+
+def test_importing_brokerctl_loads_nothing_heavy() -> None:
+    program = "import sys, broker.ctl.app; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert HEAVY.isdisjoint(loaded.split())

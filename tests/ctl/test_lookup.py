@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ctl.stand_in import StandInBroker, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.ctl.conftest import Ended
+
+    Brokerctl = Callable[..., Ended]
+
+URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/?a=b&c"
+ANSWER = {"feed": "corp", "username": "VssSessionToken", "password": "sesame", "expires_at": None}
+
+
+def test_get_prints_the_password_and_a_newline(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+    broker.answers["GET /v1/credential"] = 200, ANSWER
+
+    ended = brokerctl("get", URL)
+
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (0, "sesame\n", "")
+
+
+def test_get_asks_for_the_url_and_the_username_as_typed(
+    broker: StandInBroker, brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_BROKER_TIMEOUT", "4")
+    broker.answers["GET /v1/credential"] = 200, ANSWER
+
+    brokerctl("get", URL, "--username", "a b@c")
+
+    assert broker.queries == [{"url": URL, "username": "a b@c", "wait": "3.600"}]
+
+
+def test_get_json_prints_the_daemons_object(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+    broker.answers["GET /v1/credential"] = 200, ANSWER
+
+    assert json.loads(brokerctl("get", URL, "--json").stdout) == ANSWER
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "exit_code"),
+    [
+        (400, "bad-request", 1),
+        (401, "sign-in-needed", 4),
+        (403, "not-allowed", 1),
+        (404, "no-feed", 1),
+        (409, "ambiguous", 1),
+        (500, "bad-configuration", 1),
+        (502, "refused", 1),
+        (503, "unavailable", 1),
+    ],
+)
+def test_get_says_what_failed_on_stderr_alone(
+    broker: StandInBroker, brokerctl: Brokerctl, status: int, kind: str, exit_code: int
+) -> None:
+    broker.answers["GET /v1/credential"] = problem(status, kind, "it failed", hint="az login", feed="labs")
+
+    ended = brokerctl("get", URL)
+
+    assert (ended.exit_code, ended.stdout) == (exit_code, "")
+    assert ended.stderr == "token-broker: labs: it failed; run: az login\n"
+
+
+def test_get_never_starts_a_broker(brokerctl: Brokerctl) -> None:
+    ended = brokerctl("get", URL)
+
+    assert (ended.exit_code, ended.stdout) == (3, "")
+    assert ended.stderr == "token-broker is not running; run: brokerctl start\n"
+
+
+def test_answer_without_password_is_no_answer(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+    broker.answers["GET /v1/credential"] = 200, {**ANSWER, "password": ""}
+
+    ended = brokerctl("get", URL)
+
+    assert (ended.exit_code, ended.stdout) == (1, "")
+
+
+def test_system_broker_is_asked_for_a_feed_that_ours_does_not_know(
+    broker: StandInBroker, brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = room / "system" / "broker.sock"
+    monkeypatch.setattr("token_broker_client.SYSTEM_SOCKET", str(place))
+    monkeypatch.setattr("token_broker_client.SYSTEM_UID", place.parent.parent.stat().st_uid)
+    broker.answers["GET /v1/credential"] = problem(404, "no-feed", "no feed has this address")
+
+    with StandInBroker(place, {"GET /v1/credential": (200, ANSWER)}):
+        ended = brokerctl("get", URL)
+
+    assert ended.stdout == "sesame\n"
+
+
+def test_system_broker_is_not_asked_for_a_feed_that_ours_knows(
+    broker: StandInBroker, brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = room / "system" / "broker.sock"
+    monkeypatch.setattr("token_broker_client.SYSTEM_SOCKET", str(place))
+    broker.answers["GET /v1/credential"] = problem(503, "unavailable", "away", feed="corp")
+
+    with StandInBroker(place, {"GET /v1/credential": (200, ANSWER)}) as system:
+        ended = brokerctl("get", URL)
+
+    assert ended.exit_code == 1
+    assert system.asked == []

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from broker.ctl.record import broker_status
+from broker.ctl.screen import status_line, status_screen
+from tests.ctl.sightings import NOW, at, broker, empty_handed, feed, house
+
+GOLDEN = Path(__file__).parent / "golden"
+
+TROUBLED = broker(
+    feed("corp", state="due", left_s=290),
+    feed("slow", state="failing", left_s=700, error="vssps.dev.azure.com cannot be reached"),
+    empty_handed("new", "empty"),
+    empty_handed("down", "failing", since=at(-90000), error="vssps.dev.azure.com cannot be reached"),
+    empty_handed(
+        "denied", "refused", since=at(-60), error="dev@acme.com has no right to read this feed (403)"
+    ),
+    empty_handed("late", "expired"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "width"),
+    [
+        ("house-piped", house(), None),
+        ("house-85", house(), 85),
+        ("healthy-75", broker(feed("corp"), feed("tools", shares="corp", lookups=0)), 75),
+        ("house-70", house(), 70),
+        ("house-40", house(), 40),
+        ("troubled", TROUBLED, 120),
+        ("nothing", broker(), 80),
+        ("broken-configuration", broker(error="config.toml, line 3: unknown key tll, did you mean ttl?"), 80),
+    ],
+)
+def test_screen_is_the_golden_one(name: str, status: dict[str, Any], width: int | None) -> None:
+    drawn = drawing(status, width)
+
+    assert drawn == (GOLDEN / f"{name}.txt").read_text()
+
+
+def test_screen_fits_the_terminal_whatever_its_width() -> None:
+    for width in range(30, 130):
+        table = [line for line in drawing(house(), width).splitlines() if line.startswith(" ")][:6]
+
+        assert max(len(line) for line in table) <= width
+
+
+def test_feed_names_are_never_cut() -> None:
+    assert "internal" in drawing(house(), 40)
+
+
+def test_piped_screen_has_no_escape_sequence() -> None:
+    assert "\x1b" not in drawing(house(), None)
+
+
+def test_another_version_of_the_daemon_is_pointed_out_with_its_cure() -> None:
+    drawn = drawing(broker(feed("corp")), 80, tool_version="1.1.0")
+
+    assert drawn.endswith("\nthe daemon is 1.0.0, this brokerctl is 1.1.0: brokerctl restart\n")
+
+
+def test_same_version_is_not_worth_a_word() -> None:
+    assert drawing(house(), 80, tool_version="1.0.0") == drawing(house(), 80)
+
+
+def test_one_cure_for_two_feeds_is_said_once() -> None:
+    same = {"error": "sign-in expired", "hint": "az login"}
+    drawn = drawing(
+        broker(
+            empty_handed("corp", "sign-in-needed", **same), empty_handed("tools", "sign-in-needed", **same)
+        ),
+        80,
+    )
+
+    assert drawn.endswith("\ncorp, tools: sign-in expired\n             az login\n")
+
+
+def test_command_to_type_is_never_wrapped() -> None:
+    command = "az login --tenant 22222222-2222-2222-2222-222222222222"
+
+    assert command in drawing(house(), 40)
+
+
+def test_state_of_a_newer_daemon_is_shown_as_it_came() -> None:
+    assert "resting since 09:26" in drawing(broker(empty_handed("corp", "resting", since=at(-1140))), 80)
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (house(), "feeds 4/5 !labs"),
+        (broker(), "feeds 0/0"),
+        (broker(feed("a"), feed("b")), "feeds 2/2"),
+        (broker(empty_handed("new", "empty")), "feeds 0/1"),
+        (broker(feed("a", state="sign-in-needed")), "feeds 1/1 !a"),
+        (broker(feed("a", state="failing")), "feeds 1/1"),
+        (broker(empty_handed("a", "failing"), empty_handed("b", "refused")), "feeds 0/2 !a !b"),
+        (broker(error="line 3"), "feeds 0/0 !configuration"),
+    ],
+)
+def test_line_for_prompts_names_who_cannot_answer(status: dict[str, Any], line: str) -> None:
+    assert status_line(broker_status(status)) == line
+
+
+def drawing(status: dict[str, Any], width: int | None, *, tool_version: str | None = None) -> str:
+    """What a terminal of that width would show, without blanks at the ends of lines."""
+    file = io.StringIO()
+    console = Console(file=file, width=width or 200, highlight=False)
+    screen = status_screen(broker_status(status), now=NOW, width=width, tool_version=tool_version)
+    console.print(screen, crop=False)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
