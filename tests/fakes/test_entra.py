@@ -72,8 +72,9 @@ def test_a_client_secret_signs_in(entra: Entra) -> None:
     ]
 
 
-def test_a_wrong_secret_is_refused(entra: Entra) -> None:
-    entra.register(Application(CLIENT, TENANT, secret="s3cret"))
+@pytest.mark.parametrize("registered", ["s3cret", None])
+def test_a_wrong_secret_is_refused(entra: Entra, registered: str | None) -> None:
+    entra.register(Application(CLIENT, TENANT, secret=registered))
 
     with (
         ClientSecretCredential(TENANT, CLIENT, "wrong") as credential,
