@@ -1,0 +1,72 @@
+"""`command`: any program that prints a token or a JSON object (`program.py` says which)."""
+
+import shlex
+from collections.abc import Hashable
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator
+
+from broker.core.credential import Credential
+from broker.core.feeds import Feed
+from broker.providers import program, protocol, secrets
+
+
+def _words(command: object) -> tuple[str, ...]:
+    """A list of words, or one line that is split as a shell would, without being one."""
+    if isinstance(command, str):
+        command = shlex.split(command)
+    if not isinstance(command, list | tuple) or not all(isinstance(word, str) for word in command):
+        raise ValueError('a command is a list of words, such as ["prog", "arg"], or one line of them')
+    return program.split_argv(command)
+
+
+class CommandSettings(protocol.Settings):
+    """`command` is the program and its arguments; `username` is what to answer when it prints none."""
+
+    command: Annotated[tuple[str, ...], BeforeValidator(_words)]
+    username: Annotated[str, BeforeValidator(program.checked_username)] | None = None
+
+
+class CommandProvider:
+    """Runs the configured program at each renewal."""
+
+    name: ClassVar[str] = "command"
+    settings: ClassVar[type[protocol.Settings]] = CommandSettings
+
+    def __init__(self, tools: protocol.Tools) -> None:
+        self._environ = tools.environ
+
+    def identity(self, settings: protocol.Settings) -> str:
+        """The username and the command, whose words are shown as a digest: they may hold secrets."""
+        own = _own(settings)
+        return f"{own.username or ''} {secrets.spell(secrets.CommandSecret(own.command))}".strip()
+
+    def kind(self, settings: protocol.Settings) -> str:  # noqa: ARG002 - there is one kind only
+        """Always `token`."""
+        return "token"
+
+    def username(self, settings: protocol.Settings) -> str | None:
+        """The configured one; None where the program or the convention decides."""
+        return _own(settings).username
+
+    async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - the program knows no scope
+        """Run the program. Raises what `program.ask` raises."""
+        own = _own(feed.settings)
+        found = await program.ask(own.command, self._environ)
+        return Credential(
+            username=found.username or own.username or program.ANY_USERNAME,
+            secret=found.secret,
+            expires_at=found.expires_at,
+            source=secrets.shown(secrets.CommandSecret(own.command)),
+            account=found.username or own.username,
+        )
+
+    def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - nobody can see when a program would do better
+        """Always None."""
+        return None
+
+
+def _own(settings: object) -> CommandSettings:
+    if not isinstance(settings, CommandSettings):
+        raise TypeError("these settings belong to another provider")
+    return settings

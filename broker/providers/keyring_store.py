@@ -1,0 +1,138 @@
+"""The operating system's own secret store, read through the keyring library and never through ourselves.
+
+The library's usual choice may be `token_broker_keyring`, which would ask this daemon, or its chain, which
+would ask it too; so the store is chosen here by name. A store may wait for a person: every question has a
+limit, and a thread that nobody waits for any more.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import shlex
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from broker.core.failures import SignInNeeded, Unavailable
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
+
+KEYRING_LIMIT_S = 20.0
+"""Long enough to type a password into an unlock dialog, short enough for a look-up to hear of it."""
+
+LOCKED_RETRY_S = 600.0
+"""Each question to a locked store may open its dialog again, so the next one comes late."""
+
+OWN_STORES = (
+    "keyring.backends.macOS.Keyring",
+    "keyring.backends.SecretService.Keyring",
+    "keyring.backends.libsecret.Keyring",
+    "keyring.backends.kwallet.DBusKeyring",
+)
+"""The stores of keyring 25.7 for Linux and macOS, the preferred one first. Feed plug-ins are none of them."""
+
+_asking = threading.Lock()
+
+Login = tuple[str | None, str]
+
+
+async def read_login(
+    service: str,
+    username: str | None,
+    *,
+    store: "Callable[[], KeyringBackend] | None" = None,
+    limit_s: float = KEYRING_LIMIT_S,
+) -> Login:
+    """Return the username and password that the store has for `service`, and for `username` where given.
+
+    `store` finds the backend to ask (None: `chosen_store`). Raises SignInNeeded when there is no such entry
+    or no store, Unavailable when the store is locked, busy, broken or silent for `limit_s`.
+    """
+    if not _asking.acquire(blocking=False):
+        raise Unavailable(
+            "the keyring still holds an earlier question: it may wait to be unlocked",
+            retry_after_s=LOCKED_RETRY_S,
+        )
+    answer = _in_thread(lambda: _look_up((store or chosen_store)(), service, username))
+    try:
+        async with asyncio.timeout(limit_s):
+            login = await answer
+    except TimeoutError:
+        raise Unavailable(
+            f"the keyring did not answer within {limit_s:.0f} s: it may wait to be unlocked",
+            retry_after_s=LOCKED_RETRY_S,
+        ) from None
+    if login is None:
+        raise SignInNeeded(
+            f"the keyring has no password for {service}" + (f" and user {username}" if username else ""),
+            hint=shlex.join(("keyring", "set", service, username or "USERNAME")),
+        )
+    return login
+
+
+def chosen_store() -> "KeyringBackend":
+    """The backend that the user configured for the library, else the system's own store.
+
+    Never ours and never the library's chain, whichever way they were configured. Raises SignInNeeded when
+    nothing is left.
+    """
+    from keyring import core  # noqa: PLC0415 - imported in the thread that needs it, not with the daemon
+    from keyring.backends.chainer import ChainerBackend  # noqa: PLC0415
+
+    with contextlib.suppress(*_NO_SUCH_STORE):
+        configured = core.load_env() or core.load_config()
+        if configured is not None and not isinstance(configured, ChainerBackend) and not _is_ours(configured):
+            return configured
+    for name in OWN_STORES:
+        with contextlib.suppress(*_NO_SUCH_STORE):
+            return core.load_keyring(name)
+    raise SignInNeeded(
+        "the broker reaches no keyring: it needs a Secret Service, KWallet or macOS's keychain"
+    )
+
+
+_NO_SUCH_STORE = (ImportError, AttributeError, RuntimeError, ValueError)
+"""What loading a backend raises when it is not of this system, misspelt, or its service does not run."""
+
+
+def _is_ours(backend: "KeyringBackend") -> bool:
+    return any(kind.__module__.startswith("token_broker") for kind in type(backend).__mro__)
+
+
+def _look_up(backend: "KeyringBackend", service: str, username: str | None) -> Login | None:
+    from keyring.errors import KeyringError, KeyringLocked  # noqa: PLC0415 - as above
+
+    try:
+        if username is not None:
+            password = backend.get_password(service, username)
+            return None if password is None else (username, password)
+        credential = backend.get_credential(service, None)
+    except KeyringLocked:
+        raise Unavailable("the keyring is locked", retry_after_s=LOCKED_RETRY_S) from None
+    except (KeyringError, RuntimeError, OSError) as error:
+        raise Unavailable(f"the keyring failed ({type(error).__name__})") from None
+    return None if credential is None else (credential.username, credential.password)
+
+
+def _in_thread(look_up: Callable[[], Login | None]) -> "asyncio.Future[Login | None]":
+    """Start a thread that gives `_asking` back when it ends.
+
+    Not one of asyncio's: its pool would fill up with blocked threads, and the daemon would wait for them at
+    its end.
+    """
+    answer: concurrent.futures.Future[Login | None] = concurrent.futures.Future()
+    answer.set_running_or_notify_cancel()
+
+    def body() -> None:
+        try:
+            login = look_up()
+        except BaseException as error:  # noqa: BLE001 - carried to whoever waits, and raised there
+            answer.set_exception(error)
+        else:
+            answer.set_result(login)
+        finally:
+            _asking.release()
+
+    threading.Thread(target=body, name="keyring", daemon=True).start()
+    return asyncio.wrap_future(answer)

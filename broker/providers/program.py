@@ -1,0 +1,121 @@
+"""A program that prints a credential: the token alone on one line, or a JSON object.
+
+The object has `password` (or `token`), and may have `username` and `expires_at`: RFC 3339 with a zone, or
+seconds since 1970. No shell is involved. What the program prints is never part of a message.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePath
+
+from broker.core.credential import Secret
+from broker.core.failures import Refused, Unavailable
+from broker.host.process import NotFound, TimedOut, TooMuchOutput, run
+from broker.providers.jwt import earliest, expiry_of, from_epoch
+
+ANY_USERNAME = "__token__"
+"""What index servers take beside a token when nobody says otherwise: PyPI's convention."""
+
+PROGRAM_LIMIT_S = 30.0
+"""Tools that fetch tokens over a network were seen to take 13 s (azure-cli#20404)."""
+
+PROGRAM_OUTPUT_BYTES = 65536
+"""Tokens stay under 8,000 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A secret and what came with it: the username it is for and its end in UTC, where known."""
+
+    username: str | None
+    secret: Secret
+    expires_at: datetime | None = None
+
+
+def found(text: str, username: str | None = None, expires_at: datetime | None = None) -> Found:
+    """The secret and its end, a JWT's own one included. Raises ValueError for what no client could send."""
+    secret = Secret(text)
+    return Found(username, secret, earliest(expires_at, expiry_of(text)))
+
+
+def split_argv(argv: Sequence[str]) -> tuple[str, ...]:
+    """The command as words. Raises ValueError when it names no program."""
+    if not argv or not argv[0].strip():
+        raise ValueError("a command needs a program: write its name or path first")
+    return tuple(argv)
+
+
+async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> Found:
+    """Run the program and return the credential it printed.
+
+    Raises Refused when there is no such program or what it prints is no credential, Unavailable when it
+    fails or takes longer than PROGRAM_LIMIT_S. Its own words stay unread: nobody knows what is in them.
+    """
+    program = PurePath(argv[0]).name
+    try:
+        finished = await run(argv, env=environ, limit_s=PROGRAM_LIMIT_S, output_bytes=PROGRAM_OUTPUT_BYTES)
+    except NotFound:
+        raise Refused(f"{program} is not on the broker's PATH, or cannot be run") from None
+    except TimedOut:
+        raise Unavailable(f"{program} did not end within {PROGRAM_LIMIT_S:.0f} s and was stopped") from None
+    except TooMuchOutput:
+        raise Refused(f"{program} printed more than {PROGRAM_OUTPUT_BYTES:,} bytes") from None
+    if finished.code < 0:
+        raise Unavailable(f"{program} was ended by signal {-finished.code}")
+    if finished.code > 0:
+        raise Unavailable(f"{program} ended with exit code {finished.code}")
+    try:
+        return read(finished.stdout)
+    except ValueError as error:
+        raise Refused(f"{program} printed no credential: {error}") from None
+
+
+def read(output: bytes) -> Found:
+    """What a program's output says. Raises ValueError that tells what is wrong, without any of the output."""
+    try:
+        text = output.decode().strip()
+    except UnicodeDecodeError:
+        raise ValueError("its output is not text") from None
+    if not text:
+        raise ValueError("its output is empty")
+    return _read_object(text) if text.startswith("{") else found(text)
+
+
+def _read_object(text: str) -> Found:
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("its output begins like JSON and is not") from None
+    password = answer.get("password", answer.get("token"))
+    if not password or not isinstance(password, str):
+        raise ValueError('its JSON has neither "password" nor "token" as text')
+    username = answer.get("username")
+    if username is not None:
+        username = checked_username(username)
+    return found(password, username, _moment(answer.get("expires_at")))
+
+
+def checked_username(username: object) -> str:
+    """The username, if clients and the shim's two-line answer can carry it; else raises ValueError."""
+    if not isinstance(username, str) or not username.isascii() or not username.isprintable():
+        raise ValueError("a username is one line of printable ASCII")
+    if not username or username != username.strip():
+        raise ValueError("a username is neither empty nor has blanks at its ends")
+    return username
+
+
+def _moment(text: object) -> datetime | None:
+    """`expires_at` in UTC. One that cannot be read is refused: to guess none would hand out dead tokens."""
+    if text is None:
+        return None
+    moment = from_epoch(text)
+    if moment is None and isinstance(text, str):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError('its "expires_at" is neither RFC 3339 with a zone nor seconds since 1970')
+    return moment.astimezone(UTC)

@@ -1,0 +1,232 @@
+"""Where a configured secret is: `env:NAME`, `file:PATH`, `keyring:SERVICE[:USER]`, `netrc` or `command:ARGV`.
+
+A secret itself never stands in the configuration: `parse` refuses it without repeating it. Reading one
+happens at each renewal, so that a replaced secret is found. Next: `basic.py`, which hands them out.
+"""
+
+import asyncio
+import hashlib
+import netrc
+import re
+import shlex
+import stat
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker.core.failures import Refused, SignInNeeded
+from broker.providers import keyring_store
+from broker.providers.program import Found, ask, found, split_argv
+
+FILE_BYTES_MAX = 65536
+"""A token file holds one line; a netrc that is longer was not written by hand."""
+
+CONTAINER_SECRETS = (Path("/run/secrets"), Path("/var/run/secrets"))
+"""Where container runtimes mount secrets, with modes of their own choosing that nobody inside can change."""
+
+FORMS = "env:NAME, file:PATH, keyring:SERVICE[:USER], netrc or command:ARGV..."
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvSecret:
+    """The value of a variable in the broker's environment."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSecret:
+    """The one line of a file; `~/` is the home of whom the broker runs for."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyringSecret:
+    """An entry of the system's secret store."""
+
+    service: str
+    username: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetrcSecret:
+    """The entry of the feed's host in `$NETRC`, else `~/.netrc`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSecret:
+    """What a program prints."""
+
+    argv: tuple[str, ...]
+
+
+SecretSource = EnvSecret | FileSecret | KeyringSecret | NetrcSecret | CommandSecret
+
+
+def parse(text: object) -> SecretSource:
+    """Return where the secret is. Raises ValueError that says what to write, and never repeats `text`."""
+    if not isinstance(text, str):
+        raise ValueError(f"a secret is written as text: {FORMS}")  # noqa: TRY004 - pydantic reports ValueErrors
+    kind, colon, rest = text.partition(":")
+    match kind:
+        case "netrc" if not colon:
+            return NetrcSecret()
+        case "env" if _NAME.fullmatch(rest):
+            return EnvSecret(rest)
+        case "file" if rest.startswith(("/", "~/")) and rest.isprintable():
+            return FileSecret(rest)
+        case "keyring" if rest:
+            return _keyring(rest)
+        case "command" if rest.strip():
+            return CommandSecret(split_argv(shlex.split(rest)))
+        case "env":
+            raise ValueError("env: is followed by a variable's name: letters, digits and _")
+        case "file":
+            raise ValueError("file: is followed by an absolute path or one that begins with ~/")
+        case "keyring" | "command":
+            raise ValueError(f"{kind}: is followed by what to ask: {FORMS}")
+    raise ValueError(f"a secret is never written in the configuration, only where it is: {FORMS}")
+
+
+def spell(source: SecretSource) -> str:
+    """One spelling for one source, equal exactly when the source is; a command's words are only digested."""
+    match source:
+        case EnvSecret(name):
+            return f"env:{name}"
+        case FileSecret(path):
+            return f"file:{path}"
+        case KeyringSecret(service, None):
+            return f"keyring:{service}"
+        case KeyringSecret(service, username):
+            return f"keyring:{service}:{username}"
+        case NetrcSecret():
+            return "netrc"
+        case CommandSecret(argv):
+            return f"{shown(source)} {hashlib.sha256(repr(argv).encode()).hexdigest()[:12]}"
+
+
+def shown(source: SecretSource) -> str:
+    """The source as a person is told of it: of a command only its program, for its words may hold secrets."""
+    return f"command:{Path(source.argv[0]).name}" if isinstance(source, CommandSecret) else spell(source)
+
+
+async def read(source: SecretSource, *, host: str, username: str | None, environ: Mapping[str, str]) -> Found:
+    """Read the secret now, for `username` where the feed names one; the source may bring its own.
+
+    Raises SignInNeeded when it is not there yet, Refused when it is there and cannot be used, Unavailable
+    when whoever holds it fails. Blocking reads happen in a thread; programs are limited by `program.ask`.
+    """
+    match source:
+        case EnvSecret(name):
+            return _usable(_from_env(name, environ), f"the variable {name}")
+        case FileSecret(path):
+            text = await asyncio.to_thread(_from_file, expand(path, environ))
+            return _usable(text, path)
+        case KeyringSecret(service, own):
+            person, text = await keyring_store.read_login(service, own or username)
+            return _usable(text, f"the keyring's entry {service}", person)
+        case NetrcSecret():
+            return await asyncio.to_thread(_from_netrc, netrc_path(environ), host, username)
+        case CommandSecret(argv):
+            return await ask(argv, environ)
+
+
+def marks(source: SecretSource, environ: Mapping[str, str]) -> Hashable:
+    """A value that changes when the secret was replaced, as far as that can be seen without reading it."""
+    match source:
+        case EnvSecret(name):
+            return hash(environ.get(name))
+        case FileSecret(path):
+            return file_mark(expand(path, environ))
+        case NetrcSecret():
+            return file_mark(netrc_path(environ))
+        case KeyringSecret() | CommandSecret():
+            return None
+
+
+def file_mark(path: Path) -> Hashable:
+    """What changes when a file is written or replaced; None while it cannot be seen."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return seen.st_mtime_ns, seen.st_size, seen.st_ino
+
+
+def expand(path: str, environ: Mapping[str, str]) -> Path:
+    """The path with `~/` as the home that `environ` names, else the account's own."""
+    if not path.startswith("~/"):
+        return Path(path)
+    return Path(environ.get("HOME") or Path.home(), path.removeprefix("~/"))
+
+
+def netrc_path(environ: Mapping[str, str]) -> Path:
+    """The netrc file that uv, pip and curl would read."""
+    return expand(environ.get("NETRC") or "~/.netrc", environ)
+
+
+def _keyring(rest: str) -> KeyringSecret:
+    """The last colon begins the user, unless what follows it belongs to a URL's host or path."""
+    service, colon, username = rest.rpartition(":")
+    if not colon or not service or not username or "/" in username:
+        return KeyringSecret(rest)
+    return KeyringSecret(service, username)
+
+
+def _from_env(name: str, environ: Mapping[str, str]) -> str:
+    text = environ.get(name, "").strip()
+    if not text:
+        raise SignInNeeded(
+            f"{name} is not set in the broker's environment ([env] in its configuration sets it)"
+        )
+    return text
+
+
+def _from_file(path: Path) -> str:
+    """The file's text without blanks at its ends, most often a final newline."""
+    try:
+        seen = path.stat()
+        if not stat.S_ISREG(seen.st_mode):
+            raise Refused(f"{path} is not a file")
+        if seen.st_size > FILE_BYTES_MAX:
+            raise Refused(f"{path} is longer than {FILE_BYTES_MAX:,} bytes")
+        if seen.st_mode & (stat.S_IROTH | stat.S_IWOTH) and not any(
+            folder in path.parents for folder in CONTAINER_SECRETS
+        ):
+            raise Refused(
+                f"every user of this machine may read {path}", hint=f"chmod 600 {shlex.quote(str(path))}"
+            )
+        with path.open("rb") as opened:
+            return opened.read(FILE_BYTES_MAX).decode().strip()
+    except FileNotFoundError:
+        raise SignInNeeded(f"{path} does not exist") from None
+    except UnicodeDecodeError:
+        raise Refused(f"{path} is not text") from None
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _from_netrc(path: Path, host: str, username: str | None) -> Found:
+    _from_file(path)  # the same rules for its place, size and mode
+    try:
+        login = netrc.netrc(str(path)).authenticators(host)
+    except netrc.NetrcParseError as error:
+        # its message may quote a password that stands where a keyword should
+        raise Refused(f"{path} cannot be understood at line {error.lineno}") from None
+    except (OSError, UnicodeDecodeError):
+        raise Refused(f"{path} cannot be read") from None
+    person, _, password = login or ("", "", "")
+    if not password or (username is not None and person != username):
+        wanted = host if username is None else f"{host} and user {username}"
+        raise SignInNeeded(f"{path} has no entry for {wanted}")
+    return _usable(password, f"the entry of {host} in {path}", person or None)
+
+
+def _usable(text: str, place: str, username: str | None = None) -> Found:
+    try:
+        return found(text, username)
+    except ValueError:
+        raise Refused(f"{place} is not one line of printable ASCII") from None

@@ -1,0 +1,208 @@
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+
+import keyring.backend
+import keyring.core
+import pytest
+from keyring.backends.chainer import ChainerBackend
+from keyring.credentials import SimpleCredential
+from keyring.errors import KeyringError, KeyringLocked
+
+from broker.core.failures import NotObtained, SignInNeeded, Unavailable
+from broker.providers.keyring_store import LOCKED_RETRY_S, chosen_store, read_login
+
+CLIENT = Path(__file__).resolve().parents[2] / "client"
+
+
+class PaperStore(keyring.backend.KeyringBackend):
+    """A store that knows one entry."""
+
+    priority = 1.0
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return "s3cret" if (service, username) == ("corp", "ci") else None
+
+    def get_credential(self, service: str, username: str | None) -> SimpleCredential | None:
+        return SimpleCredential("ci", "s3cret") if service == "corp" and username is None else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise NotImplementedError
+
+
+class BrokenStore(PaperStore):
+    """A store that fails as it is told."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._error = error
+
+    def get_password(self, service: str, username: str) -> str | None:  # noqa: ARG002 - fails for all
+        raise self._error
+
+
+class LockedStore(PaperStore):
+    """A store that waits for a person, until the test lets it go on."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.unlocked, self.done = threading.Event(), threading.Event()
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self.unlocked.wait(10)
+        self.done.set()
+        return super().get_password(service, username)
+
+
+@pytest.fixture
+def no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user who configured nothing for the keyring library; returns where they would."""
+    monkeypatch.delenv("PYTHON_KEYRING_BACKEND", raising=False)
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr("keyring.core._config_path", lambda: tmp_path / "keyringrc.cfg")
+    return tmp_path / "keyringrc.cfg"
+
+
+def _configure(file: Path, backend: str) -> None:
+    file.write_text(f"[backend]\ndefault-keyring={backend}\n")
+
+
+@pytest.fixture
+def other_module(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A third-party module with a backend in it; gives the backend's full name."""
+    module = ModuleType("somebodys_keyring")
+    module.PaperStore = PaperStore  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "somebodys_keyring", module)
+    return "somebodys_keyring.PaperStore"
+
+
+async def test_an_entry_is_found_by_service_and_user() -> None:
+    assert await read_login("corp", "ci", store=PaperStore) == ("ci", "s3cret")
+
+
+async def test_an_entry_brings_its_own_username() -> None:
+    assert await read_login("corp", None, store=PaperStore) == ("ci", "s3cret")
+
+
+@pytest.mark.parametrize(
+    ("service", "username", "detail", "hint"),
+    [
+        ("corp", "dev", "the keyring has no password for corp and user dev", "keyring set corp dev"),
+        ("a b", None, "the keyring has no password for a b", "keyring set 'a b' USERNAME"),
+    ],
+)
+async def test_a_missing_entry_needs_a_person_who_is_told_what_to_type(
+    service: str, username: str | None, detail: str, hint: str
+) -> None:
+    with pytest.raises(SignInNeeded) as raised:
+        await read_login(service, username, store=PaperStore)
+
+    assert (raised.value.detail, raised.value.hint) == (detail, hint)
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (KeyringLocked("s3cret"), "the keyring is locked"),
+        (KeyringError("s3cret"), "the keyring failed (KeyringError)"),
+        (RuntimeError("s3cret"), "the keyring failed (RuntimeError)"),
+        (OSError("s3cret"), "the keyring failed (OSError)"),
+    ],
+)
+async def test_a_failing_store_is_unavailable_and_its_words_stay_with_it(
+    error: Exception, detail: str
+) -> None:
+    with pytest.raises(Unavailable) as raised:
+        await read_login("corp", "ci", store=lambda: BrokenStore(error))
+
+    assert raised.value.detail == detail
+
+
+async def test_a_store_that_waits_for_a_person_is_given_up_and_not_asked_twice() -> None:
+    store = LockedStore()
+    with pytest.raises(Unavailable, match="did not answer") as silent:
+        await read_login("corp", "ci", store=lambda: store, limit_s=0.01)
+
+    with pytest.raises(Unavailable, match="earlier question") as busy:
+        await read_login("corp", "ci", store=PaperStore)
+
+    assert silent.value.retry_after_s == busy.value.retry_after_s == LOCKED_RETRY_S
+    store.unlocked.set()
+    assert store.done.wait(10)
+    for thread in threading.enumerate():
+        if thread.name == "keyring":
+            assert thread.daemon
+            thread.join(10)
+    assert await read_login("corp", "ci", store=PaperStore) == ("ci", "s3cret")
+
+
+def test_the_configured_backend_is_used(
+    no_configuration: Path, other_module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not no_configuration.exists()
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", other_module)
+
+    assert isinstance(chosen_store(), PaperStore)
+
+
+def test_the_configured_file_counts_too(no_configuration: Path, other_module: str) -> None:
+    _configure(no_configuration, other_module)
+
+    assert isinstance(chosen_store(), PaperStore)
+
+
+@pytest.fixture
+def asked_ourselves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What our own backend was asked; the library's chain leads to it alone."""
+    monkeypatch.syspath_prepend(str(CLIENT))
+    import token_broker_keyring  # noqa: PLC0415 - importing it registers it with the library
+
+    asked: list[str] = []
+    ours = token_broker_keyring.TokenBrokerKeyring
+    for method in ("get_password", "get_credential"):
+        monkeypatch.setattr(ours, method, lambda _self, service, _username: asked.append(service))
+    monkeypatch.setattr(ChainerBackend, "backends", [ours()])  # type: ignore[no-untyped-call]
+    return asked
+
+
+OURSELVES = ["token_broker_keyring.TokenBrokerKeyring", "keyring.backends.chainer.ChainerBackend"]
+
+
+@pytest.mark.parametrize("backend", OURSELVES)
+def test_the_librarys_own_choice_would_ask_ourselves(backend: str, asked_ourselves: list[str]) -> None:
+    keyring.core.load_keyring(backend).get_password("corp", "ci")
+
+    assert asked_ourselves == ["corp"]
+
+
+@pytest.mark.parametrize("backend", OURSELVES)
+@pytest.mark.parametrize("way", ["variable", "file"])
+async def test_we_never_ask_ourselves_even_when_configured_to(
+    backend: str,
+    way: str,
+    asked_ourselves: list[str],
+    no_configuration: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if way == "variable":
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", backend)
+    else:
+        _configure(no_configuration, backend)
+
+    with pytest.raises(NotObtained):
+        await read_login("corp", "ci")
+
+    assert asked_ourselves == []
+
+
+@pytest.mark.parametrize("backend", ["", "nonsense", "no_such.Module", "keyring.backends.macOS.Nothing"])
+def test_without_a_usable_store_a_person_is_needed(
+    backend: str, no_configuration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not no_configuration.exists()
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", backend)
+
+    with pytest.raises(SignInNeeded, match="reaches no keyring"):
+        chosen_store()

@@ -1,0 +1,171 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.core.credential import Secret
+from broker.core.failures import NotObtained, Refused, Unavailable
+from broker.providers import program
+from broker.providers.program import Found, ask, checked_username, read
+from tests.providers.programs import Workshop
+from tests.providers.tokens import jwt
+
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+EPOCH = int(NEW_YEAR.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ("s3cret", Found(None, Secret("s3cret"))),
+        ("s3cret\n", Found(None, Secret("s3cret"))),
+        ("  s3cret\r\n", Found(None, Secret("s3cret"))),
+        (jwt(exp=EPOCH), Found(None, Secret(jwt(exp=EPOCH)), NEW_YEAR)),
+        ('{"password": "s3cret"}', Found(None, Secret("s3cret"))),
+        ('{"token": "s3cret", "more": [1]}', Found(None, Secret("s3cret"))),
+        ('{"password": "p", "token": "t"}', Found(None, Secret("p"))),
+        ('{"username": "ci", "password": "s3cret"}', Found("ci", Secret("s3cret"))),
+        ('{"token": "t", "expires_at": null}', Found(None, Secret("t"))),
+        ('{"token": "t", "expires_at": "2026-01-01T00:00:00Z"}', Found(None, Secret("t"), NEW_YEAR)),
+        ('{"token": "t", "expires_at": "2026-01-01T02:00:00+02:00"}', Found(None, Secret("t"), NEW_YEAR)),
+        (f'{{"token": "t", "expires_at": {EPOCH}}}', Found(None, Secret("t"), NEW_YEAR)),
+        (f'{{"token": "t", "expires_at": "{EPOCH}"}}', Found(None, Secret("t"), NEW_YEAR)),
+        (
+            f'{{"token": "{jwt(exp=EPOCH)}", "expires_at": {EPOCH + 60}}}',
+            Found(None, Secret(jwt(exp=EPOCH)), NEW_YEAR),
+        ),
+    ],
+)
+def test_a_token_or_an_object_is_read(output: str, found: Found) -> None:
+    assert read(output.encode()) == found
+
+
+@pytest.mark.parametrize(
+    ("output", "complaint"),
+    [
+        (b"", "empty"),
+        (b"\n \n", "empty"),
+        (b"\xff\xfes3cret", "not text"),
+        (b"two\nlines-s3cret", "one line"),
+        ("s3cret€".encode(), "printable ASCII"),
+        (b'{"password": "s3cret"', "is not"),
+        (b"{" * 50000, "is not"),
+        (b'{"username": "ci"}', "neither"),
+        (b'{"password": 5}', "neither"),
+        (b'{"password": "", "username": "s3cret"}', "neither"),
+        (b'{"password": "s3cret\\nmore"}', "one line"),
+        (b'{"password": "s3cret", "username": ""}', "username"),
+        (b'{"password": "s3cret", "username": "a\\nb"}', "username"),
+        (b'{"password": "s3cret", "username": 5}', "username"),
+        (b'{"password": "s3cret", "expires_at": "2026-01-01T00:00:00"}', "zone"),
+        (b'{"password": "s3cret", "expires_at": "tomorrow"}', "zone"),
+        (b'{"password": "s3cret", "expires_at": true}', "zone"),
+        (b'{"password": "s3cret", "expires_at": 1e300}', "zone"),
+    ],
+)
+def test_anything_else_is_refused_without_repeating_it(output: bytes, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint) as raised:
+        read(output)
+
+    assert "s3cret" not in str(raised.value)
+
+
+@given(
+    st.binary(max_size=100) | st.from_regex(r'\{"(password|token|expires_at)": ?.{0,40}\}').map(str.encode)
+)
+def test_no_output_makes_reading_fail_otherwise(output: bytes) -> None:
+    try:
+        found = read(output)
+    except ValueError:
+        return
+    assert found.secret.reveal()
+
+
+@given(
+    st.datetimes(
+        timezones=st.sampled_from([UTC, timezone(timedelta(hours=-5)), timezone(timedelta(hours=9))])
+    )
+)
+def test_an_end_is_the_same_instant_in_utc(moment: datetime) -> None:
+    try:
+        expected = moment.astimezone(UTC)
+    except OverflowError:
+        return
+    found = read(f'{{"token": "t", "expires_at": "{moment.isoformat()}"}}'.encode())
+
+    assert found.expires_at == expected
+    assert found.expires_at.tzinfo is UTC
+
+
+async def test_a_program_is_found_on_the_given_path_and_told_the_given_environment(
+    workshop: Workshop,
+) -> None:
+    name = workshop.script("tell", 'printf %s "$SECRET_OF_THE_TEST-$1"')
+
+    found = await ask((name, "two words"), {**workshop.environ, "SECRET_OF_THE_TEST": "s3cret"})
+
+    assert found.secret == Secret("s3cret-two words")
+
+
+async def test_a_program_gets_no_input(workshop: Workshop) -> None:
+    name = workshop.script("hungry", "cat; printf done")
+
+    assert (await ask((name,), workshop.environ)).secret == Secret("done")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "detail"),
+    [(1, Unavailable, "prog ended with exit code 1"), (127, Unavailable, "prog ended with exit code 127")],
+)
+async def test_a_program_that_fails_is_named_with_its_exit_code_only(
+    workshop: Workshop, code: int, kind: type[NotObtained], detail: str
+) -> None:
+    workshop.printer("prog", "s3cret", complaint="s3cret is wrong", code=code)
+
+    with pytest.raises(kind) as raised:
+        await ask(("prog", "--password", "s3cret"), workshop.environ)
+
+    assert raised.value.detail == detail
+
+
+async def test_a_program_that_was_killed_is_unavailable(workshop: Workshop) -> None:
+    workshop.script("prog", "kill -9 $$")
+
+    with pytest.raises(Unavailable, match="prog was ended by signal 9"):
+        await ask(("prog",), workshop.environ)
+
+
+async def test_a_program_that_is_not_there_is_refused(workshop: Workshop) -> None:
+    with pytest.raises(Refused, match="absent is not on the broker's PATH"):
+        await ask(("/some/where/absent", "s3cret"), workshop.environ)
+
+
+async def test_a_program_that_never_ends_is_stopped(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "PROGRAM_LIMIT_S", 0.05)
+    workshop.script("prog", "exec sleep 600")
+
+    with pytest.raises(Unavailable, match="prog did not end within"):
+        await ask(("prog",), workshop.environ)
+
+
+async def test_a_program_that_prints_without_end_is_refused(workshop: Workshop) -> None:
+    workshop.script("prog", "exec yes s3cret")
+
+    with pytest.raises(Refused, match="printed more than 65,536 bytes"):
+        await ask(("prog",), workshop.environ)
+
+
+async def test_a_program_that_prints_no_credential_is_refused(workshop: Workshop) -> None:
+    workshop.printer("prog", "usage: prog\n  -h help")
+
+    with pytest.raises(Refused, match="prog printed no credential: a secret must be one line"):
+        await ask(("prog",), workshop.environ)
+
+
+@pytest.mark.parametrize("username", ["", " ci", "ci ", "a\nb", "ü", 5, None])
+def test_a_username_that_no_client_could_send_is_refused(username: object) -> None:
+    with pytest.raises(ValueError, match="username"):
+        checked_username(username)

@@ -1,0 +1,281 @@
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.core.credential import Secret
+from broker.core.failures import NotObtained, Refused, SignInNeeded
+from broker.providers import keyring_store, secrets
+from broker.providers.program import Found
+from broker.providers.secrets import (
+    CommandSecret,
+    EnvSecret,
+    FileSecret,
+    KeyringSecret,
+    NetrcSecret,
+    SecretSource,
+    marks,
+    parse,
+    read,
+    shown,
+    spell,
+)
+from tests.providers.programs import Workshop
+
+HOST = "packages.example.com"
+
+SPELLINGS: list[tuple[str, SecretSource]] = [
+    ("env:ARTIFACTORY_TOKEN", EnvSecret("ARTIFACTORY_TOKEN")),
+    ("file:/etc/token", FileSecret("/etc/token")),
+    ("file:~/.token", FileSecret("~/.token")),
+    ("keyring:gitlab-pat", KeyringSecret("gitlab-pat")),
+    ("keyring:gitlab-pat:ci", KeyringSecret("gitlab-pat", "ci")),
+    ("keyring:https://packages.example.com/simple", KeyringSecret("https://packages.example.com/simple")),
+    ("keyring:https://packages.example.com:ci", KeyringSecret("https://packages.example.com", "ci")),
+    ("netrc", NetrcSecret()),
+]
+
+
+@pytest.mark.parametrize(("text", "source"), SPELLINGS)
+def test_a_place_is_parsed_and_spelt_alike(text: str, source: SecretSource) -> None:
+    assert parse(text) == source
+    assert spell(source) == shown(source) == text
+
+
+def test_a_command_is_split_into_words_without_a_shell() -> None:
+    assert parse("command:pass show 'corp token' $HOME") == CommandSecret(
+        ("pass", "show", "corp token", "$HOME")
+    )
+
+
+def test_a_command_is_shown_without_its_words() -> None:
+    source = CommandSecret(("/opt/bin/fetch", "--password", "s3cret"))
+
+    assert shown(source) == "command:fetch"
+    assert "s3cret" not in spell(source)
+    assert spell(source) != spell(CommandSecret(("/opt/bin/fetch", "--password", "other")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "s3cret",
+        "glpat-s3cret",
+        "s3cret:with:colons",
+        "netrc:s3cret",
+        "ENV:s3cret",
+        "env:",
+        "env:s3cret-token",
+        "env:$s3cret",
+        "file:",
+        "file:s3cret.txt",
+        "file:../s3cret",
+        "file:/s3cret\x00",
+        "keyring:",
+        "command:",
+        "command:  ",
+        "command:'s3cret",
+        "command:'' s3cret",
+        5,
+        None,
+        ["env:s3cret"],
+    ],
+)
+def test_anything_else_is_refused_with_what_to_write_and_without_repeating_it(text: object) -> None:
+    with pytest.raises(ValueError, match=r".") as raised:
+        parse(text)
+
+    assert "s3cret" not in str(raised.value)
+
+
+@given(st.text(max_size=40))
+def test_parsing_gives_a_source_or_a_value_error(text: str) -> None:
+    try:
+        source = parse(text)
+    except ValueError:
+        return
+    assert spell(source)
+
+
+NETRC = f"machine {HOST} login ci password s3cret\n"
+
+
+async def _read(source: SecretSource, workshop: Workshop, username: str | None = None, **more: str) -> Found:
+    return await read(source, host=HOST, username=username, environ={**workshop.environ, **more})
+
+
+async def test_a_variable_is_read_from_the_given_environment(workshop: Workshop) -> None:
+    found = await _read(EnvSecret("TOKEN"), workshop, TOKEN=" s3cret\n")
+
+    assert (found.username, found.secret) == (None, Secret("s3cret"))
+
+
+@pytest.mark.parametrize("value", [{}, {"TOKEN": ""}, {"TOKEN": " \n"}])
+async def test_a_variable_that_is_not_set_needs_a_person(value: dict[str, str], workshop: Workshop) -> None:
+    with pytest.raises(SignInNeeded, match="TOKEN is not set"):
+        await _read(EnvSecret("TOKEN"), workshop, **value)
+
+
+async def test_a_file_is_read_without_its_final_newline(workshop: Workshop) -> None:
+    file = workshop.file("token", "s3cret\n")
+
+    assert (await _read(FileSecret(str(file)), workshop)).secret == Secret("s3cret")
+    assert (await _read(FileSecret("~/token"), workshop)).secret == Secret("s3cret")
+
+
+async def test_a_file_that_every_user_may_read_is_refused_with_the_cure(workshop: Workshop) -> None:
+    file = workshop.file("my token", "s3cret\n", 0o644)
+
+    with pytest.raises(Refused, match="every user of this machine") as raised:
+        await _read(FileSecret(str(file)), workshop)
+
+    assert raised.value.hint == f"chmod 600 {shlex.quote(str(file))}"
+
+
+async def test_a_container_runtime_may_choose_the_mode_of_its_secrets(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "CONTAINER_SECRETS", (workshop.home,))
+    file = workshop.file("token", "s3cret", 0o444)
+
+    assert (await _read(FileSecret(str(file)), workshop)).secret == Secret("s3cret")
+
+
+async def test_a_file_that_does_not_exist_needs_a_person(workshop: Workshop) -> None:
+    with pytest.raises(SignInNeeded, match="does not exist"):
+        await _read(FileSecret(str(workshop.home / "absent")), workshop)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "not one line"),
+        (b"s3cret\nand more", "not one line"),
+        (b"s3cret\xff", "not text"),
+        (b"s" * 65537, "longer than"),
+    ],
+)
+async def test_a_file_without_a_secret_in_it_is_refused(
+    content: bytes, complaint: str, workshop: Workshop
+) -> None:
+    file = workshop.file("token", content)
+
+    with pytest.raises(Refused, match=complaint) as raised:
+        await _read(FileSecret(str(file)), workshop)
+
+    assert "s3cret" not in str(raised.value)
+
+
+async def test_what_is_not_a_file_is_refused_at_once(workshop: Workshop) -> None:
+    for path in (workshop.home, workshop.folder / "started"):  # a folder; a pipe that nobody writes to
+        with pytest.raises(Refused, match="is not a file"):
+            await _read(FileSecret(str(path)), workshop)
+
+
+async def test_a_path_below_a_file_is_refused(workshop: Workshop) -> None:
+    netrc_file = workshop.file(".netrc", NETRC)
+
+    with pytest.raises(Refused, match="cannot be read: Not a directory"):
+        await _read(FileSecret(f"{netrc_file}/token"), workshop)
+
+
+@pytest.mark.parametrize("username", [None, "ci"])
+async def test_netrc_gives_username_and_password_of_the_host(
+    username: str | None, workshop: Workshop
+) -> None:
+    workshop.file(".netrc", NETRC)
+
+    found = await _read(NetrcSecret(), workshop, username)
+
+    assert (found.username, found.secret) == ("ci", Secret("s3cret"))
+
+
+async def test_the_netrc_variable_names_another_file(workshop: Workshop) -> None:
+    other = workshop.file("elsewhere", NETRC)
+
+    assert (await _read(NetrcSecret(), workshop, NETRC=str(other))).username == "ci"
+
+
+@pytest.mark.parametrize(
+    ("content", "username", "failure"),
+    [
+        ("machine other.example.com login ci password s3cret", None, SignInNeeded(f"no entry for {HOST}")),
+        (NETRC, "dev", SignInNeeded(f"no entry for {HOST} and user dev")),
+        (f"machine {HOST} login ci", None, SignInNeeded(f"no entry for {HOST}")),
+        (f"machine {HOST} login ci password sécret", None, Refused("not one line of printable ASCII")),
+        ("\nmachine example.com login ci s3cret", None, Refused("cannot be understood at line 2")),
+    ],
+)
+async def test_a_netrc_without_an_answer_says_why_and_quotes_nothing(
+    content: str, username: str | None, failure: NotObtained, workshop: Workshop
+) -> None:
+    workshop.file(".netrc", content)
+
+    with pytest.raises(type(failure), match=failure.detail) as raised:
+        await _read(NetrcSecret(), workshop, username)
+
+    assert "cret" not in str(raised.value)
+
+
+async def test_a_netrc_that_every_user_may_read_is_refused(workshop: Workshop) -> None:
+    workshop.file(".netrc", NETRC, 0o644)
+
+    with pytest.raises(Refused, match="every user of this machine"):
+        await _read(NetrcSecret(), workshop)
+
+
+async def test_a_command_is_asked_in_the_given_environment(workshop: Workshop) -> None:
+    workshop.script("pass", 'printf %s "$TOKEN"')
+
+    assert (await _read(CommandSecret(("pass",)), workshop, TOKEN="s3cret")).secret == Secret("s3cret")
+
+
+async def test_the_keyring_is_asked_for_the_entrys_user_before_the_feeds(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    async def answer(service: str, username: str | None) -> tuple[str | None, str]:
+        asked.append((service, username))
+        return username, "s3cret"
+
+    monkeypatch.setattr(keyring_store, "read_login", answer)
+
+    for source in (KeyringSecret("corp", "ci"), KeyringSecret("corp")):
+        assert (await _read(source, workshop, "dev")).secret == Secret("s3cret")
+
+    assert asked == [("corp", "ci"), ("corp", "dev")]
+
+
+def test_marks_change_with_the_variable(workshop: Workshop) -> None:
+    seen = [
+        marks(EnvSecret("T"), {**workshop.environ, **more})
+        for more in ({}, {"T": "a"}, {"T": "b"}, {"T": "b"})
+    ]
+
+    assert len(set(seen[:3])) == 3
+    assert seen[2] == seen[3]
+
+
+def test_marks_change_with_the_file(workshop: Workshop) -> None:
+    file = workshop.home / "token"
+    source, before = FileSecret("~/token"), marks(FileSecret("~/token"), workshop.environ)
+    file.write_text("a")
+    written = marks(source, workshop.environ)
+    file.write_text("longer")
+
+    assert len({before, written, marks(source, workshop.environ)}) == 3
+
+
+def test_marks_change_with_the_netrc(workshop: Workshop) -> None:
+    before = marks(NetrcSecret(), workshop.environ)
+    workshop.file(".netrc", NETRC)
+
+    assert marks(NetrcSecret(), workshop.environ) != before
+
+
+@pytest.mark.parametrize("source", [KeyringSecret("corp"), CommandSecret(("pass",))])
+def test_marks_of_what_cannot_be_seen_never_change(source: SecretSource, workshop: Workshop) -> None:
+    assert marks(source, workshop.environ) is None
