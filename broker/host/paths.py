@@ -1,0 +1,32 @@
+"""Where the configuration lies. The socket's path is the shim's rule: `token_broker_client` has it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SITE = Path("/etc/token-broker/config.toml")
+"""The site's configuration, under everybody's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigPaths:
+    """The files of the configuration, of which any may be missing: `env` is written by `brokerctl setup`."""
+
+    user: Path
+    env: Path
+    site: Path = SITE
+
+
+def config_paths(option: str | None, environ: Mapping[str, str], home: Path) -> ConfigPaths:
+    """Return where the configuration lies: `--config`, $TOKEN_BROKER_CONFIG, $XDG_CONFIG_HOME, ~/.config.
+
+    An empty value counts as none. A relative $XDG_CONFIG_HOME is ignored, as its specification demands (XDG
+    Base Directory, "must be absolute"); a path that was named is taken from the working directory, once.
+    """
+    named = option or environ.get("TOKEN_BROKER_CONFIG")
+    if named:
+        user = Path(named).expanduser().absolute()
+    else:
+        base = Path(environ.get("XDG_CONFIG_HOME", ""))
+        user = (base if base.is_absolute() else home / ".config") / "token-broker" / "config.toml"
+    return ConfigPaths(user, user.with_name("env.toml"))
