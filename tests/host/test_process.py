@@ -1,0 +1,277 @@
+import asyncio
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.host.descendants import VARIABLE
+from broker.host.process import NotFound, TimedOut, TooMuchOutput, find, run
+
+FOREVER = 3600
+LIMIT_S = 60.0
+"""Never reached in these tests, but by a hang."""
+
+
+def living(word: str) -> list[int]:
+    """The processes that have the word in their command line, zombies excepted: theirs is empty."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def zombies() -> list[int]:
+    """Our children that have ended and that nobody has asked how."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if (state, int(parent)) == ("Z", os.getpid()):
+            found.append(int(path.parent.name))
+    return found
+
+
+def open_descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+async def all_gone(word: str) -> None:
+    """Return when no such process lives: a killed one takes a moment."""
+    async with asyncio.timeout(5):
+        while living(word):
+            await turn()
+
+
+async def turn() -> None:
+    """Let the loop turn once."""
+    future = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(future.set_result, None)
+    await future
+
+
+class Started:
+    """A pipe with a name, through which a child says that it has come so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "started"
+        os.mkfifo(self.path)
+
+    async def wait(self) -> None:
+        await asyncio.to_thread(self.path.read_bytes)
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Started:
+    return Started(tmp_path)
+
+
+@pytest.fixture
+def word() -> str:
+    """A number of seconds that no other process sleeps."""
+    return f"{FOREVER}.{secrets.randbelow(10**12):012}"
+
+
+async def test_a_child_that_ends_tells_its_code_and_its_output() -> None:
+    finished = await run(["sh", "-c", "echo out; echo err >&2; exit 3"], limit_s=LIMIT_S)
+
+    assert (finished.code, finished.stdout, finished.stderr) == (3, b"out\n", b"err\n")
+
+
+async def test_a_child_that_died_of_a_signal_has_its_negative_for_a_code() -> None:
+    finished = await run(["sh", "-c", "kill -TERM $$"], limit_s=LIMIT_S)
+
+    assert finished.code == -signal.SIGTERM
+
+
+async def test_output_does_not_print() -> None:
+    finished = await run(["echo", "TBKTEST-secret"], limit_s=LIMIT_S)
+
+    assert finished.stdout == b"TBKTEST-secret\n"
+    assert "TBKTEST" not in repr(finished)
+
+
+async def test_stdin_is_at_its_end() -> None:
+    finished = await run(["cat"], limit_s=LIMIT_S)
+
+    assert (finished.code, finished.stdout) == (0, b"")
+
+
+async def test_a_child_has_a_session_of_its_own_and_starts_at_the_root() -> None:
+    program = "import os; print(os.getsid(0) == os.getpid(), os.getcwd())"
+
+    finished = await run([sys.executable, "-c", program], limit_s=LIMIT_S)
+
+    assert finished.stdout == b"True /\n"
+
+
+async def test_a_child_gets_the_given_environment_and_a_mark() -> None:
+    finished = await run(["env"], env={"PATH": os.defpath, "GIVEN": "1"}, limit_s=LIMIT_S)
+
+    names = {line.partition(b"=")[0].decode() for line in finished.stdout.splitlines()}
+    assert names == {"PATH", "GIVEN", VARIABLE}
+
+
+async def test_large_output_below_the_limit_comes_back_whole() -> None:
+    finished = await run(["head", "-c", "1000000", "/dev/zero"], limit_s=LIMIT_S, output_bytes=1_000_000)
+
+    assert len(finished.stdout) == 1_000_000
+
+
+@pytest.mark.parametrize("redirection", ["", ">&2"])
+async def test_too_much_output_ends_the_child(redirection: str, word: str) -> None:
+    with pytest.raises(TooMuchOutput, match="sh wrote more than it may"):
+        await run(["sh", "-c", f"sleep {word} & yes {redirection}"], limit_s=LIMIT_S)
+
+    await all_gone(word)
+
+
+async def test_a_byte_too_many_at_the_very_end_is_too_much() -> None:
+    with pytest.raises(TooMuchOutput):
+        await run(["printf", "12345"], limit_s=LIMIT_S, output_bytes=4)
+
+
+@pytest.mark.parametrize("program", ["no-such-program", "/no/such/program", "/etc/passwd", "/"])
+async def test_a_program_that_cannot_be_run_is_named(program: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        await run([program], limit_s=LIMIT_S)
+
+    assert caught.value.program == program
+
+
+async def test_a_script_without_its_interpreter_cannot_be_run(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+
+    with pytest.raises(NotFound):
+        await run([str(script)], limit_s=LIMIT_S)
+
+
+async def test_the_path_of_the_given_environment_finds_the_program(tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\necho mine\n")
+    tool.chmod(0o755)
+
+    finished = await run(["tool"], env={"PATH": str(tmp_path)}, limit_s=LIMIT_S)
+
+    assert finished.stdout == b"mine\n"
+
+
+@pytest.mark.parametrize("path", ["", ":", ".", "bin", "relative:.:"])
+def test_nothing_is_found_through_empty_and_relative_entries(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path, tmp_path / "bin", tmp_path / "relative"):
+        folder.mkdir(exist_ok=True)
+        (folder / "az").write_text("#!/bin/sh\n")
+        (folder / "az").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+
+    assert find("az", path) is None
+    assert find("./az", path) is None
+    assert find("az", f"{path}:{tmp_path}/bin") == f"{tmp_path}/bin/az"
+
+
+async def test_at_the_limit_the_child_is_killed_within_half_a_second(word: str) -> None:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+
+    with pytest.raises(TimedOut) as caught:
+        await run(["sh", "-c", f"trap '' TERM HUP INT; sleep {word} & sleep {word}"], limit_s=0.2)
+
+    assert loop.time() - begun < 0.2 + 0.5
+    assert (caught.value.program, caught.value.limit_s) == ("sh", 0.2)
+    assert str(caught.value) == "sh did not end within 0.2 s"
+    await all_gone(word)
+
+
+async def test_a_grandchild_that_holds_the_pipe_is_not_waited_for(word: str) -> None:
+    finished = await run(["sh", "-c", f"echo out; sleep {word} &"], limit_s=LIMIT_S)
+
+    assert finished.stdout == b"out\n"
+    strays = living(word)
+    assert len(strays) == 1  # it may be an agent, started on purpose
+    os.kill(strays[0], signal.SIGKILL)
+
+
+FLIGHTS = {
+    "in the group": "sleep {word} &",
+    "in a session of its own": "setsid sleep {word} &",
+    "in a session below a session": "setsid setsid sleep {word} &",
+    "an orphan in a session of its own": "(setsid sleep {word} &)",
+    "an orphan of an orphan": "(setsid sh -c '(setsid sleep {word} &)' &)",
+    "without its environment, but with its parents": "env -i setsid sleep {word} &",
+    "many": "for i in 1 2 3 4 5 6 7 8 9 10; do (setsid sleep {word} &) done",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who left the group is found through /proc")
+@pytest.mark.parametrize("flight", FLIGHTS.values(), ids=FLIGHTS)
+async def test_cancelling_kills_whoever_was_started(flight: str, word: str, started: Started) -> None:
+    script = f"{flight.format(word=word)}\necho > {started.path}; sleep {word}"
+    running = asyncio.create_task(run(["sh", "-c", script], limit_s=LIMIT_S))
+    await started.wait()
+
+    running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await all_gone(word)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who left the group is found through /proc")
+async def test_killing_one_child_leaves_the_others_descendants_alone(tmp_path: Path) -> None:
+    words = [f"{FOREVER}.{secrets.randbelow(10**12):012}" for _ in range(2)]
+    runs, signals = [], []
+    for word in words:
+        folder = tmp_path / word
+        folder.mkdir()
+        signals.append(Started(folder))
+        script = f"(setsid sleep {word} &)\necho > {signals[-1].path}; sleep {word}"
+        runs.append(asyncio.create_task(run(["sh", "-c", script], limit_s=LIMIT_S)))
+    for signal_ in signals:
+        await signal_.wait()
+    before = living(words[1])
+
+    runs[0].cancel()
+    await asyncio.gather(runs[0], return_exceptions=True)
+    await all_gone(words[0])
+
+    assert len(before) == 3
+    assert sorted(living(words[1])) == sorted(before)
+    runs[1].cancel()
+    await asyncio.gather(runs[1], return_exceptions=True)
+    await all_gone(words[1])
+
+
+async def test_nothing_is_left_open(word: str) -> None:
+    async def round_of_runs() -> None:
+        await run(["true"], limit_s=LIMIT_S)
+        with pytest.raises(TimedOut):
+            await run(["sleep", word], limit_s=0.01)
+        with pytest.raises(NotFound):
+            await run(["/etc/passwd"], limit_s=LIMIT_S)
+
+    await round_of_runs()
+    before = open_descriptors()
+
+    for _ in range(5):
+        await round_of_runs()
+
+    assert open_descriptors() == before
+    assert zombies() == []
+
+
+async def test_fifty_children_at_once_all_end() -> None:
+    finished = await asyncio.gather(*(run(["echo", str(n)], limit_s=LIMIT_S) for n in range(50)))
+
+    assert [int(child.stdout) for child in finished] == list(range(50))
