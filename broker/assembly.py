@@ -3,7 +3,7 @@
 Part of the composition root: beside `daemon.py` the only file that knows configuration and providers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from broker.config import Config, FeedConfig, Schema
 from broker.core.failures import BadConfiguration
@@ -11,15 +11,13 @@ from broker.core.feeds import Feed, FeedTable, Recognised
 from broker.core.refresh import RefreshPolicy
 from broker.core.urls import Url
 from broker.keeper import LEARNED_IDLE_S, Policies
-from broker.providers.protocol import Provider
+from broker.providers.protocol import Provider, ProviderClass
 from broker.providers.recognise import default_name, provider_of, realm_of, recognise
 
 
-def schema_of(providers: Mapping[str, Provider]) -> Schema:
+def schema_of(classes: Sequence[ProviderClass]) -> Schema:
     """What the configuration's reader must know of the providers."""
-    return Schema(
-        {name: provider.settings for name, provider in providers.items()}, provider_of, default_name
-    )
+    return Schema({each.name: each.settings for each in classes}, provider_of, default_name)
 
 
 def policies_of(config: Config) -> Policies:

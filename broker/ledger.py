@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from broker.core.refresh import Moment
 from broker.core.status import Lookup
 
 RECENT = 20
@@ -41,9 +42,12 @@ class Ledger:
         self.feeds: defaultdict[str, FeedCounts] = defaultdict(FeedCounts)
         self.latency_counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
         self.latency_sum_s = 0.0
+        self.last: Moment | None = None
 
-    def record(self, lookup: Lookup, outcome: Outcome, took_s: float) -> None:
-        """Enter one look-up that took `took_s` seconds inside the daemon."""
+    def record(self, lookup: Lookup, outcome: Outcome, begun: Moment, ended: Moment) -> None:
+        """Enter one look-up, and the time that it took inside the daemon."""
+        took_s = ended.boot_s - begun.boot_s
+        self.last = ended
         self.outcomes[outcome] += 1
         self.recent.append(lookup)
         self.latency_counts[bisect_left(LATENCY_BUCKETS_S, took_s)] += 1

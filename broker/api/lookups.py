@@ -53,7 +53,7 @@ async def credential(
         answer = problem(request, failure, feed=feed)
     now = keeper.clock.now()
     lookup = Lookup(now.wall, pid_of(request), _shown(service), feed, outcome.value, hint)
-    office.ledger.record(lookup, outcome, now.boot_s - begun.boot_s)
+    office.ledger.record(lookup, outcome, begun, now)
     return answer
 
 

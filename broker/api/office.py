@@ -54,7 +54,7 @@ def office_of(request: Request) -> Office:
 def pid_of(request: Request) -> int | None:
     """The peer's process id, for the list of recent look-ups only: nothing is decided by it."""
     peer = request.scope.get("extensions", {}).get(PEER_EXTENSION)
-    return getattr(peer, "pid", None)
+    return peer["pid"] if peer is not None else None
 
 
 def status_of(office: Office) -> BrokerStatus:

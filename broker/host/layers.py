@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from typing import Literal, NamedTuple
 
 from broker.core.failures import BadConfiguration
 
@@ -18,24 +19,35 @@ CONFIG_BYTES_MAX = 16 * 1024 * 1024
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
+Role = Literal["site", "env", "user"]
+
+
+class LayerText(NamedTuple):
+    """One file of the configuration: what it is for, where it is, what it says."""
+
+    role: Role
+    path: Path
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigFiles:
-    """Where the layers are, the first one winning least. A missing file is no file, except a `required` one."""
+    """Where the layers are, the first one winning least. Any may be missing, but not a `required` user's."""
 
     site: Path | None
     env: Path | None
     user: Path
     required: bool = False
 
-    def read(self) -> list[tuple[str, Path, str]]:
-        """Role, path and text of every file there is; raises BadConfiguration for one that cannot be used."""
-        layers = [("site", self.site), ("env", self.env), ("user", self.user)]
-        texts = [
-            (role, path, _text(path, required=self.required and role == "user"))
-            for role, path in layers
-            if path is not None
-        ]
-        return [(role, path, text) for role, path, text in texts if text is not None]
+    def read(self) -> list[LayerText]:
+        """Every file there is; raises BadConfiguration for one that cannot be used."""
+        roles: dict[Role, Path | None] = {"site": self.site, "env": self.env, "user": self.user}
+        layers = []
+        for role, path in roles.items():
+            text = None if path is None else _text(path, required=self.required and role == "user")
+            if path is not None and text is not None:
+                layers.append(LayerText(role, path, text))
+        return layers
 
     def marks(self) -> Hashable:
         """A value that changes when a file does."""

@@ -34,7 +34,7 @@ _QUOTA_LOGGERS = ("uvicorn.error", "asyncio", "broker.host.door")
 Scope = Any
 Receive = Any
 Send = Callable[[dict[str, Any]], Any]
-App = Callable[[Scope, Receive, Send], Any]
+App = Callable[[Scope, Receive, Any], Any]
 
 
 def ours_or_root(peer: Peer) -> bool:

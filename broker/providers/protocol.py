@@ -4,13 +4,16 @@ To add one: a file with a class that satisfies Provider, one line in `daemon.PRO
 that inherits the provider contract. A provider keeps no state between calls: the keeper holds what is held.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed
+from broker.host.http import Http
 
 
 class Settings(BaseModel):
@@ -22,6 +25,15 @@ class Settings(BaseModel):
     def default_scope(self) -> str:
         """What the feed's credential may do unless the address asked for says otherwise."""
         return READ
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a provider is made with: the way out, the environment that the configuration decides, the time."""
+
+    http: Http
+    environ: Mapping[str, str]
+    now: Callable[[], datetime]
 
 
 class Provider(Protocol):
@@ -55,8 +67,23 @@ class Provider(Protocol):
         ...
 
     def sign_in_marks(self, feed: Feed) -> Hashable:
-        """A value that changes when a person has signed in or out, or a secret was replaced: cheap, no network.
+        """A value that changes when a person has signed in or out, or a secret was replaced.
 
-        The keeper looks at it every half minute and on a look-up that a sign-in would cure.
+        Cheap and without network: the keeper looks at it every half minute and on a look-up that a sign-in
+        would cure.
         """
+        ...
+
+
+class ProviderClass(Protocol):
+    """A provider as the daemon's table lists it: name and settings are known before one is made."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - Provider says it
+
+    @property
+    def settings(self) -> type[Settings]: ...  # noqa: D102 - Provider says it
+
+    def __call__(self, tools: Tools) -> Provider:
+        """The provider, made anew for each configuration."""
         ...

@@ -1,0 +1,101 @@
+"""Caretaker: looks around every half minute, and says when and why the daemon should end."""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from broker.api.office import status_of
+from broker.host.clock import NAP_S, Clock
+from broker.host.notify import Notifier
+from broker.host.place import Place
+from broker.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the daemon ends; `code` is not 0 where a service manager should start it again at once."""
+
+    reason: str
+    code: int = 0
+
+
+class Caretaker:
+    """Notices a changed configuration, a stolen socket, a changed installation and a long silence.
+
+    `idle_exit_s`: end when nobody asked for this many seconds; None: never. `marks` tells one installation
+    from the next. `run` returns when `ending` is known.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        place: Place,
+        *,
+        clock: Clock,
+        notifier: Notifier,
+        idle_exit_s: float | None,
+        marks: Callable[[], Hashable],
+    ) -> None:
+        self.ending: Ending | None = None
+        self._service = service
+        self._place = place
+        self._clock = clock
+        self._notifier = notifier
+        self._idle_exit_s = idle_exit_s
+        self._marks = marks
+        self._installed = marks()
+        self._told = asyncio.Event()
+        self._is_reload_wanted = False
+
+    def end(self, reason: str, code: int = 0) -> None:
+        """Let `run` return now; the first reason counts."""
+        self.ending = self.ending or Ending(reason, code)
+        self._told.set()
+
+    def reload(self) -> None:
+        """Read the configuration again now, changed or not."""
+        self._is_reload_wanted = True
+        self._told.set()
+
+    async def run(self) -> None:
+        """Look around until something says that the daemon should end."""
+        self._notifier.ready(self._summary())
+        while self.ending is None:
+            nap = asyncio.ensure_future(self._clock.nap(self._nap_s()))
+            told = asyncio.ensure_future(self._told.wait())
+            try:
+                await asyncio.wait({nap, told}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                nap.cancel()
+                told.cancel()
+            self._told.clear()
+            if self.ending is None:
+                await self._look()
+
+    async def _look(self) -> None:
+        if self._place.is_lost():
+            self.end("the socket was removed or taken by another process", code=1)
+        elif self._marks() != self._installed:
+            self.end("the installation changed")
+        elif self._idle_left_s() <= 0:
+            self.end("nobody asked for a long time")
+        else:
+            await self._service.reload_if_changed(anyway=self._is_reload_wanted)
+            self._is_reload_wanted = False
+            self._notifier.alive()
+            self._notifier.status(self._summary())
+
+    def _nap_s(self) -> float:
+        watchdog_s = self._notifier.watchdog_interval_s()
+        return min(self._idle_left_s(), NAP_S if watchdog_s is None else watchdog_s)
+
+    def _idle_left_s(self) -> float:
+        if self._idle_exit_s is None:
+            return NAP_S
+        last = self._service.ledger.last or self._service.about.started
+        return last.after(self._idle_exit_s).left_s(self._clock.now())
+
+    def _summary(self) -> str:
+        status = status_of(self._service)
+        usable = sum(feed.usable for feed in status.feeds)
+        return status.error or f"{usable} of {len(status.feeds)} feeds usable"

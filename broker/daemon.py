@@ -1,0 +1,139 @@
+"""brokerd: arguments, the socket, signals, and what runs until the end.
+
+The composition root: with `service.py` and `assembly.py` the only code that knows every room of the house.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from pathlib import Path
+
+import token_broker_client
+
+from broker.api.app import create_app
+from broker.api.office import About
+from broker.caretaker import Caretaker, Ending
+from broker.core.duration import parse_duration
+from broker.core.failures import Failure
+from broker.host import privacy
+from broker.host.clock import SystemClock
+from broker.host.installation import installation_marks
+from broker.host.layers import ConfigFiles
+from broker.host.limits import Limits, raise_fd_limit
+from broker.host.notify import Notifier
+from broker.host.paths import config_paths
+from broker.host.peer import Server
+from broker.host.place import Place
+from broker.providers.basic import BasicProvider
+from broker.providers.command import CommandProvider
+from broker.providers.protocol import ProviderClass
+from broker.service import Service
+
+PROVIDERS: tuple[ProviderClass, ...] = (BasicProvider, CommandProvider)
+"""Every provider there is; a new one is a file and its name here."""
+
+DRAIN_S = 10
+"""Seconds that answers under way have at the end."""
+
+log = logging.getLogger("broker.daemon")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal, or until there is nothing left to serve; returns the exit code."""
+    options = _options(arguments)
+    privacy.close_to_others()
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        # Taken before there is a loop or a thread: making the socket changes the umask for a moment.
+        place = Place.get(Path(options.socket or token_broker_client.socket_path()), os.environ)
+        try:
+            return asyncio.run(_serve(options, place))
+        finally:
+            place.close()
+    except Failure as failure:
+        hint = f"; run: {failure.hint}" if failure.hint is not None else ""
+        return _ended(f"{failure}{hint}")
+    except token_broker_client.BrokerError as error:
+        return _ended(str(error))
+
+
+async def _serve(options: argparse.Namespace, place: Place) -> int:
+    clock = SystemClock()
+    notifier = Notifier(os.environ)
+    paths = config_paths(options.config, os.environ, Path.home())
+    files = ConfigFiles(paths.site, paths.env, paths.user, required=options.config is not None)
+    about = About(version("token-broker"), os.getpid(), str(place.path), str(paths.user), clock.now())
+    async with AsyncExitStack() as undo:
+        service = Service(about, files, clock=clock, environ=os.environ, classes=PROVIDERS)
+        undo.push_async_callback(service.close)
+        limits = Limits.for_fds(raise_fd_limit())
+        server = Server(create_app(service), [place.socket], limits=limits, drain_s=DRAIN_S, lifespan="off")
+        caretaker = Caretaker(
+            service,
+            place,
+            clock=clock,
+            notifier=notifier,
+            idle_exit_s=options.idle_exit,
+            marks=installation_marks,
+        )
+        serving = asyncio.create_task(server.serve())
+        keeping = asyncio.create_task(service.keeper.run())
+        looking = asyncio.create_task(caretaker.run())
+        for task in (keeping, looking):
+            undo.callback(task.cancel)
+        _on_signals(service, caretaker)
+        await asyncio.wait({serving, keeping, looking}, return_when=asyncio.FIRST_COMPLETED)
+        notifier.stopping()
+        service.end()
+        server.stop()
+        await serving
+        for task in (keeping, looking):
+            if task.done() and not task.cancelled():
+                task.result()  # a defect that ended one of them ends us as loudly
+        ending = caretaker.ending or Ending("the server ended", code=1)
+        log.info("ended reason=%s", ending.reason)
+        return ending.code
+
+
+def _on_signals(service: Service, caretaker: Caretaker) -> None:
+    """SIGTERM and SIGINT finish what is under way and end, SIGHUP reloads, SIGUSR1 forgets every token."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, caretaker.end, f"signal {number.name}")
+    loop.add_signal_handler(signal.SIGHUP, caretaker.reload)
+    loop.add_signal_handler(signal.SIGUSR1, service.keeper.forget_all)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="brokerd",
+        description="Keeps fresh credentials for Python package feeds, and serves them on a Unix socket.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="the configuration, instead of the user's own")
+    parser.add_argument("--socket", metavar="PATH", help="where to listen, instead of the user's own socket")
+    parser.add_argument(
+        "--idle-exit",
+        metavar="TIME",
+        type=_duration,
+        help='end when nobody asked for this long, such as "1h"',
+    )
+    parser.add_argument("--version", action="version", version=f"token-broker {version('token-broker')}")
+    return parser.parse_args(arguments)
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _ended(why: str) -> int:
+    sys.stderr.write(f"brokerd: {why}\n")
+    return 1

@@ -1,0 +1,133 @@
+"""Service: the configuration in force, and how the next one takes its place.
+
+Holds the keeper and its providers; satisfies `api.office.Office`. A configuration that is broken at the start
+is told to everybody who asks instead of ending the daemon; one that breaks later changes nothing.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+
+from broker.api.office import About
+from broker.assembly import policies_of, schema_of, table_of
+from broker.config import Config, Layer, load
+from broker.core.failures import BadConfiguration
+from broker.core.feeds import FeedTable
+from broker.host.clock import Clock
+from broker.host.http import Http
+from broker.host.layers import ConfigFiles
+from broker.keeper import Keeper
+from broker.ledger import Ledger
+from broker.providers.protocol import Provider, ProviderClass, Tools
+from broker.providers.trial import trial_at
+
+log = logging.getLogger("broker.service")
+
+
+@dataclass(frozen=True, slots=True)
+class _InForce:
+    """What follows from one configuration."""
+
+    config: Config
+    http: Http
+    providers: Mapping[str, Provider]
+    table: FeedTable
+
+
+class Service:
+    """The configuration in force and all that follows from it.
+
+    `environ` is the process's own environment: `[env]` is laid over it, for the SDKs and child processes.
+    """
+
+    def __init__(
+        self,
+        about: About,
+        files: ConfigFiles,
+        *,
+        clock: Clock,
+        environ: MutableMapping[str, str],
+        classes: Sequence[ProviderClass],
+    ) -> None:
+        self.about = about
+        self.ledger = Ledger()
+        self.fault: BadConfiguration | None = None
+        self._files = files
+        self._clock = clock
+        self._environ = environ
+        self._inherited = dict(environ)
+        self._classes = classes
+        self._ending = asyncio.Event()
+        self._marks = files.marks()
+        try:
+            self._now = self._built(self._read())
+        except BadConfiguration as failure:
+            self.fault = failure
+            log.error("bad_configuration: %s", failure)  # noqa: TRY400 - a person's mistake has no traceback
+            self._now = self._built(Config())
+        self.keeper = Keeper(
+            clock=clock,
+            table=self._now.table,
+            providers=self._now.providers,
+            policies=policies_of(self._now.config),
+            try_at=trial_at(lambda: self._now.http),
+            draw=random.SystemRandom().random,
+        )
+
+    async def reload(self) -> None:
+        """Read the configuration again; raises BadConfiguration and changes nothing when it is broken."""
+        before = self._now
+        self._marks = self._files.marks()
+        try:
+            self._now = self._built(self._read())
+        except BadConfiguration as failure:
+            self._lay_over(before.config)
+            log.error("reload_refused: %s", failure)  # noqa: TRY400 - a person's mistake has no traceback
+            raise
+        self.fault = None
+        self.keeper.adopt(self._now.table, self._now.providers, policies_of(self._now.config))
+        log.info("reloaded feeds=%d", len(self._now.table.feeds))
+
+    async def reload_if_changed(self, *, anyway: bool = False) -> None:
+        """Reload when a file of the configuration is another than the last time; never raises."""
+        if anyway or self._files.marks() != self._marks:
+            try:
+                await self.reload()
+            except BadConfiguration:
+                return  # said in the log; whoever asks for a reload is told, too
+
+    def end(self) -> None:
+        """Tell those who listen to us that there will be no more news."""
+        self._ending.set()
+
+    async def close(self) -> None:
+        """Forget every credential and let go of every connection."""
+        self.keeper.close()
+        await self._now.http.aclose()
+
+    async def closing(self) -> None:
+        """Returns when the daemon is about to end."""
+        await self._ending.wait()
+
+    def _read(self) -> Config:
+        layers = [Layer(each.text, str(each.path), each.role) for each in self._files.read()]
+        config = load(layers, schema_of(self._classes))
+        for warning in config.warnings:
+            log.warning("configuration: %s", warning)
+        return config
+
+    def _built(self, config: Config) -> _InForce:
+        self._lay_over(config)
+        http = Http(ca=config.ca)
+        tools = Tools(http, self._environ, lambda: self._clock.now().wall)
+        providers = {each.name: each(tools) for each in self._classes}
+        return _InForce(config, http, providers, table_of(config, providers))
+
+    def _lay_over(self, config: Config) -> None:
+        wanted = {**self._inherited, **config.env}
+        for name in set(self._environ) - set(wanted):
+            del self._environ[name]
+        self._environ.update(wanted)
+        logging.getLogger("broker").setLevel(config.log.upper())
