@@ -51,6 +51,14 @@ async def all_gone(word: str) -> None:
             await turn()
 
 
+async def all_of(count: int, word: str) -> set[int]:
+    """The processes of this word once they are so many: between two programs one has no command line."""
+    async with asyncio.timeout(5):
+        while len(found := set(living(word))) != count:
+            await turn()
+    return found
+
+
 async def turn() -> None:
     """Let the loop turn once."""
     future = asyncio.get_running_loop().create_future()
@@ -236,18 +244,17 @@ async def test_killing_one_child_leaves_the_others_descendants_alone(tmp_path: P
         folder = tmp_path / word
         folder.mkdir()
         signals.append(Started(folder))
-        script = f"(setsid sleep {word} &)\necho > {signals[-1].path}; sleep {word}"
+        script = f"(setsid sleep {word} &)\nsleep {word} & echo > {signals[-1].path}; wait"
         runs.append(asyncio.create_task(run(["sh", "-c", script], limit_s=LIMIT_S)))
     for signal_ in signals:
         await signal_.wait()
-    before = living(words[1])
+    before = await all_of(3, words[1])
 
     runs[0].cancel()
     await asyncio.gather(runs[0], return_exceptions=True)
     await all_gone(words[0])
 
-    assert len(before) == 3
-    assert sorted(living(words[1])) == sorted(before)
+    assert await all_of(3, words[1]) == before
     runs[1].cancel()
     await asyncio.gather(runs[1], return_exceptions=True)
     await all_gone(words[1])
