@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import lookup, orders, status
+from broker.ctl import feeds, lookup, orders, status
 from broker.ctl.outcome import ExitCode, Trouble
 
 app = typer.Typer(
@@ -45,6 +45,8 @@ _FEED_URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 
 _EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (status.status, "brokerctl status --watch"),
+    (feeds.add, f"brokerctl add {_FEED_URL} --tenant 11111111-2222-3333-4444-555555555555"),
+    (feeds.remove, "brokerctl remove corp"),
     (lookup.get, f"brokerctl get {_FEED_URL}"),
     (orders.refresh, "brokerctl refresh corp"),
     (orders.forget, "brokerctl forget corp"),

@@ -64,8 +64,7 @@ def test_a_defect_is_one_line_without_a_traceback(
 
 def test_importing_brokerctl_loads_nothing_heavy() -> None:
     program = "import sys, broker.ctl.app; print(*{name.partition('.')[0] for name in sys.modules})"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    loaded = subprocess.check_output([sys.executable, "-c", program], text=True, env=environment)
 
     assert HEAVY.isdisjoint(loaded.split())

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ctl.stand_in import problem
 from tests.ctl.sightings import broker as seen
 from tests.ctl.sightings import feed
+from tests.ctl.stand_in import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

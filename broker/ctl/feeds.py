@@ -1,0 +1,214 @@
+"""`brokerctl add` and `remove`: feeds in the user's configuration file, then in the running broker."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from broker.ctl import wire
+from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.usernames import username_for
+
+if TYPE_CHECKING:
+    from broker.config import Config, FeedConfig
+    from broker.core.urls import Url
+    from broker.ctl.configfile import ConfigFile
+
+FORMS = "env:NAME, file:PATH, keyring:SERVICE[:USER], netrc or command:ARGV..."
+PLAIN_SECRET = f"a secret is never written in the configuration, only where it is: {FORMS}"
+
+_SECRET = re.compile(r"netrc|(env|file|keyring|command):.+", re.DOTALL)
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_SECRET_KEYS = {"secret", "password", "pat"}
+
+ConfigOption = Annotated[
+    str | None, typer.Option("--config", metavar="FILE", help="Another file than your own configuration.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A feed's address as typed, taken apart: no userinfo goes into the file."""
+
+    url: "Url"
+    username: str | None
+
+
+def add(
+    url: Annotated[str, typer.Argument(help="The feed's URL, as uv or pip would get it.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Further keys of the feed, in TOML.")
+    ] = None,
+    *,
+    name: Annotated[str | None, typer.Option(help="What to call it; by default made from the URL.")] = None,
+    provider: Annotated[str | None, typer.Option(help="How to sign in; by default from the host.")] = None,
+    username: Annotated[str | None, typer.Option(help="The user name that the server wants.")] = None,
+    secret: Annotated[str | None, typer.Option(help=f"Where the secret is: {FORMS}")] = None,
+    tenant: Annotated[str | None, typer.Option(help="The tenant to sign in to (Azure).")] = None,
+    also: Annotated[list[str] | None, typer.Option(help="One more URL prefix; may be repeated.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Add a feed to the configuration.
+
+    A running broker takes it at once; one that refuses it leaves the file as it was.
+    """
+    from broker.ctl.configfile import ConfigFile  # noqa: PLC0415 - what only these two verbs need
+    from broker.ctl.feedtables import with_feed  # noqa: PLC0415 - the same
+
+    if secret is not None and not _SECRET.fullmatch(secret):
+        raise Trouble(PLAIN_SECRET)
+    wanted = _address(url)
+    keys: dict[str, Any] = {
+        "name": name,
+        "url": str(wanted.url),
+        "also": also,
+        "provider": provider,
+        "username": username,
+        "secret": secret,
+        "tenant": tenant,
+        **dict(_setting(setting) for setting in settings or []),
+    }
+    file = ConfigFile.of_user(config)
+    with file.alone():
+        before = file.read()
+        known = _loaded(before or "", file)
+        _refuse_duplicate(known, wanted.url, name)
+        keys["name"] = name or _free_name(known, wanted.url)
+        keys |= _completed(wanted, keys)
+        after = with_feed(before or "", {key: value for key, value in keys.items() if value is not None})
+        added = _loaded(after, file).feeds[-1]
+        running = _change(file, before, after)
+    typer.echo(f"added {added.name} to {file.shown}; {_afterwards(running=running)}")
+    typer.echo(_usage(added, keys["username"]))
+
+
+def remove(
+    name: Annotated[str, typer.Argument(help="The feed.")],
+    *,
+    config: ConfigOption = None,
+) -> None:
+    """Take a feed out of the configuration.
+
+    A running broker forgets it, and its token, at once.
+    """
+    from broker.ctl.configfile import ConfigFile  # noqa: PLC0415 - what only these two verbs need
+    from broker.ctl.feedtables import without_feed  # noqa: PLC0415 - the same
+
+    file = ConfigFile.of_user(config)
+    with file.alone():
+        before = file.read()
+        names = [feed.name for feed in _loaded(before or "", file).feeds]
+        if before is None or name not in names:
+            raise Trouble(f"there is no feed called {name} in {file.shown}", hint="brokerctl status")
+        after = without_feed(before, names.index(name))
+        running = _change(file, before, after)
+    typer.echo(f"removed {name} from {file.shown}; {_afterwards(running=running)}")
+
+
+def _address(text: str) -> _Wanted:
+    """The URL without userinfo; raises Trouble for what is no URL, and for one that holds a password."""
+    from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - only this verb takes URLs apart
+
+    from broker.core.failures import BadRequest  # noqa: PLC0415 - the same
+    from broker.core.urls import parse_url  # noqa: PLC0415 - the same
+
+    try:
+        url = parse_url(text)
+        split = urlsplit(text)
+    except (BadRequest, ValueError) as error:
+        detail = error.detail if isinstance(error, BadRequest) else "the URL is not one"
+        raise Trouble(detail, exit_code=ExitCode.USAGE) from None
+    if split.password is not None:
+        raise Trouble(f"the URL holds a password: leave it out and say with --secret where it is: {FORMS}")
+    return _Wanted(url, unquote(split.username) if split.username else None)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """KEY=VALUE as key and value: TOML where it is TOML, else text."""
+    key, equals, value = text.partition("=")
+    if not equals or not _KEY.fullmatch(key):
+        raise Trouble(f"{key} is no KEY=VALUE", exit_code=ExitCode.USAGE)
+    if key in _SECRET_KEYS and not (key == "secret" and _SECRET.fullmatch(value)):
+        raise Trouble(PLAIN_SECRET)
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return key, value
+    return key, parsed["value"] if set(parsed) == {"value"} else value
+
+
+def _completed(wanted: _Wanted, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Provider and username that the URL has where they were not given; raises Trouble naming what to add."""
+    from broker.providers.recognise import provider_of  # noqa: PLC0415 - only this verb asks
+
+    if provider_of(wanted.url) is not None and keys["provider"] is None:
+        return {}  # such a server ignores the user name
+    if keys["provider"] is None and keys["secret"] is None:
+        raise Trouble(
+            f"{wanted.url.origin} does not name its provider",
+            hint=f"brokerctl add {wanted.url} --provider basic --username NAME --secret keyring:SERVICE",
+        )
+    return {"provider": keys["provider"] or "basic", "username": keys["username"] or wanted.username}
+
+
+def _loaded(text: str, file: "ConfigFile") -> "Config":
+    """The text as the broker would read it, but for the providers' own keys. Raises Trouble."""
+    from broker.config import Layer, Schema, load  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.core.failures import BadConfiguration  # noqa: PLC0415 - the same
+    from broker.providers.recognise import default_name, provider_of  # noqa: PLC0415 - the same
+
+    try:
+        return load([Layer(text, file.shown)], Schema({}, provider_of, default_name))
+    except BadConfiguration as failure:
+        raise Trouble(failure.detail, hint=failure.hint) from None
+
+
+def _refuse_duplicate(known: "Config", url: "Url", name: str | None) -> None:
+    for feed in known.feeds:
+        if url in (feed.url, *feed.also):
+            raise Trouble(f"{url} is configured already, as {feed.name} ({feed.place})")
+        if feed.name == name:
+            raise Trouble(f"a feed called {name} is configured already ({feed.place}): choose another --name")
+
+
+def _free_name(known: "Config", url: "Url") -> str:
+    from broker.providers.recognise import default_name  # noqa: PLC0415 - only this verb asks
+
+    name, taken = default_name(url), {feed.name for feed in known.feeds}
+    numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
+    return next(free for free in (name, *numbered) if free not in taken)
+
+
+def _change(file: "ConfigFile", before: str | None, after: str) -> bool:
+    """Write the file and let a running broker read it; True when one does. Put back when it refuses."""
+    file.write(after)
+    try:
+        wire.order("/v1/reload")
+    except Trouble as trouble:
+        if trouble.exit_code is ExitCode.NOT_RUNNING:
+            return False
+        file.write(before)
+        raise Trouble(f"{trouble.detail} (the file is as it was)", hint=trouble.hint) from None
+    except BaseException:
+        file.write(before)
+        raise
+    return True
+
+
+def _afterwards(*, running: bool) -> str:
+    return (
+        "the running broker knows" if running else "the broker is not running and will read it when it starts"
+    )
+
+
+def _usage(feed: "FeedConfig", username: str | None) -> str:
+    """The line for uv and the one for pip that use the feed."""
+    user = username_for(feed.provider, username)
+    url = str(feed.url).replace("://", f"://{user}@", 1)
+    return (
+        f"\n  uv    uv pip install --keyring-provider subprocess --index-url {url} PACKAGE"
+        f"\n  pip   pip install --keyring-provider subprocess --index-url {url} PACKAGE"
+    )

@@ -1,0 +1,18 @@
+"""The user name to put into a feed's URL: without one uv asks no keyring (field facts: uv, `authenticate`).
+
+Most servers ignore it and look at the token alone; then it is what the provider's own documentation writes.
+"""
+
+CONVENTIONS = {
+    "azure": "VssSessionToken",
+    "google": "oauth2accesstoken",
+    "codeartifact": "aws",
+    "gitlab": "__token__",
+}
+
+ANY = "__token__"
+
+
+def username_for(provider: str, required: str | None = None) -> str:
+    """The one that the feed requires, else the provider's conventional one."""
+    return required or CONVENTIONS.get(provider, ANY)
