@@ -1,0 +1,108 @@
+"""The shims, each in an installation made once a session, and a place for one look-up to happen in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.contract.scripted_broker import ScriptedBroker
+from tests.contract.shims import SANITIZER_EXIT, Shim, compiler, install_native, install_python
+
+KINDS = ("native", "sanitized", "python")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the tests of one session share: a folder with a short path, and the installations in it."""
+
+    folder: Path
+    system_socket: Path
+    programs: dict[str, Path]
+
+
+@pytest.fixture(scope="session")
+def session() -> Iterator[Session]:
+    """A session's folder. Short, for a socket's path has 107 bytes at most."""
+    folder = Path(tempfile.mkdtemp(prefix="shim-"))
+    folder.chmod(0o755)
+    yield Session(folder, folder / "system" / "broker.sock", {})
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    if kind != "python" and compiler() is None:
+        pytest.skip("no C compiler here: the native shim cannot be built")
+    return kind
+
+
+@pytest.fixture
+def program(session: Session, kind: str) -> Path:
+    """The installed shim of this kind."""
+    if kind not in session.programs:
+        folder = session.folder / kind
+        if kind == "python":
+            session.programs[kind] = install_python(folder, session.system_socket)
+        else:
+            session.programs[kind] = install_native(
+                folder, session.system_socket, sanitized=kind == "sanitized"
+            )
+    return session.programs[kind]
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty folder with a short path, mode 0700."""
+    folder = Path(tempfile.mkdtemp(prefix="s-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def environment(place: Path) -> dict[str, str]:
+    """A user's variables: HOME and the runtime directory below `place`, and nothing on PATH."""
+    for folder in ("home", "run", "empty"):
+        (place / folder).mkdir(mode=0o700)
+    return {
+        "HOME": f"{place}/home",
+        "XDG_RUNTIME_DIR": f"{place}/run",
+        "PATH": f"{place}/empty",
+        "TOKEN_BROKER_TIMEOUT": "20",
+        "ASAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:detect_leaks=0",
+        "UBSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}",
+    }
+
+
+@pytest.fixture
+def shim(program: Path, environment: dict[str, str], place: Path) -> Shim:
+    """The shim under contract, run in an empty working directory."""
+    return Shim(program, environment, place / "empty")
+
+
+@pytest.fixture
+def broker(environment: dict[str, str]) -> Iterator[ScriptedBroker]:
+    """The user's broker, where the shim looks for it."""
+    with ScriptedBroker(Path(environment["XDG_RUNTIME_DIR"], "token-broker", "broker.sock")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def system_broker(session: Session) -> Iterator[ScriptedBroker]:
+    """The system's broker, in a directory that only its owner can write."""
+    with ScriptedBroker(session.system_socket) as broker:
+        session.system_socket.parent.chmod(0o755)
+        yield broker
+    shutil.rmtree(session.system_socket.parent)
+
+
+@pytest.fixture
+def needs_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can act for two users")

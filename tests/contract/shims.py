@@ -1,0 +1,144 @@
+"""The shims under contract: how each is installed, and how a test runs it.
+
+An installation is a `bin` folder with `keyring-shim` in it, as an installer leaves it. Its system
+broker's socket is another than the real one, and that directory belongs to the tests' user.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CLIENT = Path(__file__).parents[2] / "client"
+FLAGS = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror")
+SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZER_EXIT = 99
+RUN_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def line(self) -> str:
+        """The one line on stderr, without `token-broker: `; empty when there is none."""
+        if not self.stderr:
+            return ""
+        assert self.stderr.startswith("token-broker: ")
+        assert self.stderr.endswith("\n")
+        assert self.stderr.count("\n") == 1
+        return self.stderr[len("token-broker: ") : -1]
+
+
+@dataclass(frozen=True)
+class Shim:
+    """An installed shim and the environment it runs in. `program` may be a link to it."""
+
+    program: Path
+    environment: Mapping[str, str]
+    directory: Path
+    prefix: tuple[str, ...] = field(default=())
+
+    def __call__(
+        self,
+        *arguments: str | bytes,
+        stdin: bytes = b"",
+        argv0: str | None = None,
+        program: Path | None = None,
+        directory: Path | None = None,
+        **changes: str | None,
+    ) -> Ended:
+        """Run it. `changes` are variables, None for one that is not set."""
+        running = self.start(*arguments, argv0=argv0, program=program, directory=directory, **changes)
+        stdout, stderr = running.communicate(stdin, timeout=RUN_LIMIT_S)
+        return ended(running, stdout, stderr)
+
+    def start(
+        self,
+        *arguments: str | bytes,
+        argv0: str | None = None,
+        program: Path | None = None,
+        directory: Path | None = None,
+        **changes: str | None,
+    ) -> subprocess.Popen[bytes]:
+        """Start it and return the running process, with pipes at its three ends."""
+        environment = {**self.environment, **changes}
+        command: Sequence[str | bytes] = (*self.prefix, os.fspath(program or self.program), *arguments)
+        executable = command[0]
+        return subprocess.Popen(
+            [argv0, *command[1:]] if argv0 is not None else command,
+            executable=executable,
+            env={name: value for name, value in environment.items() if value is not None},
+            cwd=directory or self.directory,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+def ended(running: subprocess.Popen[bytes], stdout: bytes, stderr: bytes) -> Ended:
+    """Return how the shim ended, after what no shim may do was looked for."""
+    text = stderr.decode()
+    assert running.returncode != SANITIZER_EXIT, text
+    assert "Sanitizer" not in text, text
+    assert "Traceback" not in text, text
+    assert "unrecognized arguments" not in text, "clients take that for an outdated keyring"
+    if running.returncode != 0:
+        assert stdout == b"", "an answer that is none"
+    return Ended(running.returncode, stdout, text)
+
+
+def compiler() -> str | None:
+    """Return the C compiler of this machine, None when it has none."""
+    return next(
+        (found for name in (os.environ.get("CC", "cc"), "gcc", "clang") if (found := shutil.which(name))),
+        None,
+    )
+
+
+def install_native(folder: Path, system_socket: Path, *, sanitized: bool) -> Path:
+    """Compile the native shim into `folder`/bin and return its path."""
+    program = folder / "bin" / "keyring-shim"
+    program.parent.mkdir(parents=True)
+    tool = compiler()
+    assert tool is not None
+    system = (f'-DSYSTEM_SOCKET="{system_socket}"', f"-DSYSTEM_UID={os.geteuid()}")
+    extra = SANITIZERS if sanitized else ()
+    source = str(CLIENT / "keyring_shim.c")
+    subprocess.run(
+        [tool, *FLAGS, *extra, *system, "-o", str(program), source], check=True, timeout=RUN_LIMIT_S
+    )
+    return program
+
+
+def install_python(folder: Path, system_socket: Path) -> Path:
+    """Install the Python shim as the pure wheel does, in a virtual environment `folder`; return its path."""
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    source = (CLIENT / "token_broker_client.py").read_text()
+    changes = {
+        'SYSTEM_SOCKET = "/run/token-broker/broker.sock"': f'SYSTEM_SOCKET = "{system_socket}"',
+        "SYSTEM_UID = 0 ": f"SYSTEM_UID = {os.geteuid()} ",
+    }
+    for old, new in changes.items():
+        assert source.count(old) == 1
+        source = source.replace(old, new)
+    (packages / "token_broker_client.py").write_text(source)
+    first, rest = (CLIENT / "keyring_shim.py").read_text().split("\n", 1)
+    assert first == "#!python"
+    program = folder / "bin" / "keyring-shim"
+    program.write_text(f"#!{folder}/bin/python\n{rest}")
+    program.chmod(0o755)
+    assert sys.platform != "win32"
+    return program

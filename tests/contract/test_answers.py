@@ -1,0 +1,155 @@
+"""What a shim makes of what a broker says: the whole answer or none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.contract import answer_tables
+from tests.contract.scripted_broker import ScriptedBroker, Step, answers, credential, hangs_up, resets, sends
+from tests.contract.shims import Shim, ended
+
+URL = "https://feed.example/simple/"
+CLOSED_TWICE = "the broker closed the connection twice without an answer; run: brokerctl status"
+
+
+@pytest.mark.parametrize("content", answer_tables.GOOD.values(), ids=answer_tables.GOOD)
+def test_whole_answer_is_taken(shim: Shim, broker: ScriptedBroker, content: bytes) -> None:
+    broker.will(sends(content))
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, ended.stdout, ended.stderr) == (0, b"s3cret\n", "")
+
+
+def test_answer_in_single_bytes_is_taken(shim: Shim, broker: ScriptedBroker) -> None:
+    broker.will(sends(answer_tables.HEAD + answer_tables.BODY, piece_bytes=1))
+
+    ended = shim("--mode=creds", "get", URL)
+
+    assert (ended.code, ended.stdout) == (0, answer_tables.BODY)
+
+
+def test_empty_username_is_a_username(shim: Shim, broker: ScriptedBroker) -> None:
+    broker.will(credential("", "s3cret"))
+
+    ended = shim("--mode=creds", "get", URL)
+
+    assert (ended.code, ended.stdout) == (0, b"\ns3cret\n")
+
+
+@pytest.mark.parametrize("content", answer_tables.MALFORMED.values(), ids=answer_tables.MALFORMED)
+def test_malformed_answer_is_none(shim: Shim, broker: ScriptedBroker, content: bytes) -> None:
+    broker.will(sends(content))
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, ended.line) == (1, answer_tables.NOT_UNDERSTOOD)
+    assert len(broker.requests) == 1
+
+
+@pytest.mark.parametrize("content", answer_tables.HALF.values(), ids=answer_tables.HALF)
+def test_half_an_answer_is_none_and_not_asked_for_again(
+    shim: Shim, broker: ScriptedBroker, content: bytes
+) -> None:
+    broker.will(sends(content))
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, ended.line) == (1, answer_tables.CUT_SHORT)
+    assert len(broker.requests) == 1
+
+
+@pytest.mark.parametrize(("status", "line"), answer_tables.PROBLEMS.items())
+def test_problem_is_told_in_its_own_words(shim: Shim, broker: ScriptedBroker, status: int, line: str) -> None:
+    broker.will(answers(status, line + "\n"))
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, ended.line) == (1, line)
+    assert len(broker.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_what_is_no_feed_or_ambiguous_is_silent(shim: Shim, broker: ScriptedBroker, status: int) -> None:
+    broker.will(answers(status, "nobody wants to read this\n"))
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, ended.stderr) == (1, "")
+
+
+LINES = {
+    "control characters go": ("a\x1b[31m\tb\x7f\r; run: c\x00\n", "a[31mb; run: c"),
+    "C1 controls go": ("a\x9b31mb\x85; run: c\n", "a31mb; run: c"),
+    "other characters stay": ("labs: 2222… für Jürgen; run: ä\n", "labs: 2222… für Jürgen; run: ä"),
+    "one line only": ("a; run: b\nsecond\n", "a; run: b"),
+    "the prefix is not doubled": ("token-broker: a; run: b\n", "a; run: b"),
+    "no newline": ("a; run: b", "a; run: b"),
+    "500 bytes": ("x" * 501, "x" * 500),
+    "500 bytes, characters whole": ("x" * 499 + "é", "x" * 499),
+    "500 bytes exactly": ("x" * 498 + "é", "x" * 498 + "é"),
+    "nothing": ("", "the broker answered 503 without a reason; run: brokerctl status"),
+    "an empty line": ("\nmore", "the broker answered 503 without a reason; run: brokerctl status"),
+    "nothing but controls": ("\x1b\x07\n", "the broker answered 503 without a reason; run: brokerctl status"),
+}
+
+
+@pytest.mark.parametrize(("body", "line"), LINES.values(), ids=LINES)
+def test_reason_is_one_bounded_line_that_steers_no_terminal(
+    shim: Shim, broker: ScriptedBroker, body: str, line: str
+) -> None:
+    broker.will(answers(503, body))
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, ended.line) == (1, line)
+
+
+@pytest.mark.parametrize("first", [hangs_up(), resets()], ids=["end", "reset"])
+def test_connection_that_ends_unanswered_is_tried_once_more(
+    shim: Shim, broker: ScriptedBroker, first: Step
+) -> None:
+    broker.will(first, credential("Fred", "s3cret"))
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, ended.stdout) == (0, b"s3cret\n")
+    assert broker.connections == 2
+
+
+@pytest.mark.parametrize("first", [hangs_up(), resets()], ids=["end", "reset"])
+@pytest.mark.parametrize("second", [hangs_up(), resets()], ids=["end", "reset"])
+def test_connection_is_not_tried_three_times(
+    shim: Shim, broker: ScriptedBroker, first: Step, second: Step
+) -> None:
+    broker.will(first, second, credential("Fred", "s3cret"))
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, ended.line) == (1, CLOSED_TWICE)
+    assert broker.connections == 2
+
+
+def test_answer_before_the_question_was_read_counts(shim: Shim, broker: ScriptedBroker) -> None:
+    refusal = answers(503, "too many connections; run: brokerctl status\n")
+    broker.will(type(refusal)(refusal.act, reads=False))
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, ended.line) == (1, "too many connections; run: brokerctl status")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_answer_that_cannot_be_written_is_a_failure(shim: Shim, broker: ScriptedBroker) -> None:
+    broker.will(credential("Fred", "s3cret"))
+    script = 'exec "$0" get "$1" Fred >/dev/full 2>/dev/null'
+
+    running = Shim(Path("/bin/sh"), shim.environment, shim.directory).start(
+        "-c", script, os.fspath(shim.program), URL
+    )
+    stdout, stderr = running.communicate(timeout=20)
+
+    assert ended(running, stdout, stderr).code == 1
