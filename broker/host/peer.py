@@ -137,6 +137,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                interface="asgi3",
                 http="h11",  # httptools takes headers without end: 50 MB block its loop for 11 s (measured)
                 ws="none",
                 lifespan=lifespan,
