@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from broker.core.duration import parse_duration
 from broker.core.failures import BadConfiguration, BadRequest
+from broker.core.places import line_of
 from broker.core.urls import Url, parse_url
 
 TTL_MIN_S = 1.0
@@ -137,7 +138,7 @@ def load(layers: Sequence[Layer], schema: Schema) -> Config:
         file = _validated(_File, table, layer)
         for raw in _named(file, layer, schema):
             earlier = feeds.get(raw.name)
-            feeds[raw.name] = raw if earlier is None else replace(raw, keys={**earlier.keys, **raw.keys})
+            feeds[raw.name] = raw if earlier is None else raw.over(earlier)
         env.update(file.env)
         top.update(table)
     file = _File.model_validate(top)
@@ -148,19 +149,31 @@ def load(layers: Sequence[Layer], schema: Schema) -> Config:
         ca=None if file.ca == "system" else Path(file.ca).expanduser(),
         log=file.log,
         env=env,
-        feeds=_distinct([_feed(raw, schema) for raw in feeds.values()]),
+        feeds=_distinct([_feed(raw, schema, warnings) for raw in feeds.values()]),
         warnings=tuple(warnings),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _RawFeed:
-    """A [[feed]] table before its provider has looked at it; `number` counts the tables of its file."""
+    """A [[feed]] table before its provider has looked at it; `number` counts the tables of its file.
+
+    `lenient` are the keys that only the site's file has: unknown ones among them are no error.
+    """
 
     name: str
     keys: dict[str, Any]
     layer: Layer
     number: int
+    lenient: frozenset[str]
+
+    def over(self, earlier: "_RawFeed") -> "_RawFeed":
+        """This table laid over an earlier layer's of the same name."""
+        return replace(
+            self,
+            keys={**earlier.keys, **self.keys},
+            lenient=self.lenient | (earlier.lenient - self.keys.keys()),
+        )
 
     def wrong(self, message: str, key: str | None = None) -> BadConfiguration:
         return _wrong(self.layer, ("feed", self.number, *((key,) if key else ())), message)
@@ -188,7 +201,7 @@ def _named(file: _File, layer: Layer, schema: Schema) -> list[_RawFeed]:
     """The layer's feeds by name: their own, or the one that their URL gives them."""
     raws: list[_RawFeed] = []
     for number, keys in enumerate(file.feed):
-        raw = _RawFeed("", keys, layer, number)
+        raw = _RawFeed("", keys, layer, number, frozenset(keys if layer.role == "site" else ()))
         name = keys.get("name")
         if name is None and "url" not in keys:
             raise raw.wrong("a feed needs a url")
@@ -204,7 +217,7 @@ def _named(file: _File, layer: Layer, schema: Schema) -> list[_RawFeed]:
     return raws
 
 
-def _feed(raw: _RawFeed, schema: Schema) -> FeedConfig:
+def _feed(raw: _RawFeed, schema: Schema, warnings: list[str]) -> FeedConfig:
     keys = {"name": raw.name, **raw.keys}
     url = _url(raw, "url", keys.get("url"))
     keys.setdefault("provider", schema.provider_of(url))
@@ -214,9 +227,14 @@ def _feed(raw: _RawFeed, schema: Schema) -> FeedConfig:
     if schema.settings and provider not in schema.settings:
         known = ", ".join(sorted(schema.settings))
         raise raw.wrong(f"there is no provider {provider}: write one of {known}", "provider")
-    own = {key: keys.pop(key) for key in list(keys) if key not in _Feed.model_fields}
-    shared = _validated(_Feed, keys, raw.layer, ("feed", raw.number))
     model = schema.settings.get(provider)
+    own = {key: keys.pop(key) for key in list(keys) if key not in _Feed.model_fields}
+    for key in sorted(
+        raw.lenient & own.keys() - (model.model_fields.keys() if model is not None else own.keys())
+    ):
+        del own[key]
+        warnings.append(f"{raw.layer.path}: unknown key {key} of feed {raw.name}, ignored")
+    shared = _validated(_Feed, keys, raw.layer, ("feed", raw.number))
     return FeedConfig(
         name=raw.name,
         url=url,
@@ -279,23 +297,3 @@ def _did_you_mean(key: str, model: type[BaseModel]) -> str:
 
 def _wrong(layer: Layer, path: tuple[str | int, ...], message: str) -> BadConfiguration:
     return BadConfiguration(f"{layer.path}, line {line_of(layer.text, path)}: {message}")
-
-
-def line_of(text: str, path: tuple[str | int, ...]) -> int:
-    """The line, from 1, where a key stands: ("ttl",), ("env", "PATH") or ("feed", 2, "url").
-
-    The nearest enclosing place where the key itself is not found, such as the head of its table: tomllib
-    keeps no positions, and a person needs a place to look at, not a proof.
-    """
-    lines = text.splitlines()
-    start, end = 0, len(lines)
-    if path and path[0] == "feed":
-        heads = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*feed\s*\]\]", line)]
-        index = path[1] if len(path) > 1 and isinstance(path[1], int) else 0
-        start = heads[index] if index < len(heads) else 0
-        end = heads[index + 1] if index + 1 < len(heads) else len(lines)
-        path = path[2:]
-    for key in (part for part in path if isinstance(part, str)):
-        found = re.compile(rf"\s*(\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[.=\]]")
-        start = next((number for number in range(start, end) if found.match(lines[number])), start)
-    return start + 1

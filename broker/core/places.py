@@ -1,0 +1,23 @@
+"""Where in a TOML text a key stands, for messages: tomllib keeps no positions."""
+
+import re
+
+
+def line_of(text: str, path: tuple[str | int, ...]) -> int:
+    """The line, from 1, where a key stands: ("ttl",), ("env", "PATH") or ("feed", 2, "url").
+
+    The nearest enclosing place where the key itself is not found, such as the head of its table: tomllib
+    keeps no positions, and a person needs a place to look at, not a proof.
+    """
+    lines = text.splitlines()
+    start, end = 0, len(lines)
+    if path and path[0] == "feed":
+        heads = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*feed\s*\]\]", line)]
+        index = path[1] if len(path) > 1 and isinstance(path[1], int) else 0
+        start = heads[index] if index < len(heads) else 0
+        end = heads[index + 1] if index + 1 < len(heads) else len(lines)
+        path = path[2:]
+    for key in (part for part in path if isinstance(part, str)):
+        found = re.compile(rf"\s*(\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[.=\]]")
+        start = next((number for number in range(start, end) if found.match(lines[number])), start)
+    return start + 1

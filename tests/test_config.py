@@ -1,0 +1,192 @@
+"""The configuration: what it says, how layers add up, and what a person reads when it is wrong."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel
+
+from broker.config import Config, Layer, Schema, load
+from broker.core.failures import BadConfiguration
+from broker.core.places import line_of
+from broker.core.urls import parse_url
+from broker.providers.protocol import Settings
+from broker.providers.recognise import default_name, provider_of
+
+CORP = 'url = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"\n'
+INTERNAL = 'url = "https://artifactory.example/internal/simple/"\nprovider = "basic"\n'
+
+
+class AzureSettings(Settings):
+    tenant: str | None = None
+    token: Literal["session", "entra"] | None = None
+
+
+class BasicSettings(Settings):
+    username: str | None = None
+
+
+MODELS: dict[str, type[BaseModel]] = {"azure": AzureSettings, "basic": BasicSettings}
+SCHEMA = Schema(MODELS, provider_of, default_name)
+
+
+def read(user: str, site: str = "", env: str = "") -> Config:
+    layers = [
+        Layer(site, "site.toml", "site"),
+        Layer(env, "env.toml", "env"),
+        Layer(user, "config.toml", "user"),
+    ]
+    return load(layers, SCHEMA)
+
+
+def test_no_file_at_all_is_fine() -> None:
+    assert load([], SCHEMA) == Config()
+    assert Config().ttl_s == 3000
+
+
+def test_everything_that_can_be_said_is_heard() -> None:
+    config = read(
+        'ttl = "40m"\nauto = ["azure"]\nidle = "12h"\nca = "/etc/ca.pem"\nlog = "debug"\n'
+        '[env]\nHTTPS_PROXY = "http://proxy.example:3128"\n'
+        f'[[feed]]\nname = "main"\n{CORP}also = ["https://acme.pkgs.visualstudio.com/"]\n'
+        'tenant = "t"\nverify = false\n'
+    )
+
+    feed = config.feeds[0]
+    assert (config.ttl_s, config.auto, config.idle_s) == (2400, frozenset({"azure"}), 43200)
+    assert (config.ca, config.log) == (Path("/etc/ca.pem"), "debug")
+    assert config.env == {"HTTPS_PROXY": "http://proxy.example:3128"}
+    assert (feed.name, feed.provider, feed.verify) == ("main", "azure", False)
+    assert feed.also == (parse_url("https://acme.pkgs.visualstudio.com/"),)
+    assert feed.settings == AzureSettings(tenant="t")
+
+
+def test_name_and_provider_come_from_the_url() -> None:
+    feed = read(f"[[feed]]\n{CORP}").feeds[0]
+
+    assert (feed.name, feed.provider) == ("corp", "azure")
+
+
+def test_two_feeds_whose_urls_give_one_name_get_two() -> None:
+    other = CORP.replace("acme", "labs")
+
+    assert [feed.name for feed in read(f"[[feed]]\n{CORP}[[feed]]\n{other}").feeds] == ["corp", "corp-2"]
+
+
+def test_feeds_of_one_name_are_merged_key_by_key_and_the_user_wins() -> None:
+    config = read(
+        user='ttl = "10m"\n[[feed]]\nname = "corp"\ntenant = "mine"\n',
+        site=f'log = "debug"\n[[feed]]\nname = "corp"\n{CORP}tenant = "theirs"\ntoken = "entra"\n',
+    )
+
+    assert (config.ttl_s, config.log) == (600, "debug")
+    assert config.feeds[0].settings == AzureSettings(tenant="mine", token="entra")
+
+
+def test_the_users_environment_wins_over_the_recorded_and_the_sites() -> None:
+    config = read(
+        '[env]\nA = "user"\n',
+        site='[env]\nA = "site"\nB = "site"\nC = "site"\n',
+        env='[env]\nA = "env"\nB = "env"\n',
+    )
+
+    assert config.env == {"A": "user", "B": "env", "C": "site"}
+
+
+def test_an_unknown_key_in_the_sites_file_only_warns() -> None:
+    config = read("", site='later_key = 1\nttl = "10m"\n')
+
+    assert config.ttl_s == 600
+    assert config.warnings == ("site.toml: unknown key later_key, ignored",)
+
+
+def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
+    config = read("", site=f"[[feed]]\n{CORP}later_key = 1\n")
+
+    assert [feed.name for feed in config.feeds] == ["corp"]
+    assert config.warnings == ("site.toml: unknown key later_key of feed corp, ignored",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ttl = 5 5", "config.toml, line 1: not TOML"),
+        ("\n\n[[feed\n", "config.toml, line 3: not TOML"),
+        ('x = "', "config.toml, its end: not TOML"),
+        ('\nttl = "5"', 'config.toml, line 2: ttl: write a duration as a number and a unit, such as "50m"'),
+        ('ttl = "100ms"', "config.toml, line 1: ttl: Input should be greater than or equal to 1"),
+        ('tll = "50m"', "config.toml, line 1: unknown key tll, did you mean ttl?"),
+        ("[env]\nA = 3", "config.toml, line 2: env.A: Input should be a valid string"),
+        ("auto = 3", "config.toml, line 1: auto"),
+        ('log = "loud"', "config.toml, line 1: log"),
+        ("[[feed]]\n", "config.toml, line 1: a feed needs a url"),
+        ("[[feed]]\nurl = 3\n", "config.toml, line 2: a feed needs a url, written in quotes"),
+        ('[[feed]]\nurl = "feed.example"\n', "config.toml, line 2: this is a host, not a URL"),
+        ('[[feed]]\nurl = "http://feed.example/"\n', "config.toml, line 2: plain http"),
+        (
+            '[[feed]]\nurl = "https://feed.example/"\n',
+            "config.toml, line 1: https://feed.example does not name its provider",
+        ),
+        (
+            f'[[feed]]\n{CORP}provider = "azur"\n',
+            "config.toml, line 3: there is no provider azur: write one of azure, basic",
+        ),
+        (
+            f'[[feed]]\n{CORP}\n[[feed]]\n{INTERNAL}usrname = "x"\n',
+            "config.toml, line 7: unknown key usrname, did you mean username?",
+        ),
+        (
+            f'[[feed]]\n{CORP}token = "x"\n',
+            "config.toml, line 3: token: Input should be 'session' or 'entra'",
+        ),
+        (f'[[feed]]\n{CORP}verify = "no"\n', "config.toml, line 3: verify: Input should be a valid boolean"),
+        (f'[[feed]]\nname = "a b"\n{CORP}', "config.toml, line 2: name"),
+        (
+            f'[[feed]]\nname = "x"\n{CORP}[[feed]]\nname = "x"\n{INTERNAL}',
+            "config.toml, line 5: two feeds are called x",
+        ),
+        (f"[[feed]]\n{CORP}[[feed]]\nname = 'other'\n{CORP}", "which feed corp has too"),
+        (f'[[feed]]\n{CORP}also = ["feed.example"]\n', "config.toml, line 3: this is a host"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_line_and_remedy(text: str, message: str) -> None:
+    with pytest.raises(BadConfiguration) as raised:
+        read(text)
+
+    assert message in raised.value.detail
+
+
+def test_a_wrong_value_is_never_repeated() -> None:
+    with pytest.raises(BadConfiguration) as raised:
+        read(f'[[feed]]\n{INTERNAL}username = ["TBKTEST-secret"]\n')
+
+    assert "TBKTEST" not in str(raised.value)
+
+
+def test_without_the_providers_models_their_keys_are_left_unchecked() -> None:
+    config = load(
+        [Layer(f"[[feed]]\n{CORP}anything = 1\n", "config.toml")], Schema({}, provider_of, default_name)
+    )
+
+    assert config.feeds[0].settings is None
+
+
+TEXT = 'ttl = "1h"\n\n[env]\nPATH = "x"\n\n[[feed]]\nurl = "a"\n\n[[feed]]\n"name" = "b"\nurl = "b"\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("ttl",), 1),
+        (("env",), 3),
+        (("env", "PATH"), 4),
+        (("feed", 0), 6),
+        (("feed", 0, "url"), 7),
+        (("feed", 0, "name"), 6),
+        (("feed", 1, "name"), 10),
+        (("feed", 1, "url"), 11),
+        (("nothing",), 1),
+    ],
+)
+def test_a_keys_line_is_found_or_that_of_its_table(path: tuple[str | int, ...], line: int) -> None:
+    assert line_of(TEXT, path) == line
