@@ -13,7 +13,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -70,6 +69,6 @@ def compile_shim(source: Path, program: Path) -> str | None:
 
 
 def platform() -> str:
-    """Return the platform tag of a program compiled here: the plain one on Linux, the newest on macOS."""
+    """Return the platform tag of a program compiled here: `linux_...`, or the newest macOS there is."""
     tags = list(platform_tags())
-    return tags[-1] if sys.platform == "linux" else tags[0]
+    return next((tag for tag in tags if tag.startswith("linux_")), tags[0])
