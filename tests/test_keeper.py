@@ -1,15 +1,14 @@
 """The keeper with a clock that stands still: flights, waits, renewals, drops, trials, reloads."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import ClassVar
 
 import pytest
 
-from broker.core.credential import Credential, Secret
-from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
+from broker.core.credential import Credential
+from broker.core.failures import Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm, Recognised
 from broker.core.refresh import State
 from broker.core.trials import Verdict
@@ -17,67 +16,13 @@ from broker.core.urls import parse_url
 from broker.entries import LEARNED_GONE_S, LEARNED_MAX
 from broker.host.clock import NAP_S
 from broker.keeper import BACKGROUND_FLIGHTS, Keeper, Policies
-from broker.providers.protocol import Settings
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
+from tests.fake_provider import Gatekeeper, Issuer
 
 CORP = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp/simple/"),))
 TOOLS = replace(CORP, name="tools", prefixes=(parse_url("https://feed.example/tools/simple/"),))
 LABS = Feed("labs", Realm("fake", "labs"), (parse_url("https://labs.example/simple/"),))
-
-
-@dataclass
-class Issuer:
-    """A provider whose service lives in this test: it numbers its tokens and does what it is told."""
-
-    clock: FakeClock
-    name: ClassVar[str] = "fake"
-    settings: ClassVar[type[Settings]] = Settings
-    life_s: float | None = 3600.0
-    failure: NotObtained | None = None
-    defect: Exception | None = None
-    mark: Hashable = "signed in"
-    same: bool = False
-    asked: list[str] = field(default_factory=list)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.gate.set()
-
-    def identity(self, settings: Settings) -> str:  # noqa: ARG002 - one for all
-        return "default"
-
-    def kind(self, settings: Settings) -> str:  # noqa: ARG002 - one for all
-        return "password"
-
-    def username(self, settings: Settings) -> str | None:  # noqa: ARG002 - one for all
-        return None
-
-    async def obtain(self, feed: Feed, scope: str) -> Credential:
-        self.asked.append(f"{feed.realm.authority} {scope}")
-        number = 1 if self.same else len(self.asked)
-        await self.gate.wait()
-        if self.defect is not None:
-            raise self.defect
-        if self.failure is not None:
-            raise self.failure
-        ends = None if self.life_s is None else self.clock.now().wall + timedelta(seconds=self.life_s)
-        return Credential("VssSessionToken", Secret(f"token-{number}"), ends, "fake")
-
-    def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one for all
-        return self.mark
-
-
-@dataclass
-class Gatekeeper:
-    """The feeds' own word about a credential, in order; accepted when nothing else was said."""
-
-    words: list[Verdict] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
-
-    async def __call__(self, feed: Feed, credential: Credential) -> Verdict:
-        self.heard.append(f"{feed.name} {credential.secret.reveal()}")
-        return self.words.pop(0) if self.words else Verdict.ACCEPTED
 
 
 def learn(recognised: Recognised) -> Feed:

@@ -1,0 +1,423 @@
+"""The socket API's routes, asked in process: every answer, every problem, both forms."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from broker.api.app import create_app
+from broker.api.office import About
+from broker.core.failures import BadConfiguration, NoSource, NotObtained, Refused, SignInNeeded, Unavailable
+from broker.core.feeds import Feed, FeedTable, Realm, Recognised
+from broker.core.urls import parse_url
+from broker.keeper import Keeper, Policies
+from broker.ledger import Ledger
+from broker.providers.recognise import recognise
+from tests.fake_clock import START, FakeClock, settle
+from tests.fake_provider import Gatekeeper, Issuer
+
+CORP = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp/simple/"),))
+TOOLS = replace(CORP, name="tools", prefixes=(parse_url("https://feed.example/tools/simple/"),))
+LABS = Feed(
+    "labs",
+    Realm("fake", "labs"),
+    (parse_url("https://feed.example/labs/simple/"),),
+    username="ci",
+)
+LEARNED_URL = "https://pkgs.dev.azure.com/acme/_packaging/x/pypi/simple/"
+
+
+class Household:
+    """The daemon as the routes see it, without a file or a socket."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.about = About("1.2.3", 4242, "/run/broker.sock", "/config.toml", START)
+        self.keeper = keeper
+        self.ledger = Ledger()
+        self.fault: BadConfiguration | None = None
+        self.reload_failure: BadConfiguration | None = None
+        self.ending = asyncio.Event()
+
+    async def reload(self) -> None:
+        if self.reload_failure is not None:
+            raise self.reload_failure
+
+    async def closing(self) -> None:
+        await self.ending.wait()
+
+
+def learn(recognised: Recognised) -> Feed:
+    return Feed("learned", Realm("fake", "learned"), recognised.prefixes, configured=False)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def issuer(clock: FakeClock) -> Issuer:
+    return Issuer(clock)
+
+
+@pytest.fixture
+async def household(clock: FakeClock, issuer: Issuer) -> AsyncIterator[Household]:
+    keeper = Keeper(
+        clock=clock,
+        table=FeedTable([CORP, TOOLS, LABS], recognise, learn),
+        providers={"fake": issuer},
+        policies=Policies(),
+        try_at=Gatekeeper(),
+        draw=lambda: 0.0,
+    )
+    yield Household(keeper)
+    keeper.close()
+    await settle()
+
+
+@pytest.fixture
+async def client(household: Household) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=create_app(household))
+    async with httpx.AsyncClient(transport=transport, base_url="http://broker") as client:
+        yield client
+
+
+async def credential(client: httpx.AsyncClient, url: str = str(CORP.url), **more: str) -> httpx.Response:
+    return await client.get("/v1/credential", params={"url": url, **more})
+
+
+async def line(client: httpx.AsyncClient, url: str = str(CORP.url), **more: str) -> httpx.Response:
+    return await client.get("/v1/credential", params={"url": url, **more}, headers={"Accept": "text/plain"})
+
+
+async def test_a_credential_is_json_with_its_end(client: httpx.AsyncClient) -> None:
+    response = await credential(client)
+
+    assert response.json() == {
+        "feed": "corp",
+        "username": "VssSessionToken",
+        "password": "token-1",
+        "expires_at": "2026-01-02T04:04:05Z",
+    }
+
+
+async def test_a_credential_without_an_end_says_null(client: httpx.AsyncClient, issuer: Issuer) -> None:
+    issuer.life_s = None
+
+    assert (await credential(client)).json()["expires_at"] is None
+
+
+async def test_as_text_it_is_two_lines(client: httpx.AsyncClient) -> None:
+    response = await line(client)
+
+    assert response.text == "VssSessionToken\ntoken-1\n"
+    assert response.headers["content-type"].startswith("text/plain")
+
+
+async def test_the_username_that_was_asked_with_is_echoed(client: httpx.AsyncClient) -> None:
+    assert (await line(client, username="somebody")).text == "somebody\ntoken-1\n"
+
+
+FAILURES = [
+    (SignInNeeded("the sign-in has expired", hint="az login"), 401, "sign-in-needed"),
+    (Refused("no right to read"), 502, "refused"),
+    (Unavailable("login.example cannot be reached", retry_after_s=17), 503, "unavailable"),
+]
+
+
+@pytest.mark.parametrize(("failure", "status", "slug"), FAILURES)
+async def test_what_cannot_be_had_is_a_problem(
+    client: httpx.AsyncClient, issuer: Issuer, failure: NotObtained, status: int, slug: str
+) -> None:
+    issuer.failure = failure
+    response = await credential(client)
+
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert list(body) == ["type", "title", "status", "detail", "hint", "feed"]
+    assert (body["type"], body["status"], body["feed"]) == (slug, status, "corp")
+    assert (body["detail"], body["hint"]) == (failure.detail, failure.hint)
+
+
+async def test_unavailable_says_when_to_come_back(client: httpx.AsyncClient, issuer: Issuer) -> None:
+    issuer.failure = Unavailable("throttled", retry_after_s=17)
+
+    assert (await credential(client)).headers["retry-after"] == "17"
+
+
+async def test_as_text_a_problem_is_one_line_ready_to_print(
+    client: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    issuer.failure = SignInNeeded("the sign-in has expired", hint="az login")
+    response = await line(client)
+
+    assert response.status_code == 401
+    assert response.text == "corp: the sign-in has expired; run: az login\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "username", "status", "slug"),
+    [
+        ("https://nobody.example/simple/", "", 404, "no-feed"),
+        ("poetry-repository-x", "", 404, "no-feed"),
+        (str(LABS.url), "somebody", 404, "no-feed"),
+        ("feed.example", "", 409, "ambiguous"),
+        ("https://feed.example/corp/../labs/", "", 400, "bad-request"),
+        ("http://feed.example/corp/simple/", "", 400, "bad-request"),
+        ("https://feed.example/corp%2fsimple/", "", 400, "bad-request"),
+        ("not a url", "", 400, "bad-request"),
+        ("https://feed.example/" + "a" * 5000, "", 400, "bad-request"),
+    ],
+)
+async def test_questions_without_an_answer_say_why(
+    client: httpx.AsyncClient, url: str, username: str, status: int, slug: str
+) -> None:
+    response = await credential(client, url, username=username)
+
+    assert (response.status_code, response.json()["type"]) == (status, slug)
+
+
+@pytest.mark.parametrize(
+    "query", ["", "url=https://feed.example/&wait=soon", "url=https://feed.example/&wait=-1"]
+)
+async def test_a_malformed_question_is_a_problem_too(client: httpx.AsyncClient, query: str) -> None:
+    response = await client.get(f"/v1/credential?{query}")
+
+    assert (response.status_code, response.json()["type"]) == (400, "bad-request")
+
+
+async def test_a_learned_feed_without_any_sign_in_is_no_feed(
+    client: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    issuer.failure = NoSource("az is not installed", hint="brokerctl doctor")
+
+    assert (await credential(client, LEARNED_URL)).status_code == 404
+
+
+async def test_a_configured_feed_without_any_sign_in_needs_one(
+    client: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    issuer.failure = NoSource("az is not installed", hint="brokerctl doctor")
+
+    assert (await credential(client)).status_code == 401
+
+
+async def test_a_broken_configuration_is_told_to_everybody_who_asks(
+    client: httpx.AsyncClient, household: Household
+) -> None:
+    household.fault = BadConfiguration("config.toml, line 3: unknown key tll, did you mean ttl?")
+    response = await credential(client)
+
+    assert (response.status_code, response.json()["type"]) == (500, "bad-configuration")
+    assert "line 3" in response.json()["detail"]
+    assert (await client.get("/v1/status")).json()["error"] == household.fault.detail
+
+
+async def test_plain_words_are_passed_on_even_then(client: httpx.AsyncClient, household: Household) -> None:
+    household.fault = BadConfiguration("config.toml, line 3: unknown key")
+
+    assert (await credential(client, "poetry-repository-x")).status_code == 404
+
+
+async def test_a_match_fetches_nothing(client: httpx.AsyncClient, issuer: Issuer) -> None:
+    response = await client.get("/v1/match", params={"url": str(TOOLS.url) + "requests/"})
+
+    body = response.json()
+    assert (body["feed"], body["realm"], body["scope"], body["configured"]) == (
+        "tools",
+        "fake:acme",
+        "read",
+        True,
+    )
+    assert issuer.asked == []
+
+
+async def test_a_match_of_an_unconfigured_realm_learns_nothing(
+    client: httpx.AsyncClient, household: Household
+) -> None:
+    response = await client.get("/v1/match", params={"url": LEARNED_URL})
+
+    assert response.json()["configured"] is False
+    assert [feed.name for feed in household.keeper.entries.feeds()] == ["corp", "tools", "labs"]
+
+
+STATUS_KEYS = [
+    "version", "pid", "socket", "config", "started_at", "uptime_s", "lookups", "recent", "feeds",
+]  # fmt: skip
+FEED_KEYS = [
+    "name", "provider", "realm", "urls", "configured", "usable", "state", "since", "source", "account",
+    "tenant", "scope", "username", "obtained_at", "expires_at", "refresh_at", "ttl_s", "left_s", "lookups", "fetches",
+    "last_used_at", "error", "hint",
+]  # fmt: skip
+
+
+async def test_status_has_the_contracts_keys(client: httpx.AsyncClient) -> None:
+    await credential(client)
+    status = (await client.get("/v1/status")).json()
+
+    assert [key for key in status if key in STATUS_KEYS] == STATUS_KEYS
+    assert [key for key in status["feeds"][0] if key in FEED_KEYS] == FEED_KEYS
+    assert list(status["recent"][0]) == ["at", "pid", "url", "feed", "outcome", "hint"]
+
+
+async def test_status_tells_a_feeds_life(client: httpx.AsyncClient, clock: FakeClock) -> None:
+    await credential(client)
+    clock.suspend(60)
+    corp, tools, labs = (await client.get("/v1/status")).json()["feeds"]
+
+    assert (corp["state"], corp["usable"], corp["left_s"], corp["ttl_s"]) == ("fresh", True, 3540, 3000)
+    assert corp["refresh_at"] == "2026-01-02T03:54:05Z"
+    assert (corp["lookups"], corp["fetches"], corp["shares"]) == (1, 1, None)
+    assert (tools["state"], tools["shares"], tools["lookups"]) == ("fresh", "corp", 0)
+    assert (labs["state"], labs["usable"], labs["left_s"]) == ("empty", False, None)
+
+
+async def test_status_counts_outcomes_and_remembers_the_last_twenty(client: httpx.AsyncClient) -> None:
+    await credential(client)
+    for _ in range(20):
+        await credential(client)
+    await credential(client, "https://user:TBKTEST@nobody.example/x/")
+    status = (await client.get("/v1/status")).json()
+
+    assert status["lookups"] == {"hit": 20, "wait": 1, "miss": 1, "error": 0}
+    assert len(status["recent"]) == 20
+    assert status["recent"][-1]["url"] == "https://nobody.example/x/"
+    assert status["recent"][-1]["outcome"] == "miss"
+
+
+async def test_no_route_that_looks_shows_a_secret(client: httpx.AsyncClient) -> None:
+    await credential(client)
+    for path in ("/v1/status", "/metrics", "/openapi.json", "/v1/health"):
+        assert "token-1" not in (await client.get(path)).text
+
+
+async def test_refresh_answers_the_new_status(client: httpx.AsyncClient, issuer: Issuer) -> None:
+    await credential(client)
+    response = await client.post("/v1/feeds/corp/refresh")
+
+    assert (response.json()["state"], response.json()["fetches"]) == ("fresh", 2)
+    assert len(issuer.asked) == 2
+
+
+async def test_a_refresh_that_fails_says_why(client: httpx.AsyncClient, issuer: Issuer) -> None:
+    issuer.failure = Refused("bad secret")
+    response = await client.post("/v1/feeds/corp/refresh")
+
+    assert (response.status_code, response.json()["detail"]) == (502, "bad secret")
+
+
+async def test_forget_empties_the_feed_and_those_who_share(client: httpx.AsyncClient) -> None:
+    await credential(client)
+    response = await client.post("/v1/feeds/tools/forget")
+
+    assert response.json()["state"] == "empty"
+    assert (await client.get("/v1/status")).json()["feeds"][0]["state"] == "empty"
+
+
+@pytest.mark.parametrize("verb", ["refresh", "forget"])
+async def test_orders_for_a_feed_that_is_none_are_refused(client: httpx.AsyncClient, verb: str) -> None:
+    response = await client.post(f"/v1/feeds/nothing/{verb}")
+
+    assert (response.status_code, response.json()["type"]) == (404, "no-feed")
+
+
+async def test_a_reload_lists_the_feeds(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/v1/reload")).json() == {"feeds": ["corp", "tools", "labs"]}
+
+
+async def test_a_broken_reload_is_a_422_that_says_where(
+    client: httpx.AsyncClient, household: Household
+) -> None:
+    household.reload_failure = BadConfiguration("config.toml, line 3: unknown key tll")
+    response = await client.post("/v1/reload")
+
+    assert (response.status_code, response.json()["type"]) == (422, "bad-configuration")
+    assert response.json()["detail"] == "config.toml, line 3: unknown key tll"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 400),
+        ({"Host": "broker.evil.example"}, 400),
+        ({"Host": ""}, 400),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Referer": "https://evil.example/"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"X-Forwarded-For": "10.0.0.1"}, 403),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "broker:80"}, 200),
+    ],
+)
+async def test_browsers_and_other_hosts_are_turned_away(
+    client: httpx.AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    assert (await client.get("/v1/health", headers=headers)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/v1/status", 405)]
+)
+async def test_what_is_no_route_is_a_problem(
+    client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    response = await client.request(method, path)
+
+    assert (response.status_code, response.json()["status"]) == (status, status)
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_metrics_count_look_ups_fetches_and_life(client: httpx.AsyncClient) -> None:
+    await credential(client)
+    await credential(client)
+    text = (await client.get("/metrics")).text
+
+    assert 'token_broker_lookups_total{feed="corp",outcome="hit"} 1.0' in text
+    assert 'token_broker_lookups_total{feed="corp",outcome="wait"} 1.0' in text
+    assert 'token_broker_fetches_total{feed="corp",outcome="ok"} 1.0' in text
+    assert 'token_broker_token_life_seconds{feed="corp"} 3600.0' in text
+    assert "token_broker_lookup_seconds_count 2.0" in text
+
+
+async def test_events_tell_each_change_of_state_until_the_daemon_ends(
+    household: Household, issuer: Issuer
+) -> None:
+    from broker.api.watching import _changes  # noqa: PLC0415 - httpx's in-process transport cannot stream
+
+    stream = _changes(household)
+    assert await anext(stream) == ": listening\n\n"
+    issuer.failure = Refused("bad secret")
+    with pytest.raises(Refused):
+        await household.keeper.refresh(CORP)
+    first = await anext(stream)
+    household.ending.set()
+    rest = [piece async for piece in stream]
+
+    event, data, *_ = first.split("\n")
+    assert event == "event: feed"
+    assert json.loads(data.removeprefix("data: "))["state"] == "refused"
+    assert all(piece.startswith(("event: feed", ":")) for piece in rest)
+
+
+async def test_the_openapi_page_names_every_route(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+
+    assert {
+        "/v1/credential", "/v1/match", "/v1/status", "/v1/feeds/{name}/refresh", "/v1/feeds/{name}/forget",
+        "/v1/reload", "/v1/events", "/metrics", "/v1/health",
+    } <= set(paths)  # fmt: skip
+
+
+async def test_an_expired_token_is_never_answered(
+    client: httpx.AsyncClient, clock: FakeClock, issuer: Issuer
+) -> None:
+    await credential(client)
+    issuer.failure = Unavailable("down")
+    clock.suspend(timedelta(hours=1).total_seconds())
+
+    assert (await credential(client)).status_code == 503

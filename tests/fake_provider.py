@@ -1,0 +1,68 @@
+"""A provider and a feed that live in the test: they do what they are told and keep what they heard."""
+
+import asyncio
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import ClassVar
+
+from broker.core.credential import Credential, Secret
+from broker.core.failures import NotObtained
+from broker.core.feeds import Feed
+from broker.core.trials import Verdict
+from broker.providers.protocol import Settings
+from tests.fake_clock import FakeClock
+
+
+@dataclass
+class Issuer:
+    """A provider whose service lives in this test: it numbers its tokens and does what it is told."""
+
+    clock: FakeClock
+    name: ClassVar[str] = "fake"
+    settings: ClassVar[type[Settings]] = Settings
+    life_s: float | None = 3600.0
+    failure: NotObtained | None = None
+    defect: Exception | None = None
+    mark: Hashable = "signed in"
+    same: bool = False
+    asked: list[str] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def identity(self, settings: Settings) -> str:  # noqa: ARG002 - one for all
+        return "default"
+
+    def kind(self, settings: Settings) -> str:  # noqa: ARG002 - one for all
+        return "password"
+
+    def username(self, settings: Settings) -> str | None:  # noqa: ARG002 - one for all
+        return None
+
+    async def obtain(self, feed: Feed, scope: str) -> Credential:
+        self.asked.append(f"{feed.realm.authority} {scope}")
+        number = 1 if self.same else len(self.asked)
+        await self.gate.wait()
+        if self.defect is not None:
+            raise self.defect
+        if self.failure is not None:
+            raise self.failure
+        ends = None if self.life_s is None else self.clock.now().wall + timedelta(seconds=self.life_s)
+        return Credential("VssSessionToken", Secret(f"token-{number}"), ends, "fake")
+
+    def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one for all
+        return self.mark
+
+
+@dataclass
+class Gatekeeper:
+    """The feeds' own word about a credential, in order; accepted when nothing else was said."""
+
+    words: list[Verdict] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+
+    async def __call__(self, feed: Feed, credential: Credential) -> Verdict:
+        self.heard.append(f"{feed.name} {credential.secret.reveal()}")
+        return self.words.pop(0) if self.words else Verdict.ACCEPTED
