@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import feeds, lookup, orders, status
+from broker.ctl import feeds, lookup, orders, service, status
 from broker.ctl.outcome import ExitCode, Trouble
 
 app = typer.Typer(
@@ -50,6 +50,9 @@ _EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (lookup.get, f"brokerctl get {_FEED_URL}"),
     (orders.refresh, "brokerctl refresh corp"),
     (orders.forget, "brokerctl forget corp"),
+    (service.start, "brokerctl start"),
+    (service.stop, "brokerctl stop"),
+    (service.restart, "brokerctl restart"),
     (orders.reload, "brokerctl reload"),
 )
 """Every verb, in the order of the help, with the example that its own help ends with."""

@@ -86,7 +86,10 @@ def test_broker_that_does_not_run_is_exit_3_and_says_how_to_start_it(
     assert ended.stderr == "token-broker is not running; run: brokerctl start\n"
 
 
-def test_watch_draws_until_the_broker_ends(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+def test_watch_draws_until_the_broker_ends(
+    broker: StandInBroker, brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.ctl.status.WATCH_EVERY_S", 0.0)
     shown = iter([seen(feed("corp", left_s=120)), seen(feed("corp", left_s=60))])
 
     def answer(_: dict[str, str]) -> tuple[int, object]:

@@ -1,0 +1,91 @@
+"""A brokerd of this installation: finding it, starting it with no tie to us, waiting until it answers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import token_broker_client as client
+
+from broker.ctl import wire
+from broker.ctl.outcome import ExitCode, Trouble
+from broker.host.clock import SystemClock
+
+START_LIMIT_S = 20.0
+"""A cold start imports a web server from a disk that may be slow; measured warm: 0.4 s."""
+
+LOOK_EVERY_S = 0.02
+
+SAID_BYTES = 4096
+"""Of a log, only its end is looked at."""
+
+
+def beside_us(program: str) -> Path:
+    """The program installed together with this brokerctl. Raises Trouble when there is none."""
+    for neighbour in (Path(sys.argv[0]).resolve(), Path(sys.executable)):
+        found = neighbour.parent / program
+        if os.access(found, os.X_OK):
+            return found
+    hint = "pip install --force-reinstall token-broker token-broker-client"
+    raise Trouble(f"{program} is not installed beside brokerctl", hint=hint)
+
+
+def launch(
+    arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start brokerd in a session of its own, its stderr in `log`; our terminal and pipes stay free."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        return subprocess.Popen(
+            [beside_us("brokerd"), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+
+
+def wait_until_it_answers(child: "subprocess.Popen[bytes] | None", log: Path | None, socket: str) -> None:
+    """Return once the broker at `socket` answers; raises Trouble with a dead child's last words."""
+    clock = SystemClock()
+    limit = clock.now().after(START_LIMIT_S)
+    while not answers(socket):
+        if child is not None and child.poll() is not None and not answers(socket):
+            raise Trouble(f"brokerd did not start: {last_words(log) or f'it ended with {child.returncode}'}")
+        if limit.reached(clock.now()):
+            raise Trouble(f"brokerd did not answer within {START_LIMIT_S:.0f} s", hint="brokerctl doctor")
+        clock.pause(LOOK_EVERY_S)
+
+
+def answers(socket: str) -> bool:
+    """True when a broker that may be trusted answers at `socket`. Raises Trouble for one that may not."""
+    try:
+        wire.read("/v1/health", socket=socket)
+    except Trouble as trouble:
+        if trouble.exit_code is ExitCode.NOT_RUNNING:
+            return False
+        raise
+    return True
+
+
+def socket_path() -> str:
+    """The user's socket; raises Trouble where there can be none."""
+    try:
+        return client.socket_path()
+    except client.BrokerError as error:
+        raise Trouble(str(error)) from None
+
+
+def last_words(log: Path | None) -> str:
+    """The last line of a log, or nothing."""
+    try:
+        said = b"" if log is None else log.read_bytes()[-SAID_BYTES:]
+    except OSError:
+        said = b""
+    lines = said.decode(errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("brokerd: ") if lines else ""

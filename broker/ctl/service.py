@@ -1,0 +1,127 @@
+"""`brokerctl start`, `stop`, `restart`: by the user's service manager where it has our units, or without."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import typer
+
+from broker.ctl import launch, systemd, wire
+from broker.ctl.outcome import Trouble
+from broker.host.clock import SystemClock
+
+STOP_LIMIT_S = 15.0
+"""Longer than brokerd gives the answers that are under way (10 s)."""
+
+LOOK_LIMIT_S = 5.0
+
+PROC = Path("/proc")
+"""Not there on macOS, where ps(1) tells the same."""
+
+LOG_NAME = "brokerd.log"
+
+
+def start() -> None:
+    """Start the broker, and wait until it answers."""
+    socket = launch.socket_path()
+    if systemd.has_units():
+        _by_systemd("reset-failed", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
+        _by_systemd("start", systemd.SOCKET_UNIT)
+        launch.wait_until_it_answers(None, None, socket)
+    elif launch.answers(socket):
+        typer.echo(f"token-broker is running already (process {_pid()})")
+        return
+    else:
+        _start_detached(Path(socket))
+    typer.echo(f"token-broker is running (process {_pid()})")
+
+
+def stop() -> None:
+    """Stop the broker.
+
+    Answers under way are finished first. The tokens are gone with it: they live in its memory only.
+    """
+    socket = launch.socket_path()
+    managed = systemd.has_units()
+    if managed:
+        _by_systemd("stop", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
+    if launch.answers(socket):
+        _end(_pid())
+    elif not managed:
+        typer.echo("token-broker was not running")
+        return
+    typer.echo("token-broker is stopped")
+
+
+def restart() -> None:
+    """Stop the broker and start it again."""
+    socket = launch.socket_path()
+    if systemd.has_units():
+        _by_systemd("reset-failed", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
+        _by_systemd("start", systemd.SOCKET_UNIT)
+        _by_systemd("restart", systemd.SERVICE_UNIT)  # the socket stays: no look-up is lost
+        launch.wait_until_it_answers(None, None, socket)
+    else:
+        if launch.answers(socket):
+            _end(_pid())
+        _start_detached(Path(socket))
+    typer.echo(f"token-broker is running (process {_pid()})")
+
+
+def _by_systemd(*arguments: str) -> None:
+    complaint = systemd.systemctl(*arguments)
+    if complaint is not None:
+        raise Trouble(complaint, hint=f"systemctl --user status {systemd.SERVICE_UNIT}")
+
+
+def _start_detached(socket: Path) -> None:
+    """Start a brokerd that outlives us and ends only when it is told to."""
+    with contextlib.suppress(OSError):  # brokerd says what is wrong with the place, and what repairs it
+        socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = socket.with_name(LOG_NAME)
+    try:
+        child = launch.launch((), log)
+    except OSError as error:
+        raise Trouble(f"{socket.parent} cannot be used: {str(error.strerror).lower()}") from None
+    launch.wait_until_it_answers(child, log, str(socket))
+
+
+def _pid() -> int:
+    return int(wire.read("/v1/status")["pid"])
+
+
+def _end(pid: int) -> None:
+    """Ask the process to end, once it is sure that it is a brokerd of ours, and wait until it has."""
+    if not _is_brokerd(pid):
+        # Seen from another PID namespace (a container's socket) the number is somebody else's.
+        raise Trouble(
+            f"process {pid}, which the broker says it is, is no brokerd here: stop it where it runs"
+        )
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except OSError as error:
+        raise Trouble(f"process {pid} cannot be stopped: {str(error.strerror).lower()}") from None
+    clock = SystemClock()
+    limit = clock.now().after(STOP_LIMIT_S)
+    while _is_brokerd(pid):
+        if limit.reached(clock.now()):
+            raise Trouble(f"process {pid} did not end within {STOP_LIMIT_S:.0f} s", hint=f"kill -9 {pid}")
+        clock.pause(launch.LOOK_EVERY_S)
+
+
+def _is_brokerd(pid: int) -> bool:
+    """True while the process runs and was started as a brokerd; one that has ended has no words any more."""
+    words = _command_line(pid).split()
+    return any(Path(word).name == "brokerd" or word == "broker.daemon" for word in words)
+
+
+def _command_line(pid: int) -> str:
+    """How the process was started, or nothing where it is not there or not ours to see."""
+    if PROC.is_dir():
+        with contextlib.suppress(OSError):
+            return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return ""
+    ps = ["ps", "-o", "command=", "-p", str(pid)]
+    return subprocess.run(ps, capture_output=True, text=True, check=False, timeout=LOOK_LIMIT_S).stdout

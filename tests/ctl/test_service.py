@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ctl.sightings import broker as seen
+from tests.ctl.stand_in import StandInBroker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.ctl.conftest import Ended
+
+    Brokerctl = Callable[..., Ended]
+
+BROKERCTL = Path(sys.executable).parent / "brokerctl"
+PATIENCE_S = 30
+
+
+def installed(*words: str) -> Ended:
+    """Run the installed command, as `start` must be: what it starts outlives it."""
+    from tests.ctl.conftest import Ended  # noqa: PLC0415 - a type for everybody else here
+
+    done = subprocess.run(
+        [BROKERCTL, *words], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def stopped_afterwards() -> Iterator[None]:
+    """No broker outlives the test that started it."""
+    yield
+    installed("stop")
+
+
+@pytest.mark.usefixtures("stopped_afterwards")
+def test_broker_starts_answers_and_stops(socket: Path) -> None:
+    started, short, again = installed("start"), installed("status", "--short"), installed("start")
+    stopped, status = installed("stop"), installed("status")
+
+    assert (started.exit_code, started.stderr) == (0, "")
+    assert short.stdout == "feeds 0/0\n"
+    assert "is running already (process" in again.stdout
+    assert stopped.stdout == "token-broker is stopped\n"
+    assert status.exit_code == 3
+    assert not socket.exists()
+
+
+@pytest.mark.usefixtures("stopped_afterwards")
+def test_restart_is_another_process() -> None:
+    first, second = installed("start").stdout, installed("restart").stdout
+
+    assert first.startswith("token-broker is running (process ")
+    assert second.startswith("token-broker is running (process ")
+    assert first != second
+
+
+@pytest.mark.usefixtures("stopped_afterwards")
+def test_broker_that_does_not_run_is_started_by_restart() -> None:
+    assert installed("restart").exit_code == 0
+
+
+@pytest.mark.usefixtures("stopped_afterwards")
+def test_log_of_a_detached_broker_is_its_owners_alone(socket: Path) -> None:
+    installed("start")
+
+    assert stat.S_IMODE((socket.parent / "brokerd.log").stat().st_mode) == 0o600
+
+
+def test_stopping_what_does_not_run_is_fine(brokerctl: Brokerctl) -> None:
+    ended = brokerctl("stop")
+
+    assert (ended.exit_code, ended.stdout) == (0, "token-broker was not running\n")
+
+
+def test_broker_that_cannot_start_says_why(socket: Path) -> None:
+    socket.parent.mkdir(mode=0o700)
+    (socket.parent / "broker.lock").mkdir()
+
+    ended = installed("start")
+
+    assert ended.exit_code == 1
+    assert ended.stderr.startswith("token-broker: brokerd did not start: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_place_that_others_can_enter_is_refused_with_its_repair(brokerctl: Brokerctl, socket: Path) -> None:
+    socket.parent.mkdir(mode=0o755)
+
+    ended = brokerctl("start")
+
+    assert ended.exit_code == 1
+    assert ended.stderr.endswith(f"run: chmod 700 {socket.parent}\n")
+
+
+def test_only_a_brokerd_is_ever_signalled(brokerctl: Brokerctl, broker: StandInBroker) -> None:
+    bystander = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    )
+    broker.answers |= {
+        "GET /v1/health": (200, {}),
+        "GET /v1/status": (200, seen(pid=bystander.pid)),
+    }
+
+    ended = brokerctl("stop")
+
+    assert ended.exit_code == 1
+    assert "is no brokerd here" in ended.stderr
+    assert bystander.poll() is None
+    bystander.communicate(b"")
+    assert bystander.returncode == 0
+
+
+class Systemctl:
+    """A systemctl that knows our units, and does nothing but take notes; one of its verbs may fail."""
+
+    def __init__(self, directory: Path, *, fails: str = "") -> None:
+        directory.mkdir()
+        self._notes = directory / "notes"
+        program = directory / "systemctl"
+        program.write_text(
+            "#!/bin/sh\n"
+            f'echo "$*" >>{self._notes}\n'
+            f'case "$2" in show) echo loaded;; "{fails}") echo "Unit is masked." >&2; exit 1;; esac\n'
+        )
+        program.chmod(0o755)
+
+    @property
+    def told(self) -> list[str]:
+        """What it was told to do, without the questions."""
+        return [line for line in self._notes.read_text().splitlines() if " show " not in line]
+
+
+@pytest.fixture
+def systemctl(room: Path, monkeypatch: pytest.MonkeyPatch) -> Systemctl:
+    """The user's service manager has our units."""
+    monkeypatch.setenv("PATH", f"{room}/systemd:{os.environ['PATH']}")
+    return Systemctl(room / "systemd")
+
+
+def serving(broker: StandInBroker) -> None:
+    broker.answers |= {"GET /v1/health": (200, {}), "GET /v1/status": (200, seen())}
+
+
+def test_start_goes_by_the_service_manager_and_clears_what_failed(
+    brokerctl: Brokerctl, broker: StandInBroker, systemctl: Systemctl
+) -> None:
+    serving(broker)
+
+    ended = brokerctl("start")
+
+    assert ended.stdout == "token-broker is running (process 4242)\n"
+    assert systemctl.told == [
+        "--user reset-failed token-broker.socket token-broker.service",
+        "--user start token-broker.socket",
+    ]
+
+
+def test_restart_by_the_service_manager_leaves_the_socket_alone(
+    brokerctl: Brokerctl, broker: StandInBroker, systemctl: Systemctl
+) -> None:
+    serving(broker)
+
+    brokerctl("restart")
+
+    assert systemctl.told[-1] == "--user restart token-broker.service"
+    assert not any("stop" in words for words in systemctl.told)
+
+
+def test_stop_by_the_service_manager_stops_socket_and_service(
+    brokerctl: Brokerctl, systemctl: Systemctl
+) -> None:
+    ended = brokerctl("stop")
+
+    assert ended.stdout == "token-broker is stopped\n"
+    assert systemctl.told == ["--user stop token-broker.socket token-broker.service"]
+
+
+def test_service_manager_that_fails_is_quoted(
+    brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{room}/systemd:{os.environ['PATH']}")
+    Systemctl(room / "systemd", fails="start")
+
+    ended = brokerctl("start")
+
+    assert ended.exit_code == 1
+    assert (
+        ended.stderr == "token-broker: Unit is masked.; run: systemctl --user status token-broker.service\n"
+    )
+
+
+@pytest.mark.usefixtures("systemctl")
+def test_status_of_a_stopped_unit_says_how_to_start_it(brokerctl: Brokerctl) -> None:
+    ended = brokerctl("status")
+
+    assert ended.exit_code == 3
+    assert ended.stderr == "token-broker is not running; run: systemctl --user start token-broker.socket\n"
+
+
+def test_killed_broker_leaves_nothing_that_stops_the_next(stopped_afterwards: None, socket: Path) -> None:  # noqa: ARG001
+    started = installed("start")
+    pid = int(started.stdout.rpartition(" ")[2].rstrip(")\n"))
+    os.kill(pid, signal.SIGKILL)
+
+    again = installed("restart")
+
+    assert again.exit_code == 0, again.stderr
+    assert socket.exists()
