@@ -30,12 +30,13 @@ from broker.host.notify import Notifier
 from broker.host.paths import config_paths
 from broker.host.peer import Server
 from broker.host.place import Place
+from broker.providers.azure.provider import AzureProvider
 from broker.providers.basic import BasicProvider
 from broker.providers.command import CommandProvider
 from broker.providers.protocol import ProviderClass
 from broker.service import Service
 
-PROVIDERS: tuple[ProviderClass, ...] = (BasicProvider, CommandProvider)
+PROVIDERS: tuple[ProviderClass, ...] = (AzureProvider, BasicProvider, CommandProvider)
 """Every provider there is; a new one is a file and its name here."""
 
 DRAIN_S = 10
