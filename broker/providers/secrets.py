@@ -123,7 +123,7 @@ async def read(source: SecretSource, *, host: str, username: str | None, environ
         case EnvSecret(name):
             return _usable(_from_env(name, environ), f"the variable {name}")
         case FileSecret(path):
-            text = await asyncio.to_thread(_from_file, expand(path, environ))
+            text = await asyncio.to_thread(read_file, expand(path, environ))
             return _usable(text, path)
         case KeyringSecret(service, own):
             person, text = await keyring_store.read_login(service, own or username)
@@ -145,6 +145,36 @@ def marks(source: SecretSource, environ: Mapping[str, str]) -> Hashable:
             return file_mark(netrc_path(environ))
         case KeyringSecret() | CommandSecret():
             return None
+
+
+def read_file(path: Path, *, private: bool = True) -> str:
+    """The file's text without blanks at its ends, most often a final newline; blocks.
+
+    Raises SignInNeeded when there is no such file, Refused when it cannot be used; `private` refuses one that
+    every user of the machine may read.
+    """
+    try:
+        seen = path.stat()
+        if not stat.S_ISREG(seen.st_mode):
+            raise Refused(f"{path} is not a file")
+        if seen.st_size > FILE_BYTES_MAX:
+            raise Refused(f"{path} is longer than {FILE_BYTES_MAX:,} bytes")
+        if (
+            private
+            and seen.st_mode & (stat.S_IROTH | stat.S_IWOTH)
+            and not any(folder in path.parents for folder in CONTAINER_SECRETS)
+        ):
+            raise Refused(
+                f"every user of this machine may read {path}", hint=f"chmod 600 {shlex.quote(str(path))}"
+            )
+        with path.open("rb") as opened:
+            return opened.read(FILE_BYTES_MAX).decode().strip()
+    except FileNotFoundError:
+        raise SignInNeeded(f"{path} does not exist") from None
+    except UnicodeDecodeError:
+        raise Refused(f"{path} is not text") from None
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from None
 
 
 def file_mark(path: Path) -> Hashable:
@@ -185,32 +215,8 @@ def _from_env(name: str, environ: Mapping[str, str]) -> str:
     return text
 
 
-def _from_file(path: Path) -> str:
-    """The file's text without blanks at its ends, most often a final newline."""
-    try:
-        seen = path.stat()
-        if not stat.S_ISREG(seen.st_mode):
-            raise Refused(f"{path} is not a file")
-        if seen.st_size > FILE_BYTES_MAX:
-            raise Refused(f"{path} is longer than {FILE_BYTES_MAX:,} bytes")
-        if seen.st_mode & (stat.S_IROTH | stat.S_IWOTH) and not any(
-            folder in path.parents for folder in CONTAINER_SECRETS
-        ):
-            raise Refused(
-                f"every user of this machine may read {path}", hint=f"chmod 600 {shlex.quote(str(path))}"
-            )
-        with path.open("rb") as opened:
-            return opened.read(FILE_BYTES_MAX).decode().strip()
-    except FileNotFoundError:
-        raise SignInNeeded(f"{path} does not exist") from None
-    except UnicodeDecodeError:
-        raise Refused(f"{path} is not text") from None
-    except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}") from None
-
-
 def _from_netrc(path: Path, host: str, username: str | None) -> Found:
-    _from_file(path)  # the same rules for its place, size and mode
+    read_file(path)  # the same rules for its place, size and mode
     try:
         login = netrc.netrc(str(path)).authenticators(host)
     except netrc.NetrcParseError as error:

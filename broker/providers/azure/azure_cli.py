@@ -1,0 +1,108 @@
+"""`azure-cli`: the person's own sign-in with `az`, asked for a token at each renewal."""
+
+import json
+from collections.abc import Hashable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from broker.core.credential import Secret
+from broker.core.failures import Unavailable
+from broker.host.process import NotFound, TimedOut, TooMuchOutput, find, run
+from broker.providers.azure.az_complaints import failure_of
+from broker.providers.azure.challenge import ORGANISATIONS
+from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
+from broker.providers.jwt import earliest, expiry_of, from_epoch
+from broker.providers.secrets import expand, file_mark
+
+AZ_LIMIT_S = 20.0
+"""az was seen to take 13 s (azure-cli#20404); a look-up waits 30 s and needs the rest for two requests."""
+
+AZ_OUTPUT_BYTES = 262144
+"""A token is 2 to 4 kB; stderr may hold the warnings of several extensions."""
+
+QUIET = {
+    "AZURE_CORE_NO_COLOR": "true",
+    "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
+    "AZURE_CORE_COLLECT_TELEMETRY": "0",  # it would start a process that outlives az
+}
+
+_ABSENT = "az is not on the broker's PATH"
+
+
+class AzureCli:
+    """Runs `az account get-access-token`. `environ` is the child's, `AZURE_CONFIG_DIR` and PATH included."""
+
+    name: ClassVar[str] = "azure-cli"
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._seen: Hashable = None
+        self._signed: Hashable = None
+
+    def missing(self) -> str | None:
+        """That there is no az."""
+        return None if find("az", self._environ.get("PATH", "")) else _ABSENT
+
+    async def bearer(self, tenant: str) -> Bearer | Skipped:
+        """Ask az. Raises the failure that its complaint stands for, Unavailable when it hangs or babbles.
+
+        For ORGANISATIONS the default account's own tenant is asked: az takes no name for personal accounts.
+        """
+        chosen = () if tenant == ORGANISATIONS else ("--tenant", tenant)
+        argv = ("az", "account", "get-access-token", "--resource", RESOURCE, *chosen, "--output", "json")
+        self.marks()
+        try:
+            finished = await run(
+                argv, env={**self._environ, **QUIET}, limit_s=AZ_LIMIT_S, output_bytes=AZ_OUTPUT_BYTES
+            )
+        except NotFound:
+            return Skipped(self.name, _ABSENT)
+        except TimedOut:
+            raise Unavailable(f"az did not answer within {AZ_LIMIT_S:.0f} s and was stopped") from None
+        except TooMuchOutput:
+            raise Unavailable("az printed far more than a token and was stopped") from None
+        finally:
+            self._seen = file_mark(self._profile)
+        if finished.code != 0:
+            raise failure_of(finished.stderr.decode(errors="replace"), finished.code, tenant)
+        return read_answer(finished.stdout)
+
+    def marks(self) -> Hashable:
+        """The account list's file as somebody else than our own calls last wrote it.
+
+        Not what it says: a new sign-in of the same account says the same. And not by our own calls: az may
+        write it again at any call, which must not make another organisation's slot due.
+        """
+        seen = file_mark(self._profile)
+        if seen != self._seen:
+            self._seen = self._signed = seen
+        return self._signed
+
+    @property
+    def _profile(self) -> Path:
+        folder = self._environ.get("AZURE_CONFIG_DIR") or "~/.azure"
+        return expand(folder, self._environ) / "azureProfile.json"
+
+
+def read_answer(stdout: bytes) -> Bearer:
+    """The bearer in az's JSON. Raises Unavailable for output without one.
+
+    Its end is the earliest of the token's `exp` and `expires_on`; `expiresOn`, the local time without a zone
+    that az before 2.54 printed alone, counts only when neither is there: it is wrong for an hour a year.
+    """
+    try:
+        answer = json.loads(stdout)
+        token = Secret(answer["accessToken"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Unavailable("az printed something else than a token") from None
+    told = earliest(from_epoch(answer.get("expires_on")), expiry_of(token.reveal()))
+    return entra_bearer(token, AzureCli.name, told or _local(answer.get("expiresOn")))
+
+
+def _local(text: object) -> datetime | None:
+    """A local time without a zone, `YYYY-MM-DD HH:MM:SS.ffffff`, in UTC."""
+    try:
+        return datetime.fromisoformat(text if isinstance(text, str) else "").astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
