@@ -73,9 +73,10 @@ class Slow(Greeter):
 class Serving:
     """A running server and the way to it."""
 
-    def __init__(self, path: Path, server: Server) -> None:
+    def __init__(self, path: Path, server: Server, ended: asyncio.Task[None]) -> None:
         self.path = path
         self.server = server
+        self.ended = ended
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_unix_connection(self.path)
@@ -104,7 +105,7 @@ async def serving(
     ended = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(PATIENCE_S):
-            yield Serving(listener.path, server)
+            yield Serving(listener.path, server, ended)
             server.stop()
             await ended
     finally:

@@ -13,9 +13,9 @@ STRANGER = 64321
 two_users = pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user, which only root can become")
 
 
-def start_as(uid: int, program: str, *arguments: str) -> subprocess.Popen[str]:
+def start_as(uid: int, program: str, *arguments: str, stdin: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """A Python program that this user runs, with pipes; it may import the standard library only."""
-    return _start([python_for(uid), "-I", "-c", program, *arguments], uid)
+    return _start([python_for(uid), "-I", "-c", program, *arguments], uid, stdin)
 
 
 def run_as(uid: int, program: str, *arguments: str) -> str:
@@ -40,11 +40,11 @@ def python_for(uid: int) -> str:
     pytest.skip(f"no Python that uid {uid} can run")
 
 
-def _start(argv: Sequence[str], uid: int) -> subprocess.Popen[str]:
+def _start(argv: Sequence[str], uid: int, stdin: int = subprocess.PIPE) -> subprocess.Popen[str]:
     other = uid if uid != os.geteuid() else None
     return subprocess.Popen(
         argv,
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
