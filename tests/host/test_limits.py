@@ -1,0 +1,40 @@
+import subprocess
+import sys
+
+import pytest
+
+from broker.host.limits import CONNECTIONS_MAX, FDS_ENOUGH, FDS_KEPT, Limits
+
+RAISE = """
+import resource, sys
+from broker.host.limits import raise_fd_limit
+soft, hard = int(sys.argv[1]), int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+print(raise_fd_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.parametrize(
+    ("fds", "connections"),
+    [
+        (2, 1),
+        (64, 32),
+        (128, 64),
+        (256, 256 - FDS_KEPT),
+        (CONNECTIONS_MAX + FDS_KEPT, CONNECTIONS_MAX),
+        (1_000_000, CONNECTIONS_MAX),
+    ],
+)
+def test_connections_leave_descriptors_for_the_rest(fds: int, connections: int) -> None:
+    assert Limits.for_fds(fds).connections == connections
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "then"), [(100, 200, 200), (200, 200, 200), (100, FDS_ENOUGH + 1, FDS_ENOUGH)]
+)
+def test_the_limit_of_open_files_is_raised_as_far_as_is_useful(soft: int, hard: int, then: int) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", RAISE, str(soft), str(hard)], capture_output=True, text=True, check=True
+    )
+
+    assert run.stdout.split() == [str(then), str(then), str(hard)]

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from broker.host.paths import SITE, config_paths
+
+HOME = Path("/home/ann")
+
+
+@pytest.mark.parametrize(
+    ("option", "environ", "user"),
+    [
+        (None, {}, "/home/ann/.config/token-broker/config.toml"),
+        (None, {"XDG_CONFIG_HOME": ""}, "/home/ann/.config/token-broker/config.toml"),
+        (None, {"XDG_CONFIG_HOME": "relative"}, "/home/ann/.config/token-broker/config.toml"),
+        (None, {"XDG_CONFIG_HOME": "/x"}, "/x/token-broker/config.toml"),
+        (None, {"XDG_CONFIG_HOME": "/x", "TOKEN_BROKER_CONFIG": ""}, "/x/token-broker/config.toml"),
+        (None, {"XDG_CONFIG_HOME": "/x", "TOKEN_BROKER_CONFIG": "/y/c.toml"}, "/y/c.toml"),
+        ("/z/c.toml", {"XDG_CONFIG_HOME": "/x", "TOKEN_BROKER_CONFIG": "/y/c.toml"}, "/z/c.toml"),
+    ],
+)
+def test_the_configuration_is_where_it_was_named(
+    option: str | None, environ: dict[str, str], user: str
+) -> None:
+    paths = config_paths(option, environ, HOME)
+
+    assert paths.user == Path(user)
+    assert paths.env == Path(user).parent / "env.toml"
+    assert paths.site == SITE
+
+
+def test_a_named_path_stays_when_the_working_directory_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    paths = config_paths("mine.toml", {}, HOME)
+
+    assert paths.user == tmp_path / "mine.toml"
