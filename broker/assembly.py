@@ -63,6 +63,7 @@ def _feed(configured: FeedConfig, provider: Provider) -> Feed:
         scope=settings.default_scope,
         username=provider.username(settings),
         verify=configured.verify,
+        place=configured.place,
         settings=settings,
     )
 

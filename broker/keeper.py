@@ -143,16 +143,31 @@ class Keeper:
 
     # Orders
 
-    async def refresh(self, feed: Feed) -> None:
+    async def refresh(self, match: Match) -> Credential:
         """Fetch a new credential now and wait for it; raises NotObtained when that fails."""
         now = self.clock.now()
-        entry = self.entries.of(Match(feed, feed.key(), "refresh"), now)
+        entry = self.entries.of(match, now)
         entry.used = now
         flight = self._start(entry)
         await asyncio.wait({flight})
         failure = None if flight.cancelled() else flight.result()
         if failure is not None:
             raise failure
+        credential = entry.slot.live(self.clock.now())
+        if credential is None:
+            raise Unavailable(f"the credential for {match.key.realm} was dropped meanwhile")
+        return credential
+
+    async def verdict(self, match: Match) -> Verdict:
+        """What the feed says to the credential that is held for it, asked now."""
+        entry = self.entries.of(match, self.clock.now())
+        await asyncio.wait({self._try(entry, match.feed)})
+        trial = entry.trials.get(match.feed.name)
+        return Verdict.UNKNOWN if trial is None else trial.verdict
+
+    def is_flying(self, match: Match) -> bool:
+        """True while a renewal of the match's credential is under way."""
+        return self.entries.of(match, self.clock.now()).flight is not None
 
     def forget(self, feed: Feed) -> None:
         """Drop every credential of the feed, in all scopes; the next question fetches anew."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
+from broker.core.narration import tell
 from broker.core.trials import Verdict
 from broker.providers.protocol import Settings
 from tests.fake_clock import FakeClock
@@ -49,6 +50,7 @@ class Issuer:
             raise self.defect
         if self.failure is not None:
             raise self.failure
+        tell("signed in", "fake", good=True)
         ends = None if self.life_s is None else self.clock.now().wall + timedelta(seconds=self.life_s)
         return Credential("VssSessionToken", Secret(f"token-{number}"), ends, "fake")
 

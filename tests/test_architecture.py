@@ -17,15 +17,17 @@ ROOT = Path(__file__).parent.parent
 BROKER = ROOT / "broker"
 
 PURE_STDLIB = {
-    "bisect",
-    "collections",
-    "dataclasses",
-    "datetime",
-    "difflib",
-    "enum",
-    "ipaddress",
-    "re",
-    "typing",
+    *(
+        "collections",
+        "contextlib",
+        "contextvars",
+        "dataclasses",
+        "datetime",
+        "enum",
+        "ipaddress",
+        "re",
+        "typing",
+    ),
 }
 """Standard library modules that touch nothing: all that decisions may use."""
 

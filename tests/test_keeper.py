@@ -357,7 +357,7 @@ async def test_forget_ends_the_flight_under_way_and_those_who_wait_are_told(
 async def test_refresh_replaces_a_fresh_token(make: Make) -> None:
     keeper = make(CORP, runs=True)
     await settle()
-    await keeper.refresh(CORP)
+    await keeper.refresh(Match(CORP, CORP.key(), "test"))
 
     assert await answered(ask(keeper, CORP)) == "token-2"
 
@@ -367,7 +367,7 @@ async def test_refresh_says_why_it_failed(make: Make, issuer: Issuer) -> None:
     issuer.failure = Refused("bad secret")
 
     with pytest.raises(Refused, match="bad secret"):
-        await keeper.refresh(CORP)
+        await keeper.refresh(Match(CORP, CORP.key(), "test"))
 
 
 async def test_a_publish_question_has_a_slot_of_its_own(make: Make, issuer: Issuer) -> None:

@@ -6,7 +6,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker.api import lookups, orders, watching
+from broker.api import explaining, lookups, orders, watching
 from broker.api.office import Office
 from broker.api.problems import problem
 from broker.core.failures import BadRequest, Failure, NotAllowed
@@ -28,7 +28,7 @@ def create_app(office: Office) -> FastAPI:
         redoc_url=None,
     )
     app.state.office = office
-    for router in (lookups.router, watching.router, orders.router):
+    for router in (lookups.router, watching.router, orders.router, explaining.router):
         app.include_router(router)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _not_found)

@@ -36,7 +36,7 @@ async def credential(
     feed, service, outcome, answer = None, None, Outcome.HIT, None
     try:
         service = parse_service(url)
-        match = _match(office, service, username)
+        match = matched(office, service, username)
         feed = match.feed.name
         found = keeper.held(match)
         if found is None:
@@ -61,7 +61,7 @@ async def credential(
 async def match(request: Request, url: UrlQuery, username: UsernameQuery = None) -> Response:
     """Which feed and realm a URL belongs to, and why, without fetching anything."""
     try:
-        found = _match(office_of(request), parse_service(url), username)
+        found = matched(office_of(request), parse_service(url), username)
     except Failure as failure:
         return problem(request, failure)
     return JSONResponse(
@@ -75,21 +75,6 @@ async def match(request: Request, url: UrlQuery, username: UsernameQuery = None)
             "why": found.why,
         }
     )
-
-
-def _match(office: Office, service: Service, username: str | None) -> Match:
-    if office.fault is not None:
-        if isinstance(service, Host) and "." not in service.host and service.port is None:
-            raise NoFeed("this is no address of a feed")  # pdm and poetry ask for plain words, too
-        raise office.fault
-    found = office.keeper.entries.find(service, username)
-    match found:
-        case NoMatch(why=why):
-            raise NoFeed(why)
-        case Ambiguous(feeds=feeds):
-            names = ", ".join(feed.name for feed in feeds)
-            raise AmbiguousHost(f"feeds {names} share this host with different credentials: ask with a URL")
-    return found
 
 
 def _answer(request: Request, feed: str, found: Credential, username: str | None) -> Response:
@@ -115,3 +100,19 @@ def _shown(service: Service | None) -> str:
         case Host(host=host, port=port):
             return host if port is None else f"{host}:{port}"
     return str(service)
+
+
+def matched(office: Office, service: Service, username: str | None) -> Match:
+    """The feed that answers; raises why none does, or that there is no usable configuration."""
+    if office.fault is not None:
+        if isinstance(service, Host) and "." not in service.host and service.port is None:
+            raise NoFeed("this is no address of a feed")  # pdm and poetry ask for plain words, too
+        raise office.fault
+    found = office.keeper.entries.find(service, username)
+    match found:
+        case NoMatch(why=why):
+            raise NoFeed(why)
+        case Ambiguous(feeds=feeds):
+            names = ", ".join(feed.name for feed in feeds)
+            raise AmbiguousHost(f"feeds {names} share this host with different credentials: ask with a URL")
+    return found

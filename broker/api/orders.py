@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse, Response
 from broker.api.office import Office, feed_status_of, office_of
 from broker.api.problems import problem
 from broker.core.failures import BadConfiguration, NoFeed, NotObtained
-from broker.core.feeds import Feed
+from broker.core.feeds import Feed, Match
 from broker.core.status import to_json
 
 UNPROCESSABLE = 422
@@ -20,7 +20,7 @@ async def refresh(request: Request, name: str) -> Response:
     office = office_of(request)
     try:
         feed = _feed(office, name)
-        await office.keeper.refresh(feed)
+        await office.keeper.refresh(Match(feed, feed.key(), "named"))
     except NoFeed as failure:
         return problem(request, failure)
     except NotObtained as failure:

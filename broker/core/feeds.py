@@ -43,7 +43,8 @@ class Feed:
     """A place that package clients ask about, and whose credential it takes.
 
     `prefixes`: the configured URL first, then every other spelling it answers to. `username`: the only one
-    that this feed answers, or None where the server ignores it. `settings` are the provider's own.
+    that this feed answers, or None where the server ignores it. `place` is the line that configures it,
+    `settings` are the provider's own.
     `configured` is false for a feed learned from a question about a host that names its provider.
     """
 
@@ -56,6 +57,7 @@ class Feed:
     username: str | None = None
     configured: bool = True
     verify: bool = True
+    place: str | None = field(default=None, compare=False)
     settings: object = field(default=None, compare=False)
 
     @property

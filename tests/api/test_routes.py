@@ -12,7 +12,7 @@ import pytest
 from broker.api.app import create_app
 from broker.api.office import About
 from broker.core.failures import BadConfiguration, NoSource, NotObtained, Refused, SignInNeeded, Unavailable
-from broker.core.feeds import Feed, FeedTable, Realm, Recognised
+from broker.core.feeds import Feed, FeedTable, Match, Realm, Recognised
 from broker.core.urls import parse_url
 from broker.keeper import Keeper, Policies
 from broker.ledger import Ledger
@@ -251,8 +251,8 @@ STATUS_KEYS = [
 ]  # fmt: skip
 FEED_KEYS = [
     "name", "provider", "realm", "urls", "configured", "usable", "state", "since", "source", "account",
-    "tenant", "scope", "username", "obtained_at", "expires_at", "refresh_at", "ttl_s", "left_s", "lookups", "fetches",
-    "last_used_at", "error", "hint",
+    "tenant", "scope", "username", "obtained_at", "expires_at", "refresh_at", "ttl_s", "left_s",
+    "lookups", "fetches", "last_used_at", "error", "hint",
 ]  # fmt: skip
 
 
@@ -393,7 +393,7 @@ async def test_events_tell_each_change_of_state_until_the_daemon_ends(
     assert await anext(stream) == ": listening\n\n"
     issuer.failure = Refused("bad secret")
     with pytest.raises(Refused):
-        await household.keeper.refresh(CORP)
+        await household.keeper.refresh(Match(CORP, CORP.key(), "test"))
     first = await anext(stream)
     household.ending.set()
     rest = [piece async for piece in stream]
@@ -421,3 +421,39 @@ async def test_an_expired_token_is_never_answered(
     clock.suspend(timedelta(hours=1).total_seconds())
 
     assert (await credential(client)).status_code == 503
+
+
+async def told(client: httpx.AsyncClient, url: str) -> list[tuple[str, str, bool | None]]:
+    response = await client.post("/v1/explain", params={"url": url})
+    return [tuple(json.loads(each).values()) for each in response.text.splitlines()]
+
+
+async def test_explain_walks_a_look_up_to_its_answer(client: httpx.AsyncClient) -> None:
+    steps = await told(client, str(TOOLS.url))
+
+    assert [step for step, _, _ in steps] == ["feed", "realm", "signed in", "answer", "verified"]
+    assert steps[1] == ("realm", "fake:acme, shared with corp", None)
+    assert steps[2] == ("signed in", "fake", True)
+    assert steps[3] == (
+        "answer", "VssSessionToken and 7 characters, ends 04:04 UTC, replaced at 03:54 UTC", True,
+    )  # fmt: skip
+    assert steps[4] == ("verified", "the feed takes it", True)
+
+
+async def test_explain_ends_with_what_failed_and_what_to_type(
+    client: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    issuer.failure = SignInNeeded("the sign-in has expired", hint="az login")
+    steps = await told(client, str(CORP.url))
+
+    assert steps[-2:] == [("failed", "the sign-in has expired", False), ("hint", "az login", None)]
+
+
+async def test_explain_says_that_a_service_is_no_feed(client: httpx.AsyncClient) -> None:
+    assert await told(client, "https://nobody.example/") == [("failed", "no feed has this address", False)]
+
+
+async def test_explain_shows_no_secret(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/explain", params={"url": str(CORP.url)})
+
+    assert "token-1" not in response.text

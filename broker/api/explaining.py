@@ -1,0 +1,86 @@
+"""The route that walks a look-up aloud: each step as a JSON line, as soon as it was taken."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import UTC
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+
+from broker.api.lookups import UrlQuery, UsernameQuery, matched
+from broker.api.office import Office, office_of
+from broker.core.credential import Credential
+from broker.core.failures import Failure
+from broker.core.feeds import Match
+from broker.core.narration import Step, heard_by, tell
+from broker.core.refresh import Held
+from broker.core.trials import Verdict
+from broker.core.urls import parse_service
+
+router = APIRouter()
+
+WORDS = {
+    Verdict.ACCEPTED: ("the feed takes it", True),
+    Verdict.UNAUTHORISED: ("the feed said 401: it does not take it", False),
+    Verdict.FORBIDDEN: ("the feed said 403: the right to read it is missing", False),
+    Verdict.UNKNOWN: ("the feed could not be asked, or said neither yes nor no", None),
+}
+
+
+@router.post("/v1/explain")
+async def explain(request: Request, url: UrlQuery, username: UsernameQuery = None) -> Response:
+    """Look a credential up anew and tell each step, the last one being the outcome. No secrets."""
+    walk = _told(office_of(request), url, username)
+    return StreamingResponse(walk, media_type="application/jsonl")
+
+
+async def _told(office: Office, url: str, username: str | None) -> AsyncIterator[str]:
+    steps: asyncio.Queue[Step | None] = asyncio.Queue()
+    with heard_by(steps.put_nowait):
+        walking = asyncio.create_task(_walk(office, url, username))
+    walking.add_done_callback(lambda _: steps.put_nowait(None))
+    try:
+        while (step := await steps.get()) is not None:
+            yield json.dumps(asdict(step)) + "\n"
+        walking.result()
+    finally:
+        walking.cancel()
+
+
+async def _walk(office: Office, url: str, username: str | None) -> None:
+    keeper = office.keeper
+    try:
+        match = matched(office, parse_service(url), username)
+        _tell_match(office, match)
+        if keeper.is_flying(match):
+            tell("renewal", "one is under way already: its steps are not told")
+        credential = await keeper.refresh(match)
+        held = keeper.entries.of(match, keeper.clock.now()).slot.held
+        tell("answer", _answer(credential, held), good=True)
+        text, good = WORDS[await keeper.verdict(match)] if match.feed.verify else ("verify is off", None)
+        tell("verified", text, good=good)
+    except Failure as failure:
+        tell("failed", failure.detail, good=False)
+        if failure.hint is not None:
+            tell("hint", failure.hint)
+
+
+def _tell_match(office: Office, match: Match) -> None:
+    feed = match.feed
+    place = feed.place or "learned from its address"
+    tell("feed", f"{feed.name} ({place}), {match.why}")
+    others = [
+        other.name for other in office.keeper.entries.feeds() if other.key() == feed.key() and other != feed
+    ]
+    shared = f", shared with {', '.join(others)}" if others else ""
+    scope = "" if match.key.scope == feed.scope else f", to {match.key.scope}"
+    tell("realm", f"{feed.realm}{shared}{scope}")
+
+
+def _answer(credential: Credential, held: Held | None) -> str:
+    answer = f"{credential.username} and {len(credential.secret.reveal()):,} characters"
+    if credential.expires_at is not None:
+        answer += f", ends {credential.expires_at.astimezone(UTC):%H:%M} UTC"
+    return answer if held is None else f"{answer}, replaced at {held.due.wall:%H:%M} UTC"
