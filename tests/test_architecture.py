@@ -17,17 +17,15 @@ ROOT = Path(__file__).parent.parent
 BROKER = ROOT / "broker"
 
 PURE_STDLIB = {
-    *(
-        "collections",
-        "contextlib",
-        "contextvars",
-        "dataclasses",
-        "datetime",
-        "enum",
-        "ipaddress",
-        "re",
-        "typing",
-    ),
+    "collections",
+    "contextlib",
+    "contextvars",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "ipaddress",
+    "re",
+    "typing",
 }
 """Standard library modules that touch nothing: all that decisions may use."""
 
