@@ -16,7 +16,7 @@ from pathlib import Path
 
 import token_broker_client
 
-from broker.api.app import create_app
+from broker.api.app import Front
 from broker.api.office import About
 from broker.caretaker import Caretaker, Ending
 from broker.core.duration import parse_duration
@@ -74,7 +74,7 @@ async def _serve(options: argparse.Namespace, place: Place) -> int:
         service = Service(about, files, clock=clock, environ=os.environ, classes=PROVIDERS)
         undo.push_async_callback(service.close)
         limits = Limits.for_fds(raise_fd_limit())
-        server = Server(create_app(service), [place.socket], limits=limits, drain_s=DRAIN_S, lifespan="off")
+        server = Server(Front(service), [place.socket], limits=limits, drain_s=DRAIN_S, lifespan="off")
         caretaker = Caretaker(
             service,
             place,

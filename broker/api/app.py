@@ -1,4 +1,6 @@
-"""The FastAPI app: its routes, and the guard that turns browsers and strangers' proxies away."""
+"""The API as the socket serves it: a front that guards and answers look-ups, and FastAPI for all the rest."""
+
+from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -8,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.api import explaining, lookups, orders, watching
 from broker.api.office import Office
-from broker.api.problems import problem
+from broker.api.problems import problem, wants_text
 from broker.core.failures import BadRequest, Failure, NotAllowed
 
 HOSTS = frozenset({b"broker", b"localhost"})
@@ -18,8 +20,34 @@ BROWSER_HEADERS = (b"origin", b"referer", b"x-forwarded-for")
 BROWSER_PREFIX = b"sec-fetch-"
 
 
+class Front:
+    """Turns browsers away, answers well-formed look-ups itself, and leaves the rest to FastAPI.
+
+    The direct way costs a look-up less than half of what FastAPI's routing, parsing and middleware do.
+    """
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._rest: ASGIApp = create_app(office)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            failure = _objection(scope["headers"])
+            if failure is not None:
+                await problem(failure, text=wants_text(scope["headers"]))(scope, receive, send)
+                return
+            if scope["path"] == "/v1/credential" and scope["method"] == "GET":
+                question = _question(scope["query_string"])
+                if question is not None:
+                    response = await lookups.answer(self._office, question, scope)
+                    await response(scope, receive, send)
+                    return
+        await self._rest(scope, receive, send)
+
+
 def create_app(office: Office) -> FastAPI:
-    """The app over one daemon."""
+    """Every route, with its OpenAPI page. Unguarded: the Front stands before it."""
     app = FastAPI(
         title="token-broker",
         version=office.about.version,
@@ -32,24 +60,20 @@ def create_app(office: Office) -> FastAPI:
         app.include_router(router)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _not_found)
-    app.add_middleware(Guard)
     return app
 
 
-class Guard:
-    """Refuses what no client of a Unix socket would send. Plain ASGI: it costs a look-up a microsecond."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 403 or 400 without it."""
-        if scope["type"] == "http":
-            failure = _objection(scope["headers"])
-            if failure is not None:
-                await problem(Request(scope), failure)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+def _question(query: bytes) -> lookups.Question | None:
+    """The look-up that a query string asks, or None for one whose faults FastAPI shall name."""
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace")
+    values = dict(pairs)
+    if len(values) != len(pairs) or "url" not in values or not values.keys() <= {"url", "username", "wait"}:
+        return None
+    try:
+        wait_s = float(values.get("wait", lookups.WAIT_DEFAULT_S))
+    except ValueError:
+        return None
+    return lookups.Question(values["url"], values.get("username"), wait_s) if wait_s >= 0 else None
 
 
 def _objection(headers: list[tuple[bytes, bytes]]) -> Failure | None:
@@ -58,9 +82,7 @@ def _objection(headers: list[tuple[bytes, bytes]]) -> Failure | None:
         return BadRequest("the Host header must be broker or localhost")
     for name, _ in headers:
         if name in BROWSER_HEADERS or name.startswith(BROWSER_PREFIX):
-            return NotAllowed(
-                f"requests with {name.decode('ascii', 'replace')} are refused: no browser may ask"
-            )
+            return NotAllowed(f"no browser may ask: requests with {name.decode('latin-1')} are refused")
     return None
 
 
@@ -69,7 +91,8 @@ async def _not_valid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
-    return problem(request, BadRequest(f"{first['loc'][-1]}: {str(first['msg']).lower()}"))
+    failure = BadRequest(f"{first['loc'][-1]}: {str(first['msg']).lower()}")
+    return problem(failure, text=wants_text(request.scope["headers"]))
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
@@ -77,4 +100,4 @@ async def _not_found(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     failure = BadRequest(f"{request.method} {request.url.path} is not a route", hint="brokerctl --help")
-    return problem(request, failure, status=error.status_code)
+    return problem(failure, text=wants_text(request.scope["headers"]), status=error.status_code)

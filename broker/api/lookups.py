@@ -1,9 +1,10 @@
 """The routes that answer package clients: which credential, and which feed a URL belongs to."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Scope
 
 from broker.api.office import Office, office_of, pid_of
 from broker.api.problems import problem, wants_text
@@ -30,31 +31,51 @@ async def credential(
     request: Request, url: UrlQuery, username: UsernameQuery = None, wait: WaitQuery = WAIT_DEFAULT_S
 ) -> Response:
     """The credential for a URL: JSON, or two lines (username, password) for `Accept: text/plain`."""
-    office = office_of(request)
-    keeper = office.keeper
+    return await answer(office_of(request), Question(url, username, wait), request.scope)
+
+
+class Question(NamedTuple):
+    """What a look-up asks; `wait_s` is how long the client can wait."""
+
+    url: str
+    username: str | None
+    wait_s: float
+
+
+async def answer(office: Office, question: Question, scope: Scope) -> Response:
+    """The response to a look-up, entered in the ledger."""
+    keeper, text = office.keeper, wants_text(scope["headers"])
     begun = keeper.clock.now()
-    feed, service, outcome, answer = None, None, Outcome.HIT, None
+    service: Service | None = None
+    match: Match | None = None
+    failure: Failure | None = None
+    outcome = Outcome.HIT
     try:
-        service = parse_service(url)
-        match = matched(office, service, username)
-        feed = match.feed.name
+        service = parse_service(question.url)
+        match = matched(office, service, question.username)
         found = keeper.held(match)
         if found is None:
             outcome = Outcome.WAIT
-            found = await keeper.credential_for(match, min(wait, WAIT_MAX_S))
-        answer = _answer(request, feed, found, username)
-        hint = None
-    except Failure as failure:
-        if isinstance(failure, NoSource) and not match.feed.configured:
+            found = await keeper.credential_for(match, min(question.wait_s, WAIT_MAX_S))
+        response = _answered(match.feed.name, found, question.username, text=text)
+    except Failure as raised:
+        failure = raised
+        if isinstance(failure, NoSource) and match is not None and not match.feed.configured:
             # Known by its address alone, and nobody here could sign in: not ours (CONTRACT section 3).
-            failure, feed = NoFeed(failure.detail, hint=failure.hint), None
-        outcome = Outcome.MISS if feed is None else Outcome.ERROR
-        hint = failure.hint
-        answer = problem(request, failure, feed=feed)
+            failure, match = NoFeed(failure.detail, hint=failure.hint), None
+        outcome = Outcome.MISS if match is None else Outcome.ERROR
+        response = problem(failure, text=text, feed=match.feed.name if match is not None else None)
     now = keeper.clock.now()
-    lookup = Lookup(now.wall, pid_of(request), _shown(service), feed, outcome.value, hint)
+    lookup = Lookup(
+        at=now.wall,
+        pid=pid_of(scope),
+        url=_shown(service),
+        feed=match.feed.name if match is not None else None,
+        outcome=outcome.value,
+        hint=failure.hint if failure is not None else None,
+    )
     office.ledger.record(lookup, outcome, begun, now)
-    return answer
+    return response
 
 
 @router.get("/v1/match")
@@ -63,7 +84,7 @@ async def match(request: Request, url: UrlQuery, username: UsernameQuery = None)
     try:
         found = matched(office_of(request), parse_service(url), username)
     except Failure as failure:
-        return problem(request, failure)
+        return problem(failure, text=wants_text(request.scope["headers"]))
     return JSONResponse(
         {
             "feed": found.feed.name,
@@ -77,10 +98,10 @@ async def match(request: Request, url: UrlQuery, username: UsernameQuery = None)
     )
 
 
-def _answer(request: Request, feed: str, found: Credential, username: str | None) -> Response:
+def _answered(feed: str, found: Credential, username: str | None, *, text: bool) -> Response:
     # pip asks twice when another username comes back than the one it named, so that one is echoed.
     name = username or found.username
-    if wants_text(request):
+    if text:
         return PlainTextResponse(f"{name}\n{found.secret.reveal()}\n")
     return JSONResponse(
         {

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fastapi import Request
+from starlette.types import Scope
 
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed
@@ -51,9 +52,9 @@ def office_of(request: Request) -> Office:
     return office
 
 
-def pid_of(request: Request) -> int | None:
+def pid_of(scope: Scope) -> int | None:
     """The peer's process id, for the list of recent look-ups only: nothing is decided by it."""
-    peer = request.scope.get("extensions", {}).get(PEER_EXTENSION)
+    peer = scope.get("extensions", {}).get(PEER_EXTENSION)
     return peer["pid"] if peer is not None else None
 
 

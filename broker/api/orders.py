@@ -22,9 +22,9 @@ async def refresh(request: Request, name: str) -> Response:
         feed = _feed(office, name)
         await office.keeper.refresh(Match(feed, feed.key(), "named"))
     except NoFeed as failure:
-        return problem(request, failure)
+        return problem(failure, text=False)
     except NotObtained as failure:
-        return problem(request, failure, feed=name)
+        return problem(failure, text=False, feed=name)
     return JSONResponse(to_json(feed_status_of(office, feed)))
 
 
@@ -35,7 +35,7 @@ async def forget(request: Request, name: str) -> Response:
     try:
         feed = _feed(office, name)
     except NoFeed as failure:
-        return problem(request, failure)
+        return problem(failure, text=False)
     office.keeper.forget(feed)
     return JSONResponse(to_json(feed_status_of(office, feed)))
 
@@ -47,7 +47,7 @@ async def reload(request: Request) -> Response:
     try:
         await office.reload()
     except BadConfiguration as failure:
-        return problem(request, failure, status=UNPROCESSABLE)
+        return problem(failure, text=False, status=UNPROCESSABLE)
     return JSONResponse({"feeds": [feed.name for feed in office.keeper.entries.feeds()]})
 
 

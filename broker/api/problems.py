@@ -4,8 +4,8 @@ The one table from failure to status and slug (CONTRACT section 4); brokerctl ha
 """
 
 import json
+from collections.abc import Iterable
 
-from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response
 
 from broker.core import failures
@@ -22,14 +22,16 @@ STATUS: dict[type[failures.Failure], tuple[int, str, str]] = {
 }
 """Status, type and title of each failure; a subclass goes by its parent's row."""
 
+TEXT = b"text/plain"
+
 RETRY_AFTER_S = 5
 """What a 503 asks for where the service named no time: for as long a held reason answers look-ups."""
 
 
 def problem(
-    request: Request, failure: failures.Failure, *, feed: str | None = None, status: int | None = None
+    failure: failures.Failure, *, text: bool, feed: str | None = None, status: int | None = None
 ) -> Response:
-    """The failure as a response: one line for `Accept: text/plain`, a problem otherwise.
+    """The failure as a response: one line when `text` is wanted, a problem otherwise.
 
     `status` overrides the table's, for routes where the same failure means something else.
     """
@@ -38,7 +40,7 @@ def problem(
     headers = {}
     if isinstance(failure, failures.Unavailable):
         headers["Retry-After"] = str(round(failure.retry_after_s or RETRY_AFTER_S))
-    if wants_text(request):
+    if text:
         return PlainTextResponse(line_of(failure, feed) + "\n", status or code, headers)
     body = {
         "type": slug,
@@ -51,9 +53,9 @@ def problem(
     return Response(json.dumps(body), status or code, headers, "application/problem+json")
 
 
-def wants_text(request: Request) -> bool:
+def wants_text(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """True when the client asked for plain text and nothing better: the shims do."""
-    return request.headers.get("accept", "").partition(";")[0].strip() == "text/plain"
+    return any(name == b"accept" and value.partition(b";")[0].strip() == TEXT for name, value in headers)
 
 
 def line_of(failure: failures.Failure, feed: str | None) -> str:

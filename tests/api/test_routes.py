@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from broker.api.app import create_app
+from broker.api.app import Front
 from broker.api.office import About
 from broker.core.failures import BadConfiguration, NoSource, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm, Recognised
@@ -81,7 +81,7 @@ async def household(clock: FakeClock, issuer: Issuer) -> AsyncIterator[Household
 
 @pytest.fixture
 async def client(household: Household) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=create_app(household))
+    transport = httpx.ASGITransport(app=Front(household))
     async with httpx.AsyncClient(transport=transport, base_url="http://broker") as client:
         yield client
 
