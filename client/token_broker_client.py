@@ -31,8 +31,8 @@ import struct
 
 TYPE_CHECKING = False  # `typing` costs 9 ms; type checkers take this name as true
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from http.client import HTTPConnection
+    from collections.abc import Callable, Iterator, Mapping
+    from http.client import HTTPResponse
     from typing import NoReturn, Self
 
 SYSTEM_SOCKET = "/run/token-broker/broker.sock"
@@ -655,25 +655,46 @@ class Response:
 
 
 class Stream:
-    """A route's answer that arrives bit by bit. Iterate for its lines, without their line ends."""
+    """A route's answer that arrives bit by bit: iterate for its lines, without their line ends.
 
-    def __init__(self, connection: HTTPConnection, patience_s: float | None) -> None:
-        self._connection = connection
-        self._answer = connection.getresponse()
-        self.status = self._answer.status
-        self.headers = {name.lower(): value for name, value in self._answer.getheaders()}
-        if connection.sock is not None:
-            connection.sock.settimeout(patience_s)
+    A context manager. What comes raises NoAnswerError when it ends too early or not in time.
+    """
+
+    def __init__(self, answer: HTTPResponse) -> None:
+        self.status = answer.status
+        self.headers = {name.lower(): value for name, value in answer.getheaders()}
+        self._answer = answer
 
     def __iter__(self) -> Iterator[bytes]:
-        return (line.rstrip(b"\r\n") for line in self._answer)
+        rest = b""
+        while part := self._translated(self._answer.read1):  # readline() takes a half chunk for the end
+            *lines, rest = (rest + part).split(b"\n")
+            yield from (line.removesuffix(b"\r") for line in lines)
+        if self._answer.length:
+            raise NoAnswerError(CUT_SHORT)
+        if rest:
+            yield rest
+
+    def read(self) -> bytes:
+        """Return all that is still to come."""
+        return self._translated(self._answer.read)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._answer.close()
-        self._connection.close()
+
+    @staticmethod
+    def _translated(read: Callable[[], bytes]) -> bytes:
+        from http.client import HTTPException  # noqa: PLC0415 - 28 ms that a look-up must not pay
+
+        try:
+            return read()
+        except TimeoutError:
+            raise NoAnswerError(NOT_IN_TIME) from None
+        except (OSError, HTTPException):
+            raise NoAnswerError(CUT_SHORT) from None
 
 
 def request(
@@ -690,11 +711,16 @@ def request(
     The broker is asked on its trusted socket, `path` or else socket_path(), and never started. Raise
     NotRunningError, UntrustedError, SocketPathError, or NoAnswerError after `patience_s` without a byte.
     """
-    with stream(method, target, body=body, headers=headers, patience_s=patience_s, path=path) as answer:
-        try:
-            return Response(answer.status, answer.headers, answer._answer.read())  # noqa: SLF001 - same file
-        except OSError:
-            raise NoAnswerError(CUT_SHORT) from None
+    with stream(
+        method,
+        target,
+        body=body,
+        headers=headers,
+        patience_s=patience_s,
+        between_lines_s=patience_s,
+        path=path,
+    ) as answer:
+        return Response(answer.status, answer.headers, answer.read())
 
 
 def stream(
@@ -709,26 +735,28 @@ def stream(
 ) -> Stream:
     """Return the broker's answer as a context manager to iterate over, a line at a time.
 
-    `patience_s` limits the wait for the answer's head, `between_lines_s` each later one (None: no
-    limit, TimeoutError from the iteration otherwise). Raises what request() raises.
+    `patience_s` limits the wait for the answer's head, `between_lines_s` each wait after it (None: no
+    limit). Raises what request() raises.
     """
     import http.client  # noqa: PLC0415 - 28 ms that a look-up must not pay
     import socket  # noqa: PLC0415 - the same
 
     trusted = open_broker(path or socket_path(), time.monotonic() + patience_s)
+    connected = socket.socket(fileno=trusted.detach())
+    connected.settimeout(patience_s)
     connection = http.client.HTTPConnection("broker")
-    connection.sock = socket.socket(fileno=trusted.detach())
-    connection.sock.settimeout(patience_s)
+    connection.sock = connected
     try:
         connection.request(method, target, body, {"Connection": "close", **(headers or {})})
-        return Stream(connection, between_lines_s)
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, TimeoutError):
-            raise NoAnswerError(NOT_IN_TIME) from None
-        if isinstance(error, (OSError, http.client.HTTPException)):
-            raise NoAnswerError(CUT_SHORT) from None
-        raise
+        answer = connection.getresponse()
+        connected.settimeout(between_lines_s)
+    except TimeoutError:
+        raise NoAnswerError(NOT_IN_TIME) from None
+    except (OSError, http.client.HTTPException):
+        raise NoAnswerError(CUT_SHORT) from None
+    finally:
+        connected.close()  # an answer holds on to it until it is closed itself
+    return Stream(answer)
 
 
 # Printing

@@ -36,6 +36,11 @@ class Request:
         return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
     @property
+    def whole(self) -> bool:
+        _, end, body = self.text.partition("\r\n\r\n")
+        return bool(end) and len(body) == int(self.headers.get("content-length", "0"))
+
+    @property
     def query(self) -> dict[str, str]:
         """The parameters, each of which must come once; undecodable bytes become surrogates."""
         query = urlsplit(self.target).query
@@ -152,7 +157,7 @@ class ScriptedBroker:
         with connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
             if step.reads:
                 text = b""
-                while not text.endswith(b"\r\n\r\n"):
+                while not Request(text.decode("ascii")).whole:
                     part = connection.recv(REQUEST_BYTES)
                     if not part:
                         return
