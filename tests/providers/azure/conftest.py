@@ -1,0 +1,41 @@
+"""The fake cloud and the fake az for providers of this folder, and what a provider needs to meet them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.host.clock import SystemClock
+from broker.host.http import Http
+from broker.providers.protocol import Tools
+from tests.fakes.fixtures import authority, az, cloud, proxy
+
+if TYPE_CHECKING:
+    from tests.fakes.az import AzureCli
+    from tests.fakes.azure_devops import AzureDevOps
+    from tests.fakes.connect_proxy import ConnectProxy
+    from tests.fakes.organisation import Organisation
+
+__all__ = ["authority", "az", "cloud", "proxy"]
+
+TENANT = "11111111-2222-3333-4444-555555555555"
+PERSON = "dev@acme.example"
+
+
+@pytest.fixture
+def acme(cloud: AzureDevOps) -> Organisation:
+    """An organisation with one feed."""
+    return cloud.organisation("acme", tenant=TENANT, feeds={"corp": []})
+
+
+@pytest.fixture
+async def tools(proxy: ConnectProxy, az: AzureCli, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tools]:
+    """The way to the fake cloud, and an environment where az is on PATH and nobody left a token."""
+    for name, value in proxy.environment({}).items():
+        monkeypatch.setenv(name, value)
+    home = os.environ.get("HOME", "/")
+    async with Http() as http:
+        yield Tools(http, {"HOME": home, **az.environment}, lambda: SystemClock().now().wall)

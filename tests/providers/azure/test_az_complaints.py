@@ -1,0 +1,111 @@
+import pytest
+
+from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
+from broker.providers.azure.az_complaints import failure_of
+from broker.providers.azure.challenge import ORGANISATIONS
+from tests.fakes.az import (
+    LOGGED_OUT,
+    LOGGED_OUT_OF_SUBSCRIPTION,
+    OFFLINE,
+    UPGRADE_WARNING,
+    aadsts_complaint,
+    old_aadsts_complaint,
+)
+
+TENANT = "11111111-aaaa-bbbb-cccc-555555555555"
+LOGIN = f"az login --tenant {TENANT}"
+SCOPED = f"{LOGIN} --scope 499b84ac-1321-427f-aa17-267ca6975798/.default"
+AS_APP = f"{LOGIN} --service-principal --username APP_ID"
+
+
+@pytest.mark.parametrize("complaint", [aadsts_complaint, old_aadsts_complaint])
+@pytest.mark.parametrize(
+    ("code", "words", "hint"),
+    [
+        (700082, "90 days without use", LOGIN),
+        (70043, "sign-in frequency", LOGIN),
+        (70008, "expired", LOGIN),
+        (50173, "revoked", LOGIN),
+        (50055, "password has expired", LOGIN),
+        (50057, "disabled", LOGIN),
+        (50020, "not in this tenant", LOGIN),
+        (53003, "conditional access", LOGIN),
+        (530003, "managed device", LOGIN),
+        (50076, "second factor", SCOPED),
+        (50078, "second factor", SCOPED),
+        (50079, "second factor", SCOPED),
+        (65001, "consented", SCOPED),
+        (7000215, "secret is wrong", AS_APP),
+        (7000222, "secret has expired", AS_APP),
+        (999999, "Entra wants a new sign-in", LOGIN),
+    ],
+)
+def test_a_refusal_of_entra_is_a_sign_in_with_its_code_and_the_line_to_type(
+    complaint: object, code: int, words: str, hint: str
+) -> None:
+    assert callable(complaint)
+
+    failure = failure_of(complaint(code, "s3cret words"), 1, TENANT)
+
+    assert isinstance(failure, SignInNeeded)
+    assert words in failure.detail
+    assert failure.detail.endswith(f"(AADSTS{code})")
+    assert failure.hint == hint
+    assert failure.drops_token is (code in {50173, 50057})
+
+
+@pytest.mark.parametrize(
+    ("stderr", "kind", "words", "hint"),
+    [
+        (LOGGED_OUT, SignInNeeded, "az is signed out", LOGIN),
+        (f"{UPGRADE_WARNING}\n{LOGGED_OUT}", SignInNeeded, "az is signed out", LOGIN),
+        (LOGGED_OUT_OF_SUBSCRIPTION, SignInNeeded, "no sign-in for this tenant", LOGIN),
+        ("ERROR: invalid_grant: s3cret", SignInNeeded, "no sign-in for this tenant", LOGIN),
+        (OFFLINE, Unavailable, "cannot reach", None),
+        (f"{OFFLINE}\nPlease run 'az login' to setup account.", Unavailable, "cannot reach", None),
+        ("(Caused by ProxyError('s3cret')) Max retries exceeded", Unavailable, "proxy", None),
+        ("SSLError(SSLCertVerificationError: CERTIFICATE_VERIFY_FAILED)", Unavailable, "certificate", None),
+        (aadsts_complaint(90033), Unavailable, "AADSTS90033", None),
+        (aadsts_complaint(90002), Refused, "AADSTS90002", None),
+        (aadsts_complaint(700016), Refused, "AADSTS700016", None),
+    ],
+)
+def test_other_complaints_are_told_apart(
+    stderr: str, kind: type[NotObtained], words: str, hint: str | None
+) -> None:
+    failure = failure_of(stderr, 1, TENANT)
+
+    assert type(failure) is kind
+    assert words in failure.detail
+    assert failure.hint == hint
+    assert "s3cret" not in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "drops"),
+    [
+        (LOGGED_OUT, True),
+        (LOGGED_OUT_OF_SUBSCRIPTION, False),
+        (aadsts_complaint(70043), False),
+        (aadsts_complaint(50173), True),
+    ],
+)
+def test_only_a_definite_end_drops_what_is_held(stderr: str, drops: bool) -> None:
+    failure = failure_of(stderr, 1, TENANT)
+
+    assert isinstance(failure, SignInNeeded)
+    assert failure.drops_token is drops
+
+
+@pytest.mark.parametrize("stderr", ["", "Traceback: s3cret", "\x00\x1b[31m", "s3cret" * 50000])
+def test_an_unknown_complaint_is_told_by_its_exit_code_with_a_way_to_see_it(stderr: str) -> None:
+    failure = failure_of(stderr, 77, TENANT)
+
+    assert isinstance(failure, Unavailable)
+    assert failure.detail == "az ended with exit code 77"
+    assert failure.hint is not None
+    assert "--query expiresOn" in failure.hint
+
+
+def test_personal_accounts_sign_in_without_a_tenant() -> None:
+    assert failure_of(LOGGED_OUT, 1, ORGANISATIONS).hint == "az login"
