@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import feeds, lookup, orders, service, status
+from broker.ctl import command, feeds, lookup, orders, service, status
 from broker.ctl.outcome import ExitCode, Trouble
 
 app = typer.Typer(
@@ -57,6 +57,12 @@ _EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
 )
 """Every verb, in the order of the help, with the example that its own help ends with."""
 
+app.command(
+    "exec",
+    epilog="\b\nExample:  brokerctl exec -- uv sync",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)(command.exec_)
+
 for _verb, _example in _EXAMPLES:
     app.command(epilog=f"\b\nExample:  {_example}")(_verb)
 
@@ -77,7 +83,7 @@ def main() -> None:
         place = traceback.extract_tb(defect.__traceback__)[-1]
         kind = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
         _say(f"a defect in brokerctl ({kind}); run: brokerctl doctor --report")
-        sys.exit(ExitCode.CANNOT_BE_HAD)
+        sys.exit(ExitCode.EXEC_FAILED if sys.argv[1:2] == ["exec"] else ExitCode.CANNOT_BE_HAD)
 
 
 def _say(line: str) -> None:

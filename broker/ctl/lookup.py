@@ -40,14 +40,8 @@ def credential(url: str, username: str | None) -> wire.Json:
 def _credential(url: str, username: str | None, socket: str | None) -> wire.Json:
     budget_s = client.budget_s()
     wait_s = budget_s - min(ANSWER_MARGIN_S, budget_s / 10)
-    found = wire.read(
-        "/v1/credential",
-        patience_s=budget_s,
-        socket=socket,
-        url=url,
-        username=username,
-        wait=f"{wait_s:.3f}",
-    )
+    query = {"url": url, "username": username, "wait": f"{wait_s:.3f}"}
+    found = wire.read("/v1/credential", query, patience_s=budget_s, socket=socket)
     if not found.get("password"):
         raise Trouble("the broker's answer was not understood", hint="brokerctl restart")
     return found

@@ -25,10 +25,14 @@ Json = dict[str, Any]
 
 
 def read(
-    path: str, *, patience_s: float = PATIENCE_S, socket: str | None = None, **query: str | None
+    path: str,
+    query: Mapping[str, str | None] | None = None,
+    *,
+    patience_s: float = PATIENCE_S,
+    socket: str | None = None,
 ) -> Json:
     """The object that GET `path` answers; a parameter that is None is left out. Raises Trouble."""
-    given = {name: value for name, value in query.items() if value is not None}
+    given = {name: value for name, value in (query or {}).items() if value is not None}
     return _exchange("GET", f"{path}?{urlencode(given)}" if given else path, patience_s, socket)
 
 

@@ -1,0 +1,158 @@
+"""`brokerctl exec`: any command with a private broker of its own. Nothing is installed, nothing stays."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Self
+
+import typer
+
+from broker.ctl import wire
+from broker.ctl.indexes import indexes_without_username
+from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.private import PrivateBroker, private_broker
+from broker.ctl.usernames import username_for
+
+FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
+SIGNALLED = 128
+"""A shell's code for a command that died of signal n is this and n."""
+
+
+def exec_(
+    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND...", help="What to run.")] = None,
+) -> None:
+    """Run a command with a private broker of its own.
+
+    Its uv and pip find fresh tokens; nothing is installed, and nothing is left behind. The exit code is the
+    command's own; 125 if brokerctl fails, 126 if the command cannot run, 127 if there is none such.
+    """
+    if not command:
+        raise Trouble(
+            "exec needs a command", hint="brokerctl exec -- uv sync", exit_code=ExitCode.EXEC_FAILED
+        )
+    try:
+        code = _with_private_broker(command)
+    except Trouble as trouble:
+        own = trouble.exit_code not in {ExitCode.EXEC_CANNOT_RUN, ExitCode.EXEC_NO_SUCH_COMMAND}
+        exit_code = ExitCode.EXEC_FAILED if own else trouble.exit_code
+        raise Trouble(trouble.detail, hint=trouble.hint, exit_code=exit_code) from None
+    raise typer.Exit(code)
+
+
+def _with_private_broker(command: Sequence[str]) -> int:
+    """Run the command; its code as a shell would have it. Raises Trouble."""
+    with private_broker() as broker:
+        environment = broker.environment(os.environ)
+        program = _found(command[0], environment)
+        with broker.serving():
+            code = _run(program, command, environment | _usernames(broker, environment))
+            if code != 0:
+                for line in _failed_lookups(broker):
+                    typer.echo(f"token-broker: {line}", err=True)
+    return code
+
+
+def _found(name: str, environ: Mapping[str, str]) -> str:
+    """The program's path, by PATH as execvp(3) goes by it. Raises Trouble with a shell's 126 or 127."""
+    path = environ.get("PATH", os.defpath)
+    found = shutil.which(name, path=path)
+    if found is not None:
+        return found
+    if (os.sep in name and Path(name).exists()) or shutil.which(name, os.F_OK, path) is not None:
+        raise Trouble(f"{name} cannot be run", hint=f"ls -l {name}", exit_code=ExitCode.EXEC_CANNOT_RUN)
+    raise Trouble(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
+
+
+def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, str]:
+    """UV_INDEX_<NAME>_USERNAME for each index here that is a feed; raises Trouble if none can be known."""
+    fault = broker.read("/v1/status").get("error")
+    if fault is not None:
+        raise Trouble(str(fault))
+    variables: dict[str, str] = {}
+    for index in indexes_without_username(Path.cwd(), environ):
+        with contextlib.suppress(wire.Refusal):  # no feed of ours
+            found = broker.read("/v1/match", {"url": index.url})
+            variables[index.variable] = username_for(str(found["provider"]), found.get("username"))
+    return variables
+
+
+def _run(program: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the command in the foreground, pass signals on to it, and return its code as a shell would."""
+    with _Relay() as relay:
+        try:
+            child = subprocess.Popen(command, executable=program, env=environment)
+        except OSError as error:
+            reason = str(error.strerror).lower()
+            raise Trouble(
+                f"{command[0]} cannot be run: {reason}", exit_code=ExitCode.EXEC_CANNOT_RUN
+            ) from None
+        relay.to(child)
+        code = child.wait()
+    return code if code >= 0 else SIGNALLED - code
+
+
+class _Relay:
+    """While in it, signals go to the command instead of ending us; those that come too early, later."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._forward) for number in FORWARDED}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, action in self._before.items():
+            signal.signal(number, action)
+
+    def to(self, child: "subprocess.Popen[bytes]") -> None:
+        """Forward to this process from now on."""
+        self._child = child
+        for number in self._early:
+            child.send_signal(number)
+
+    def _forward(self, number: int, _: FrameType | None) -> None:
+        if number in FROM_TERMINALS and _is_foreground():
+            return  # the terminal has sent it to the command as well: twice would mean "at once"
+        if self._child is None:
+            self._early.append(number)
+        else:
+            self._child.send_signal(number)
+
+
+def _is_foreground() -> bool:
+    """True when we, and so the command, are what the terminal's keys reach."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _failed_lookups(broker: PrivateBroker) -> list[str]:
+    """One line for each reason why look-ups of the command were not answered; pip shows none of them."""
+    try:
+        seen = broker.read("/v1/status")
+    except Trouble as trouble:
+        return [trouble.line]
+    errors = {feed["name"]: feed.get("error") for feed in seen["feeds"]}
+    lines: list[str] = []
+    for lookup in seen["recent"]:
+        if lookup["outcome"] != "error" and lookup["hint"] is None:
+            continue
+        what = lookup["feed"] or lookup["url"]
+        line = f"{what}: {errors.get(lookup['feed']) or 'a look-up was not answered'}"
+        lines.append(line if lookup["hint"] is None else f"{line}; run: {lookup['hint']}")
+    return list(dict.fromkeys(lines))

@@ -1,0 +1,128 @@
+"""A private broker: for one command or one demo, in a directory of its own, gone when we are.
+
+However we end, it does: when we are killed outright, the end of a pipe tells a tiny shell process, which
+outlives us by a moment for that alone. Linux could do it by PR_SET_PDEATHSIG; macOS could not.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker.ctl import launch, wire
+
+SOCKET_NAME = "broker.sock"
+LOG_NAME = "brokerd.log"
+
+STOP_LIMIT_S = 12.0
+"""Longer than brokerd gives the answers that are under way (10 s)."""
+
+LAST_RESORT = "24h"
+"""Should even the mourner be killed, nobody's look-ups for a day end the broker."""
+
+MOURNER = 'read -r _ && exit; kill "$1"; rm -rf "$2"'
+"""A line on its stdin: all is cleaned up. The end of its stdin without one: we are dead."""
+
+_NOT_FOR_BROKERS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "TOKEN_BROKER_PASSED")
+"""Whose service manager started us waits for our word, not for the private broker's."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateBroker:
+    """A place for a broker; `programs` is a directory in it with nothing but `keyring`."""
+
+    directory: Path
+
+    @property
+    def programs(self) -> Path:
+        """What goes first on PATH."""
+        return self.directory / "bin"
+
+    @property
+    def socket(self) -> str:
+        """Where the broker answers, while `serving`."""
+        return str(self.directory / SOCKET_NAME)
+
+    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """What a command needs so that its uv and pip ask this broker, and leave no other one behind."""
+        path = inherited.get("PATH", os.defpath)
+        kept = {name: value for name, value in inherited.items() if name != "TOKEN_BROKER_PASSED"}
+        return kept | {
+            "PATH": f"{self.programs}{os.pathsep}{path}",
+            "TOKEN_BROKER_SOCKET": self.socket,
+            "TOKEN_BROKER_AUTOSTART": "0",
+            "UV_KEYRING_PROVIDER": "subprocess",
+            "PIP_KEYRING_PROVIDER": "subprocess",
+        }
+
+    @contextlib.contextmanager
+    def serving(self, config: Path | None = None) -> Iterator[None]:
+        """While in it, the broker answers, with the user's configuration or `config`. Raises Trouble."""
+        log = self.directory / LOG_NAME
+        options = [] if config is None else ["--config", str(config)]
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
+        child = launch.launch(
+            ["--socket", self.socket, "--idle-exit", LAST_RESORT, *options], log, environment
+        )
+        try:
+            with _mourned(child.pid, self.directory):
+                launch.wait_until_it_answers(child, log, self.socket)
+                yield
+        finally:
+            _end(child)
+
+    def read(self, path: str, query: Mapping[str, str | None] | None = None) -> wire.Json:
+        """The object that GET `path` answers. Raises Trouble."""
+        return wire.read(path, query, socket=self.socket)
+
+
+@contextlib.contextmanager
+def private_broker() -> Iterator[PrivateBroker]:
+    """A private broker that does not serve yet; its directory is gone afterwards. Raises Trouble."""
+    directory = Path(tempfile.mkdtemp(prefix="token-broker-", dir=_base()))  # 0700
+    try:
+        broker = PrivateBroker(directory)
+        broker.programs.mkdir()
+        (broker.programs / "keyring").symlink_to(launch.beside_us("keyring-shim"))
+        yield broker
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _base() -> str:
+    """Where paths are short: the runtime directory if it is ours, else /tmp ($TMPDIR is long on macOS)."""
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    with contextlib.suppress(OSError):
+        if runtime.is_absolute() and runtime.stat().st_uid == os.geteuid() and os.access(runtime, os.W_OK):
+            return str(runtime)
+    return "/tmp"  # noqa: S108 - mkdtemp makes a directory there that only we can enter
+
+
+@contextlib.contextmanager
+def _mourned(pid: int, directory: Path) -> Iterator[None]:
+    """While in it, the end of this process, of whatever kind, ends `pid` and removes `directory`."""
+    mourner = subprocess.Popen(
+        ["/bin/sh", "-c", MOURNER, "token-broker", str(pid), str(directory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,  # Ctrl-C is for the command
+    )
+    try:
+        yield
+    finally:
+        mourner.communicate(b"all is well\n")
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    child.terminate()
+    try:
+        child.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

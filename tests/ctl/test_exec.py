@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import pytest
+import token_broker_client as client
+
+from tests.ctl.conftest import Ended
+from tests.e2e.patience import until
+from tests.fakes.clients import UV
+from tests.fakes.index import Layout, PackageIndex
+from tests.fakes.loopback import WebServer
+from tests.fakes.wheels import wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BROKERCTL = Path(sys.executable).parent / "brokerctl"
+PATIENCE_S = 30
+TOKEN = "sesame-" + "0" * 20
+
+
+def run(*words: str, cwd: Path | None = None) -> Ended:
+    done = subprocess.run(
+        [BROKERCTL, "exec", *words], capture_output=True, text=True, check=False, timeout=PATIENCE_S, cwd=cwd
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def configure(room: Path, text: str) -> None:
+    file = room / ".config" / "token-broker" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+
+def left_behind(room: Path) -> list[Path]:
+    """What private brokers have left in the runtime directory."""
+    return list(room.glob("token-broker*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code"),
+    [
+        (("true",), 0),
+        (("--", "sh", "-c", "exit 7"), 7),
+        (("sh", "-c", "kill -KILL $$"), 137),
+    ],
+)
+def test_exit_code_is_the_commands_own(room: Path, words: tuple[str, ...], exit_code: int) -> None:
+    assert run(*words) == Ended(exit_code, "", "")
+    assert left_behind(room) == []
+
+
+def test_options_of_the_command_are_the_commands() -> None:
+    assert run("sh", "-c", 'echo "$@"', "sh", "--help", "--", "-x").stdout == "--help -- -x\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "said"),
+    [
+        ((), 125, "exec needs a command"),
+        (("no-such-command",), 127, "no-such-command: no such command"),
+        (("./no-such-command",), 127, "no such command"),
+        (("/etc/hosts",), 126, "cannot be run"),
+        (("/",), 126, "cannot be run"),
+    ],
+)
+def test_failures_of_our_own_have_codes_of_their_own(
+    room: Path, words: tuple[str, ...], exit_code: int, said: str
+) -> None:
+    ended = run(*words)
+
+    assert ended.exit_code == exit_code
+    assert said in ended.stderr
+    assert left_behind(room) == []
+
+
+def test_broken_configuration_is_our_failure_and_says_where(room: Path) -> None:
+    configure(room, "tll = 1\n")
+
+    ended = run("true")
+
+    assert ended.exit_code == 125
+    assert "config.toml, line 1" in ended.stderr
+
+
+def test_command_sees_a_private_broker(room: Path) -> None:
+    environment = dict(line.partition("=")[::2] for line in run("env").stdout.splitlines())
+
+    directory = Path(environment["TOKEN_BROKER_SOCKET"]).parent
+    assert directory.parent == room
+    assert environment["PATH"].startswith(f"{directory}/bin:")
+    assert environment["TOKEN_BROKER_AUTOSTART"] == "0"
+    assert environment["UV_KEYRING_PROVIDER"] == environment["PIP_KEYRING_PROVIDER"] == "subprocess"
+
+
+def test_socket_is_in_a_directory_that_only_we_can_enter() -> None:
+    ended = run("sh", "-c", 'ls -ld "$(dirname "$TOKEN_BROKER_SOCKET")"; ls -l "$TOKEN_BROKER_SOCKET"')
+
+    assert [line[:10] for line in ended.stdout.splitlines()] == ["drwx------", "srw-------"]
+
+
+def test_keyring_of_the_command_is_the_shim(room: Path) -> None:
+    url = "https://packages.example.com/simple/"
+    configure(
+        room,
+        f'[[feed]]\nurl = "{url}"\nprovider = "command"\ncommand = ["echo", "{TOKEN}"]\nverify = false\n',
+    )
+
+    assert run("keyring", "get", url, "x") == Ended(0, f"{TOKEN}\n", "")
+
+
+def test_service_managers_socket_is_not_told_of_the_private_broker(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(room / "notify"))
+
+    assert run("sh", "-c", "echo $NOTIFY_SOCKET") == Ended(0, f"{room}/notify\n", "")
+
+
+FAILING = 'name = "labs"\nurl = "https://labs.example.com/"\nprovider = "command"\ncommand = ["false"]\n'
+
+
+def test_lookup_that_failed_is_told_after_a_command_that_failed(room: Path) -> None:
+    configure(room, f"[[feed]]\n{FAILING}")
+    ask = "keyring get https://labs.example.com/ x 2>/dev/null"
+
+    ended = run("sh", "-c", f"{ask}; {ask}; exit 2")
+
+    assert ended == Ended(2, "", "token-broker: labs: false ended with exit code 1\n")
+
+
+def test_lookup_that_failed_is_no_news_when_the_command_did_not(room: Path) -> None:
+    configure(room, f"[[feed]]\n{FAILING}")
+
+    ended = run("sh", "-c", "keyring get https://labs.example.com/ x 2>/dev/null; exit 0")
+
+    assert ended == Ended(0, "", "")
+
+
+def test_index_of_the_project_that_is_a_feed_gets_a_user_name(room: Path, tmp_path: Path) -> None:
+    configure(
+        room,
+        '[[feed]]\nurl = "https://own.example.com/simple/"\nprovider = "command"\ncommand = ["echo", "x"]\n'
+        'username = "ci"\nverify = false\n',
+    )
+    (tmp_path / "pyproject.toml").write_text(
+        '[[tool.uv.index]]\nname = "own"\nurl = "https://own.example.com/simple/"\n'
+        '[[tool.uv.index]]\nname = "azure"\nurl = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"\n'
+        '[[tool.uv.index]]\nname = "public"\nurl = "https://pypi.example.com/simple/"\n'
+    )
+
+    ended = run("sh", "-c", "env | grep ^UV_INDEX_ | sort", cwd=tmp_path)
+
+    assert ended.stdout == "UV_INDEX_AZURE_USERNAME=VssSessionToken\nUV_INDEX_OWN_USERNAME=ci\n"
+
+
+@pytest.fixture
+def holding() -> Iterator[subprocess.Popen[str]]:
+    """`brokerctl exec` of a command that prints its socket and then waits for the end of its stdin."""
+    program = 'echo "$TOKEN_BROKER_SOCKET"; trap "exit 42" TERM; read -r _; exit 5'
+    with subprocess.Popen(
+        [BROKERCTL, "exec", "--", "sh", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        yield running
+        if running.poll() is None:
+            running.kill()
+
+
+def line_of(stream: IO[str] | None) -> str:
+    assert stream is not None
+    return stream.readline().strip()
+
+
+def wait_for_end(socket: str) -> None:
+    """Return when nobody serves at `socket` any more and its directory is gone."""
+    until(lambda: not Path(socket).parent.exists(), "end of the private broker's directory")
+
+
+def test_signal_is_the_commands_to_answer(holding: subprocess.Popen[str]) -> None:
+    line_of(holding.stdout)
+
+    holding.send_signal(signal.SIGTERM)
+
+    assert holding.wait(PATIENCE_S) == 42
+
+
+def test_interrupt_that_no_terminal_sent_reaches_the_command(holding: subprocess.Popen[str]) -> None:
+    line_of(holding.stdout)
+
+    holding.send_signal(signal.SIGINT)
+
+    assert holding.wait(PATIENCE_S) == 130
+
+
+def test_private_broker_ends_with_the_command(holding: subprocess.Popen[str], room: Path) -> None:
+    line_of(holding.stdout)
+    events = client.stream("GET", "/v1/events", path=str(next(room.glob("token-broker-*/broker.sock"))))
+
+    holding.communicate("\n")
+
+    with events:
+        assert not any(line.startswith(b"event:") for line in events)
+    assert holding.returncode == 5
+    assert left_behind(room) == []
+
+
+def test_private_broker_ends_even_when_we_are_killed_outright(
+    holding: subprocess.Popen[str], room: Path
+) -> None:
+    socket = line_of(holding.stdout)
+    events = client.stream("GET", "/v1/events", path=socket)
+
+    holding.kill()
+
+    with events:
+        list(events)  # ends with the broker
+    wait_for_end(socket)
+    os.killpg(holding.pid, signal.SIGKILL)  # the command itself, which nobody told to end
+    assert left_behind(room) == []
+
+
+@pytest.mark.e2e
+def test_uv_syncs_a_frozen_project_whose_files_lie_elsewhere(room: Path, tmp_path: Path) -> None:
+    index = PackageIndex([wheel("gem")], passwords=[TOKEN], layout=Layout.ELSEWHERE)
+    with WebServer(index) as server:
+        configure(
+            room,
+            f'[[feed]]\nurl = "{server.url}/simple/"\nalso = ["{server.url}/"]\nprovider = "command"\n'
+            f'command = ["echo", "{TOKEN}"]\n',
+        )
+        (tmp_path / "pyproject.toml").write_text(
+            '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["gem"]\n'
+            f'[[tool.uv.index]]\nname = "corp"\nurl = "{server.url}/simple/"\ndefault = true\n'
+        )
+        options = ["--no-cache", "--python", sys.executable]
+
+        locked = run(str(UV), "lock", *options, cwd=tmp_path)
+        synced = run(str(UV), "sync", "--frozen", *options, cwd=tmp_path)
+
+    assert (locked.exit_code, synced.exit_code) == (0, 0), locked.stderr + synced.stderr
+    assert list(tmp_path.glob(".venv/lib/*/site-packages/gem.py"))
