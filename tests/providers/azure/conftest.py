@@ -10,8 +10,10 @@ import pytest
 
 from broker.host.clock import SystemClock
 from broker.host.http import Http
-from broker.providers.protocol import Tools
+from broker.providers.azure.provider import AzureProvider
+from broker.providers.protocol import Provider, Tools
 from tests.fakes.fixtures import authority, az, cloud, proxy
+from tests.providers.azure.feeds import PERSON, TENANT
 
 if TYPE_CHECKING:
     from tests.fakes.az import AzureCli
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
     from tests.fakes.organisation import Organisation
 
 __all__ = ["authority", "az", "cloud", "proxy"]
-
-TENANT = "11111111-2222-3333-4444-555555555555"
-PERSON = "dev@acme.example"
 
 
 @pytest.fixture
@@ -39,3 +38,16 @@ async def tools(proxy: ConnectProxy, az: AzureCli, monkeypatch: pytest.MonkeyPat
     home = os.environ.get("HOME", "/")
     async with Http() as http:
         yield Tools(http, {"HOME": home, **az.environment}, lambda: SystemClock().now().wall)
+
+
+@pytest.fixture
+def provider(tools: Tools) -> Provider:
+    """The provider under test."""
+    return AzureProvider(tools)
+
+
+@pytest.fixture
+def signed_in(az: AzureCli) -> AzureCli:
+    """An az that the person has signed in to."""
+    az.sign_in(PERSON, [TENANT])
+    return az

@@ -11,7 +11,7 @@ from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import Bearer, Skipped
 from tests.fakes import az as fake
 from tests.fakes.az_program import Conduct
-from tests.providers.azure.conftest import PERSON, TENANT
+from tests.providers.azure.feeds import PERSON, TENANT
 from tests.providers.tokens import jwt
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)

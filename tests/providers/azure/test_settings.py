@@ -1,0 +1,79 @@
+import pytest
+from pydantic import ValidationError
+
+from broker.core.feeds import DEFAULT_IDENTITY, PUBLISH, READ
+from broker.providers.azure.provider import AzureSettings
+from broker.providers.protocol import Provider
+from tests.providers.azure.feeds import OTHER_TENANT, PERSON, TENANT
+
+
+def test_settings_that_name_somebody_differ_from_the_default_and_from_each_other(provider: Provider) -> None:
+    named: list[dict[str, object]] = [
+        {},
+        {"tenant": TENANT},
+        {"tenant": OTHER_TENANT},
+        {"account": PERSON},
+        {"auth": ["azure-cli"]},
+        {"auth": ["azure-cli", "env"]},
+        {"tenant": TENANT, "account": PERSON},
+    ]
+
+    identities = [provider.identity(AzureSettings.model_validate(keys)) for keys in named]
+
+    assert len(set(identities)) == len(named)
+    assert identities[0] == DEFAULT_IDENTITY
+
+
+@pytest.mark.parametrize(
+    "keys", [{"auth": ["env", "azure-cli"]}, {"scope": "publish"}, {"token": "entra"}, {"token": "session"}]
+)
+def test_settings_that_say_the_usual_name_nobody(keys: dict[str, object], provider: Provider) -> None:
+    assert provider.identity(AzureSettings.model_validate(keys)) == DEFAULT_IDENTITY
+
+
+def test_names_are_compared_without_case(provider: Provider) -> None:
+    one, other = (
+        AzureSettings.model_validate({"tenant": tenant, "account": account})
+        for tenant, account in (("ACME.example", "Dev@Acme.example"), ("acme.example", "dev@acme.example"))
+    )
+
+    assert provider.identity(one) == provider.identity(other)
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind", "scope"),
+    [
+        ({}, "session", READ),
+        ({"token": "session"}, "session", READ),
+        ({"token": "entra", "scope": "publish"}, "entra", PUBLISH),
+    ],
+)
+def test_kind_and_scope_are_as_configured(
+    keys: dict[str, object], kind: str, scope: str, provider: Provider
+) -> None:
+    settings = AzureSettings.model_validate(keys)
+
+    assert (provider.kind(settings), settings.default_scope, provider.username(settings)) == (
+        kind,
+        scope,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "complaint"),
+    [
+        ({"auth": []}, "auth is empty: write some of env, azure-cli"),
+        ({"auth": ["env", "magic"]}, "there is no sign-in 'magic': write some of env, azure-cli"),
+        ({"auth": "env"}, "auth"),
+        ({"tenant": ""}, "its id or one of its domains"),
+        ({"tenant": "--help"}, "its id or one of its domains"),
+        ({"tenant": "acme example"}, "its id or one of its domains"),
+        ({"account": ""}, "username"),
+        ({"token": "pat"}, "token"),
+        ({"scope": "admin"}, "scope"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(keys: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        AzureSettings.model_validate(keys)
