@@ -1,0 +1,93 @@
+"""Times whole commands, from spawn to exit, in rounds that all rivals share: noise hits each alike.
+
+Nothing here knows what is measured. Only ratios are worth printing: a machine's own speed is not news.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MIN_ROUNDS = 20
+"""Below this a quartile says nothing."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is timed. `every` times it in each so many rounds only, for a slow one."""
+
+    name: str
+    arguments: list[str]
+    environment: Mapping[str, str]
+    stdin: Path = Path(os.devnull)
+    code: int = 0
+    every: int = 1
+
+
+@dataclass
+class Times:
+    """The seconds each run of a command took."""
+
+    command: Command
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def median_s(self) -> float:
+        """The median of the runs, in seconds."""
+        return statistics.median(self.seconds)
+
+    def against(self, other: Times) -> Ratio:
+        """This command's median in medians of the other, with its quartiles in the same unit."""
+        low, middle, high = (each / other.median_s for each in statistics.quantiles(self.seconds, n=4))
+        return Ratio(low, middle, high, len(self.seconds))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A median and its quartiles, in medians of another command; `runs` is how many were timed."""
+
+    low: float
+    middle: float
+    high: float
+    runs: int
+
+    def __str__(self) -> str:
+        return f"{_short(self.middle):>7}   {_short(self.low):>6} .. {_short(self.high):<6} {self.runs:>6}"
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"  # noqa: PLR2004 - two digits are enough from there
+
+
+def once(command: Command) -> float:
+    """Run the command once with its output discarded; return the seconds until it was reaped."""
+    actions = (
+        (os.POSIX_SPAWN_OPEN, 0, str(command.stdin), os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+    )
+    start = time.perf_counter()
+    child = os.posix_spawn(command.arguments[0], command.arguments, command.environment, file_actions=actions)
+    _, status = os.waitpid(child, 0)
+    seconds = time.perf_counter() - start
+    code = os.waitstatus_to_exitcode(status)
+    if code != command.code:
+        message = f"{command.name} ended with {code} instead of {command.code}: nothing worth timing"
+        raise RuntimeError(message)
+    return seconds
+
+
+def measure(commands: Sequence[Command], rounds: int) -> list[Times]:
+    """Run all commands in turn, again and again, and return the times of each but the first."""
+    for command in commands:
+        once(command)
+    times = [Times(command) for command in commands]
+    for number in range(rounds):
+        for each in times:
+            if number % each.command.every == 0:
+                each.seconds.append(once(each.command))
+    return times
