@@ -37,21 +37,22 @@ class Greeter:
 
 
 class Crowd(Greeter):
-    """Holds its first visitors back until so many are inside, and remembers the largest crowd."""
+    """Holds its visitors back until the doors are opened, and counts those inside."""
 
-    def __init__(self, until: int) -> None:
+    def __init__(self, enough: int) -> None:
         super().__init__()
-        self.until = until
+        self.enough = enough
         self.inside = 0
         self.most = 0
-        self.is_full = asyncio.Event()
+        self.is_enough = asyncio.Event()
+        self.go = asyncio.Event()
 
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
         self.inside += 1
         self.most = max(self.most, self.inside)
-        if self.inside >= self.until:
-            self.is_full.set()
-        await self.is_full.wait()
+        if self.inside >= self.enough:
+            self.is_enough.set()
+        await self.go.wait()
         await self.greet(send)
         self.inside -= 1
 
@@ -112,6 +113,15 @@ async def serving(
         ended.cancel()
         await asyncio.gather(ended, return_exceptions=True)
         listener.close()
+
+
+async def turns(count: int = 100) -> None:
+    """Let the loop turn: what was going to happen without another word has happened then."""
+    loop = asyncio.get_running_loop()
+    for _ in range(count):
+        turned = loop.create_future()
+        loop.call_soon(turned.set_result, None)
+        await turned
 
 
 async def everything(reader: asyncio.StreamReader) -> bytes:

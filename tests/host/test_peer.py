@@ -80,9 +80,16 @@ async def test_a_body_that_never_comes_costs_the_connection(place: Path) -> None
         assert await is_fine(served)
 
 
-async def test_an_idle_connection_is_hung_up_on_after_its_answer(place: Path) -> None:
+@pytest.mark.parametrize("beginning", [b"", b"GET / HT"])
+async def test_after_an_answer_the_next_request_is_due(place: Path, beginning: bytes) -> None:
     async with serving(place, Greeter(), limits=Limits(request_s=TINY_S)) as served:
-        assert await served.send(GET) == HELLO
+        reader, writer = await served.connect()
+        writer.write(GET)
+        assert await reader.readexactly(len(HELLO)) == HELLO
+        writer.write(beginning)
+
+        assert await everything(reader) == b""
+        writer.close()
 
 
 async def test_an_answer_may_take_longer_than_a_request(place: Path) -> None:
@@ -224,18 +231,22 @@ async def test_who_leaves_answers_unread_is_hung_up_on(place: Path) -> None:
             await left.wait()
 
 
-async def test_who_reads_slowly_but_reads_gets_everything(place: Path) -> None:
+async def test_who_reads_at_last_gets_everything(place: Path) -> None:
+    go = asyncio.Event()
+
     async def pour(_: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "http.response.start", "status": 200})
-        for _ in range(20):
-            await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
-        await send({"type": "http.response.body"})
+        await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
+        await go.wait()
+        await send({"type": "http.response.body", "body": b"x" * 1_000_000})
 
-    async with serving(place, pour) as served:
-        answer = await served.send(GET_AND_CLOSE)
+    async with serving(place, pour, limits=Limits(stall_s=0.4, request_s=0.5)) as served:
+        reading = asyncio.create_task(served.send(GET_AND_CLOSE))
+        await served.send(b"")  # takes longer than anybody may leave an answer unread
+        go.set()
 
-    assert answer.count(b"x") == 20_000_000
+        assert (await reading).count(b"x") == 2_000_000
 
 
 async def test_what_is_under_way_is_finished_at_the_end(place: Path) -> None:

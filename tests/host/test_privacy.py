@@ -14,7 +14,8 @@ exec(sys.stdin.readline().encode().decode("unicode_escape"))
 secret = ctypes.create_string_buffer(b"TBKTEST-" + b"s" * 24)
 held = os.open("/dev/null", os.O_RDONLY)
 took = tuple(close_to_others()) if sys.argv[1] == "closed" else None
-print(json.dumps([ctypes.addressof(secret), held, took, resource.getrlimit(resource.RLIMIT_CORE)]), flush=True)
+core = resource.getrlimit(resource.RLIMIT_CORE)
+print(json.dumps([ctypes.addressof(secret), held, took, core]), flush=True)
 sys.stdin.readline()
 """
 """Says where its secret is, and stays until it is told to go."""
@@ -80,7 +81,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the seven ways 
 
 
 def attacked(state: str) -> tuple[set[str], list[object], list[int]]:
-    """The ways that are open into a process in this state, what it took effect there, and its core limits."""
+    """The ways that are open into a process in this state, what took effect there, and its core limits."""
     source = inspect.getsource(privacy).encode("unicode_escape").decode()
     with start_as(ANYBODY, VICTIM, state) as victim:
         assert victim.stdin is not None
@@ -98,16 +99,7 @@ def test_a_closed_process_is_shut_in_all_seven_ways() -> None:
     control, _, _ = attacked("open")
     ways, took, core = attacked("closed")
 
-    assert control >= WAYS - {"ptrace", "mem", "process_vm_readv", "pidfd_getfd"}  # Yama may shut the others
+    assert WAYS >= control >= {"environ", "maps", "fd"}  # Yama may shut the others for everybody
     assert ways == set()
     assert took == [True, True]
     assert core == [0, 0]
-
-
-@pytest.mark.skipif(
-    os.geteuid() != 0, reason="whether the attacks work at all shows where nothing else hinders"
-)
-def test_each_of_the_seven_ways_is_open_into_any_other_process() -> None:
-    control, _, _ = attacked("open")
-
-    assert control == WAYS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.host.descendants import VARIABLE
-from broker.host.process import NotFound, TimedOut, TooMuchOutput, find, run
+from broker.host.process import NotFound, TimedOut, TooMuchOutput, _Stream, find, run
 
 FOREVER = 3600
 LIMIT_S = 60.0
@@ -107,10 +107,31 @@ async def test_output_does_not_print() -> None:
     assert "TBKTEST" not in repr(finished)
 
 
-async def test_stdin_is_at_its_end() -> None:
-    finished = await run(["cat"], limit_s=LIMIT_S)
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+async def test_a_child_does_not_have_our_stdin() -> None:
+    ours = os.dup(0)
+    read, write = os.pipe()
+    os.dup2(read, 0)
+    try:
+        finished = await run(["readlink", "/proc/self/fd/0"], limit_s=LIMIT_S)
+    finally:
+        os.dup2(ours, 0)
+        for descriptor in (ours, read, write):
+            os.close(descriptor)
 
-    assert (finished.code, finished.stdout) == (0, b"")
+    assert finished.stdout == b"/dev/null\n"
+
+
+async def test_what_is_in_a_pipe_is_read_though_somebody_holds_it_open() -> None:
+    read, write = os.pipe()
+    os.write(write, b"said")
+    stream = _Stream(os.fdopen(read, "rb", 0), 1000)
+
+    stream.drain()
+
+    assert bytes(stream.content) == b"said"
+    stream.close()
+    os.close(write)
 
 
 async def test_a_child_has_a_session_of_its_own_and_starts_at_the_root() -> None:
