@@ -52,6 +52,12 @@ RULES = {
         ("pydantic", "azure", "keyring"),
         "a provider knows how, not when or for whom",
     ),
+    "providers/google/sign_in.py": Rule(
+        (), ("google", "requests"), "a program of its own, which is quick to load google-auth and nothing else"
+    ),
+    "providers/codeartifact/sign_in.py": Rule(
+        (), ("boto3", "botocore"), "a program of its own, which is quick to load boto3 and nothing else"
+    ),
     "keeper.py": Rule(
         ("core", "entries", "host.clock", "providers.protocol"), (), "renewal knows no provider by name"
     ),
@@ -198,7 +204,10 @@ def test_importing_brokerctl_loads_neither_the_server_nor_an_sdk() -> None:
 
 
 def test_importing_brokerd_loads_no_sdk() -> None:
-    heavy = ("azure", "msal", "keyring", "httpx", "requests", "cryptography", "prometheus_client")
+    heavy = (
+        *("azure", "msal", "google.auth", "boto3", "botocore", "keyring"),
+        *("httpx", "requests", "cryptography", "prometheus_client"),
+    )
     program = f"import sys, broker.daemon; print([m for m in {heavy!r} if m in sys.modules])"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

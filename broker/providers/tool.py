@@ -1,0 +1,72 @@
+"""A sign-in tool asked for a token: a vendor's program on PATH, or the vendor's SDK in a process of its own.
+
+An SDK loads for half a second with the interpreter's lock held, and may run programs or wait for sockets
+without a limit; in a child none of that reaches the loop, and its end is ours to decide. Output is handed to
+whoever asked and shown to nobody.
+"""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from broker.core.failures import NoSource, Unavailable
+from broker.host.process import Finished, NotFound, TimedOut, TooMuchOutput, find, run
+
+TOOL_LIMIT_S = 25.0
+"""`aws` and `gcloud` take one to five seconds; a look-up waits 30 s and has to hear of it in time."""
+
+TOOL_OUTPUT_BYTES = 262144
+"""A token is up to 4 kB; stderr may hold the warnings of several extensions."""
+
+
+def is_on_path(program: str, environ: Mapping[str, str]) -> bool:
+    """True when the child that `environ` makes would find the program."""
+    return find(program, environ.get("PATH", "")) is not None
+
+
+def is_importable(package: str) -> bool:
+    """True when the SDK is installed beside us; looks, and imports nothing but the packages around it."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def sdk_argv(module: str, *words: str) -> tuple[str, ...]:
+    """The command that runs one of our own modules; -P keeps the working directory off its path."""
+    return (sys.executable, "-P", "-m", module, *words)
+
+
+async def ask_tool(name: str, argv: Sequence[str], environ: Mapping[str, str]) -> Finished:
+    """Run the tool, called `name` in messages, and return how it ended, its complaints included.
+
+    Raises NoSource when it is not there, Unavailable when it does not end within TOOL_LIMIT_S or babbles.
+    """
+    try:
+        return await run(argv, env=environ, limit_s=TOOL_LIMIT_S, output_bytes=TOOL_OUTPUT_BYTES)
+    except NotFound:
+        raise NoSource(f"{name} is not on the broker's PATH") from None
+    except TimedOut:
+        raise Unavailable(f"{name} did not answer within {TOOL_LIMIT_S:.0f} s and was stopped") from None
+    except TooMuchOutput:
+        raise Unavailable(f"{name} printed far more than a token and was stopped") from None
+
+
+def json_object(stdout: bytes) -> Mapping[str, object]:
+    """The JSON object that a tool printed; empty for anything else."""
+    try:
+        printed = json.loads(stdout)
+    except (ValueError, RecursionError):
+        return {}
+    return printed if isinstance(printed, dict) else {}
+
+
+def moment(text: object) -> datetime | None:
+    """A time in RFC 3339 with a zone, in UTC; None for anything else."""
+    try:
+        told = datetime.fromisoformat(text if isinstance(text, str) else "")
+    except ValueError:
+        return None
+    return None if told.tzinfo is None else told.astimezone(UTC)

@@ -1,0 +1,221 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from broker.core.credential import Secret
+from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
+from broker.core.feeds import READ
+from broker.providers.google import provider as google_provider
+from broker.providers.protocol import Provider
+from tests.fakes.connect_proxy import Conduct, ConnectProxy
+from tests.fakes.faults import silence
+from tests.fakes.google import (
+    IAM_HOST,
+    OAUTH_HOST,
+    ROBOT,
+    STS_HOST,
+    USER,
+    Files,
+    Google,
+    refused,
+)
+from tests.fakes.http1 import Response, json_response
+from tests.fakes.loopback import WebServer
+from tests.providers.google.feeds import HELPER, Machine, feed_with
+from tests.providers.programs import Workshop
+
+
+@pytest.mark.parametrize(
+    ("kind", "account", "hosts"),
+    [
+        ("user", USER, [OAUTH_HOST]),
+        ("service_account", ROBOT, [OAUTH_HOST]),
+        ("external_account", ROBOT, [IAM_HOST, STS_HOST]),
+        ("impersonated", ROBOT, [IAM_HOST, OAUTH_HOST]),
+    ],
+)
+async def test_every_kind_of_credentials_file_signs_in(
+    kind: str, account: str, hosts: list[str], provider: Provider, machine: Machine
+) -> None:
+    machine.workshop.environ["GOOGLE_APPLICATION_CREDENTIALS"] = str(getattr(machine.files, kind)())
+
+    credential = await provider.obtain(feed_with(provider), READ)
+
+    assert machine.google.tokens[credential.secret.reveal()] == account
+    assert (credential.username, credential.account) == ("oauth2accesstoken", account)
+    assert credential.source == "google-auth"
+    assert credential.expires_at is not None
+    assert 3500 < (credential.expires_at - datetime.now(UTC)).total_seconds() < 3700
+    assert machine.proxy.hosts == hosts
+
+
+async def test_the_machines_own_identity_is_asked_without_the_proxy(
+    provider: Provider, google: Google, proxy: ConnectProxy, workshop: Workshop
+) -> None:
+    with WebServer(google.metadata) as server:
+        workshop.environ |= google.metadata_environment(server) | {"HTTP_PROXY": proxy.url}
+        credential = await provider.obtain(feed_with(provider), READ)
+
+    assert credential.account == ROBOT
+    assert credential.source == "the metadata server"
+    assert proxy.hosts == []
+
+
+async def test_a_configured_service_account_is_acted_as(
+    provider: Provider, google: Google, proxy: ConnectProxy, files: Files
+) -> None:
+    files.user()
+
+    credential = await provider.obtain(feed_with(provider, impersonate=ROBOT), READ)
+
+    assert google.tokens[credential.secret.reveal()] == ROBOT
+    assert proxy.hosts == [IAM_HOST, OAUTH_HOST]
+
+
+async def test_gcloud_is_asked_for_a_token_that_lasts(provider: Provider, workshop: Workshop) -> None:
+    said = workshop.home / "said"
+    workshop.script("gcloud", f"printf '%s\\n' \"$@\" > {said}; printf %s '{json.dumps(HELPER)}'")
+
+    credential = await provider.obtain(feed_with(provider, account=USER, impersonate=ROBOT), READ)
+
+    assert credential.secret == Secret("ya29.s3cret-of-gcloud")
+    assert credential.expires_at == datetime(2026, 11, 21, 10, tzinfo=UTC)
+    assert (credential.source, credential.account) == ("gcloud", USER)
+    assert said.read_text().split() == [
+        "config",
+        "config-helper",
+        "--format=json(credential,configuration.properties.core.account)",
+        "--min-expiry=30m",
+        f"--account={USER}",
+        f"--impersonate-service-account={ROBOT}",
+    ]
+
+
+async def test_gcloud_is_asked_where_the_default_credentials_have_expired(
+    provider: Provider, proxy: ConnectProxy, files: Files, workshop: Workshop
+) -> None:
+    files.user(refresh_token="an-old-one")
+    workshop.printer("gcloud", json.dumps(HELPER))
+
+    credential = await provider.obtain(feed_with(provider), READ)
+
+    assert credential.source == "gcloud"
+    assert proxy.hosts == [OAUTH_HOST]
+
+
+async def test_without_google_auth_gcloud_is_asked_at_once(
+    provider: Provider, files: Files, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(google_provider, "SDK", ("no_such_package",))
+    files.user()
+    workshop.printer("gcloud", json.dumps(HELPER))
+
+    credential = await provider.obtain(feed_with(provider), READ)
+
+    assert credential.source == "gcloud"
+
+
+LOGIN = "gcloud auth application-default login"
+
+
+NOT_ALLOWED = {"error": {"code": 403, "message": "denied", "status": "PERMISSION_DENIED"}}
+SESSION_CONTROL = "the organisation wants a new sign-in (session control)"
+ANSWERS = {
+    "session control": (refused("reauth related error", "invalid_rapt"), SignInNeeded, SESSION_CONTROL),
+    "no proof yet": (refused("reauth related error", "rapt_required"), SignInNeeded, SESSION_CONTROL),
+    "revoked": (
+        refused("Token has been expired or revoked."),
+        SignInNeeded,
+        "the sign-in has expired or was revoked",
+    ),
+    "client deleted": (
+        refused("The OAuth client was deleted.", error="deleted_client"),
+        Refused,
+        "the OAuth client it signed in with was deleted",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "kind", "detail"), ANSWERS.values(), ids=ANSWERS.keys())
+async def test_what_google_says_becomes_what_to_do(
+    answer: Response, kind: type[NotObtained], detail: str, provider: Provider, machine: Machine
+) -> None:
+    machine.files.user()
+    machine.google.faults[OAUTH_HOST].give(answer)
+
+    with pytest.raises(kind) as raised:
+        await provider.obtain(feed_with(provider), READ)
+
+    assert raised.value.detail == f"google-auth cannot sign in: {detail}"
+    assert raised.value.hint == (LOGIN if kind is SignInNeeded else None)
+
+
+async def test_who_may_not_impersonate_is_refused(provider: Provider, machine: Machine) -> None:
+    machine.files.user()
+    machine.google.faults[IAM_HOST].give(json_response(403, NOT_ALLOWED))
+
+    with pytest.raises(Refused, match="may not impersonate the service account"):
+        await provider.obtain(feed_with(provider, impersonate=ROBOT), READ)
+
+
+@pytest.mark.parametrize(
+    ("conduct", "says"),
+    [
+        (Conduct.REFUSE, "cannot get through the proxy"),
+        (Conduct.STRANGE_CERTIFICATE, "does not trust the certificate it is shown"),
+    ],
+)
+async def test_an_outage_is_no_reason_to_sign_in(
+    conduct: Conduct, says: str, provider: Provider, proxy: ConnectProxy, files: Files
+) -> None:
+    files.user()
+    proxy.conduct(OAUTH_HOST, conduct)
+
+    with pytest.raises(Unavailable, match=says):
+        await provider.obtain(feed_with(provider), READ)
+
+
+async def test_a_silent_google_is_let_go(
+    provider: Provider, google: Google, proxy: ConnectProxy, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.providers.tool.TOOL_LIMIT_S", 1.5)
+    files.user()
+    google.faults[OAUTH_HOST].give(silence())
+
+    with pytest.raises(Unavailable, match="google-auth did not answer within 2 s and was stopped"):
+        await provider.obtain(feed_with(provider), READ)
+
+    assert proxy.hosts == [OAUTH_HOST]
+
+
+@pytest.mark.parametrize(
+    ("complaint", "kind", "drops"),
+    [
+        ("You do not currently have an active account selected.", SignInNeeded, True),
+        ("Your current active account [x] does not have any valid credentials", SignInNeeded, True),
+        ("Reauthentication failed. cannot prompt during non-interactive execution.", SignInNeeded, False),
+        ("There was a problem refreshing your current auth tokens: invalid_grant", SignInNeeded, False),
+        ("gcloud crashed (ConnectionError): Max retries exceeded with url: /token", Unavailable, False),
+        ("gcloud crashed (TypeError): 'NoneType'", Unavailable, False),
+    ],
+)
+async def test_what_gcloud_says_becomes_what_to_do(
+    complaint: str, kind: type[NotObtained], drops: bool, provider: Provider, workshop: Workshop
+) -> None:
+    workshop.printer("gcloud", "", complaint=f"ERROR: {complaint}", code=1)
+
+    with pytest.raises(kind) as raised:
+        await provider.obtain(feed_with(provider), READ)
+
+    assert getattr(raised.value, "drops_token", False) is drops
+    if kind is SignInNeeded:
+        assert raised.value.hint == "gcloud auth login"
+
+
+async def test_a_machine_without_any_sign_in_has_no_source(provider: Provider, proxy: ConnectProxy) -> None:
+    with pytest.raises(NoSource) as raised:
+        await provider.obtain(feed_with(provider), READ)
+
+    assert raised.value.hint == "gcloud auth application-default login"
+    assert proxy.hosts == []
