@@ -17,6 +17,10 @@ A failure carries facts; `api/problems.py` translates it to a status, `brokerctl
 """
 
 
+LOOK_ROUND = "brokerctl doctor"
+"""Finds what commonly stands between a machine and a service: proxy, certificates, clock, a missing tool."""
+
+
 class Failure(Exception):  # noqa: N818 - a family of outcomes, named as the API names them
     """What failed, in one lower-case line without a full stop, and the command that helps, if one does."""
 
@@ -71,8 +75,11 @@ class Refused(NotObtained):
 
 
 class Unavailable(NotObtained):
-    """The service cannot be reached or refuses for now; `retry_after_s` is its own wish, if it named one."""
+    """The service cannot be reached or refuses for now; `retry_after_s` is its own wish, if it named one.
+
+    Where nobody knows a better hint, the one to look round is given.
+    """
 
     def __init__(self, detail: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
-        super().__init__(detail, hint=hint)
+        super().__init__(detail, hint=hint or LOOK_ROUND)
         self.retry_after_s = retry_after_s

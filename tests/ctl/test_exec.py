@@ -132,7 +132,7 @@ def test_lookup_that_failed_is_told_after_a_command_that_failed(room: Path) -> N
 
     ended = run("sh", "-c", f"{ask}; {ask}; exit 2")
 
-    assert ended == Ended(2, "", "token-broker: labs: false ended with exit code 1\n")
+    assert ended == Ended(2, "", "token-broker: labs: false ended with exit code 1; run: brokerctl doctor\n")
 
 
 def test_lookup_that_failed_is_no_news_when_the_command_did_not(room: Path) -> None:
