@@ -18,11 +18,15 @@ from tests.fakes.az import AzureCli
 from tests.fakes.azure_devops import AzureDevOps
 from tests.fakes.clients import PATIENCE_S, PYTHON, UV, Outcome, clean_environment
 from tests.fakes.connect_proxy import ConnectProxy
+from tests.fakes.feed_service import AUTHORITY_HOST
 from tests.fakes.index import PackageIndex
+from tests.fakes.journal import Journal
 from tests.fakes.wheels import wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from tests.fakes.http1 import Answer, Request
 
 SHIM = Path(sysconfig.get_path("scripts")) / "keyring-shim"
 SYSTEM_PATH = "/usr/bin:/bin"
@@ -68,10 +72,22 @@ class Household:
         }
         self.cloud = AzureDevOps()
         self.cloud.attach(proxy)
+        self._bearers: Journal[str] = Journal()
+        proxy.route(AUTHORITY_HOST, self._note_bearer)
         self.acme = self.cloud.organisation("acme", tenant=TENANT, feeds={"corp": [PACKAGE, DEPENDENCY]})
         az.sign_in(USER, [TENANT])
         self.packages = PackageIndex([PACKAGE, DEPENDENCY], passwords=[PLAIN_PASSWORD])
         proxy.route(PLAIN_HOST, self.packages)
+
+    @property
+    def tokens(self) -> set[str]:
+        """Every token that was issued so far and seen: the session tokens, and the bearers they cost."""
+        return {token.value for token in self.acme.issued} | set(self._bearers)
+
+    def _note_bearer(self, request: Request) -> Answer:
+        if request.bearer is not None:
+            self._bearers.add(request.bearer)
+        return self.cloud._authority(request)
 
     def configure(self, text: str) -> None:
         """Write the user's configuration."""
@@ -99,16 +115,16 @@ class Household:
         )
 
     def keyring(self, *arguments: str, **more: str) -> Outcome:
-        """The shim, as a client runs it."""
+        """The shim as a client runs it, with `more` variables."""
         return self._run([self.bin / "keyring", *arguments], self.home, more)
 
-    def uv(self, *arguments: str | Path, cwd: Path | None = None, **more: str) -> Outcome:
-        """The real uv."""
-        return self._run([UV, *arguments], cwd or self.home, more)
+    def uv(self, *arguments: str, cwd: Path, environment: Mapping[str, str]) -> Outcome:
+        """The real uv in a folder, with more variables."""
+        return self._run([UV, *arguments], cwd, environment)
 
-    def pip(self, *arguments: str | Path, python: Path = PYTHON, **more: str) -> Outcome:
+    def pip(self, *arguments: str | Path, python: Path = PYTHON) -> Outcome:
         """The real pip of `python`, without prompts."""
-        return self._run([python, "-m", "pip", "--no-input", *arguments], self.home, more)
+        return self._run([python, "-m", "pip", "--no-input", *arguments], self.home, {})
 
     def _run(self, command: Sequence[str | Path], cwd: Path, more: Mapping[str, str]) -> Outcome:
         done = subprocess.run(
@@ -123,15 +139,12 @@ class Household:
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
 
-    def project(self, name: str, uv_settings: str) -> Path:
-        """A new project that needs PACKAGE, with these lines of `[tool.uv]`; returns its folder."""
-        made = self.home / name
-        made.mkdir()
-        (made / "pyproject.toml").write_text(
-            f'[project]\nname = "{name}"\nversion = "1"\nrequires-python = ">=3.11"\n'
-            f'dependencies = ["{PACKAGE.name}"]\n\n[tool.uv]\npackage = false\n{uv_settings}\n'
+    def project(self, folder: Path, uv_settings: str) -> None:
+        """Make a project in the folder that needs PACKAGE, with these tables of uv's."""
+        (folder / "pyproject.toml").write_text(
+            f'[project]\nname = "household"\nversion = "1"\nrequires-python = ">=3.11"\n'
+            f'dependencies = ["{PACKAGE.name}"]\n\n[tool.uv]\npackage = false\n\n{uv_settings}\n'
         )
-        return made
 
 
 def feed(name: str, url: str, settings: str = "") -> str:
