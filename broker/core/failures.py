@@ -16,7 +16,6 @@ A failure carries facts; `api/problems.py` translates it to a status, `brokerctl
 `detail` says what failed, `hint` is a command to type or None. Neither holds a secret or a response body.
 """
 
-
 LOOK_ROUND = "brokerctl doctor"
 """Finds what commonly stands between a machine and a service: proxy, certificates, clock, a missing tool."""
 
