@@ -80,10 +80,19 @@ class Caretaker:
         elif self._idle_left_s() <= 0:
             self.end("nobody asked for a long time")
         else:
-            await self._service.reload_if_changed(anyway=self._is_reload_wanted)
-            self._is_reload_wanted = False
-            self._notifier.alive()
+            await self._reload()
+            if self._service.keeper.has_turned():
+                self._notifier.alive()
             self._notifier.status(self._summary())
+
+    async def _reload(self) -> None:
+        """Reload what changed, and in any case when somebody wants it, who is then told of its end."""
+        wanted, self._is_reload_wanted = self._is_reload_wanted, False
+        if wanted:
+            self._notifier.reloading(asyncio.get_running_loop().time())
+        await self._service.reload_if_changed(anyway=wanted)
+        if wanted:
+            self._notifier.ready(self._summary())
 
     def _nap_s(self) -> float:
         watchdog_s = self._notifier.watchdog_interval_s()

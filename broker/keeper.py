@@ -82,6 +82,7 @@ class Keeper:
         self._try_at = try_at
         self._draw = draw
         self._poked = asyncio.Event()
+        self._turned = False
         self._marks_due = clock.now()
         self._listeners: set[Callable[[Feed], None]] = set()
 
@@ -200,6 +201,7 @@ class Keeper:
         while True:
             self._poked.clear()
             wait_s = self._sweep()
+            self._turned = True
             nap = asyncio.ensure_future(self.clock.nap(wait_s))
             poke = asyncio.ensure_future(self._poked.wait())
             try:
@@ -207,6 +209,12 @@ class Keeper:
             finally:
                 nap.cancel()
                 poke.cancel()
+
+    def has_turned(self) -> bool:
+        """True when the loop has turned since this was last asked; asks it to turn once more."""
+        turned, self._turned = self._turned, False
+        self._poked.set()
+        return turned
 
     def _sweep(self) -> float:
         """Start what is due and return the seconds until the next thing will be."""

@@ -1,0 +1,88 @@
+"""The text of the systemd units for this installation, made from the templates of `systemd/`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TEMPLATES = Path(__file__).with_name("systemd")
+
+SOCKET_UNIT = "token-broker.socket"
+SERVICE_UNIT = "token-broker.service"
+SANDBOX = "50-sandbox.conf"
+DROP_INS = f"{SERVICE_UNIT}.d"
+
+OWN_SOCKET = "%t/token-broker/broker.sock"
+"""Where a user's socket is unless TOKEN_BROKER_SOCKET names another place: %t is the runtime directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What the units name: this installation's absolute paths, and where a broker finds its configuration."""
+
+    python: Path
+    brokerd: Path
+    socket: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the daemon sees of the homes: folders it may write to, and folders that it may only read.
+
+    `keeps_home`: the homes stay visible, read-only, for something that is needed lies in the home itself.
+    """
+
+    writable: Sequence[Path] = ()
+    readable: Sequence[Path] = ()
+    keeps_home: bool = False
+
+
+def socket_unit(installation: Installation) -> str:
+    """token-broker.socket."""
+    socket = OWN_SOCKET if installation.socket is None else _plain(str(installation.socket))
+    return _filled(SOCKET_UNIT, {"@SOCKET@": socket})
+
+
+def service_unit(installation: Installation) -> str:
+    """token-broker.service."""
+    pairs = (_quoted(f"{name}={value}") for name, value in installation.variables.items())
+    return _filled(
+        SERVICE_UNIT,
+        {
+            "@PYTHON@": _quoted(str(installation.python), executed=True),
+            "@BROKERD@": _quoted(str(installation.brokerd), executed=True),
+            "@ENVIRONMENT@": " ".join(pairs),
+        },
+    )
+
+
+def sandbox(view: View) -> str:
+    """The drop-in that hides everything else from the daemon."""
+    writable = [_quoted(f"-{path}:{path}") for path in view.writable]
+    readable = [_quoted(f"-{path}:{path}") for path in view.readable]
+    binds = ["BindPaths=%t/systemd/notify -%t/bus", *(f"BindPaths={path}" for path in writable)]
+    if view.keeps_home:
+        binds = [f"ReadWritePaths={_quoted(f'-{path}')}" for path in view.writable]
+    else:
+        binds += [f"BindReadOnlyPaths={path}" for path in readable]
+    return _filled(
+        SANDBOX, {"@HOME@": "read-only" if view.keeps_home else "tmpfs", "@BINDS@": "\n".join(binds)}
+    )
+
+
+def _filled(name: str, values: Mapping[str, str]) -> str:
+    text = (TEMPLATES / name).read_text("utf-8")
+    for mark, value in values.items():
+        text = text.replace(mark, value)
+    return "\n".join(line for line in text.split("\n") if line != "Environment=")
+
+
+def _quoted(word: str, *, executed: bool = False) -> str:
+    """One word of a unit's line (systemd.syntax(7)), with anything in it; `$` is special in what is executed."""
+    text = _plain(word).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text.replace("$", "$$") if executed else text}"'
+
+
+def _plain(word: str) -> str:
+    """A value in which systemd sees no specifier."""
+    return word.replace("%", "%%")

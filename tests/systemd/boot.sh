@@ -1,0 +1,70 @@
+#!/bin/bash
+# Process 1 of a machine of our own: a real systemd, in the namespaces that machine.py has made for it.
+#
+#   boot.sh WORK PATH...    WORK is an empty directory; each PATH is to be readable for the machine's users.
+#
+# /run and /home are private, alice (1001) and bob (1002) have empty homes there, and whatever reaches past the
+# namespaces (clocks, kernel settings, /tmp) is masked. What is mounted here ends with the namespace.
+set -eu
+work=$1
+shift
+mount --make-rprivate /
+mount -t proc proc /proc
+
+# A path below a directory that only root may enter (/root, a checkout below mktemp -d) is laid open: an
+# enterable directory is put over the first closed one, with nothing in it but the path.
+number=0
+for path in "$@"; do
+    number=$((number + 1))
+    mkdir "$work/kept-$number"
+    mount --rbind "$path" "$work/kept-$number"
+done
+number=0
+for path in "$@"; do
+    number=$((number + 1))
+    closed=
+    above=$path
+    while above=$(dirname "$above"); [ "$above" != / ]; do
+        [ -z "$(find "$above" -maxdepth 0 -perm -005)" ] && closed=$above
+    done
+    if [ -n "$closed" ]; then
+        [ "$(stat -f -c %T "$closed")" = tmpfs ] || mount -t tmpfs -o mode=755 tmpfs "$closed"
+        mkdir -p "$path"
+        mount --rbind "$work/kept-$number" "$path"
+    elif [ ! -e "$path" ]; then
+        mkdir -p "$path" # it was below a directory that has just been laid open
+        mount --rbind "$work/kept-$number" "$path"
+    fi
+done
+
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/lock /run/systemd/system
+mount -t tmpfs -o mode=755 tmpfs /home
+umount -l /sys/fs/cgroup 2>/dev/null || true
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+
+for file in passwd group shadow; do cp "/etc/$file" "$work/$file"; done
+for user in alice:1001 bob:1002; do
+    name=${user%:*} id=${user#*:}
+    echo "$name:x:$id:$id::/home/$name:/bin/bash" >>"$work/passwd"
+    echo "$name:x:$id:" >>"$work/group"
+    echo "$name:*:19000:0:99999:7:::" >>"$work/shadow"
+    install -d -o "$id" -g "$id" -m 700 "/home/$name"
+done
+for file in passwd group shadow; do mount --bind "$work/$file" "/etc/$file"; done
+
+for unit in systemd-tmpfiles-setup.service systemd-tmpfiles-setup-dev.service systemd-tmpfiles-clean.service \
+    systemd-sysctl.service systemd-modules-load.service systemd-random-seed.service systemd-timesyncd.service \
+    systemd-udevd.service systemd-udev-trigger.service systemd-udevd-control.socket systemd-udevd-kernel.socket \
+    systemd-remount-fs.service systemd-binfmt.service systemd-update-utmp.service \
+    systemd-machine-id-commit.service systemd-pstore.service systemd-journal-flush.service \
+    kmod-static-nodes.service timers.target getty.target remote-fs.target swap.target local-fs.target \
+    multi-user.target graphical.target; do
+    ln -s /dev/null "/run/systemd/system/$unit"
+done
+mkdir -p /run/systemd/system/systemd-logind.service.d
+printf '[Service]\nPrivateTmp=no\n' >/run/systemd/system/systemd-logind.service.d/shared-tmp.conf
+
+export container=unshare
+exec /lib/systemd/systemd --system --unit=basic.target --log-target=null --show-status=0 \
+    </dev/null >/dev/null 2>&1

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.ctl.setup.units import Installation, service_unit, socket_unit
+from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, UNITS, Account
+from tests.systemd.installation import READABLE
+from tests.systemd.machine import CannotBoot, Machine, machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def booted() -> Iterator[Machine]:
+    """A machine with systemd, for all tests."""
+    try:
+        with machine(READABLE) as made:
+            yield made
+    except CannotBoot as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def _installed(booted: Machine) -> Account:
+    account = Account(booted, "alice")
+    account.install()
+    return account
+
+
+@pytest.fixture
+def alice(_installed: Account) -> Iterator[Account]:
+    """Alice's account: token-broker is installed below her home and nothing else is there."""
+    yield _installed
+    _installed.clear()
+
+
+@pytest.fixture
+def served(alice: Account) -> Account:
+    """Alice, with the socket listening, one feed configured, and no daemon yet."""
+    alice.write(CONFIG, FEED_CONFIG, 0o600)
+    installation = Installation(alice.bin / "python", alice.bin / "brokerd")
+    alice.write(f"{UNITS}/{SOCKET_UNIT}", socket_unit(installation))
+    alice.write(f"{UNITS}/{SERVICE_UNIT}", service_unit(installation))
+    alice.systemctl("daemon-reload")
+    alice.systemctl("start", SOCKET_UNIT)
+    return alice

@@ -1,0 +1,63 @@
+"""token-broker as alice would have installed it: a virtual environment of her own, below her home.
+
+Its `broker` and its shim are copies; what they depend on is read from the environment that runs the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import token_broker_client
+import token_broker_keyring
+
+import broker
+
+if TYPE_CHECKING:
+    from tests.systemd.machine import Machine
+
+PREFIX = "apps/token-broker"
+"""Below the home."""
+
+SCRIPTS = {"brokerd": "broker.daemon", "brokerctl": "broker.ctl.app"}
+PACKAGES = Path(sysconfig.get_path("purelib"))
+INTERPRETER = Path(sys.base_prefix)
+
+READABLE = (INTERPRETER, PACKAGES) if Path("/usr") != INTERPRETER else (PACKAGES,)
+"""What an installation uses outside itself."""
+
+
+def install(machine: Machine, user: str) -> Path:
+    """Install, and return the installation's prefix as the machine's users see it."""
+    seen = Path("/home", user, PREFIX)
+    made = machine.home(user) / PREFIX
+    scripts = made / "bin"
+    packages = made / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    scripts.mkdir(parents=True)
+    packages.mkdir(parents=True)
+    python = INTERPRETER / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    (scripts / "python").symlink_to(python)
+    (made / "pyvenv.cfg").write_text(f"home = {python.parent}\ninclude-system-site-packages = false\n")
+    (packages / "environment.pth").write_text(f"import site; site.addsitedir({str(PACKAGES)!r})\n")
+    shutil.copytree(Path(broker.__file__).parent, packages / "broker", symlinks=True)
+    for module in (token_broker_client, token_broker_keyring):
+        shutil.copy(str(module.__file__), packages)
+    for name in ("token-broker", "token-broker-client"):
+        about = distribution(name)
+        folder = Path(str(about.locate_file(f"{name.replace('-', '_')}-{about.version}.dist-info")))
+        shutil.copytree(folder, packages / folder.name)
+    shutil.copy(Path(sysconfig.get_path("scripts")) / "keyring-shim", scripts)
+    for name, entry in SCRIPTS.items():
+        script = scripts / name
+        script.write_text(f"#!{seen}/bin/python\nimport sys\nfrom {entry} import main\nsys.exit(main())\n")
+        script.chmod(0o755)
+    owner = machine.home(user).stat()
+    for place, _, files in os.walk(machine.home(user) / PREFIX.partition("/")[0]):
+        for file in ("", *files):
+            os.chown(Path(place, file), owner.st_uid, owner.st_gid, follow_symlinks=False)
+    return seen

@@ -1,0 +1,90 @@
+"""Whatever happens to the daemon, clients that look up all the while notice nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.patience import until
+from tests.systemd.account import FEED, SERVICE_UNIT, TOKEN
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from tests.systemd.account import Account
+
+CLIENTS = 4
+
+
+class Load:
+    """Clients under way."""
+
+    def __init__(self, running: subprocess.Popen[str]) -> None:
+        self._running = running
+
+    def answered(self) -> int:
+        """How many look-ups were answered so far."""
+        assert self._running.stdin is not None
+        assert self._running.stdout is not None
+        self._running.stdin.write("\n")
+        self._running.stdin.flush()
+        return int(self._running.stdout.readline())
+
+    def go_on(self, more: int = 20) -> None:
+        """Return when this many more look-ups were answered."""
+        until_number = self.answered() + more
+        until(lambda: self.answered() >= until_number, "more answers")
+
+    def failures(self) -> list[str]:
+        """End, and return what every look-up that was not answered said."""
+        printed, _ = self._running.communicate(timeout=60)
+        failures: list[str] = json.loads(printed.splitlines()[-1])["failures"]
+        return failures
+
+
+@pytest.fixture
+def load(served: Account) -> Iterator[Load]:
+    """Clients that have begun to look up."""
+    program = served.write("load.py", Path(__file__).with_name("load.py").read_text())
+    shim: list[str | Path] = [served.bin / "keyring-shim", "get", FEED, "user"]
+    running = served.start(served.bin / "python", program, str(CLIENTS), TOKEN, *shim)
+    made = Load(running)
+    made.go_on()
+    yield made
+    with contextlib.suppress(ValueError):  # ended already
+        running.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("times", [3])
+def test_restarts_lose_no_look_up(served: Account, load: Load, times: int) -> None:
+    for _ in range(times):
+        served.systemctl("restart", SERVICE_UNIT)
+        load.go_on()
+
+    assert load.failures() == []
+
+
+def test_kills_lose_no_look_up(served: Account, load: Load) -> None:
+    for _ in range(3):
+        before = served.pid()
+        served.kill("KILL")
+        until(lambda before=before: served.pid() not in {0, before}, "next daemon")  # type: ignore[misc]
+        load.go_on()
+
+    assert load.failures() == []
+
+
+def test_reloads_lose_no_look_up_and_no_daemon(served: Account, load: Load) -> None:
+    first = served.pid()
+
+    for _ in range(5):
+        served.systemctl("reload", SERVICE_UNIT)
+        load.go_on()
+
+    assert load.failures() == []
+    assert served.pid() == first
