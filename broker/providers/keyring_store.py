@@ -1,13 +1,15 @@
 """The operating system's own secret store, read through the keyring library and never through ourselves.
 
 The library's usual choice may be `token_broker_keyring`, which would ask this daemon, or its chain, which
-would ask it too; so the store is chosen here by name. A store may wait for a person: every question has a
-limit, and a thread that nobody waits for any more.
+would ask it too; so the store is chosen here by name. A store may wait for a person, so every question has a
+limit, and all are asked one after another by a thread of their own.
 """
 
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
+import queue
 import shlex
 import threading
 from collections.abc import Callable
@@ -32,8 +34,6 @@ OWN_STORES = (
 )
 """The stores of keyring 25.7 for Linux and macOS, the preferred one first. Feed plug-ins are none of them."""
 
-_asking = threading.Lock()
-
 Login = tuple[str | None, str]
 
 
@@ -47,14 +47,9 @@ async def read_login(
     """Return the username and password that the store has for `service`, and for `username` where given.
 
     `store` finds the backend to ask (None: `chosen_store`). Raises SignInNeeded when there is no such entry
-    or no store, Unavailable when the store is locked, busy, broken or silent for `limit_s`.
+    or no store, Unavailable when the store is locked, broken or silent for `limit_s`.
     """
-    if not _asking.acquire(blocking=False):
-        raise Unavailable(
-            "the keyring still holds an earlier question: it may wait to be unlocked",
-            retry_after_s=LOCKED_RETRY_S,
-        )
-    answer = _in_thread(lambda: _look_up((store or chosen_store)(), service, username))
+    answer = _in_turn(lambda: _look_up((store or chosen_store)(), service, username))
     try:
         async with asyncio.timeout(limit_s):
             login = await answer
@@ -115,24 +110,33 @@ def _look_up(backend: "KeyringBackend", service: str, username: str | None) -> L
     return None if credential is None else (credential.username, credential.password)
 
 
-def _in_thread(look_up: Callable[[], Login | None]) -> "asyncio.Future[Login | None]":
-    """Start a thread that gives `_asking` back when it ends.
+_Answer = concurrent.futures.Future[Login | None]
+_questions: "queue.SimpleQueue[tuple[_Answer, Callable[[], Login | None]]]" = queue.SimpleQueue()
 
-    Not one of asyncio's: its pool would fill up with blocked threads, and the daemon would wait for them at
-    its end.
+
+def _in_turn(look_up: Callable[[], Login | None]) -> "asyncio.Future[Login | None]":
+    """Have the question asked by the one thread that talks to the store, after those before it.
+
+    Not by asyncio's threads: a locked store would take them one by one, and the daemon would wait for them
+    at its end.
     """
-    answer: concurrent.futures.Future[Login | None] = concurrent.futures.Future()
-    answer.set_running_or_notify_cancel()
+    answer = _Answer()
+    _questions.put((answer, look_up))
+    _start_thread()
+    return asyncio.wrap_future(answer)
 
-    def body() -> None:
+
+@functools.cache
+def _start_thread() -> None:
+    threading.Thread(target=_ask_for_ever, name="keyring", daemon=True).start()
+
+
+def _ask_for_ever() -> None:
+    while True:
+        answer, look_up = _questions.get()
+        if not answer.set_running_or_notify_cancel():
+            continue  # whoever asked has given up
         try:
-            login = look_up()
+            answer.set_result(look_up())
         except BaseException as error:  # noqa: BLE001 - carried to whoever waits, and raised there
             answer.set_exception(error)
-        else:
-            answer.set_result(login)
-        finally:
-            _asking.release()
-
-    threading.Thread(target=body, name="keyring", daemon=True).start()
-    return asyncio.wrap_future(answer)

@@ -1,3 +1,4 @@
+import asyncio
 import sys
 import threading
 from pathlib import Path
@@ -47,11 +48,11 @@ class LockedStore(PaperStore):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.unlocked, self.done = threading.Event(), threading.Event()
+        self.asked, self.unlocked = threading.Event(), threading.Event()
 
     def get_password(self, service: str, username: str) -> str | None:
+        self.asked.set()
         self.unlocked.wait(10)
-        self.done.set()
         return super().get_password(service, username)
 
 
@@ -120,22 +121,34 @@ async def test_a_failing_store_is_unavailable_and_its_words_stay_with_it(
     assert raised.value.detail == detail
 
 
-async def test_a_store_that_waits_for_a_person_is_given_up_and_not_asked_twice() -> None:
+async def test_a_store_that_waits_for_a_person_is_given_up() -> None:
     store = LockedStore()
-    with pytest.raises(Unavailable, match="did not answer") as silent:
+
+    with pytest.raises(Unavailable, match="did not answer") as raised:
         await read_login("corp", "ci", store=lambda: store, limit_s=0.01)
 
-    with pytest.raises(Unavailable, match="earlier question") as busy:
-        await read_login("corp", "ci", store=PaperStore)
-
-    assert silent.value.retry_after_s == busy.value.retry_after_s == LOCKED_RETRY_S
+    assert raised.value.retry_after_s == LOCKED_RETRY_S
     store.unlocked.set()
-    assert store.done.wait(10)
-    for thread in threading.enumerate():
-        if thread.name == "keyring":
-            assert thread.daemon
-            thread.join(10)
-    assert await read_login("corp", "ci", store=PaperStore) == ("ci", "s3cret")
+
+
+async def test_questions_wait_for_their_turn_and_nobody_asks_for_who_has_left() -> None:
+    store, never_asked = LockedStore(), LockedStore()
+    first = asyncio.create_task(read_login("corp", "ci", store=lambda: store))
+    await asyncio.to_thread(store.asked.wait, 10)
+    with pytest.raises(Unavailable, match="did not answer"):
+        await read_login("corp", "ci", store=lambda: never_asked, limit_s=0.01)
+    third = asyncio.create_task(read_login("corp", "ci", store=PaperStore))
+
+    store.unlocked.set()
+
+    assert await first == await third == ("ci", "s3cret")
+    assert not never_asked.asked.is_set()
+
+
+async def test_a_locked_store_does_not_hold_up_the_daemons_end() -> None:
+    await read_login("corp", "ci", store=PaperStore)
+
+    assert [thread.daemon for thread in threading.enumerate() if thread.name == "keyring"] == [True]
 
 
 def test_the_configured_backend_is_used(

@@ -25,6 +25,8 @@ JOB_TOKEN = "SYSTEM_ACCESSTOKEN"  # noqa: S105 - a variable's name
 BUILD_SECRETS_FOLDER = Path("/run/secrets")
 """Where BuildKit mounts a build's secrets."""
 
+NONE_LEFT = "no token variable, token file or build secret"
+
 
 class EnvTokens:
     """Uses the first token that still lives; any but an Entra token is ready for the feed as it is."""
@@ -43,24 +45,17 @@ class EnvTokens:
 
     def missing(self) -> str | None:
         """That nobody left a token."""
-        return None if any(self._places()) else "no token variable, token file or build secret"
+        return None if any(self._places()) else NONE_LEFT
 
     async def bearer(self, tenant: str) -> Bearer | Skipped:
         """The first usable token; Skipped tells what is wrong with each of the others."""
         why = []
         for source, place in self._places():
-            try:
-                text = (
-                    await asyncio.to_thread(read_file, place, private=False)
-                    if isinstance(place, Path)
-                    else place
-                )
-                return self._usable(Secret(text), source, tenant)
-            except NotObtained as failure:
-                why.append(f"{source}: {failure.detail}")
-            except ValueError:
-                why.append(f"{source}: not one line of printable ASCII")
-        return Skipped(self.name, "; ".join(why) or str(self.missing()))
+            outcome = await self._judged(source, place, tenant)
+            if isinstance(outcome, Bearer):
+                return outcome
+            why.append(f"{source}: {outcome}")
+        return Skipped(self.name, "; ".join(why) or NONE_LEFT)
 
     def marks(self) -> Hashable:
         """What changes with any of the variables and files."""
@@ -84,13 +79,21 @@ class EnvTokens:
         if text := self._environ.get(name, "").strip():
             yield f"env:{name}", text
 
-    def _usable(self, token: Secret, source: str, tenant: str) -> Bearer:
-        """The token as a bearer. Raises Refused, caught above, when it has ended or is another tenant's."""
+    async def _judged(self, source: str, place: Path | str, tenant: str) -> Bearer | str:
+        """The token at a place as a bearer, or why it is no use."""
+        try:
+            if isinstance(place, Path):
+                place = await asyncio.to_thread(read_file, place, private=False)
+            token = Secret(place)
+        except NotObtained as failure:
+            return failure.detail
+        except ValueError:
+            return "not one line of printable ASCII"
         ends, owner = expiry_of(token.reveal()), tenant_of(claims_of(token.reveal()))
         if ends is not None and ends <= self._now():
-            raise NotObtained(f"its token ended at {rfc3339(ends)}")
+            return f"its token ended at {rfc3339(ends)}"
         if owner is None:
             return Bearer(token, "ready", source, ends)
         if is_guid(tenant) and owner != tenant:
-            raise NotObtained(f"its token is of tenant {owner}")
+            return f"its token is of tenant {owner}"
         return entra_bearer(token, source)
