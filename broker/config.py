@@ -186,7 +186,7 @@ def _parsed(layer: Layer) -> dict[str, Any]:
         # "Expected '=' after a key (at line 3, column 5)": the place belongs in front.
         message, _, place = str(error).partition(" (at ")
         line = re.match(r"line ([0-9]+)", place)
-        where = f"line {line[1]}" if line else "its end"
+        where = f"line {line[1]}" if line else f"line {len(layer.text.splitlines())}, its end"
         raise BadConfiguration(f"{layer.path}, {where}: not TOML: {message.lower()}") from None
 
 

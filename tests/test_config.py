@@ -112,7 +112,7 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
     [
         ("ttl = 5 5", "config.toml, line 1: not TOML"),
         ("\n\n[[feed\n", "config.toml, line 3: not TOML"),
-        ('x = "', "config.toml, its end: not TOML"),
+        ('x = "', "config.toml, line 1, its end: not TOML"),
         ('\nttl = "5"', 'config.toml, line 2: ttl: write a duration as a number and a unit, such as "50m"'),
         ('ttl = "100ms"', "config.toml, line 1: ttl: Input should be greater than or equal to 1"),
         ('tll = "50m"', "config.toml, line 1: unknown key tll, did you mean ttl?"),
