@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from broker.ctl import command, feeds, lookup, orders, service, status
+from broker.ctl.demo import verb
 from broker.ctl.outcome import ExitCode, Trouble
 
 app = typer.Typer(
@@ -54,6 +55,7 @@ _EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (service.stop, "brokerctl stop"),
     (service.restart, "brokerctl restart"),
     (orders.reload, "brokerctl reload"),
+    (verb.demo, "brokerctl demo"),
 )
 """Every verb, in the order of the help, with the example that its own help ends with."""
 

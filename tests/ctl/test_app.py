@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     Brokerctl = Callable[..., Ended]
 
-VERBS = [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
+VERBS = [
+    command.name or command.callback.__name__
+    for command in app.registered_commands
+    if command.callback is not None
+]
 HEAVY = {"azure", "cryptography", "fastapi", "httpx", "keyring", "pydantic", "rich", "tomlkit", "uvicorn"}
 
 
