@@ -36,8 +36,8 @@ class Found:
 
 def found(text: str, username: str | None = None, expires_at: datetime | None = None) -> Found:
     """The secret and its end, a JWT's own one included. Raises ValueError for what no client could send."""
-    secret = Secret(text)
-    return Found(username, secret, earliest(expires_at, expiry_of(text)))
+    secret, person = Secret(text), None if username is None else checked_username(username)
+    return Found(person, secret, earliest(expires_at, expiry_of(text)))
 
 
 def split_argv(argv: Sequence[str]) -> tuple[str, ...]:
@@ -91,10 +91,7 @@ def _read_object(text: str) -> Found:
     password = answer.get("password", answer.get("token"))
     if not password or not isinstance(password, str):
         raise ValueError('its JSON has neither "password" nor "token" as text')
-    username = answer.get("username")
-    if username is not None:
-        username = checked_username(username)
-    return found(password, username, _moment(answer.get("expires_at")))
+    return found(password, answer.get("username"), _moment(answer.get("expires_at")))
 
 
 def checked_username(username: object) -> str:

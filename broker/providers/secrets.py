@@ -127,7 +127,7 @@ async def read(source: SecretSource, *, host: str, username: str | None, environ
             return _usable(text, path)
         case KeyringSecret(service, own):
             person, text = await keyring_store.read_login(service, own or username)
-            return _usable(text, f"the keyring's entry {service}", person)
+            return _usable(text, f"the keyring's entry {service}", person or None)
         case NetrcSecret():
             return await asyncio.to_thread(_from_netrc, netrc_path(environ), host, username)
         case CommandSecret(argv):
@@ -235,4 +235,4 @@ def _usable(text: str, place: str, username: str | None = None) -> Found:
     try:
         return found(text, username)
     except ValueError:
-        raise Refused(f"{place} is not one line of printable ASCII") from None
+        raise Refused(f"{place} cannot be sent: clients carry one line of printable ASCII") from None

@@ -151,8 +151,8 @@ async def test_a_file_that_does_not_exist_needs_a_person(workshop: Workshop) -> 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "not one line"),
-        (b"s3cret\nand more", "not one line"),
+        (b"", "one line of printable ASCII"),
+        (b"s3cret\nand more", "one line of printable ASCII"),
         (b"s3cret\xff", "not text"),
         (b"s" * 65537, "longer than"),
     ],
@@ -204,7 +204,8 @@ async def test_the_netrc_variable_names_another_file(workshop: Workshop) -> None
         ("machine other.example.com login ci password s3cret", None, SignInNeeded(f"no entry for {HOST}")),
         (NETRC, "dev", SignInNeeded(f"no entry for {HOST} and user dev")),
         (f"machine {HOST} login ci", None, SignInNeeded(f"no entry for {HOST}")),
-        (f"machine {HOST} login ci password sécret", None, Refused("not one line of printable ASCII")),
+        (f"machine {HOST} login ci password sécret", None, Refused("one line of printable ASCII")),
+        (f"machine {HOST} login çi password s3cret", None, Refused("one line of printable ASCII")),
         ("\nmachine example.com login ci s3cret", None, Refused("cannot be understood at line 2")),
     ],
 )

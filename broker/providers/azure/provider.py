@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BeforeValidator
 from broker.core.credential import Credential
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, Feed
+from broker.core.narration import tell
+from broker.core.status import rfc3339
 from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
 from broker.providers import protocol
@@ -31,6 +33,7 @@ from broker.providers.azure.identities import Bearer, Identity, Skipped, login_l
 from broker.providers.azure.organisation import Organisation, organisation_of
 from broker.providers.azure.session_token import (
     LIFE,
+    SCOPES,
     BearerRefused,
     LifeRefused,
     SessionToken,
@@ -150,6 +153,11 @@ class AzureProvider:
         if isinstance(challenge, PublicFeed):
             raise Refused(f"feed {feed.name} is public: it wants no credential")
         tenant = _chosen_tenant(settings, challenge, organisation)
+        tell(
+            "challenge",
+            f"tenant {tenant} · tokens issued by {challenge.authority}, as it should be",
+            good=True,
+        )
         return await self._signed_in(_Walk(organisation, settings, scope, challenge, tenant))
 
     async def _signed_in(self, walk: _Walk) -> Credential:
@@ -158,26 +166,25 @@ class AzureProvider:
         failures: list[NotObtained] = []
         is_sure = True  # that nothing but the failures below could have given the held token
         for identity in self._chain(walk.settings):
-            if why := identity.missing():
-                skipped.append(Skipped(identity.name, why))
-                continue
+            why = identity.missing()
             try:
-                bearer = await identity.bearer(walk.tenant)
+                bearer = Skipped(identity.name, why) if why else await identity.bearer(walk.tenant)
                 if not isinstance(bearer, Skipped):
                     _check_account(bearer, walk)
                     return await self._credential(bearer, walk)
             except NotObtained as failure:
+                tell("signed in", f"{identity.name}: {failure}", good=False)
                 log.debug("sign_in_failed realm=%s source=%s: %s", walk.organisation, identity.name, failure)
                 failures.append(failure)
-            else:
-                log.debug(
-                    "sign_in_skipped realm=%s source=%s: %s", walk.organisation, identity.name, bearer.why
-                )
-                skipped.append(bearer)
-                is_sure = False
+                continue
+            tell("signed in", f"{identity.name}: {bearer.why}")
+            log.debug("sign_in_skipped realm=%s source=%s: %s", walk.organisation, identity.name, bearer.why)
+            skipped.append(bearer)
+            is_sure = is_sure and why is not None
         raise _worst(failures, is_sure) if failures else _no_source(walk.organisation, walk.tenant, skipped)
 
     async def _credential(self, bearer: Bearer, walk: _Walk) -> Credential:
+        tell("signed in", f"{bearer.source}: {bearer.account or 'its token names nobody'}", good=True)
         wanted = walk.settings.token or ("session" if bearer.kind == "user" else "entra")
         if bearer.kind == "ready" or wanted == "entra":
             username = SESSION_USERNAME if bearer.kind == "ready" else BEARER_USERNAME
@@ -195,7 +202,9 @@ class AzureProvider:
                 await self._send(request), walk.organisation, asked_life=valid_to is not None
             )
             match outcome:
-                case SessionToken():
+                case SessionToken(_, ends):
+                    until = "does not say when it ends" if ends is None else f"ends {rfc3339(ends)}"
+                    tell("exchange", f"session token, scope {SCOPES[walk.scope]}, {until}", good=True)
                     return outcome
                 case BearerRefused(why):
                     who = bearer.account or bearer.source

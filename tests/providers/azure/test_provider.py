@@ -6,6 +6,7 @@ import pytest
 
 from broker.core.credential import Secret
 from broker.core.feeds import PUBLISH, READ, Feed
+from broker.core.narration import Step, heard_by
 from broker.providers.protocol import Provider, Tools
 from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.fakes import az as fake_az
@@ -264,6 +265,29 @@ async def test_marks_follow_az_and_the_variables_of_the_ways_that_are_tried(
 
     assert before[0] == after_az[0] != after_env[0]
     assert len({before[1], after_az[1], after_env[1]}) == 3
+
+
+@pytest.mark.usefixtures("signed_in", "acme")
+async def test_a_walk_is_told_aloud_to_whoever_listens(
+    provider: Provider, tools: Tools, cloud: AzureDevOps
+) -> None:
+    leave(tools, VSS_NUGET_ACCESSTOKEN=cloud.bearer(PERSON, OTHER_TENANT))
+    heard: list[Step] = []
+
+    with heard_by(heard.append):
+        credential = await provider.obtain(feed_with(), READ)
+
+    assert [(step.step, step.good) for step in heard] == [
+        ("challenge", True),
+        ("signed in", None),
+        ("signed in", True),
+        ("exchange", True),
+    ]
+    assert TENANT in heard[0].text
+    assert "its token is of tenant" in heard[1].text
+    assert heard[2].text == f"azure-cli: {PERSON}"
+    assert heard[3].text.startswith("session token, scope vso.packaging, ends 20")
+    assert credential.secret.reveal() not in repr(heard)
 
 
 @pytest.mark.usefixtures("signed_in", "acme")
