@@ -1,0 +1,115 @@
+"""The configuration's files: which are read, which are refused, and that a change is noticed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from broker.core.failures import BadConfiguration
+from broker.host.layers import CONFIG_BYTES_MAX, ConfigFiles
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ConfigFiles:
+    return ConfigFiles(tmp_path / "site.toml", tmp_path / "env.toml", tmp_path / "config.toml")
+
+
+def write(path: Path | None, text: str = "", mode: int = 0o600) -> None:
+    assert path is not None
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def test_no_file_is_no_layer(files: ConfigFiles) -> None:
+    assert files.read() == []
+
+
+def test_the_users_file_comes_last_and_wins(files: ConfigFiles) -> None:
+    for path, text in ((files.user, "user"), (files.site, "site"), (files.env, "env")):
+        write(path, text)
+
+    assert [(layer.role, layer.text) for layer in files.read()] == [
+        ("site", "site"),
+        ("env", "env"),
+        ("user", "user"),
+    ]
+
+
+def test_a_file_that_was_named_must_exist(files: ConfigFiles) -> None:
+    required = ConfigFiles(files.site, files.env, files.user, required=True)
+
+    with pytest.raises(BadConfiguration, match="does not exist") as raised:
+        required.read()
+    assert raised.value.hint == f"touch {files.user}"
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_file_that_others_can_write_is_refused_with_the_repair(files: ConfigFiles, mode: int) -> None:
+    write(files.user, mode=mode)
+
+    with pytest.raises(BadConfiguration, match="written by others") as raised:
+        files.read()
+    assert raised.value.hint == f"chmod go-w {files.user}"
+
+
+def test_a_file_that_others_can_read_is_fine(files: ConfigFiles) -> None:
+    write(files.user, mode=0o644)
+
+    assert len(files.read()) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_is_refused(files: ConfigFiles) -> None:
+    write(files.user)
+    os.chown(files.user, 1001, 1001)
+
+    with pytest.raises(BadConfiguration, match="belongs to another user"):
+        files.read()
+
+
+def test_a_folder_in_its_place_is_told_apart(files: ConfigFiles) -> None:
+    files.user.mkdir()
+
+    with pytest.raises(BadConfiguration, match="is a directory"):
+        files.read()
+
+
+def test_what_is_not_utf8_names_its_line(files: ConfigFiles) -> None:
+    files.user.write_bytes(b'ttl = "50m"\n# caf\xe9\n')
+    files.user.chmod(0o600)
+
+    with pytest.raises(BadConfiguration, match="line 2: not UTF-8"):
+        files.read()
+
+
+def test_a_file_without_end_is_not_read_to_its_end(files: ConfigFiles) -> None:
+    with files.user.open("wb") as file:
+        file.truncate(CONFIG_BYTES_MAX + 1)
+    files.user.chmod(0o600)
+
+    with pytest.raises(BadConfiguration, match="larger than"):
+        files.read()
+
+
+def test_every_change_changes_the_marks(files: ConfigFiles, tmp_path: Path) -> None:
+    seen = [files.marks()]
+    write(files.user, "a")
+    seen.append(files.marks())
+    write(files.user, "ab")
+    seen.append(files.marks())
+    other = tmp_path / "other"
+    write(other, "ab")
+    other.rename(files.user)
+    seen.append(files.marks())
+    write(files.site, "x")
+    seen.append(files.marks())
+    files.user.unlink()
+    seen.append(files.marks())
+
+    assert len(set(seen)) == len(seen)
+
+
+def test_marks_stay_while_nothing_changes(files: ConfigFiles) -> None:
+    write(files.user, "a")
+
+    assert files.marks() == files.marks()

@@ -1,0 +1,182 @@
+"""A configuration in force: how it starts, how the next one takes its place, what a broken one does."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from broker.api.office import About, status_of
+from broker.core.failures import BadConfiguration
+from broker.core.feeds import Match
+from broker.core.urls import parse_url
+from broker.daemon import PROVIDERS
+from broker.host.clock import SystemClock
+from broker.host.layers import ConfigFiles
+from broker.service import Service
+
+FEED = """
+[[feed]]
+name = "{name}"
+url = "https://{name}.example/simple/"
+provider = "basic"
+secret = "env:{name}"
+"""
+
+Start = Callable[[str], Service]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ConfigFiles:
+    return ConfigFiles(None, tmp_path / "env.toml", tmp_path / "config.toml")
+
+
+@pytest.fixture
+def environ() -> dict[str, str]:
+    return {"PATH": os.defpath, "HOME": "/nowhere", "a": "secret-a", "b": "secret-b", "KEPT": "inherited"}
+
+
+def write(files: ConfigFiles, text: str) -> None:
+    files.user.write_text(text)
+    files.user.chmod(0o600)
+
+
+@pytest.fixture
+async def start(files: ConfigFiles, environ: dict[str, str]) -> AsyncIterator[Start]:
+    services: list[Service] = []
+
+    def started(text: str) -> Service:
+        write(files, text)
+        clock = SystemClock()
+        about = About("1.0.0", os.getpid(), "/run/broker.sock", str(files.user), clock.now())
+        services.append(Service(about, files, clock=clock, environ=environ, classes=PROVIDERS))
+        return services[-1]
+
+    yield started
+    for service in services:
+        await service.close()
+
+
+async def secret(service: Service, name: str) -> str:
+    feed = service.keeper.entries.named(name)
+    assert feed is not None
+    credential = await service.keeper.credential_for(Match(feed, feed.key(), "test"), 5)
+    return credential.secret.reveal()
+
+
+def names(service: Service) -> list[str]:
+    return [feed.name for feed in service.keeper.entries.feeds()]
+
+
+async def test_a_good_configuration_is_served(start: Start) -> None:
+    service = start(FEED.format(name="a"))
+
+    assert await secret(service, "a") == "secret-a"
+    assert service.fault is None
+
+
+async def test_a_broken_one_at_the_start_is_told_and_does_not_end_the_daemon(start: Start) -> None:
+    service = start('tll = "1h"\n')
+
+    assert service.fault is not None
+    assert "line 1: unknown key tll" in (status_of(service).error or "")
+
+
+async def test_a_repaired_one_is_taken(start: Start, files: ConfigFiles) -> None:
+    service = start('tll = "1h"\n')
+    write(files, FEED.format(name="a"))
+    await service.reload()
+
+    assert service.fault is None
+    assert await secret(service, "a") == "secret-a"
+
+
+async def test_a_reload_adds_and_removes_feeds(start: Start, files: ConfigFiles) -> None:
+    service = start(FEED.format(name="a"))
+    write(files, FEED.format(name="b"))
+    await service.reload()
+
+    assert names(service) == ["b"]
+
+
+async def test_a_broken_reload_changes_nothing(
+    start: Start, files: ConfigFiles, environ: dict[str, str]
+) -> None:
+    service = start('[env]\nEXTRA = "1"\n' + FEED.format(name="a"))
+    write(files, '[env]\nEXTRA = "2"\n[[feed]]\nurl = "nonsense"\n')
+
+    with pytest.raises(BadConfiguration, match="line 4"):
+        await service.reload()
+    assert names(service) == ["a"]
+    assert environ["EXTRA"] == "1"
+    assert service.fault is None
+
+
+async def test_a_change_is_noticed_once(start: Start, files: ConfigFiles) -> None:
+    service = start(FEED.format(name="a"))
+    write(files, FEED.format(name="a") + FEED.format(name="b"))
+    await service.reload_if_changed()
+    keeper_of_b = service.keeper.entries.named("b")
+    await service.reload_if_changed()
+
+    assert names(service) == ["a", "b"]
+    assert service.keeper.entries.named("b") is keeper_of_b
+
+
+async def test_a_broken_change_is_said_once_and_never_raised(
+    start: Start, files: ConfigFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = start("")
+    write(files, "nonsense")
+    await service.reload_if_changed()
+    await service.reload_if_changed()
+
+    assert caplog.text.count("reload_refused") == 1
+
+
+async def test_the_environment_is_what_the_configuration_says_over_what_was_inherited(
+    start: Start, files: ConfigFiles, environ: dict[str, str]
+) -> None:
+    service = start('[env]\nKEPT = "configured"\nEXTRA = "1"\n')
+    assert (environ["KEPT"], environ["EXTRA"]) == ("configured", "1")
+
+    write(files, "")
+    await service.reload()
+    assert environ["KEPT"] == "inherited"
+    assert "EXTRA" not in environ
+
+
+async def test_two_feeds_of_one_address_with_different_sign_ins_are_refused(
+    start: Start, files: ConfigFiles
+) -> None:
+    service = start("")
+    write(
+        files,
+        '[[feed]]\nurl = "https://pkgs.dev.azure.com/acme/_packaging/a/pypi/simple/"\n'
+        '[[feed]]\nurl = "https://acme.pkgs.visualstudio.com/_packaging/a/pypi/simple/"\n'
+        'account = "b@acme.com"\n',
+    )
+
+    with pytest.raises(BadConfiguration, match="different sign-ins"):
+        await service.reload()
+
+
+async def test_feeds_of_one_organisation_share_a_slot_unless_their_sign_ins_differ(start: Start) -> None:
+    service = start(
+        '[[feed]]\nurl = "https://pkgs.dev.azure.com/acme/_packaging/a/pypi/simple/"\n'
+        '[[feed]]\nurl = "https://acme.pkgs.visualstudio.com/_packaging/b/pypi/simple/"\n'
+        '[[feed]]\nurl = "https://pkgs.dev.azure.com/acme/_packaging/c/pypi/simple/"\naccount = "c@acme.com"\n'
+    )
+    a, b, c = service.keeper.entries.feeds()
+
+    assert a.key() == b.key() != c.key()
+
+
+@pytest.mark.parametrize(
+    ("auto", "is_learned"), [("true", True), ("false", False), ('["azure"]', True), ('["google"]', False)]
+)
+async def test_auto_decides_what_is_learned(start: Start, auto: str, is_learned: bool) -> None:
+    service = start(f"auto = {auto}\n")
+    found = service.keeper.entries.find(parse_url("https://pkgs.dev.azure.com/acme/_packaging/a/"), None)
+
+    assert isinstance(found, Match) is is_learned
