@@ -105,7 +105,12 @@ def _look(pid: int) -> _Process:
 def _kill(process: _Process) -> None:
     """Kill this process, and no other that got its pid meanwhile."""
     with contextlib.suppress(OSError):
-        descriptor = os.pidfd_open(process.pid)
+        try:
+            descriptor = os.pidfd_open(process.pid)
+        except AttributeError:  # some portable builds of Python: the moment between two calls must do
+            if _look(process.pid).started == process.started:
+                os.kill(process.pid, signal.SIGKILL)
+            return
         try:
             if _look(process.pid).started == process.started:
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)

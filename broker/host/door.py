@@ -115,7 +115,10 @@ class Door:
 
     def _attended(self, connection: socket.socket, arrival: asyncio.Task[None]) -> None:
         self._arrivals.discard(arrival)
-        if arrival.cancelled() or arrival.exception() is not None:
+        error = None if arrival.cancelled() else arrival.exception()
+        if error is not None:
+            log.error("connection_failed", exc_info=error)
+        if arrival.cancelled() or error is not None:
             connection.close()
             self._leave(connection)
 

@@ -147,6 +147,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 date_header=False,
                 h11_max_incomplete_event_size=limits.request_bytes,
+                timeout_keep_alive=3600,  # never: BrokerProtocol's deadline is the one clock
                 timeout_graceful_shutdown=drain_s,
             )
         )

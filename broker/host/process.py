@@ -143,12 +143,17 @@ class _Child:
 
     async def kill(self) -> None:
         """Kill the child and all it started; returns within GRACE_S."""
-        self._mark.kill_below(self._popen.pid)
+        self._kill_below()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await self._exit.future
         # once more: whoever was between two programs at that moment could not be recognised
-        self._mark.kill_below(self._popen.pid)
+        self._kill_below()
+
+    def _kill_below(self) -> None:
+        # a child that was reaped (by _Exit's thread) no longer owns its number: another group may have it
+        if self._popen.returncode is None:
+            self._mark.kill_below(self._popen.pid)
 
     def close(self) -> None:
         """Let go of the child's pipes, whoever else holds them."""
@@ -163,7 +168,7 @@ class _Child:
 
 
 class _Exit:
-    """A future that is done when the child has ended, which is not reaped by this: its pid stays its own."""
+    """A future that is done when the child has ended. Where there are pidfds the child is not reaped by it."""
 
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -171,7 +176,7 @@ class _Exit:
         self._fd = -1
         try:
             self._fd = os.pidfd_open(popen.pid)
-        except (AttributeError, OSError):  # macOS, and Linux before 5.3
+        except (AttributeError, OSError):  # macOS, Linux before 5.3, some portable builds of Python
             threading.Thread(target=self._wait, args=[popen], daemon=True).start()
         else:
             self._loop.add_reader(self._fd, self._ended)

@@ -196,7 +196,9 @@ async def test_a_caller_who_leaves_at_once_takes_no_place(place: Path) -> None:
         assert (await served.send(GET_AND_CLOSE)).endswith(b"hello")
 
 
-async def test_a_protocol_that_cannot_be_made_costs_one_connection(place: Path) -> None:
+async def test_a_protocol_that_cannot_be_made_costs_one_connection(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(_: Peer, __: object) -> asyncio.Protocol:
         raise RuntimeError("a bug")
 
@@ -209,3 +211,5 @@ async def test_a_protocol_that_cannot_be_made_costs_one_connection(place: Path) 
     door.close()
     await door.wait_closed()
     listener.close()
+
+    assert caplog.text.count("RuntimeError: a bug") == 3

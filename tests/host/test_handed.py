@@ -102,12 +102,15 @@ def test_what_is_no_listening_unix_socket_is_refused(place: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams,
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as packets,
         socket.socket(socket.AF_UNIX) as deaf,
         (place / "file").open("w") as file,
     ):
+        packets.bind(str(place / "packets"))
+        packets.listen()
         deaf.bind(str(place / "deaf"))
 
-        for given in (tcp, datagrams, deaf, file.fileno()):
+        for given in (tcp, datagrams, packets, deaf, file.fileno()):
             assert activated(given)[0].startswith("refused: the service manager's descriptor 3 is not a")
 
 

@@ -281,6 +281,24 @@ async def test_killing_one_child_leaves_the_others_descendants_alone(tmp_path: P
     await all_gone(words[1])
 
 
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="this is such a Python")
+async def test_a_python_built_without_pidfds_does_the_same(
+    word: str, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    finished = await run(["echo", "out"], limit_s=LIMIT_S)
+    script = f"(setsid sleep {word} &)\necho > {started.path}; sleep {word}"
+    running = asyncio.create_task(run(["sh", "-c", script], limit_s=LIMIT_S))
+    await started.wait()
+
+    running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await all_gone(word)
+    assert (finished.code, finished.stdout) == (0, b"out\n")
+
+
 async def test_nothing_is_left_open(word: str) -> None:
     async def round_of_runs() -> None:
         await run(["true"], limit_s=LIMIT_S)
