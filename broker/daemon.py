@@ -32,12 +32,19 @@ from broker.host.peer import Server
 from broker.host.place import Place
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.basic import BasicProvider
+from broker.providers.codeartifact.provider import CodeArtifactProvider
 from broker.providers.command import CommandProvider
 from broker.providers.google.provider import GoogleProvider
 from broker.providers.protocol import ProviderClass
 from broker.service import Service
 
-PROVIDERS: tuple[ProviderClass, ...] = (AzureProvider, GoogleProvider, BasicProvider, CommandProvider)
+PROVIDERS: tuple[ProviderClass, ...] = (
+    AzureProvider,
+    GoogleProvider,
+    CodeArtifactProvider,
+    BasicProvider,
+    CommandProvider,
+)
 """Every provider there is; a new one is a file and its name here."""
 
 DRAIN_S = 10

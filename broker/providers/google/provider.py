@@ -130,7 +130,7 @@ class GoogleProvider:
         gcloud = (self._gcloud / name for name in ("config_sentinel", "active_config"))
         return tuple(secrets.file_mark(path) for path in (self._adc_file(own), *gcloud))
 
-    async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a token carries every right of its identity
+    async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a token knows no scope
         """Sign in by the first way that works.
 
         Raises NoSource when none is open on this machine, before anything is asked; else the first failure.

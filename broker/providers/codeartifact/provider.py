@@ -1,0 +1,210 @@
+"""`codeartifact`: AWS CodeArtifact feeds. One token opens every repository of a domain.
+
+Nothing is kept between look-ups. Read `CodeArtifactProvider.obtain`; `sign_in.py` is the child that it runs.
+"""
+
+import json
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, NamedTuple, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from broker.core.credential import Credential
+from broker.core.duration import parse_duration
+from broker.core.failures import NoSource, Refused, Unavailable
+from broker.core.feeds import DEFAULT_IDENTITY, Feed, Realm
+from broker.providers import protocol
+from broker.providers.codeartifact.complaints import failure_of
+from broker.providers.codeartifact.sign_in import SESSION_NAME
+from broker.providers.jwt import from_epoch
+from broker.providers.program import found
+from broker.providers.secrets import expand, file_mark
+from broker.providers.tool import ask_tool, is_importable, is_on_path, json_object, moment, sdk_argv
+
+USERNAME = "aws"
+"""CodeArtifact's user guide, "Configure and use pip"."""
+
+DURATION_MIN_S = 900
+DURATION_MAX_S = 43200
+"""GetAuthorizationToken's bounds; 0 ends the token with the role's session, and 12 h is its default."""
+
+SDK = "boto3"
+
+QUIET = {"AWS_PAGER": "", "AWS_CLI_AUTO_PROMPT": "off"}
+
+CACHED_MAX = 64
+"""So many files of a sign-in cache are looked at: one per session, and nobody has dozens."""
+
+_PROFILE = r"^[A-Za-z0-9_.@+=,][A-Za-z0-9_.@+=,/ -]*$"
+_ROLE = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
+_CHILD = "broker.providers.codeartifact.sign_in"
+
+
+def _seconds(value: object) -> object:
+    seconds = parse_duration(value) if isinstance(value, str) else value
+    return int(seconds) if isinstance(seconds, float) else seconds
+
+
+def _bounded(seconds: int) -> int:
+    if seconds and not DURATION_MIN_S <= seconds <= DURATION_MAX_S:
+        raise ValueError('a token lives from "15m" to "12h", or "0s": as long as the role\'s session')
+    return seconds
+
+
+class CodeArtifactSettings(protocol.Settings):
+    """`profile` of AWS's own files and `role` to assume say who signs in, where it is not the default.
+
+    `duration` is how long a token is to live. `domain`, `owner` and `region` are for an address that does not
+    name them, such as a VPC endpoint's.
+    """
+
+    profile: Annotated[str, Field(pattern=_PROFILE, max_length=128)] | None = None
+    role: Annotated[str, Field(pattern=_ROLE)] | None = None
+    duration: Annotated[int, BeforeValidator(_seconds), AfterValidator(_bounded)] | None = None
+    domain: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,48}[a-z0-9]$")] | None = None
+    owner: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = None
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _whole_address(self) -> Self:
+        if len({part is None for part in (self.domain, self.owner, self.region)}) > 1:
+            raise ValueError("domain, owner and region belong together: write all three or none")
+        return self
+
+
+class Domain(NamedTuple):
+    """What a token is good for."""
+
+    name: str
+    owner: str
+    region: str
+
+
+class CodeArtifactProvider:
+    """Asks boto3, or where it is not installed the AWS CLI, for a domain's authorization token."""
+
+    name: ClassVar[str] = "codeartifact"
+    settings: ClassVar[type[protocol.Settings]] = CodeArtifactSettings
+
+    def __init__(self, tools: protocol.Tools) -> None:
+        self._environ = tools.environ
+
+    def identity(self, settings: protocol.Settings) -> str:
+        """What the settings say of who signs in, and for what; the default where they say nothing."""
+        own = _own(settings)
+        told = own.model_dump(exclude_none=True)
+        return " ".join(f"{name}={value}" for name, value in told.items()) or DEFAULT_IDENTITY
+
+    def kind(self, settings: protocol.Settings) -> str:  # noqa: ARG002 - there is one kind only
+        """Always `token`."""
+        return "token"
+
+    def username(self, settings: protocol.Settings) -> str | None:  # noqa: ARG002 - the same for all
+        """Always None: the token says who it is."""
+        return None
+
+    def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one place for all profiles
+        """What changes with AWS's configuration and keys, and by `aws sso login` or `aws login`."""
+        home = expand("~/.aws", self._environ)
+        named = (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
+        files = [
+            expand(self._environ[variable], self._environ) if self._environ.get(variable) else home / name
+            for variable, name in named
+        ]
+        caches = (path for folder in ("sso", "login") for path in _listed(home / folder / "cache"))
+        return tuple(file_mark(path) for path in (*files, *caches))
+
+    async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a token knows no scope
+        """Ask AWS.
+
+        Raises NoSource where nobody is signed in or nothing could sign in, what the complaint stands for, or
+        Refused for an address that names no domain.
+        """
+        own = _own(feed.settings)
+        domain = domain_of(feed.realm, own)
+        if is_importable(SDK):
+            return await self._by_sdk(own, domain)
+        if is_on_path("aws", self._environ):
+            return await self._by_cli(own, domain)
+        raise NoSource("neither boto3 (the broker's extra [aws]) nor the AWS CLI is on this machine")
+
+    async def _by_sdk(self, own: CodeArtifactSettings, domain: Domain) -> Credential:
+        chosen = own.model_dump(include={"profile", "role", "duration"}, exclude_none=True)
+        asked = {**chosen, "domain": domain.name, "owner": domain.owner, "region": domain.region}
+        answer = await self._asked("boto3", sdk_argv(_CHILD, json.dumps(asked)), self._environ, own)
+        method = answer.get("method")
+        return _credential(answer, f"boto3:{method}" if isinstance(method, str) and method else "boto3", own)
+
+    async def _by_cli(self, own: CodeArtifactSettings, domain: Domain) -> Credential:
+        chosen = ("--region", domain.region, "--output", "json")
+        profile = ("--profile", own.profile) if own.profile else ()
+        environ: Mapping[str, str] = {**self._environ, **QUIET}
+        if own.role is not None:
+            named = ("--role-arn", own.role, "--role-session-name", SESSION_NAME)
+            assumed = await self._asked(
+                "aws", ("aws", "sts", "assume-role", *named, *profile, *chosen), environ, own
+            )
+            environ, profile = {**environ, **_session(assumed)}, ()
+        named = ("--domain", domain.name, "--domain-owner", domain.owner)
+        life = () if own.duration is None else ("--duration-seconds", str(own.duration))
+        argv = ("aws", "codeartifact", "get-authorization-token", *named, *life, *profile, *chosen)
+        return _credential(await self._asked("aws", argv, environ, own), "aws", own)
+
+    async def _asked(
+        self, way: str, argv: Iterable[str], environ: Mapping[str, str], own: CodeArtifactSettings
+    ) -> Mapping[str, object]:
+        finished = await ask_tool(way, tuple(argv), environ)
+        if finished.code != 0:
+            raise failure_of(way, finished.stderr.decode(errors="replace"), own.profile)
+        return json_object(finished.stdout)
+
+
+def domain_of(realm: Realm, own: CodeArtifactSettings) -> Domain:
+    """The domain that the feed's settings or its address name. Raises Refused when neither does."""
+    if own.domain and own.owner and own.region:
+        return Domain(own.domain, own.owner, own.region)
+    match realm.authority.split("/"):
+        case [name, owner, region] if owner.isdecimal():
+            return Domain(name, owner, region)
+    raise Refused(
+        f"{realm.authority} does not name a CodeArtifact domain: write domain, owner and region in its feed"
+    )
+
+
+def _credential(answer: Mapping[str, object], source: str, own: CodeArtifactSettings) -> Credential:
+    """Raises Unavailable for an answer without a token. The token's end is AWS's own `expiration`."""
+    told = answer.get("expiration")
+    try:
+        token = found(str(answer["authorizationToken"]), None, moment(told) or from_epoch(told))
+    except (KeyError, ValueError):
+        raise Unavailable(f"{source} printed something else than a token") from None
+    return Credential(USERNAME, token.secret, token.expires_at, source, account=own.role or own.profile)
+
+
+def _session(assumed: Mapping[str, object]) -> dict[str, str]:
+    """The variables of an assumed role's session, as the AWS CLI reads them; Unavailable without one."""
+    told = assumed.get("Credentials")
+    variables = {
+        "AWS_ACCESS_KEY_ID": "AccessKeyId",
+        "AWS_SECRET_ACCESS_KEY": "SecretAccessKey",
+        "AWS_SESSION_TOKEN": "SessionToken",
+    }
+    try:
+        return {name: str(told[key]) for name, key in variables.items()} if isinstance(told, Mapping) else {}
+    except KeyError:
+        raise Unavailable("aws printed something else than a role's session") from None
+
+
+def _listed(folder: Path) -> list[Path]:
+    """The folder's files; none while it cannot be read."""
+    try:
+        return sorted(folder.iterdir())[:CACHED_MAX]
+    except OSError:
+        return []
+
+
+def _own(settings: object) -> CodeArtifactSettings:
+    if not isinstance(settings, CodeArtifactSettings):
+        raise TypeError("these settings belong to another provider")
+    return settings

@@ -1,0 +1,121 @@
+import json
+import os
+
+import pytest
+from pydantic import ValidationError
+
+from broker.core.feeds import DEFAULT_IDENTITY, Feed
+from broker.core.urls import Url, parse_url
+from broker.providers.codeartifact import provider as codeartifact_provider
+from broker.providers.codeartifact.provider import CodeArtifactSettings
+from broker.providers.protocol import Provider
+from tests.contract.provider_contract import Hanging, ProviderContract
+from tests.fakes.aws import ROLE, Home
+from tests.providers.codeartifact.feeds import CHINESE, URL, feed_with
+from tests.providers.programs import Workshop, running
+
+
+class TestCodeArtifactKeepsTheContract(ProviderContract):
+    @pytest.fixture(autouse=True)
+    def no_boto3(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The AWS CLI is asked, which a script can be."""
+        monkeypatch.setattr(codeartifact_provider, "SDK", "no_such_package")
+
+    @pytest.fixture
+    def feed(self, provider: Provider, workshop: Workshop) -> Feed:
+        told = {"authorizationToken": "s3cret", "expiration": "2026-11-21T21:00:00+00:00"}
+        workshop.printer("aws", json.dumps(told))
+        return feed_with(provider)
+
+    @pytest.fixture
+    def secrets(self) -> list[str]:
+        return ["s3cret"]
+
+    @pytest.fixture
+    def failing(self, provider: Provider, workshop: Workshop) -> dict[str, Feed]:
+        workshop.printer("aws", "s3cret", complaint="s3cret (ExpiredToken)", code=254)
+        return {"expired": feed_with(provider), "no role": feed_with(provider, role=ROLE)}
+
+    @pytest.fixture
+    def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
+        workshop.hanger("aws")
+        workshop.environ["PATH"] += ":/usr/bin:/bin"  # where sleep is
+        seen: list[int] = []
+        return Hanging(
+            feed_with(provider),
+            begun=lambda: seen.append(workshop.started_pid()),
+            left=lambda: running(*seen),
+        )
+
+    @pytest.fixture
+    def settings_keys(self) -> dict[str, object]:
+        return {"profile": "work", "duration": "1h"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/other/simple/",
+        "https://my-team-123456789012.d.codeartifact.eu-west-1.on.aws/pypi/corp/simple/",
+    ],
+)
+def test_repositories_and_hosts_of_a_domain_share_one_credential(url: str, provider: Provider) -> None:
+    assert feed_with(provider).key() == feed_with(provider, parse_url(url)).key()
+    assert feed_with(provider).identity == DEFAULT_IDENTITY
+
+
+def test_domains_and_identities_share_none(provider: Provider) -> None:
+    feeds: list[tuple[Url, dict[str, str]]] = [
+        (URL, {}),
+        (CHINESE, {}),
+        (URL, {"profile": "work"}),
+        (URL, {"role": ROLE}),
+        (URL, {"profile": "work", "role": ROLE}),
+        (URL, {"duration": "1h"}),
+    ]
+
+    assert len({feed_with(provider, url, **keys).key() for url, keys in feeds}) == len(feeds)
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("15m", 900), ("12h", 43200), ("0s", 0), (None, None)])
+def test_a_duration_is_one_that_aws_gives(written: str | None, seconds: int | None) -> None:
+    assert CodeArtifactSettings.model_validate({"duration": written}).duration == seconds
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"duration": "1m"},
+        {"duration": "13h"},
+        {"duration": "long"},
+        {"role": "reader"},
+        {"profile": "--debug"},
+        {"domain": "team"},
+        {"domain": "team", "owner": "acme", "region": "eu-west-1"},
+    ],
+)
+def test_settings_that_aws_would_not_take_are_refused(keys: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        CodeArtifactSettings.model_validate(keys)
+
+
+@pytest.mark.parametrize("change", [Home.key, Home.sso])
+def test_a_new_sign_in_changes_the_marks(change: object, provider: Provider, workshop: Workshop) -> None:
+    assert callable(change)
+    home, feed = Home(workshop.home), feed_with(provider)
+    before = provider.sign_in_marks(feed)
+
+    change(home)
+
+    assert provider.sign_in_marks(feed) != before
+
+
+def test_a_renewed_session_changes_the_marks(provider: Provider, workshop: Workshop) -> None:
+    Home(workshop.home).sso()
+    feed = feed_with(provider)
+    before = provider.sign_in_marks(feed)
+
+    (kept,) = (workshop.home / ".aws" / "sso" / "cache").iterdir()
+    os.utime(kept, (1, 1))
+
+    assert provider.sign_in_marks(feed) != before
