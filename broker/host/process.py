@@ -168,7 +168,7 @@ class _Child:
 
 
 class _Exit:
-    """A future that is done when the child has ended. Where there are pidfds the child is not reaped by it."""
+    """A future that is done when the child has ended. Where there are pidfds this does not reap the child."""
 
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         self._loop = asyncio.get_running_loop()
