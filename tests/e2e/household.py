@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.brokerd import Brokerd
+from tests.e2e.patience import until
+from tests.e2e.traces import Search
 from tests.fakes.authority import shared_authority
 from tests.fakes.az import AzureCli
 from tests.fakes.azure_devops import AzureDevOps
@@ -122,6 +124,10 @@ class Household:
         """The real uv in a folder, with more variables."""
         return self._run([UV, *arguments], cwd, environment)
 
+    def uv_pip(self, *arguments: str | Path) -> Outcome:
+        """The real `uv pip`."""
+        return self._run([UV, "pip", *arguments], self.home, {})
+
     def pip(self, *arguments: str | Path, python: Path = PYTHON) -> Outcome:
         """The real pip of `python`, without prompts."""
         return self._run([python, "-m", "pip", "--no-input", *arguments], self.home, {})
@@ -154,10 +160,13 @@ def feed(name: str, url: str, settings: str = "") -> str:
 
 @contextmanager
 def household() -> Iterator[Household]:
-    """A new household, below a path short enough for a socket."""
+    """A new household, below a path short enough for a socket. Nobody who lived in it may outlive it."""
     with (
         tempfile.TemporaryDirectory(prefix="tb-", dir="/tmp") as folder,
         ConnectProxy(shared_authority()) as proxy,
         AzureCli(Path(folder).resolve() / "az") as az,
     ):
-        yield Household(Path(folder).resolve(), proxy, az)
+        made = Household(Path(folder).resolve(), proxy, az)
+        yield made
+        inhabitants = Search([str(made.home)])
+        until(lambda: not inhabitants.processes(), f"end of all processes of {made.home}")

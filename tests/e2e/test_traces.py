@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import subprocess
 import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 
+from tests.e2e.household import AZURE_FEED, PACKAGE, TENANT, USER, Household, feed, household
 from tests.e2e.traces import Search
+from tests.e2e.wire import Events
+from tests.fakes.az_program import Conduct
 from tests.fakes.tokens import Account, entra_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
-TOKEN = entra_token(Account("dev@acme.example", "tenant"), issued_at=0, lifetime_s=60)
+TOKEN = entra_token(Account(USER, TENANT), issued_at=0, lifetime_s=60)
 PASSWORD = "TBKTEST-0/1+2=3 4&5"
 
 
@@ -62,11 +68,10 @@ def test_the_search_finds_a_secret_in_a_name_and_in_a_link(tmp_path: Path) -> No
     assert found == [str(path) for path in sorted(tmp_path.iterdir())]
 
 
-@pytest.mark.parametrize("place", ["cmdline", "environ"])
-def test_the_search_finds_a_secret_in_a_process(place: str) -> None:
+@contextmanager
+def holding(argument: str, environment: dict[str, str]) -> Iterator[int]:
+    """A process with this argument and environment; its id."""
     program = "import sys; print(flush=True); sys.stdin.read()"
-    argument, environment = (TOKEN, {}) if place == "cmdline" else ("-", {"TOKEN": TOKEN})
-
     with subprocess.Popen(
         [sys.executable, "-Ic", program, argument],
         env=environment,
@@ -75,7 +80,98 @@ def test_the_search_finds_a_secret_in_a_process(place: str) -> None:
     ) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        found = Search([TOKEN]).processes()
+        yield holder.pid
         holder.communicate()
 
-    assert found == [f"/proc/{holder.pid}/{place}"]
+
+@pytest.mark.parametrize("place", ["cmdline", "environ"])
+def test_the_search_finds_a_secret_in_a_process(place: str) -> None:
+    planted = (TOKEN, {}) if place == "cmdline" else ("-", {"TOKEN": TOKEN})
+
+    with holding(*planted) as pid:
+        found = Search([TOKEN]).processes()
+
+    assert found == [f"/proc/{pid}/{place}"]
+
+
+TOOL_FEED = "https://tool.example/simple/"
+TOOL = "printf TBKTEST-%s $(od -An -N16 -tx1 /dev/urandom | tr -d ' ')"
+"""A program whose token is new each time and stands in no file."""
+
+
+@dataclass(frozen=True)
+class Day:
+    """What a daemon has said on its socket in a day of work, and every token of that day."""
+
+    house: Household
+    tokens: frozenset[str]
+    said: bytes
+
+
+@pytest.fixture(scope="module")
+def day() -> Iterator[Day]:
+    """A day of work at log = "debug", good and bad; the daemon still runs."""
+    with household() as house:
+        tool = feed("tool", TOOL_FEED, f'provider = "command"\ncommand = ["sh", "-c", """{TOOL}"""]')
+        house.configure(f'log = "debug"\n{feed("corp", AZURE_FEED)}{tool}')
+        with house.brokerd() as broker, Events(broker.wire) as events:
+            wire = broker.wire
+            given = {wire.look_up(TOOL_FEED).json["password"]}
+            assert house.keyring("get", AZURE_FEED, "dev").exit_code == 0
+            assert house.keyring("--mode=creds", "--output=json", "get", AZURE_FEED).exit_code == 0
+            url = AZURE_FEED.replace("//", "//dev@")
+            for client in (house.uv_pip, house.pip):
+                done = client("install", "--target", house.home / "in", "--index-url", url, PACKAGE.name)
+                assert done.exit_code == 0, done.text
+            for order in ("refresh", "forget", "refresh"):
+                for name in ("corp", "tool"):
+                    wire.post(f"/v1/feeds/{name}/{order}")
+            given.add(wire.look_up(TOOL_FEED).json["password"])
+            house.az.behave(Conduct("garbage"))
+            house.acme.revoke_all()
+            refused = wire.post("/v1/feeds/corp/refresh")
+            failed = house.pip("install", "--index-url", url, "--target", house.home / "in", "nothing-there")
+            assert failed.exit_code != 0
+            with wire.connect() as connection:
+                connection.sendall(f"GET /v1/credential?url={AZURE_FEED} HTTP/1.1\r\n\r\n".encode())
+                nonsense = connection.recv(65536)
+            told = [wire.get(target).body for target in ("/v1/status", "/metrics", "/openapi.json")]
+            news = repr(list(itertools.islice(events, 4))).encode()
+            said = b"".join((*told, refused.body, nonsense, news, failed.text.encode()))
+            yield Day(house, frozenset(house.tokens | given), said)
+
+
+def test_no_token_of_the_day_is_on_a_disk_or_in_the_log(day: Day) -> None:
+    assert len(day.tokens) >= 6
+    assert Search(day.tokens).files(day.house.folder) == []
+
+
+def test_no_token_of_the_day_is_on_a_command_line_or_in_an_environment(day: Day) -> None:
+    assert Search(day.tokens).processes() == []
+
+
+def test_no_token_of_the_day_was_told_but_to_who_looked_it_up(day: Day) -> None:
+    assert not Search(day.tokens).is_in(day.said)
+
+
+def test_a_token_of_the_day_would_have_been_found_in_each_of_these_places(day: Day) -> None:
+    token = min(day.tokens)
+    environment = day.house.environment
+    folders = [
+        day.house.home,
+        Path(environment["TMPDIR"]),
+        day.house.socket.parent,
+        day.house.home / ".cache",
+    ]
+    planted = [folder / "planted" for folder in folders]
+
+    for file in planted:
+        file.write_text(basic("VssSessionToken", token))
+    log = day.house.folder / "brokerd.log"
+    log.write_text(f"{log.read_text()}DEBUG token={token}\n")
+    found = Search(day.tokens).files(day.house.folder)
+    for file in planted:
+        file.unlink()
+    log.write_text(log.read_text().replace(token, ""))
+
+    assert found == sorted(str(file) for file in (*planted, log))
