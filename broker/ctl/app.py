@@ -44,29 +44,29 @@ def _brokerctl(
 
 _FEED_URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 
-_EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
-    (status.status, "brokerctl status --watch"),
-    (feeds.add, f"brokerctl add {_FEED_URL} --tenant 11111111-2222-3333-4444-555555555555"),
-    (feeds.remove, "brokerctl remove corp"),
-    (lookup.get, f"brokerctl get {_FEED_URL}"),
-    (orders.refresh, "brokerctl refresh corp"),
-    (orders.forget, "brokerctl forget corp"),
-    (service.start, "brokerctl start"),
-    (service.stop, "brokerctl stop"),
-    (service.restart, "brokerctl restart"),
-    (orders.reload, "brokerctl reload"),
-    (verb.demo, "brokerctl demo"),
-)
-"""Every verb, in the order of the help, with the example that its own help ends with."""
+_VERBS: dict[str, tuple[Callable[..., None], str]] = {
+    "demo": (verb.demo, ""),
+    "status": (status.status, "--watch"),
+    "add": (feeds.add, _FEED_URL),
+    "remove": (feeds.remove, "corp"),
+    "get": (lookup.get, _FEED_URL),
+    "exec": (command.exec_, "-- uv sync"),
+    "refresh": (orders.refresh, "corp"),
+    "forget": (orders.forget, "corp"),
+    "reload": (orders.reload, ""),
+    "start": (service.start, ""),
+    "stop": (service.stop, ""),
+    "restart": (service.restart, ""),
+}
+"""Every verb, in the order of the help, and the words that follow it in the example of its own help."""
 
-app.command(
-    "exec",
-    epilog="\b\nExample:  brokerctl exec -- uv sync",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-)(command.exec_)
+_OWN_SETTINGS: dict[str, dict[str, object]] = {
+    "exec": {"ignore_unknown_options": True, "allow_interspersed_args": False},  # they are the command's
+}
 
-for _verb, _example in _EXAMPLES:
-    app.command(epilog=f"\b\nExample:  {_example}")(_verb)
+for _name, (_verb, _words) in _VERBS.items():
+    _example = f"\b\nExample:  brokerctl {_name} {_words}".rstrip()
+    app.command(_name, epilog=_example, context_settings=_OWN_SETTINGS.get(_name))(_verb)
 
 
 def main() -> None:

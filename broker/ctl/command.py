@@ -25,7 +25,7 @@ SIGNALLED = 128
 
 
 def exec_(
-    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND...", help="What to run.")] = None,
+    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="What to run.")] = None,
 ) -> None:
     """Run a command with a private broker of its own.
 

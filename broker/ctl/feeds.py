@@ -38,17 +38,27 @@ class _Wanted:
 
 
 def add(
-    url: Annotated[str, typer.Argument(help="The feed's URL, as uv or pip would get it.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="The feed's URL, as uv or pip would get it.")],
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Further keys of the feed, in TOML.")
     ] = None,
     *,
-    name: Annotated[str | None, typer.Option(help="What to call it; by default made from the URL.")] = None,
-    provider: Annotated[str | None, typer.Option(help="How to sign in; by default from the host.")] = None,
-    username: Annotated[str | None, typer.Option(help="The user name that the server wants.")] = None,
-    secret: Annotated[str | None, typer.Option(help=f"Where the secret is: {FORMS}")] = None,
-    tenant: Annotated[str | None, typer.Option(help="The tenant to sign in to (Azure).")] = None,
-    also: Annotated[list[str] | None, typer.Option(help="One more URL prefix; may be repeated.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What to call it; by default made from the URL.")
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option(metavar="PROVIDER", help="How to sign in; by default from the host.")
+    ] = None,
+    username: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The user name that the server wants.")
+    ] = None,
+    secret: Annotated[str | None, typer.Option(metavar="PLACE", help=f"Where the secret is: {FORMS}")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(metavar="TENANT", help="The tenant to sign in to (Azure).")
+    ] = None,
+    also: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="One more URL prefix; may be repeated.")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Add a feed to the configuration.
@@ -86,7 +96,7 @@ def add(
 
 
 def remove(
-    name: Annotated[str, typer.Argument(help="The feed.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The feed.")],
     *,
     config: ConfigOption = None,
 ) -> None:

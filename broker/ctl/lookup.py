@@ -14,8 +14,10 @@ ANSWER_MARGIN_S = 0.5
 
 
 def get(
-    url: Annotated[str, typer.Argument(help="The feed's URL, or one of a file in it.")],
-    username: Annotated[str | None, typer.Option(help="The user name the client will send.")] = None,
+    url: Annotated[str, typer.Argument(metavar="URL", help="The feed's URL, or one of a file in it.")],
+    username: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The user name the client will send.")
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print feed, user name, password and end.")] = False,
 ) -> None:

@@ -12,7 +12,9 @@ from broker.ctl.words import duration
 
 
 def refresh(
-    name: Annotated[str | None, typer.Argument(help="A feed; without it, all of them.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A feed; without it, all of them.")
+    ] = None,
 ) -> None:
     """Fetch a new token now, and wait for it."""
     if name is not None:
@@ -33,7 +35,7 @@ def refresh(
     raise typer.Exit(worst)
 
 
-def forget(name: Annotated[str, typer.Argument(help="The feed.")]) -> None:
+def forget(name: Annotated[str, typer.Argument(metavar="NAME", help="The feed.")]) -> None:
     """Drop a feed's token.
 
     The next look-up fetches a new one: for a token that was revoked, say.

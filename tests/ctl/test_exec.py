@@ -163,7 +163,7 @@ def test_index_of_the_project_that_is_a_feed_gets_a_user_name(room: Path, tmp_pa
 @pytest.fixture
 def holding() -> Iterator[subprocess.Popen[str]]:
     """`brokerctl exec` of a command that prints its socket and then waits for the end of its stdin."""
-    program = 'echo "$TOKEN_BROKER_SOCKET"; trap "exit 42" TERM; read -r _; exit 5'
+    program = 'trap "exit 42" TERM; echo "$TOKEN_BROKER_SOCKET"; read -r _; exit 5'
     with subprocess.Popen(
         [BROKERCTL, "exec", "--", "sh", "-c", program],
         stdin=subprocess.PIPE,
@@ -200,6 +200,27 @@ def test_interrupt_that_no_terminal_sent_reaches_the_command(holding: subprocess
     holding.send_signal(signal.SIGINT)
 
     assert holding.wait(PATIENCE_S) == 130
+
+
+AT_THE_TERMINAL = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print("ready", flush=True)
+signal.sigwait([signal.SIGINT])
+print("once" if signal.sigtimedwait([signal.SIGINT], 0.3) is None else "twice")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has no sigtimedwait(2)")
+def test_interrupt_of_the_terminal_reaches_the_command_once() -> None:
+    command = [str(BROKERCTL), "exec", "--", sys.executable, "-c", AT_THE_TERMINAL]
+    terminal = [sys.executable, "-c", f"import pty; pty.spawn({command!r})"]
+    with subprocess.Popen(terminal, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        line_of(running.stdout)
+
+        said, _ = running.communicate("\x03", timeout=PATIENCE_S)
+
+    assert said.split() == ["^Conce"]  # the terminal echoes the key
 
 
 def test_private_broker_ends_with_the_command(holding: subprocess.Popen[str], room: Path) -> None:

@@ -129,7 +129,10 @@ def _life(left_s: float, life_s: float) -> Text:
 
 def _compare(console: Console, stage: Stage) -> None:
     """The same look-up in other ways, and how many times faster ours is."""
-    with console.status("the same look-up in other ways"):
+    # No spinner: its thread would be measured, too.
+    with Live(
+        Text("the same look-up in other ways ..."), console=console, auto_refresh=False, transient=True
+    ):
         shim_ms, keyring_ms, command_ms = stage.shim_ms(), stage.keyring_ms(), stage.token_command_ms()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(no_wrap=True)
