@@ -17,24 +17,20 @@ from tests.fakes.organisation import NO_TENANT, Organisation
 from tests.providers.azure.feeds import OTHER_TENANT, PERSON, TENANT, at, feed_with, leave
 
 
+@pytest.mark.usefixtures("acme", "signed_in")
 class TestAzureKeepsTheContract(ProviderContract):
     @pytest.fixture
-    def feed(self, acme: Organisation, signed_in: fake_az.AzureCli) -> Feed:
-        assert acme
-        assert signed_in
+    def feed(self) -> Feed:
         return feed_with()
 
     @pytest.fixture
-    def secrets(self, feed: Feed, tools: Tools, cloud: AzureDevOps) -> list[str]:
-        assert feed
+    def secrets(self, tools: Tools, cloud: AzureDevOps) -> list[str]:
         bearer = cloud.bearer(PERSON, "77777777-2222-3333-4444-555555555555")
         leave(tools, VSS_NUGET_ACCESSTOKEN=bearer)
         return [bearer, "s3cret"]
 
     @pytest.fixture
-    def failing(self, feed: Feed, acme: Organisation, cloud: AzureDevOps) -> dict[str, Feed]:
-        assert feed
-        assert acme
+    def failing(self, cloud: AzureDevOps) -> dict[str, Feed]:
         cloud.organisation("strange", tenant=OTHER_TENANT, feeds={"corp": []})
         refusing = cloud.organisation("refusing", tenant=TENANT, feeds={"corp": []})
         refusing.exchange_faults.give(faults.azure_error(401, "TF400813: s3cret"))
@@ -51,13 +47,10 @@ class TestAzureKeepsTheContract(ProviderContract):
         }
 
     @pytest.fixture
-    def hanging(self, cloud: AzureDevOps, az: fake_az.AzureCli) -> Hanging:
-        # a tenant of its own: the other fixtures' sign-ins are not asked
-        cloud.organisation("hanging", tenant=TENANT, feeds={"corp": []})
-        az.sign_in(PERSON, [TENANT])
+    def hanging(self, az: fake_az.AzureCli) -> Hanging:
         az.behave(Conduct(mode="hang-with-grandchildren"))
         return Hanging(
-            feed_with(at("hanging")),
+            feed_with(),
             begun=lambda: az.wait_for_grandchildren(1),
             left=lambda: [
                 pid for pid in (*az.grandchildren, *(call.pid for call in az.calls)) if fake_az.alive(pid)
