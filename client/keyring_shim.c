@@ -263,12 +263,10 @@ static int64_t budget_ms(void)
 	const char *text = getenv("TOKEN_BROKER_TIMEOUT");
 	int64_t ms = 0;
 	int fraction = -1; /* digits after the point, once there is one */
-	size_t digits = 0;
 	for (; text != NULL && *text != '\0'; text++) {
 		if (*text == '.' && fraction < 0) {
 			fraction = 0;
 		} else if (*text >= '0' && *text <= '9' && ms <= LONGEST_BUDGET_MS) {
-			digits++;
 			if (fraction < 3)
 				ms = ms * 10 + (*text - '0');
 			if (fraction >= 0 && fraction < 3)
@@ -279,7 +277,7 @@ static int64_t budget_ms(void)
 	}
 	for (int missing = fraction < 0 ? 3 : 3 - fraction; missing > 0; missing--)
 		ms *= 10;
-	return digits > 0 && ms >= 1 && ms <= LONGEST_BUDGET_MS ? ms : DEFAULT_BUDGET_MS;
+	return ms >= 1 && ms <= LONGEST_BUDGET_MS ? ms : DEFAULT_BUDGET_MS;
 }
 
 static void nap(int64_t ms)

@@ -50,7 +50,9 @@ NOT_LOOKUPS = {
     "unknown output": ["--output", "xml", "get", URL, "Fred"],
     "mode without value": ["get", URL, "Fred", "--mode"],
     "unknown option": ["-b", "some.Backend", "get", URL, "Fred"],
-    "longer option": ["--modest=creds", "get", URL, "Fred"],
+    "longer option": ["--modest", "creds", "get", URL, "Fred"],
+    "longer option with a value": ["--modest=creds", "get", URL, "Fred"],
+    "shorter option": ["--mod=creds", "get", URL, "Fred"],
     "end of options": ["get", "--", URL, "Fred"],
 }
 

@@ -204,6 +204,17 @@ def test_listener_of_the_named_user_is_trusted(shim: Shim, place: Path) -> None:
 
 
 @pytest.mark.usefixtures("needs_root")
+def test_system_directory_of_another_user_is_refused(shim: Shim, system_broker: ScriptedBroker) -> None:
+    system_broker.will(credential("Fred", "s3cret"))
+    os.chown(system_broker.path.parent, STRANGER, -1)
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, system_broker.connections) == (1, 0)
+    assert ended.line.startswith(f"{system_broker.path.parent} can be written by others than root; run: ")
+
+
+@pytest.mark.usefixtures("needs_root")
 def test_system_broker_may_run_as_any_user(shim: Shim, system_broker: ScriptedBroker) -> None:
     path = system_broker.path
     path.unlink()
