@@ -76,18 +76,16 @@ class BrokerProtocol(H11Protocol):
         self._leave()
 
     def handle_events(self) -> None:
-        """Hear what arrived. Whoever sends more than one request at a time gets one answer."""
+        """Hear what arrived; uvicorn also asks after each answer, and so the clock starts for the next request.
+
+        Whoever sends more than one request at a time gets one answer.
+        """
         super().handle_events()
         if self._request_is_whole() and (surplus := self.conn.trailing_data[0]):
             if len(surplus) > self._limits.request_bytes:
                 self.transport.abort()
             elif self.cycle is not None:
                 self.cycle.keep_alive = False
-        self._keep_time()
-
-    def on_response_complete(self) -> None:
-        """Start the clock for the next request."""
-        super().on_response_complete()
         self._keep_time()
 
     def pause_writing(self) -> None:

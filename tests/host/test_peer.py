@@ -345,7 +345,6 @@ def test_uvicorn_has_what_we_lean_on() -> None:
         "connection_made",
         "connection_lost",
         "handle_events",
-        "on_response_complete",
         "pause_writing",
         "resume_writing",
         "_unsupported_upgrade_warning",
@@ -355,6 +354,7 @@ def test_uvicorn_has_what_we_lean_on() -> None:
     assert "self.keep_alive" in cycle
     for method in ("startup", "main_loop", "shutdown", "capture_signals"):
         assert callable(getattr(uvicorn.Server, method))
+    assert "self.handle_events()" in inspect.getsource(H11Protocol.on_response_complete)
     for line in ("self.servers", "server.close()", "await server.wait_closed()", "self.lifespan.state"):
         assert line in server
     assert list(inspect.signature(H11Protocol).parameters)[:3] == ["config", "server_state", "app_state"]
