@@ -76,7 +76,7 @@ class BrokerProtocol(H11Protocol):
         self._leave()
 
     def handle_events(self) -> None:
-        """Hear what arrived; uvicorn also asks after each answer, and so the clock starts for the next request.
+        """Hear what arrived. uvicorn also asks after each answer, so the clock starts for the next request.
 
         Whoever sends more than one request at a time gets one answer.
         """
