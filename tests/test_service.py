@@ -165,7 +165,8 @@ async def test_feeds_of_one_organisation_share_a_slot_unless_their_sign_ins_diff
     service = start(
         '[[feed]]\nurl = "https://pkgs.dev.azure.com/acme/_packaging/a/pypi/simple/"\n'
         '[[feed]]\nurl = "https://acme.pkgs.visualstudio.com/_packaging/b/pypi/simple/"\n'
-        '[[feed]]\nurl = "https://pkgs.dev.azure.com/acme/_packaging/c/pypi/simple/"\naccount = "c@acme.com"\n'
+        '[[feed]]\nurl = "https://pkgs.dev.azure.com/acme/_packaging/c/pypi/simple/"\n'
+        'account = "c@acme.com"\n'
     )
     a, b, c = service.keeper.entries.feeds()
 
