@@ -13,19 +13,17 @@ from tests.e2e.patience import until
 from tests.fakes.az import OFFLINE
 from tests.fakes.az_program import Conduct
 from tests.fakes.connect_proxy import Conduct as Way
-from tests.fakes.faults import broken
 from tests.fakes.feed_service import AUTHORITY_HOST, PACKAGE_HOST
 from tests.fakes.tokens import read_claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TOKEN_LIFE_S = 4.0
+TOKEN_LIFE_S = 3.0
 
 OUTAGES: dict[str, Callable[[Household], None]] = {
     "az has no network": lambda house: house.az.behave(Conduct("fail", complaint=OFFLINE)),
     "the way to the authority is closed": lambda house: house.proxy.conduct(AUTHORITY_HOST, Way.RESET),
-    "the authority is broken": lambda house: house.acme.exchange_faults.give(broken(503)),
     "nothing can be reached": lambda house: house.proxy.conduct(PACKAGE_HOST, Way.REFUSE),
 }
 
@@ -76,13 +74,11 @@ def test_first_look_up_after_an_outage_is_answered(house: Household) -> None:
         assert house.keyring("get", AZURE_FEED, "dev").exit_code == 0
 
 
-def test_look_up_during_an_outage_says_so_before_the_clients_patience_ends(house: Household) -> None:
+def test_reason_is_told_before_the_shims_own_patience_ends(house: Household) -> None:
     house.proxy.conduct(PACKAGE_HOST, Way.HANG)
     house.configure(feed("corp", AZURE_FEED))
     with house.brokerd():
-        began = time.monotonic()
         outcome = house.keyring("get", AZURE_FEED, "dev", TOKEN_BROKER_TIMEOUT="2")
 
-        assert time.monotonic() - began < 2
         assert (outcome.exit_code, outcome.stdout) == (1, "")
         assert ONE_LINE.fullmatch(outcome.stderr)
