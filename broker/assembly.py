@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from broker.config import Config, FeedConfig, Schema
 from broker.core.failures import BadConfiguration
-from broker.core.feeds import Feed, FeedTable, Recognised
+from broker.core.feeds import Feed, FeedTable, Recognise, Recognised
 from broker.core.refresh import RefreshPolicy
-from broker.core.urls import Url
+from broker.core.urls import Service, Url
 from broker.keeper import LEARNED_IDLE_S, Policies
-from broker.providers.protocol import Provider, ProviderClass
-from broker.providers.recognise import default_name, provider_of, realm_of, recognise
+from broker.providers.protocol import Provider, ProviderClass, Recognising
+from broker.providers.recognise import default_name, provider_of, realm_of, recognise, spellings_of
 
 
 def schema_of(classes: Sequence[ProviderClass]) -> Schema:
@@ -46,13 +46,27 @@ def table_of(config: Config, providers: Mapping[str, Provider]) -> FeedTable:
         wanted = config.auto if isinstance(config.auto, bool) else name in config.auto
         return _learned(recognised, providers[name]) if wanted and name in providers else None
 
-    return FeedTable(feeds, recognise, adopt)
+    return FeedTable(feeds, _recognise_with(feeds, providers), adopt)
+
+
+def _recognise_with(feeds: Sequence[Feed], providers: Mapping[str, Provider]) -> Recognise:
+    """The table of `recognise.py`, and after it whatever a provider can tell by its own feeds."""
+    tellers = [
+        (provider, [feed for feed in feeds if feed.realm.provider == name])
+        for name, provider in providers.items()
+        if isinstance(provider, Recognising)
+    ]
+
+    def recognise_service(service: Service) -> Recognised | None:
+        found = recognise(service)
+        return found or next(filter(None, (teller.recognise(service, own) for teller, own in tellers)), None)
+
+    return recognise_service
 
 
 def _feed(configured: FeedConfig, provider: Provider) -> Feed:
-    recognised = recognise(configured.url)
     realm = realm_of(configured.url, configured.provider)
-    spellings = recognised.prefixes if recognised is not None and recognised.realm == realm else ()
+    spellings = spellings_of(configured.url, configured.provider)
     settings = provider.settings.model_validate(configured.settings or {})
     return Feed(
         name=configured.name,
@@ -76,6 +90,7 @@ def _learned(recognised: Recognised, provider: Provider) -> Feed:
         realm=recognised.realm,
         prefixes=tuple(dict.fromkeys((recognised.prefixes[0], *recognised.roots))),
         kind=provider.kind(settings),
+        username=provider.username(settings),
         configured=False,
         settings=settings,
     )

@@ -34,6 +34,7 @@ from broker.providers.azure.provider import AzureProvider
 from broker.providers.basic import BasicProvider
 from broker.providers.codeartifact.provider import CodeArtifactProvider
 from broker.providers.command import CommandProvider
+from broker.providers.gitlab import GitLabProvider
 from broker.providers.google.provider import GoogleProvider
 from broker.providers.protocol import ProviderClass
 from broker.service import Service
@@ -42,6 +43,7 @@ PROVIDERS: tuple[ProviderClass, ...] = (
     AzureProvider,
     GoogleProvider,
     CodeArtifactProvider,
+    GitLabProvider,
     BasicProvider,
     CommandProvider,
 )

@@ -4,15 +4,16 @@ To add one: a file with a class that satisfies Provider, one line in `daemon.PRO
 that inherits the provider contract. A provider keeps no state between calls: the keeper holds what is held.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
 from broker.core.credential import Credential
-from broker.core.feeds import READ, Feed
+from broker.core.feeds import READ, Feed, Recognised
+from broker.core.urls import Service
 from broker.host.http import Http
 
 
@@ -72,6 +73,18 @@ class Provider(Protocol):
         Cheap and without network: the keeper looks at it every half minute and on a look-up that a sign-in
         would cure.
         """
+        ...
+
+
+@runtime_checkable
+class Recognising(Protocol):
+    """A provider that can tell more addresses than `recognise.py`: by its environment, or by its own feeds.
+
+    As pure as that table, and as quick: it is asked at every look-up that the table does not know.
+    """
+
+    def recognise(self, service: Service, feeds: Sequence[Feed]) -> Recognised | None:
+        """What the service says of itself on a machine with these configured feeds of the provider's."""
         ...
 
 

@@ -16,8 +16,11 @@ AZURE = "azure"
 GOOGLE = "google"
 CODEARTIFACT = "codeartifact"
 GITLAB = "gitlab"
+ARTIFACTORY = "artifactory"
+NEXUS = "nexus"
 
 GITLAB_HOST = "gitlab.com"
+GITLAB_API = ("api", "v4")
 PORT = DEFAULT_PORTS["https"]
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -30,6 +33,7 @@ _CODEARTIFACT_HOST = re.compile(
 _CHINA = "amazonaws.com.cn"
 _DUAL_STACK = ("amazonaws.com", "on.aws")
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
+_FILES_BESIDE_SIMPLE = frozenset({GITLAB, ARTIFACTORY, NEXUS})
 _LAYOUT = frozenset(
     {
         *("-", "+simple", "simple", "index", "root", "files", "download", "upload", "legacy", "packages"),
@@ -86,6 +90,19 @@ def realm_of(url: Url, provider: str) -> Realm:
     if recognised is not None and recognised.realm.provider == provider:
         return recognised.realm
     return Realm(provider, str(url.origin))
+
+
+def spellings_of(url: Url, provider: str) -> tuple[Url, ...]:
+    """What else a configured feed answers to: its address's other spellings, and the place of its files.
+
+    Artifactory, Nexus and GitLab keep a repository's files beside its `simple/`, not below it.
+    """
+    recognised = recognise(url)
+    if recognised is not None and recognised.realm.provider == provider:
+        return recognised.prefixes
+    if provider in _FILES_BESIDE_SIMPLE and url.segments[-1:] == ("simple",):
+        return (Url(url.origin, url.segments[:-1]),)
+    return ()
 
 
 def default_name(url: Url) -> str:
@@ -193,19 +210,27 @@ def _one_repository(
 
 
 def _gitlab(host: str, segments: tuple[str, ...]) -> Recognised | None:
-    """`gitlab.com/api/v4/(projects|groups)/ID/[-/]packages/pypi/...`; the bare host serves much else."""
-    if host != GITLAB_HOST:
+    return gitlab_at(_https(GITLAB_HOST, *GITLAB_API), Url(Origin("https", host, PORT), segments))
+
+
+def gitlab_at(api: Url, service: Service) -> Recognised | None:
+    """What a service says of itself below a GitLab's API: `(projects|groups)/ID/[-/]packages/pypi/...`.
+
+    `api` ends in `/api/v4`; an installation under a relative URL has more before it. The bare host serves
+    much else, so it names nothing.
+    """
+    if not isinstance(service, Url) or not api.covers(service):
         return None
-    match segments:
-        case ("api", "v4", "projects", number, "packages", "pypi", *_):
-            below = segments[:6]
-        case ("api", "v4", "groups", number, "-", "packages", "pypi", *_):
-            below = segments[:7]
+    path = service.segments[len(api.segments) :]
+    match path:
+        case ("projects", number, "packages", "pypi", *_):
+            feed = _below(api, *path[:4])
+        case ("groups", number, "-", "packages", "pypi", *_):
+            feed = _below(api, *path[:5])
         case _:
             return None
     name = GITLAB if _is_number(number) else _plain(number)
-    root = _https(host, "api", "v4")
-    return Recognised(Realm(GITLAB, f"https://{host}"), name or GITLAB, (_https(host, *below),), (root,))
+    return Recognised(Realm(GITLAB, str(api.origin)), name or GITLAB, (feed,), (api,))
 
 
 _SHAPES: tuple[Callable[[str, tuple[str, ...]], Recognised | None], ...] = (

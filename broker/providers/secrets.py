@@ -113,6 +113,15 @@ def shown(source: SecretSource) -> str:
     return f"command:{Path(source.argv[0]).name}" if isinstance(source, CommandSecret) else spell(source)
 
 
+def replacing(source: SecretSource) -> str | None:
+    """The command that puts another secret there, or None where a person uses an editor or a web page."""
+    match source:
+        case KeyringSecret(service, username):
+            return shlex.join(("keyring", "set", service, username or "USERNAME"))
+        case _:
+            return None
+
+
 async def read(source: SecretSource, *, host: str, username: str | None, environ: Mapping[str, str]) -> Found:
     """Read the secret now, for `username` where the feed names one; the source may bring its own.
 

@@ -1,0 +1,183 @@
+"""`gitlab`: project and group feeds of gitlab.com or of a GitLab of one's own.
+
+The token is somebody else's to keep: a configured secret, or in a CI job the job's own, which goes to the
+job's server and nowhere else. A personal, project or group access token is asked when it ends.
+"""
+
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator
+
+from broker.core.credential import Credential, Secret
+from broker.core.failures import BadRequest, NoSource, SignInNeeded
+from broker.core.feeds import DEFAULT_IDENTITY, Feed, Recognised
+from broker.core.urls import Service, Url, parse_url
+from broker.host.http import Request, Response
+from broker.host.unreachable import Unreachable
+from broker.providers import protocol, secrets
+from broker.providers.jwt import earliest
+from broker.providers.program import ANY_USERNAME, checked_username
+from broker.providers.recognise import GITLAB_API, gitlab_at
+
+JOB_USERNAME = "gitlab-ci-token"
+JOB_TOKEN = "CI_JOB_TOKEN"  # noqa: S105 - a variable's name
+"""GitLab's "CI/CD job token" page. The token is good until the job ends, which nobody can tell."""
+
+TOKEN_PREFIX = "glpat-"  # noqa: S105 - the prefix of personal, project and group access tokens
+SELF = ("personal_access_tokens", "self")
+TOKEN_PAGE = "-/user_settings/personal_access_tokens"  # noqa: S105 - a page's path
+
+OK = 200
+UNAUTHORISED = 401
+
+
+class GitLabSettings(protocol.Settings):
+    """`secret` is where the token is; without one a CI job's own token is taken.
+
+    `username` is a deploy token's, which needs its own; other tokens go with any.
+    """
+
+    username: Annotated[str, BeforeValidator(checked_username)] | None = None
+    secret: Annotated[secrets.SecretSource, BeforeValidator(secrets.parse)] | None = None
+
+
+class GitLabProvider:
+    """Reads the configured token at each renewal, and asks GitLab when it ends."""
+
+    name: ClassVar[str] = "gitlab"
+    settings: ClassVar[type[protocol.Settings]] = GitLabSettings
+
+    def __init__(self, tools: protocol.Tools) -> None:
+        self._http = tools.http
+        self._environ = tools.environ
+
+    def identity(self, settings: protocol.Settings) -> str:
+        """The username and where the token is; the default for the job's own."""
+        own = _own(settings)
+        if own.secret is None:
+            return own.username or DEFAULT_IDENTITY
+        return f"{own.username or ''} {secrets.spell(own.secret)}".strip()
+
+    def kind(self, settings: protocol.Settings) -> str:
+        """`job` for the job's own token, else `token`."""
+        return "job" if _own(settings).secret is None else "token"
+
+    def username(self, settings: protocol.Settings) -> str | None:
+        """The configured one, or the job token's own; None where the server ignores it."""
+        own = _own(settings)
+        return own.username or (JOB_USERNAME if own.secret is None else None)
+
+    def sign_in_marks(self, feed: Feed) -> Hashable:
+        """What changes when the secret was replaced."""
+        source = _own(feed.settings).secret
+        return hash(self._environ.get(JOB_TOKEN)) if source is None else secrets.marks(source, self._environ)
+
+    def recognise(self, service: Service, feeds: Sequence[Feed]) -> Recognised | None:
+        """Packages on the job's server and on the servers of the configured feeds.
+
+        File links carry a project's number, whatever the feed's address names (astral-sh/uv#14291).
+        """
+        servers = (job_api(self._environ), *(api_of(feed.url) for feed in feeds))
+        found = (gitlab_at(api, service) for api in servers if api is not None)
+        return next(filter(None, found), None)
+
+    async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - GitLab's tokens have their own
+        """Read the token.
+
+        Raises NoSource without a secret, except in a job of this very server; what `secrets.read` raises; and
+        SignInNeeded for a token that GitLab says is dead. When GitLab cannot be asked, its end stays unknown.
+        """
+        own = _own(feed.settings)
+        if own.secret is None:
+            return self._job_token(feed)
+        found = await secrets.read(
+            own.secret, host=feed.url.origin.host, username=own.username, environ=self._environ
+        )
+        told = await self._told_of(feed.url, found.secret)
+        if told.get("active") is False:
+            place, page = secrets.shown(own.secret), f"{_server(feed.url)}{TOKEN_PAGE}"
+            raise SignInNeeded(
+                f"the token from {place} has expired or was revoked: make another at {page}",
+                hint=secrets.replacing(own.secret),
+                drops_token=True,
+            )
+        name = told.get("name")
+        return Credential(
+            username=own.username or found.username or ANY_USERNAME,
+            secret=found.secret,
+            expires_at=earliest(found.expires_at, midnight(told.get("expires_at"))),
+            source=secrets.shown(own.secret),
+            account=name if isinstance(name, str) and name.isprintable() else own.username or found.username,
+        )
+
+    def _job_token(self, feed: Feed) -> Credential:
+        server, token = job_api(self._environ), self._environ.get(JOB_TOKEN)
+        if server is None or not token:
+            raise NoSource(f"no token is configured for {feed.url.origin}: write secret in its feed")
+        if not server.covers(feed.url):
+            raise NoSource(f"this job is of {server.origin}: its token is not for {feed.url.origin}")
+        return Credential(JOB_USERNAME, Secret(token), None, f"env:{JOB_TOKEN}")
+
+    async def _told_of(self, url: Url, token: Secret) -> Mapping[str, object]:
+        """What GitLab says of the token; nothing for one of another kind, or when it cannot be asked."""
+        api, text = api_of(url), token.reveal()
+        if api is None or not text.startswith(TOKEN_PREFIX):
+            return {}
+        asked = str(Url(api.origin, (*api.segments, *SELF))).rstrip("/")
+        try:
+            response = await self._http.send(Request("GET", asked, (("PRIVATE-TOKEN", text),)))
+        except Unreachable:
+            return {}
+        return read_told(response)
+
+
+def read_told(response: Response) -> Mapping[str, object]:
+    """GitLab's answer about a token: its table, `{"active": False}` for a dead one, nothing when unsure."""
+    if response.status == UNAUTHORISED:
+        return {"active": False}
+    try:
+        told = json.loads(response.body) if response.status == OK else {}
+    except (ValueError, RecursionError):
+        told = {}
+    return told if isinstance(told, Mapping) else {}
+
+
+def midnight(day: object) -> datetime | None:
+    """When a token with this `expires_at` ends: as the day begins, in UTC (GitLab's tokens page)."""
+    try:
+        return datetime.combine(date.fromisoformat(day if isinstance(day, str) else ""), time.min, UTC)
+    except ValueError:
+        return None
+
+
+def api_of(url: Url) -> Url | None:
+    """The API that a feed's address lies below, or None when it is no GitLab address."""
+    for end in range(len(GITLAB_API), len(url.segments) + 1):
+        if url.segments[end - len(GITLAB_API) : end] == GITLAB_API:
+            return Url(url.origin, url.segments[:end])
+    return None
+
+
+def job_api(environ: Mapping[str, str]) -> Url | None:
+    """The API of the server whose CI job this is, or None outside of one (GitLab's predefined variables)."""
+    if not environ.get("GITLAB_CI"):
+        return None
+    try:
+        return api_of(parse_url(environ.get("CI_API_V4_URL", "")))
+    except BadRequest:
+        return None
+
+
+def _server(url: Url) -> Url:
+    """The root of the installation, which may lie under a relative URL."""
+    api = api_of(url) or url
+    return Url(api.origin, api.segments[: -len(GITLAB_API)])
+
+
+def _own(settings: object) -> GitLabSettings:
+    if not isinstance(settings, GitLabSettings):
+        raise TypeError("these settings belong to another provider")
+    return settings

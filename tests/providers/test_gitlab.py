@@ -1,0 +1,293 @@
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from broker.assembly import schema_of, table_of
+from broker.config import Layer, load
+from broker.core.credential import Credential, Secret
+from broker.core.failures import NoSource, SignInNeeded
+from broker.core.feeds import READ, Ambiguous, Feed, FeedTable, Match, NoMatch
+from broker.core.urls import Url, parse_service, parse_url
+from broker.host.http import Http
+from broker.providers.gitlab import GitLabProvider, GitLabSettings
+from broker.providers.protocol import Provider, Tools
+from broker.providers.recognise import realm_of
+from tests.contract.provider_contract import Hanging, ProviderContract
+from tests.fakes.authority import Authority
+from tests.fakes.connect_proxy import Conduct, ConnectProxy
+from tests.fakes.faults import html_garbage, silence
+from tests.fakes.fixtures import authority, proxy
+from tests.fakes.gitlab import GitLab, Token
+from tests.fakes.http1 import Response
+from tests.providers.conftest import NOW
+from tests.providers.programs import Workshop, running
+
+__all__ = ["authority", "proxy"]
+
+URL = parse_url("https://gitlab.com/api/v4/groups/acme/-/packages/pypi/simple/")
+OWN = parse_url("https://git.example.com/relative/api/v4/groups/7/-/packages/pypi/simple/")
+TOKEN = "glpat-s3cret-of-a-person"
+JOB = {
+    "GITLAB_CI": "true",
+    "CI_API_V4_URL": "https://git.example.com/relative/api/v4",
+    "CI_JOB_TOKEN": "glcbt-s3cret-of-the-job",
+}
+
+
+def feed_with(provider: Provider, /, url: Url = URL, **keys: object) -> Feed:
+    settings = provider.settings.model_validate(keys)
+    return Feed(
+        name="corp",
+        realm=realm_of(url, provider.name),
+        prefixes=(url,),
+        identity=provider.identity(settings),
+        kind=provider.kind(settings),
+        username=provider.username(settings),
+        settings=settings,
+    )
+
+
+@pytest.fixture
+def gitlab(proxy: ConnectProxy) -> GitLab:
+    made = GitLab()
+    for host in ("gitlab.com", "git.example.com"):
+        proxy.route(host, made)
+    return made
+
+
+@pytest.fixture
+async def provider(
+    gitlab: GitLab,
+    proxy: ConnectProxy,
+    authority: Authority,
+    workshop: Workshop,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Provider]:
+    gitlab.tokens[TOKEN] = Token()
+    workshop.environ["GITLAB_TOKEN"] = TOKEN
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    async with Http(authority.bundle) as http:
+        yield GitLabProvider(Tools(http, workshop.environ, lambda: NOW))
+
+
+class TestGitLabKeepsTheContract(ProviderContract):
+    @pytest.fixture
+    def feed(self, provider: Provider) -> Feed:
+        return feed_with(provider, secret="env:GITLAB_TOKEN")
+
+    @pytest.fixture
+    def secrets(self) -> list[str]:
+        return ["s3cret"]
+
+    @pytest.fixture
+    def failing(self, provider: Provider, workshop: Workshop) -> dict[str, Feed]:
+        workshop.environ |= {**JOB, "REVOKED": "glpat-s3cret-of-nobody"}
+        return {
+            "revoked": feed_with(provider, secret="env:REVOKED"),
+            "absent": feed_with(provider, secret="env:ABSENT"),
+            "another job's": feed_with(provider),
+        }
+
+    @pytest.fixture
+    def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
+        workshop.hanger("hang")
+        seen: list[int] = []
+        return Hanging(
+            feed_with(provider, secret="command:hang"),
+            begun=lambda: seen.append(workshop.started_pid()),
+            left=lambda: running(*seen),
+        )
+
+    @pytest.fixture
+    def settings_keys(self) -> dict[str, object]:
+        return {"secret": "env:GITLAB_TOKEN", "username": "deployer"}
+
+
+async def test_a_token_ends_when_gitlab_says(provider: Provider, gitlab: GitLab) -> None:
+    gitlab.tokens[TOKEN] = Token(name="laptop", expires_at="2026-12-24")
+
+    credential = await provider.obtain(feed_with(provider, secret="env:GITLAB_TOKEN"), READ)
+
+    assert credential == Credential(
+        "__token__",
+        Secret(TOKEN),
+        datetime(2026, 12, 24, tzinfo=UTC),
+        source="env:GITLAB_TOKEN",
+        account="laptop",
+    )
+
+
+async def test_a_server_of_ones_own_is_asked_below_its_own_path(
+    provider: Provider, gitlab: GitLab, proxy: ConnectProxy
+) -> None:
+    await provider.obtain(feed_with(provider, OWN, secret="env:GITLAB_TOKEN"), READ)
+
+    assert [request.path for request in gitlab.requests] == ["/relative/api/v4/personal_access_tokens/self"]
+    assert proxy.hosts == ["git.example.com"]
+
+
+@pytest.mark.parametrize("token", [None, Token(active=False)], ids=["revoked", "expired"])
+async def test_a_dead_token_needs_a_person_and_is_dropped(
+    token: Token | None, provider: Provider, gitlab: GitLab
+) -> None:
+    gitlab.tokens = {} if token is None else {TOKEN: token}
+
+    with pytest.raises(SignInNeeded, match=r"another at https://gitlab\.com/-/") as raised:
+        await provider.obtain(feed_with(provider, secret="env:GITLAB_TOKEN"), READ)
+
+    assert raised.value.drops_token
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Response(403), Response(404), Response(500), html_garbage()],
+    ids=["403", "404", "500", "a page"],
+)
+async def test_a_gitlab_that_does_not_tell_leaves_the_end_unknown(
+    answer: Response, provider: Provider, gitlab: GitLab
+) -> None:
+    gitlab.api_faults.give(answer)
+
+    credential = await provider.obtain(feed_with(provider, secret="env:GITLAB_TOKEN"), READ)
+
+    assert (credential.secret, credential.expires_at) == (Secret(TOKEN), None)
+
+
+async def test_a_gitlab_out_of_reach_leaves_the_end_unknown(provider: Provider, proxy: ConnectProxy) -> None:
+    proxy.conduct("gitlab.com", Conduct.REFUSE)
+
+    credential = await provider.obtain(feed_with(provider, secret="env:GITLAB_TOKEN"), READ)
+
+    assert credential.expires_at is None
+
+
+async def test_a_deploy_token_is_answered_with_its_own_username_and_asked_of_nobody(
+    provider: Provider, gitlab: GitLab, workshop: Workshop
+) -> None:
+    gitlab.api_faults.give(silence())
+    workshop.environ["DEPLOY_TOKEN"] = "gldt-s3cret"
+    feed = feed_with(provider, secret="env:DEPLOY_TOKEN", username="deployer")
+
+    credential = await provider.obtain(feed, READ)
+
+    assert (credential.username, credential.secret) == ("deployer", Secret("gldt-s3cret"))
+    assert not feed.answers("somebody")
+
+
+async def test_a_jobs_token_goes_to_the_jobs_server(provider: Provider, workshop: Workshop) -> None:
+    workshop.environ |= JOB
+    feed = feed_with(provider, OWN)
+
+    credential = await provider.obtain(feed, READ)
+
+    assert (credential.username, credential.secret) == ("gitlab-ci-token", Secret("glcbt-s3cret-of-the-job"))
+    assert not feed.answers("__token__")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://gitlab.com/api/v4/groups/7/-/packages/pypi/simple/",
+        "https://git.example.com/api/v4/groups/7/-/packages/pypi/simple/",
+        "https://git.example.com:8443/relative/api/v4/groups/7/-/packages/pypi/simple/",
+        "https://git.example.com.evil.example/relative/api/v4/groups/7/-/packages/pypi/simple/",
+    ],
+)
+async def test_a_jobs_token_goes_nowhere_else(
+    url: str, provider: Provider, workshop: Workshop, proxy: ConnectProxy
+) -> None:
+    workshop.environ |= JOB
+
+    with pytest.raises(NoSource, match=r"this job is of https://git\.example\.com"):
+        await provider.obtain(feed_with(provider, parse_url(url)), READ)
+
+    assert proxy.hosts == []
+
+
+@pytest.mark.parametrize("absent", JOB)
+async def test_half_a_job_is_none(absent: str, provider: Provider, workshop: Workshop) -> None:
+    workshop.environ |= {name: value for name, value in JOB.items() if name != absent}
+
+    with pytest.raises(NoSource, match="no token is configured"):
+        await provider.obtain(feed_with(provider, OWN), READ)
+
+
+def table(provider: Provider, text: str = "") -> FeedTable:
+    config = load([Layer(text, "config.toml")], schema_of([GitLabProvider]))
+    return table_of(config, {"gitlab": provider})
+
+
+def feed_text(url: str, variable: str = "GITLAB_TOKEN") -> str:
+    return f'[[feed]]\nurl = "{url}"\nprovider = "gitlab"\nsecret = "env:{variable}"\n'
+
+
+LINK = "projects/42/packages/pypi/files/0a/demo-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("api", ["https://gitlab.com/api/v4", "https://git.example.com:8443/git/api/v4"])
+async def test_links_under_the_projects_number_belong_to_the_one_sign_in(
+    api: str, provider: Provider
+) -> None:
+    feeds = table(provider, feed_text(f"{api}/groups/acme/-/packages/pypi/simple/"))
+
+    found: Any = feeds.match(parse_service(f"{api}/{LINK}"))
+
+    assert isinstance(found, Match)
+    assert found.feed.configured
+
+
+async def test_a_path_of_its_own_decides_between_two_tokens(provider: Provider) -> None:
+    api = "https://git.example.com/api/v4"
+    text = feed_text(f"{api}/groups/7/-/packages/pypi/simple/") + feed_text(
+        f"{api}/projects/42/packages/pypi/simple/", "OTHER"
+    )
+    feeds = table(provider, text)
+
+    found: Any = feeds.match(parse_service(f"{api}/{LINK}"))
+
+    assert found.feed.settings == GitLabSettings.model_validate({"secret": "env:OTHER"})
+    assert isinstance(feeds.match(parse_service(f"{api}/{LINK.replace('42', '43')}")), Ambiguous)
+
+
+async def test_a_jobs_server_needs_no_configuration(provider: Provider, workshop: Workshop) -> None:
+    workshop.environ |= JOB
+
+    found: Any = table(provider).match(parse_service(str(OWN)))
+
+    assert isinstance(found, Match)
+    assert (found.feed.configured, found.feed.username) == (False, "gitlab-ci-token")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://git.example.com/relative/acme/corp",
+        "https://git.example.com/api/v4/groups/7/-/packages/pypi/simple/",
+        "https://git.example.com/relative/api/v4/groups/7/-/packages/npm/",
+        "git.example.com",
+    ],
+)
+async def test_the_rest_of_a_jobs_server_is_nobodys(url: str, provider: Provider, workshop: Workshop) -> None:
+    workshop.environ |= JOB
+
+    assert isinstance(table(provider).match(parse_service(url)), NoMatch)
+
+
+def test_a_plain_token_is_refused_without_being_shown() -> None:
+    with pytest.raises(ValidationError) as raised:
+        GitLabSettings.model_validate({"secret": TOKEN})
+
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_replaced_token_changes_the_marks(provider: Provider, workshop: Workshop) -> None:
+    workshop.file("token", "old")
+    feed = feed_with(provider, secret="file:~/token")
+    before = provider.sign_in_marks(feed)
+
+    workshop.file("token", "newer")
+
+    assert provider.sign_in_marks(feed) != before
