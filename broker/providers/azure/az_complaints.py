@@ -1,7 +1,8 @@
 """What a failed `az account get-access-token` means, read from its stderr, which is shown to nobody.
 
-No I/O. Texts of azure-cli 2.50 to 2.80 and of msal; codes of Microsoft's "AADSTS error codes" reference. An
-outage is looked for before a missing sign-in: only az's own word that nobody is signed in drops a token.
+No I/O. The words are those of azure-cli (core/_profile.py) and of the requests library beneath it, the codes
+those of Microsoft's "AADSTS error codes" reference. An outage is looked for before a missing sign-in, since
+az may name both: only its own word that nobody is signed in drops a token.
 """
 
 import re

@@ -61,6 +61,7 @@ def test_a_refusal_of_entra_is_a_sign_in_with_its_code_and_the_line_to_type(
         (f"{UPGRADE_WARNING}\n{LOGGED_OUT}", SignInNeeded, "az is signed out"),
         (LOGGED_OUT_OF_SUBSCRIPTION, SignInNeeded, "no sign-in for this tenant"),
         ("ERROR: invalid_grant: s3cret", SignInNeeded, "no sign-in for this tenant"),
+        ('{"error": "invalid_grant", "error_codes": [70043]}', SignInNeeded, "AADSTS70043"),
         (OFFLINE, Unavailable, "cannot reach"),
         (f"{OFFLINE}\n{LOGGED_OUT}", Unavailable, "cannot reach"),
         ("(Caused by ProxyError('s3cret')) Max retries exceeded", Unavailable, "proxy"),
