@@ -14,6 +14,7 @@ import typer
 from broker.ctl import command, feeds, lookup, orders, service, status
 from broker.ctl.demo import verb
 from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.setup.verb import setup, teardown
 
 app = typer.Typer(
     name="brokerctl",
@@ -46,6 +47,8 @@ _FEED_URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 
 _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "demo": (verb.demo, ""),
+    "setup": (setup, "--dry-run"),
+    "teardown": (teardown, ""),
     "status": (status.status, "--watch"),
     "add": (feeds.add, _FEED_URL),
     "remove": (feeds.remove, "corp"),

@@ -48,7 +48,7 @@ def stop() -> None:
     if managed:
         _by_systemd("stop", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
     if launch.answers(socket):
-        _end(_pid())
+        end(_pid())
     elif not managed:
         typer.echo("token-broker was not running")
         return
@@ -65,7 +65,7 @@ def restart() -> None:
         launch.wait_until_it_answers(None, None, socket)
     else:
         if launch.answers(socket):
-            _end(_pid())
+            end(_pid())
         _start_detached(Path(socket))
     typer.echo(f"token-broker is running (process {_pid()})")
 
@@ -92,7 +92,7 @@ def _pid() -> int:
     return int(wire.read("/v1/status")["pid"])
 
 
-def _end(pid: int) -> None:
+def end(pid: int) -> None:
     """Ask the process to end, once it is sure that it is a brokerd of ours, and wait until it has."""
     if not _is_brokerd(pid):
         # Seen from another PID namespace (a container's socket) the number is somebody else's.

@@ -1,7 +1,9 @@
 """The user's systemd units: whether they are there, and `systemctl --user`."""
 
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 SOCKET_UNIT = "token-broker.socket"
 SERVICE_UNIT = "token-broker.service"
@@ -13,19 +15,34 @@ ACT_LIMIT_S = 120.0
 
 def has_units() -> bool:
     """True when this user's service manager answers and knows our socket. Never raises."""
-    if shutil.which("systemctl") is None:
-        return False
+    return shown("LoadState", SOCKET_UNIT) == "loaded"
+
+
+def is_there() -> bool:
+    """True when a service manager of this user's answers. Never raises."""
+    return bool(ask("systemctl", "--user", "show", "--property=Version", "--value"))
+
+
+def shown(name: str, unit: str) -> str:
+    """A property of one of this user's units, empty where nobody answers. Never raises."""
+    return ask("systemctl", "--user", "show", f"--property={name}", "--value", unit)
+
+
+def ask(*command: str) -> str:
+    """What a program of systemd's prints; nothing when it fails or is not there. Never raises."""
+    if shutil.which(command[0]) is None:
+        return ""
     try:
-        shown = _systemctl(LOOK_LIMIT_S, "show", "--property=LoadState", "--value", SOCKET_UNIT)
+        done = _run(LOOK_LIMIT_S, *command)
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return shown.stdout.strip() == "loaded"
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def systemctl(*arguments: str) -> str | None:
     """Run `systemctl --user`; returns None when it did as told, else the last line of what it said."""
     try:
-        done = _systemctl(ACT_LIMIT_S, *arguments)
+        done = _run(ACT_LIMIT_S, "systemctl", "--user", *arguments)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"systemctl did not end ({type(error).__name__})"
     if done.returncode == 0:
@@ -34,12 +51,21 @@ def systemctl(*arguments: str) -> str | None:
     return said[-1] if said else f"systemctl ended with {done.returncode}"
 
 
-def _systemctl(limit_s: float, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _run(limit_s: float, *command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["systemctl", "--user", *arguments],
+        command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=limit_s,
         check=False,
+        env={**os.environ, **_way_to_the_manager(), "LC_ALL": "C"},
+    )
+
+
+def _way_to_the_manager() -> dict[str, str]:
+    """The runtime directory, where cron, sudo or ssh left out its variable."""
+    runtime = Path(f"/run/user/{os.geteuid()}")
+    return (
+        {"XDG_RUNTIME_DIR": str(runtime)} if "XDG_RUNTIME_DIR" not in os.environ and runtime.is_dir() else {}
     )

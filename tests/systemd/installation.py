@@ -44,7 +44,7 @@ def install(machine: Machine, user: str) -> Path:
     (scripts / "python").symlink_to(python)
     (made / "pyvenv.cfg").write_text(f"home = {python.parent}\ninclude-system-site-packages = false\n")
     (packages / "environment.pth").write_text(f"import site; site.addsitedir({str(PACKAGES)!r})\n")
-    shutil.copytree(Path(broker.__file__).parent, packages / "broker", symlinks=True)
+    shutil.copytree(Path(broker.__file__).parent, packages / "broker")
     for module in (token_broker_client, token_broker_keyring):
         shutil.copy(str(module.__file__), packages)
     for name in ("token-broker", "token-broker-client"):

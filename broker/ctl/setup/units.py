@@ -49,8 +49,8 @@ def service_unit(installation: Installation) -> str:
     return _filled(
         SERVICE_UNIT,
         {
-            "@PYTHON@": _quoted(str(installation.python), executed=True),
-            "@BROKERD@": _quoted(str(installation.brokerd), executed=True),
+            "@PYTHON@": executed(str(installation.python)),
+            "@BROKERD@": executed(str(installation.brokerd)),
             "@ENVIRONMENT@": " ".join(pairs),
         },
     )
@@ -58,12 +58,12 @@ def service_unit(installation: Installation) -> str:
 
 def sandbox(view: View) -> str:
     """The drop-in that hides everything else from the daemon."""
-    writable = [_quoted(f"-{path}:{path}") for path in view.writable]
-    readable = [_quoted(f"-{path}:{path}") for path in view.readable]
-    binds = ["BindPaths=%t/systemd/notify -%t/bus", *(f"BindPaths={path}" for path in writable)]
+    writable = [_quoted(f"-{path}") for path in view.writable]
+    readable = [_quoted(f"-{path}") for path in view.readable]
     if view.keeps_home:
-        binds = [f"ReadWritePaths={_quoted(f'-{path}')}" for path in view.writable]
+        binds = [f"ReadWritePaths={path}" for path in writable]
     else:
+        binds = ["BindPaths=%t/systemd/notify -%t/bus", *(f"BindPaths={path}" for path in writable)]
         binds += [f"BindReadOnlyPaths={path}" for path in readable]
     return _filled(
         SANDBOX, {"@HOME@": "read-only" if view.keeps_home else "tmpfs", "@BINDS@": "\n".join(binds)}
@@ -77,10 +77,15 @@ def _filled(name: str, values: Mapping[str, str]) -> str:
     return "\n".join(line for line in text.split("\n") if line != "Environment=")
 
 
-def _quoted(word: str, *, executed: bool = False) -> str:
-    """One word of a unit's line (systemd.syntax(7)), with anything in it; `$` is special in what is executed."""
+def executed(word: str) -> str:
+    """One word of a command line, in which `$` would begin a variable."""
+    return _quoted(word).replace("$", "$$")
+
+
+def _quoted(word: str) -> str:
+    """One word of a unit's line (systemd.syntax(7))."""
     text = _plain(word).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text.replace("$", "$$") if executed else text}"'
+    return f'"{text}"'
 
 
 def _plain(word: str) -> str:

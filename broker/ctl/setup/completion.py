@@ -1,0 +1,100 @@
+"""Completion of brokerctl's verbs and options in bash, zsh and fish, made from the verbs themselves."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from broker.ctl.setup.places import Places
+from broker.ctl.setup.step import Step, Write
+
+BASH = """\
+# Completion of brokerctl for bash; written by `brokerctl setup`.
+_brokerctl() {{
+    local word=${{COMP_WORDS[COMP_CWORD]}} words
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        words="{verbs}"
+    else
+        case ${{COMP_WORDS[1]}} in
+{cases}
+        esac
+    fi
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+}}
+complete -o default -F _brokerctl brokerctl
+"""
+
+ZSH = """\
+#compdef brokerctl
+# Completion of brokerctl for zsh; written by `brokerctl setup`. Put its folder into fpath before compinit.
+local -a words
+if (( CURRENT == 2 )); then
+    words=({verbs})
+else
+    case $words[2] in
+{cases}
+    esac
+fi
+compadd -a words || _files
+"""
+
+FISH = """\
+# Completion of brokerctl for fish; written by `brokerctl setup`.
+complete -c brokerctl -f -n __fish_use_subcommand -a "{verbs}"
+{cases}
+"""
+
+Verbs = Mapping[str, Sequence[str]]
+
+
+def completion_step(places: Places) -> Step:
+    """The files for the shells that this machine has, where each of them looks by itself, if it does."""
+    verbs = verbs_and_options()
+    files = {
+        "bash": (places.belongings / "bash-completion" / "completions" / "brokerctl", bash(verbs)),
+        "zsh": (places.belongings / "zsh" / "site-functions" / "_brokerctl", zsh(verbs)),
+        "fish": (places.settings / "fish" / "completions" / "brokerctl.fish", fish(verbs)),
+    }
+    found = {shell: file for shell, file in files.items() if places.program(shell) is not None}
+    said = f"for {', '.join(found)}" if found else "none: neither bash nor zsh nor fish is here"
+    if "zsh" in found:
+        said += f" (zsh: fpath+=({_folder(places, found['zsh'][0])}) before compinit)"
+    return Step("completion", said, [Write(path, text) for path, text in found.values()])
+
+
+def verbs_and_options() -> Verbs:
+    """Every verb of brokerctl with its options."""
+    import typer.main  # noqa: PLC0415 - loaded already; named here for mypy
+
+    from broker.ctl.app import app  # noqa: PLC0415 - it imports the verb that asks us
+
+    group = typer.main.get_group(app)
+    return {
+        name: [option for each in command.params for option in each.opts if option.startswith("--")]
+        + ["--help"]
+        for name, command in group.commands.items()
+    }
+
+
+def bash(verbs: Verbs) -> str:
+    """The script for bash."""
+    cases = (f'            {verb}) words="{" ".join(options)}" ;;' for verb, options in verbs.items())
+    return BASH.format(verbs=" ".join([*verbs, "--help", "--version"]), cases="\n".join(cases))
+
+
+def zsh(verbs: Verbs) -> str:
+    """The function for zsh."""
+    cases = (f"        {verb}) words=({' '.join(options)}) ;;" for verb, options in verbs.items())
+    return ZSH.format(verbs=" ".join([*verbs, "--help", "--version"]), cases="\n".join(cases))
+
+
+def fish(verbs: Verbs) -> str:
+    """The commands for fish."""
+    cases = [
+        f'complete -c brokerctl -n "__fish_seen_subcommand_from {verb}" -l {option.removeprefix("--")}'
+        for verb, options in verbs.items()
+        for option in options
+    ]
+    return FISH.format(verbs=" ".join(verbs), cases="\n".join(cases))
+
+
+def _folder(places: Places, path: Path) -> str:
+    return places.shown(path.parent)

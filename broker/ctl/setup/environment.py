@@ -1,0 +1,100 @@
+"""`env.toml`: what of this shell's environment the daemon needs, for a service has no shell.
+
+Never a token: what is copied is a list of names, and a proxy whose address holds a password is left out.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from broker.ctl.setup import files
+from broker.ctl.setup.places import Places
+from broker.ctl.setup.step import Mark, Step, Write
+
+PRIVATE = 0o600
+
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy")
+
+COPIED = (
+    *("NO_PROXY", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
+    *("AZURE_CONFIG_DIR", "AZURE_EXTENSION_DIR", "AZURE_AUTHORITY_HOST", "AZD_CONFIG_DIR"),
+    *("CLOUDSDK_CONFIG", "CLOUDSDK_ACTIVE_CONFIG_NAME", "GOOGLE_APPLICATION_CREDENTIALS"),
+    *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    *("AWS_CA_BUNDLE", "NETRC", "PYTHON_KEYRING_BACKEND"),
+    *("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"),
+)
+"""Places, names and certificates. Variables that hold a secret are not among them, and must not be."""
+
+HEAD = """\
+# Written by `brokerctl setup`: what the service needs of the environment it was set up in.
+# Your own settings belong into config.toml, whose [env] wins.
+
+[env]
+"""
+
+
+def environment_step(places: Places) -> Step:
+    """The file, and what is said of it."""
+    copied, left_out = recorded(places.environ, site_variables(places.configuration.site))
+    text = env_text(copied)
+    path = places.configuration.env
+    said = f"{_listed(list(copied))} copied for the service" if copied else "nothing to copy for the service"
+    if left_out:
+        said += f"; {_listed(left_out)} not: a password is in it"
+        return Step(
+            "settings", said, [Write(path, text, PRIVATE)], Mark.OPEN, f"[env] in {path.parent}/config.toml"
+        )
+    return Step("settings", said, [Write(path, text, PRIVATE)])
+
+
+def recorded(environ: Mapping[str, str], site: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The variables to copy, and the names of those that cannot be; nothing that the site sets already."""
+    copied: dict[str, str] = {}
+    left_out: list[str] = []
+    path = [entry for entry in dict.fromkeys(environ.get("PATH", "").split(":")) if entry.startswith("/")]
+    if path and "PATH" not in site:
+        copied["PATH"] = ":".join(path)
+    for name in (*PROXIES, *COPIED):
+        value = environ.get(name)
+        if not value or name in site or not value.isprintable():
+            continue
+        if name in PROXIES and _has_password(value):
+            left_out.append(name)
+        else:
+            copied[name] = value
+    return copied, left_out
+
+
+def env_text(variables: Mapping[str, str]) -> str:
+    """The file's text."""
+    import tomlkit  # noqa: PLC0415 - 60 ms that only this verb pays
+
+    table = tomlkit.document()
+    for name, value in variables.items():
+        table.add(name, value)
+    return HEAD + table.as_string()
+
+
+def site_variables(site: Path) -> dict[str, str]:
+    """What the site's file sets, as far as it can be read."""
+    found: dict[str, Any] = {}
+    try:
+        found = tomllib.loads(files.text_of(site))
+    except tomllib.TOMLDecodeError:
+        return {}  # the daemon says what is wrong with it
+    env = found.get("env")
+    return {str(name): str(value) for name, value in env.items()} if isinstance(env, dict) else {}
+
+
+def _has_password(proxy: str) -> bool:
+    try:
+        return urlsplit(proxy if "://" in proxy else f"http://{proxy}").password is not None
+    except ValueError:
+        return True
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

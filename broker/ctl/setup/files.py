@@ -1,0 +1,70 @@
+"""Files on their disk: read whole, replaced whole, links followed, so that dotfiles stay where they are."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from broker.ctl.outcome import Trouble
+
+NEW_FOLDER = 0o700
+
+
+def content_of(path: Path) -> bytes | None:
+    """What is in the file, or None where there is none. Raises Trouble when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _trouble(path, "read", error) from None
+
+
+def text_of(path: Path) -> str:
+    """The file's text, empty where there is none. Raises Trouble when it cannot be read as UTF-8."""
+    try:
+        return (content_of(path) or b"").decode()
+    except UnicodeDecodeError:
+        raise Trouble(f"{path} is not UTF-8") from None
+
+
+def mode_of(path: Path) -> int | None:
+    """The file's permissions, or None where there is none."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None
+
+
+def put(path: Path, content: bytes, mode: int) -> None:
+    """Replace the file by one with this content, whole or not at all. Its folder is there. Raises Trouble."""
+    target = path.resolve()
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                os.fchmod(file.fileno(), mode)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _trouble(path, "written", error) from None
+
+
+def make_folders(path: Path) -> list[Path]:
+    """Make the folder and those above it that are missing; returns what was made, the outermost first."""
+    missing = [each for each in (path, *path.parents) if not os.path.lexists(each)]
+    try:
+        for folder in reversed(missing):
+            folder.mkdir(mode=NEW_FOLDER)
+    except OSError as error:
+        raise _trouble(path, "made", error) from None
+    return missing[::-1]
+
+
+def _trouble(path: Path, what: str, error: OSError) -> Trouble:
+    return Trouble(f"{path} cannot be {what}: {str(error.strerror).lower()}", hint=f"ls -ld {path.parent}")

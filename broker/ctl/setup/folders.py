@@ -1,0 +1,171 @@
+"""Which folders the daemon must see from inside the sandbox: this installation, its sign-ins, its secrets.
+
+Folders, never files: whoever renews a sign-in replaces its files, and a bind would keep showing the old ones.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from broker.core.failures import BadRequest
+from broker.core.urls import parse_url
+from broker.ctl.setup import files
+from broker.ctl.setup.places import Places
+from broker.ctl.setup.units import View
+from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE, provider_of
+
+SIGN_INS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    AZURE: (("AZURE_CONFIG_DIR", ".azure"), ("AZD_CONFIG_DIR", ".azd"), ("", ".IdentityService")),
+    GOOGLE: (("CLOUDSDK_CONFIG", ".config/gcloud"),),
+    CODEARTIFACT: (("", ".aws"),),
+}
+"""By provider: the folders that its sign-in tools keep what they know in, by variable and by default."""
+
+ALWAYS = (AZURE,)
+"""Used without any configuration: their folders are made where missing, so that a later sign-in is seen."""
+
+PROGRAMS = ("az", "azd", "gcloud", "aws")
+CERTIFICATES = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "AWS_CA_BUNDLE",
+)
+KEYRING_FILES = ("python_keyring", "keyrings")
+SHEBANG_BYTES = 512
+
+
+class Folders:
+    """The folders for a home, its configuration and the installation at `prefixes`."""
+
+    def __init__(self, places: Places, prefixes: Iterable[Path]) -> None:
+        self._places = places
+        self._prefixes = list(prefixes)
+        self._feeds, self._ca = _configured(places)
+
+    def view(self) -> View:
+        """What the sandbox shows of the homes."""
+        writable = _distinct(filter(self._is_hidden, self.sign_ins()))
+        wanted = _distinct(filter(self._is_hidden, self._wanted()))
+        home = self._places.home
+        needs_home = any(home.is_relative_to(folder) for folder in (*writable, *wanted))
+        readable = [each for each in wanted if not any(each.is_relative_to(other) for other in writable)]
+        return View(writable, readable, keeps_home=needs_home)
+
+    def sign_ins(self) -> list[Path]:
+        """What sign-in tools write to: for configured feeds, and for those that need no configuration."""
+        used = {*ALWAYS, *(feed.get("provider") for feed in self._feeds), *map(_named_by_url, self._feeds)}
+        folders = []
+        for provider, places in SIGN_INS.items():
+            for variable, default in places:
+                named = Path(self._places.environ.get(variable, ""))
+                folder = named if variable and named.is_absolute() else self._places.home / default
+                if provider in used or folder.is_dir():
+                    folders.append(folder)
+        return folders
+
+    def _wanted(self) -> Iterator[Path]:
+        """What is only read: there are symbolic links and folders of the system's among it."""
+        yield from self._installation()
+        yield from self._secrets()
+        yield from self._certificates()
+
+    def _installation(self) -> Iterator[Path]:
+        yield from self._prefixes
+        yield self._places.configuration.user.parent
+        yield self._places.configuration.user.resolve().parent  # a link into a dotfiles folder
+        yield from self._places.search_path()
+        commands = [argv[0] for feed in self._feeds for argv in _commands(feed) if argv]
+        for name in dict.fromkeys((*PROGRAMS, *commands)):
+            program = Path(name).expanduser() if "/" in name else self._places.program(name)
+            if program is not None:
+                yield from _homes_of(program)
+
+    def _secrets(self) -> Iterator[Path]:
+        for feed in self._feeds:
+            secret = str(feed.get("secret", ""))
+            kind, _, rest = secret.partition(":")
+            if kind == "file":
+                yield Path(rest).expanduser().parent
+            elif kind == "netrc":
+                yield Path(self._places.environ.get("NETRC") or self._places.home / ".netrc").parent
+            elif kind == "keyring":
+                yield from (self._places.belongings / name for name in KEYRING_FILES)
+                yield self._places.settings / "python_keyring"
+
+    def _certificates(self) -> Iterator[Path]:
+        named = [self._ca, *(self._places.environ.get(variable, "") for variable in CERTIFICATES)]
+        for path in named:
+            if path.startswith(("/", "~/")):
+                yield Path(path).expanduser().parent
+
+    def _is_hidden(self, folder: Path) -> bool:
+        """True where ProtectHome= takes the folder away, or ProtectSystem= the right to write to it."""
+        hidden = (self._places.home, Path("/home"), Path("/root"), Path("/run/user"))
+        return len(folder.parts) > 1 and any(
+            folder.is_relative_to(each) or each.is_relative_to(folder) for each in hidden
+        )
+
+
+def _homes_of(program: Path) -> Iterator[Path]:
+    """Where a program lies and what it runs with: its own folder, its environment's, its interpreter's."""
+    yield program.parent
+    for real in dict.fromkeys((program.resolve(), *_interpreters(program.resolve()))):
+        yield real.parent.parent if real.parent.name == "bin" else real.parent
+
+
+def _interpreters(script: Path) -> Iterator[Path]:
+    """The interpreter that a script's first line names, as it is written and as it is."""
+    try:
+        with script.open("rb") as file:
+            first = file.readline(SHEBANG_BYTES)
+    except OSError:
+        return
+    words = os.fsdecode(first[2:]).split() if first.startswith(b"#!") else []
+    if words and words[0].startswith("/"):
+        yield Path(words[0])
+        yield Path(words[0]).resolve()
+
+
+def _commands(feed: Mapping[str, Any]) -> Iterator[list[str]]:
+    command = feed.get("command")
+    if isinstance(command, list):
+        yield [str(word) for word in command]
+    elif isinstance(command, str):
+        yield command.split()
+    kind, _, rest = str(feed.get("secret", "")).partition(":")
+    if kind == "command":
+        yield rest.split()
+
+
+def _named_by_url(feed: Mapping[str, Any]) -> str | None:
+    try:
+        return provider_of(parse_url(str(feed.get("url", ""))))
+    except BadRequest:
+        return None
+
+
+def _configured(places: Places) -> tuple[list[dict[str, Any]], str]:
+    """The [[feed]] tables of site and user, and the certificate authority; broken files the daemon tells."""
+    feeds: list[dict[str, Any]] = []
+    ca = ""
+    for path in (places.configuration.site, places.configuration.user):
+        try:
+            found = tomllib.loads(files.text_of(path))
+        except tomllib.TOMLDecodeError:
+            continue
+        listed = found.get("feed")
+        feeds += [feed for feed in listed if isinstance(feed, dict)] if isinstance(listed, list) else []
+        ca = str(found.get("ca", ca))
+    return feeds, ca
+
+
+def _distinct(folders: Iterable[Path]) -> list[Path]:
+    """Each folder once, without those that lie in another one of them."""
+    every = list(dict.fromkeys(folders))
+    return [
+        each for each in every if not any(each != other and each.is_relative_to(other) for other in every)
+    ]

@@ -1,0 +1,73 @@
+"""The probe: does all that a broker would do work from where this program runs? One JSON object says.
+
+`python -m broker.ctl.setup.probe` runs a private broker and signs in for every configured feed. `setup` lets
+a unit run it with the sandbox and one without; what differs, the sandbox broke.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import token_broker_client as client
+
+from broker.ctl.outcome import Trouble
+from broker.ctl.private import PrivateBroker, private_broker
+from broker.ctl.setup.environment import site_variables
+from broker.ctl.setup.places import Places
+from broker.ctl.wire import FETCH_PATIENCE_S, feed_path
+
+FINE = "fine"
+OK = 200
+AZ = ("az", "account", "show", "--output", "none")
+"""Azure feeds need no configuration: what they need is an az that runs and is signed in."""
+
+AZ_LIMIT_S = 30.0
+
+
+def main() -> int:
+    """Print the outcome of every sign-in by name."""
+    sys.stdout.write(json.dumps(outcomes()))
+    return 0
+
+
+def outcomes() -> dict[str, str]:
+    """`fine` or the kind of failure, by feed; `az` and `brokerd` stand for themselves."""
+    places = Places.here()
+    os.environ.update(site_variables(places.configuration.env))
+    found: dict[str, str] = {}
+    az = places.program(AZ[0])
+    if az is not None:
+        found["az"] = _az()
+    try:
+        with private_broker() as broker:
+            status = broker.read("/v1/status")
+            found["brokerd"] = FINE if status.get("error") is None else "bad-configuration"
+            found |= {f"feed {feed['name']}": _sign_in(broker, feed["name"]) for feed in status["feeds"]}
+    except Trouble as trouble:
+        found["brokerd"] = trouble.detail
+    return found
+
+
+def _sign_in(broker: PrivateBroker, feed: str) -> str:
+    try:
+        answer = client.request(
+            "POST", feed_path(feed, "refresh"), patience_s=FETCH_PATIENCE_S, path=broker.socket
+        )
+        return FINE if answer.status == OK else str(json.loads(answer.body).get("type"))
+    except (client.BrokerError, OSError, ValueError) as error:
+        return type(error).__name__
+
+
+def _az() -> str:
+    try:
+        done = subprocess.run(
+            AZ, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=AZ_LIMIT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return type(error).__name__
+    return FINE if done.returncode == 0 else f"ended with {done.returncode}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

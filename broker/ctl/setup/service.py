@@ -1,0 +1,106 @@
+"""The service: systemd's units for this installation, enabled, with the sandbox where that works."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import token_broker_client as client
+
+from broker.ctl import launch, systemd, wire
+from broker.ctl import service as running
+from broker.ctl.outcome import Trouble
+from broker.ctl.setup import trial, units
+from broker.ctl.setup.folders import Folders
+from broker.ctl.setup.journal import Journal
+from broker.ctl.setup.places import Places
+from broker.ctl.setup.step import Folder, Mark, Step, Write
+
+UNIT_VARIABLES = ("TOKEN_BROKER_CONFIG", "XDG_CONFIG_HOME")
+"""Where the configuration is, and with it env.toml: what that file itself cannot say."""
+
+WITHOUT_SYSTEMD = (
+    "none, for no systemd answers here: the first look-up starts the broker, which ends after an idle hour"
+)
+
+
+def installation(places: Places) -> units.Installation:
+    """What the units name. Raises Trouble when brokerd is not installed beside us."""
+    variables = {name: places.environ[name] for name in UNIT_VARIABLES if places.environ.get(name)}
+    socket = Path(client.socket_path()) if places.environ.get("TOKEN_BROKER_SOCKET") else None
+    return units.Installation(Path(sys.executable), launch.beside_us("brokerd"), socket, variables)
+
+
+def folders(places: Places) -> Folders:
+    """What the daemon of this installation must see."""
+    beside = {launch.beside_us("brokerd").parent.parent, Path(sys.executable).resolve().parent.parent}
+    return Folders(places, [Path(sys.prefix), Path(sys.base_prefix), *sorted(beside)])
+
+
+def service_step(places: Places) -> Step:
+    """The units, without the sandbox."""
+    here = installation(places)
+    socket, service = places.units / units.SOCKET_UNIT, places.units / units.SERVICE_UNIT
+    changes = [Write(socket, units.socket_unit(here)), Write(service, units.service_unit(here))]
+    return Step("service", f"{places.shown(socket)}, enabled; starts with the first look-up", changes)
+
+
+def sandbox_steps(places: Places) -> tuple[Step, Step]:
+    """What must be there before the trial, and the drop-in that it is about."""
+    found = folders(places)
+    needed = Step("folders", "", [Folder(folder) for folder in found.sign_ins()])
+    drop_in = Write(places.units / units.DROP_INS / units.SANDBOX, units.sandbox(found.view()))
+    return needed, Step("sandbox", "", [drop_in])
+
+
+def do_service(places: Places, journal: Journal) -> list[Step]:
+    """Write, try, enable and start what the steps say; returns the lines about it. Raises Trouble."""
+    needed, sandboxed = sandbox_steps(places)
+    step = service_step(places)
+    changed = bool(step.pending)
+    for change in (*needed.pending, *step.pending):
+        change.do(journal)
+    drop_in = sandboxed.changes[0]
+    verdict = trial.Verdict(0.0)
+    if changed or sandboxed.pending:
+        service = units.service_unit(installation(places))
+        sandbox = drop_in.text if isinstance(drop_in, Write) else ""
+        verdict = trial.try_sandbox(service, sandbox, sys.executable)
+        if verdict.fault is None:
+            drop_in.do(journal)
+        else:
+            journal.remove(drop_in.path)
+        changed = True
+    _end_what_serves_already()
+    if changed:
+        systemd.systemctl("daemon-reload")
+    journal.enable(units.SOCKET_UNIT)
+    if changed and systemd.shown("ActiveState", units.SERVICE_UNIT) == "active":
+        systemd.systemctl("restart", units.SERVICE_UNIT)
+    return [step, _told(sandboxed, verdict), _lingering()]
+
+
+def _told(sandboxed: Step, verdict: trial.Verdict) -> Step:
+    number = trial.exposure()
+    reached = f"exposure {number}" if number is not None else "exposure unknown"
+    if verdict.fault is not None:
+        said = f"not used, {verdict.fault}; {reached}"
+        return replace(sandboxed, said=said, changes=(), mark=Mark.OPEN)
+    tried = f"probe answered in {verdict.took_s:.1f} s; " if verdict.took_s else ""
+    return replace(sandboxed, said=f"{tried}{reached}")
+
+
+def _lingering() -> Step:
+    if systemd.ask("loginctl", "show-user", "--property=Linger", "--value") == "yes":
+        return Step("linger", "on: the service stays when you log out")
+    return Step("linger", "off: the service stops when you log out", (), Mark.OPEN, "loginctl enable-linger")
+
+
+def _end_what_serves_already() -> None:
+    """End a broker that a look-up had started: the path is to be systemd's."""
+    if systemd.shown("ActiveState", units.SOCKET_UNIT) == "active":
+        return
+    try:
+        if launch.answers(launch.socket_path()):
+            running.end(int(wire.read("/v1/status")["pid"]))
+    except Trouble:
+        return  # what cannot be ended here ends by itself, once it sees that it lost its socket

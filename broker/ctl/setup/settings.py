@@ -1,0 +1,87 @@
+"""uv's and pip's user settings with the keyring turned on: one line more, everything else as it was. Pure."""
+
+import configparser
+import tomllib
+
+from broker.ctl.outcome import Trouble
+
+KEY = "keyring-provider"
+PROVIDER = "subprocess"
+UV_LINE = f'{KEY} = "{PROVIDER}"'
+PIP_LINE = f"{KEY} = {PROVIDER}"
+PIP_SECTION = "global"
+
+
+class Unreadable(Trouble):
+    """The file is not what its program would read: it must be repaired by hand first."""
+
+
+def uv_provider(text: str) -> str | None:
+    """The provider that this uv.toml names, None where it names none. Raises Unreadable."""
+    try:
+        found = tomllib.loads(text).get(KEY)
+    except tomllib.TOMLDecodeError as error:
+        raise Unreadable(f"not TOML: {str(error).lower()}") from None
+    return None if found is None else str(found)
+
+
+def pip_provider(text: str) -> str | None:
+    """The provider that this pip.conf names, None where it names none. Raises Unreadable."""
+    return _ini(text).get(PIP_SECTION, {}).get(KEY)
+
+
+def with_uv_line(text: str) -> str:
+    """The uv.toml with the keyring turned on, at its top: there a line belongs to no table."""
+    import tomlkit  # noqa: PLC0415 - 60 ms that only this verb pays
+
+    line = tomlkit.document().add(KEY, PROVIDER).as_string().rstrip("\n")
+    edited = line + _line_end(text) + text
+    return _checked(edited, tomllib.loads(edited) == {KEY: PROVIDER, **tomllib.loads(text)})
+
+
+def with_pip_line(text: str) -> str:
+    """The pip.conf with the keyring turned on, in its [global] section, which is made where there is none."""
+    end = _line_end(text)
+    lines = text.splitlines(keepends=True)
+    heads = [number for number, line in enumerate(lines) if line.strip() == f"[{PIP_SECTION}]"]
+    if heads:
+        head = heads[0]
+        if not lines[head].endswith("\n"):
+            lines[head] += end
+        lines.insert(head + 1, PIP_LINE + end)
+    else:
+        gap = "" if not text else end if text.endswith("\n") else end * 2
+        lines.append(f"{gap}[{PIP_SECTION}]{end}{PIP_LINE}{end}")
+    edited = "".join(lines)
+    expected = _ini(text)
+    expected.setdefault(PIP_SECTION, {})[KEY] = PROVIDER
+    return _checked(edited, _ini(edited) == expected)
+
+
+def without_line(text: str, line: str) -> str:
+    """The text without this line, once, wherever it is now."""
+    lines = text.splitlines(keepends=True)
+    ours = [number for number, each in enumerate(lines) if each.strip() == line]
+    if ours:
+        del lines[ours[0]]
+    return "".join(lines)
+
+
+def _ini(text: str) -> dict[str, dict[str, str]]:
+    """What pip reads (pip._internal.configuration: RawConfigParser)."""
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise Unreadable(f"not an INI file: {str(error).splitlines()[0].lower()}") from None
+    return {section: dict(parser.items(section)) for section in parser.sections()}
+
+
+def _line_end(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _checked(edited: str, is_as_meant: bool) -> str:
+    if not is_as_meant:
+        raise Unreadable("laid out in a way that is not edited here")
+    return edited

@@ -1,0 +1,103 @@
+"""The sandbox on trial: the probe runs in two units that differ by it alone, and must say the same."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker.ctl import systemd
+from broker.ctl.setup import files
+from broker.ctl.setup.units import SERVICE_UNIT, executed
+from broker.host.clock import SystemClock
+
+INSIDE = "token-broker-probe-inside.service"
+OUTSIDE = "token-broker-probe-outside.service"
+
+LIMIT_S = 180
+"""For all sign-ins of one probe."""
+
+NOT_RUN = "the installation does not run in it"
+NO_NAMESPACES = {"217", "226"}
+"""EXIT_USER and EXIT_NAMESPACE of systemd.exec(5)."""
+
+EXPOSURE = re.compile(r"Overall exposure level for \S+: ([0-9.]+)")
+
+PROBE = """
+[Service]
+Type=oneshot
+ExecStart=
+ExecStart={python} -I -m broker.ctl.setup.probe
+ExecReload=
+Restart=no
+WatchdogSec=0
+TimeoutStartSec={limit_s}
+StandardOutput=truncate:{answer}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of the trial: `fault` is why the sandbox cannot be kept, None when it can."""
+
+    took_s: float
+    fault: str | None = None
+
+
+def try_sandbox(service: str, sandbox: str, python: str) -> Verdict:
+    """Run the probe with this service's text and this sandbox, and without; nothing of it stays."""
+    clock = SystemClock()
+    begun = clock.now()
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}")
+    units = runtime / "systemd" / "user"
+    answers = {unit: runtime / f"{unit}.json" for unit in (INSIDE, OUTSIDE)}
+    made = files.make_folders(units)
+    try:
+        for unit, answer in answers.items():
+            lines = [line for line in service.split("\n") if not line.startswith(("Requires=", "After="))]
+            probe = PROBE.format(python=executed(python), limit_s=LIMIT_S, answer=answer)
+            text = "\n".join(lines) + (sandbox if unit == INSIDE else "") + probe
+            files.put(units / unit, text.encode(), 0o600)
+        systemd.systemctl("daemon-reload")
+        systemd.systemctl("start", INSIDE, OUTSIDE)
+        fault = _disagreement(_said(answers[INSIDE]), _said(answers[OUTSIDE]))
+        if fault == NOT_RUN and systemd.shown("ExecMainStatus", INSIDE) in NO_NAMESPACES:
+            fault = "this machine lets no user make namespaces"
+        return Verdict(clock.now().boot_s - begun.boot_s, fault)
+    finally:
+        for unit, answer in answers.items():
+            (units / unit).unlink(missing_ok=True)
+            answer.unlink(missing_ok=True)
+        for folder in reversed(made):
+            folder.rmdir()
+        systemd.systemctl("reset-failed", INSIDE, OUTSIDE)
+        systemd.systemctl("daemon-reload")
+
+
+def exposure() -> str | None:
+    """How exposed systemd finds the service with its drop-ins, from 0 to 10; None where it does not say."""
+    found = EXPOSURE.search(systemd.ask("systemd-analyze", "--user", "--no-pager", "security", SERVICE_UNIT))
+    return found[1] if found else None
+
+
+def _said(answer: Path) -> dict[str, str] | None:
+    """What a probe printed, or None where it did not get as far."""
+    try:
+        found = json.loads(files.text_of(answer))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _disagreement(inside: Mapping[str, str] | None, outside: Mapping[str, str] | None) -> str | None:
+    """Why the sandbox cannot be kept. One that turns a failure into another one is none the better for it."""
+    if outside is None:
+        return "the probe does not run as a service at all"
+    if inside is None:
+        return NOT_RUN
+    for name, outcome in outside.items():
+        if inside.get(name) != outcome:
+            found = inside.get(name, "not found")
+            return f"{name}: {outcome} outside, {found} inside"
+    return None
