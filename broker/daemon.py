@@ -50,7 +50,10 @@ PROVIDERS: tuple[ProviderClass, ...] = (
 """Every provider there is; a new one is a file and its name here."""
 
 DRAIN_S = 10
-"""Seconds that answers under way have at the end."""
+"""Seconds that answers under way have at the end; those that are not there by then are told so."""
+
+GOODBYE_S = 1
+"""Seconds more for telling them."""
 
 log = logging.getLogger("broker.daemon")
 
@@ -84,7 +87,9 @@ async def _serve(options: argparse.Namespace, place: Place) -> int:
         service = Service(about, files, clock=clock, environ=os.environ, classes=PROVIDERS)
         undo.push_async_callback(service.close)
         limits = Limits.for_fds(raise_fd_limit())
-        server = Server(Front(service), [place.socket], limits=limits, drain_s=DRAIN_S, lifespan="off")
+        server = Server(
+            Front(service), [place.socket], limits=limits, drain_s=DRAIN_S + GOODBYE_S, lifespan="off"
+        )
         caretaker = Caretaker(
             service,
             place,
@@ -103,6 +108,8 @@ async def _serve(options: argparse.Namespace, place: Place) -> int:
         notifier.stopping()
         service.end()
         server.stop()
+        await asyncio.wait({serving}, timeout=DRAIN_S)
+        service.keeper.close()
         await serving
         for task in (keeping, looking):
             if task.done() and not task.cancelled():

@@ -127,7 +127,9 @@ class Keeper:
         credential = entry.slot.live(self.clock.now())
         if credential is not None:
             return credential
-        failure = flight.result() if flight.done() and not flight.cancelled() else None
+        if flight.cancelled():
+            raise Unavailable(f"the fetch for {match.key.realm} was given up", hint="brokerctl status")
+        failure = flight.result() if flight.done() else None
         raise failure or Unavailable(f"no answer for {match.key.realm} within {wait_s:.0f} s, still trying")
 
     async def _reconsidered(

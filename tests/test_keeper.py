@@ -350,7 +350,7 @@ async def test_forget_ends_the_flight_under_way_and_those_who_wait_are_told(
     await settle()
     keeper.forget_all()
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="was given up"):
         await question
 
 

@@ -75,3 +75,16 @@ def test_sigterm_takes_along_an_az_that_nobody_waits_for(house: Household) -> No
         assert broker.end() == 0
 
     assert [pid for pid in (call.pid, grandchild) if alive(pid)] == []
+
+
+def test_sigterm_tells_whom_it_can_wait_for_no_longer(house: Household) -> None:
+    house.az.behave(Conduct("hang"))
+    with house.brokerd() as broker, ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(house.keyring, "get", AZURE_FEED, "dev")
+        house.az.wait_for_calls(1)
+
+        assert broker.end() == 0
+
+        told = "token-broker: acme: the fetch for azure:acme was given up; run: brokerctl status\n"
+        assert (asking.result().exit_code, asking.result().stderr) == (1, told)
+    assert "Traceback" not in broker.log
