@@ -598,17 +598,20 @@ static bool brokerd_beside_us(char brokerd[PATH_BYTES])
 	return !path.overflowed && is_program(brokerd);
 }
 
-/* Make `directory` and what is missing above it, each with mode 0700. */
+/* Make `directory` and what is missing above it, each with mode 0700. False with errno when that cannot be. */
 static bool make_directory(char *directory)
 {
-	for (char *slash = directory + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+	struct stat found;
+	char *slash = strrchr(directory, '/');
+	bool made = true;
+	if (stat(directory, &found) == 0 && S_ISDIR(found.st_mode))
+		return true;
+	if (slash != directory) {
 		*slash = '\0';
-		int failure = mkdir(directory, 0700) == 0 || errno == EEXIST ? 0 : errno;
+		made = make_directory(directory);
 		*slash = '/';
-		if (failure != 0 && failure != EACCES && failure != EROFS) /* those may still exist */
-			return false;
 	}
-	return mkdir(directory, 0700) == 0 || errno == EEXIST;
+	return made && (mkdir(directory, 0700) == 0 || errno == EEXIST); /* another look-up may be quicker */
 }
 
 /* Open start.lock in the socket's directory, which is made if it is missing. */

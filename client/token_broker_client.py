@@ -411,14 +411,22 @@ def _is_program(path: str) -> bool:
     return os.path.isfile(path) and os.access(path, os.X_OK)
 
 
+def _make_directory(directory: str) -> None:
+    """Make `directory` and what is missing above it, each with mode 0700."""
+    if os.path.isdir(directory):
+        return
+    _make_directory(os.path.dirname(directory))
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        return  # another look-up was quicker
+
+
 def _open_lock(directory: str) -> int:
     """Return an open start.lock in the socket's directory, which is made with mode 0700 if missing."""
     try:
-        os.makedirs(os.path.dirname(directory), mode=0o700, exist_ok=True)
-        try:
-            os.mkdir(directory, mode=0o700)
-        except FileExistsError:
-            _check_directory(directory)
+        _make_directory(directory)
+        _check_directory(directory)
         return os.open(f"{directory}/start.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise NoAnswerError(

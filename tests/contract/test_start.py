@@ -163,12 +163,12 @@ def test_socket_that_a_killed_broker_left_is_no_obstacle(installation: Installat
 
 
 def test_directory_is_made_for_the_user_alone(installation: Installation, place: Path) -> None:
-    path = place / "home/new/folder/broker.sock"
+    path = place / "home/one/two/three/broker.sock"
 
     ended = installation.shim("get", URL, "Fred", TOKEN_BROKER_SOCKET=str(path), TOKEN_BROKER_TIMEOUT="0.3")
 
     assert ended.line == NOT_STARTED  # this brokerd serves elsewhere
-    assert [folder.stat().st_mode & 0o777 for folder in (path.parent, path.parents[1])] == [0o700, 0o700]
+    assert [path.parents[level].stat().st_mode & 0o777 for level in range(3)] == [0o700] * 3
 
 
 def test_unsafe_directory_is_not_used(installation: Installation, place: Path) -> None:
