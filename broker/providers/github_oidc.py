@@ -1,0 +1,36 @@
+"""A GitHub Actions job's assertion about itself (GitHub's "OpenID Connect reference"): valid for minutes."""
+
+import json
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from broker.core.credential import Secret
+from broker.core.failures import NoSource, Refused, Unavailable
+from broker.host.http import Http, Request
+from broker.host.unreachable import Unreachable
+from broker.providers.retry_after import retry_after_s
+
+URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
+BEARER = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+
+
+async def job_assertion(http: Http, environ: Mapping[str, str], audience: str | None) -> Secret:
+    """The job's assertion, for `audience` where one is given.
+
+    Raises NoSource outside of a job that may have one (`permissions: id-token: write`), Refused and
+    Unavailable as GitHub answers.
+    """
+    url, bearer = environ.get(URL, ""), environ.get(BEARER, "")
+    if not bearer or not url.startswith("https://"):
+        raise NoSource("this is no GitHub job with `permissions: id-token: write`")
+    asked = f"{url}&audience={quote(audience, safe='')}" if audience else url
+    try:
+        response = await http.send(Request("GET", asked, (("Authorization", f"Bearer {bearer}"),)))
+    except Unreachable as error:
+        raise Unavailable(error.reason) from None
+    if response.status == 429 or response.status >= 500:  # noqa: PLR2004 - RFC 6585, RFC 9110 section 15.6
+        raise Unavailable(f"GitHub answers {response.status}", retry_after_s=retry_after_s(response))
+    try:
+        return Secret(json.loads(response.body)["value"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Refused(f"GitHub gives this job no assertion ({response.status})") from None

@@ -1,0 +1,89 @@
+"""What a token endpoint answers: RFC 6749 sections 5.1 and 5.2, as OAuth 2 servers and Artifactory speak it.
+
+No I/O. Error descriptions may quote what was sent: only the registered error codes are ever shown.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from broker.core.credential import Secret
+from broker.core.failures import Refused, Unavailable
+from broker.host.http import Response
+from broker.providers.jwt import claims_of
+from broker.providers.program import Found, found
+from broker.providers.retry_after import retry_after_s
+
+LIFE_MAX_S = 10 * 365 * 86400
+"""A longer `expires_in` is a mistake, and none that a date could hold."""
+
+_CODES = frozenset(
+    {
+        *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"),
+        *("unsupported_grant_type", "invalid_scope", "access_denied", "invalid_target"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What was granted: the access token with its end, the refresh token for the next, and for whom."""
+
+    token: Found
+    refresh: Secret | None
+    account: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """The endpoint said no for good: its error code, or `status 403` where it sent no registered one."""
+
+    code: str
+
+
+def read_grant(response: Response, now: datetime, server: str) -> Grant | Denial:
+    """What the endpoint of `server` answered at `now`. Raises Unavailable for what may be better later."""
+    status = response.status
+    if status == 429 or status >= 500:  # noqa: PLR2004 - RFC 6585, RFC 9110 section 15.6
+        raise Unavailable(f"{server} answers {status}", retry_after_s=retry_after_s(response))
+    answer = _table(response.body)
+    if status not in {200, 201}:
+        code = answer.get("error")
+        if code == "temporarily_unavailable":
+            raise Unavailable(f"{server} is unavailable for now")
+        return Denial(code if isinstance(code, str) and code in _CODES else f"status {status}")
+    text, refresh = answer.get("access_token"), answer.get("refresh_token")
+    try:
+        token = found(text if isinstance(text, str) else "", None, _end(answer.get("expires_in"), now))
+        kept = Secret(refresh) if isinstance(refresh, str) and refresh else None
+    except ValueError:
+        raise Refused(f"{server} answers {status} without a token") from None
+    return Grant(token, kept, _account(answer, token.secret))
+
+
+def _table(body: bytes) -> Mapping[str, object]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, Mapping) else {}
+
+
+def _end(seconds: object, now: datetime) -> datetime | None:
+    """`expires_in` as a time; some servers send it as text, and Artifactory sends 0 for never."""
+    if isinstance(seconds, str) and seconds.isascii() and seconds.isdecimal():
+        seconds = int(seconds[:12])
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < LIFE_MAX_S:
+        return None
+    return now + timedelta(seconds=seconds)
+
+
+def _account(answer: Mapping[str, object], token: Secret) -> str | None:
+    """Whom the token is for: the answer's `username`, else the end of a JWT's `sub`.
+
+    Artifactory's subjects are paths: `jfac@.../users/alice`.
+    """
+    told = answer.get("username") or claims_of(token.reveal()).get("sub")
+    name = told.rpartition("/")[2] if isinstance(told, str) else ""
+    return name if name and name.isascii() and name.isprintable() and name == name.strip() else None

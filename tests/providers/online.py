@@ -1,0 +1,40 @@
+"""A provider that reaches the test's fakes over the proxy, and its feeds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from broker.core.feeds import Feed
+from broker.host.http import Http
+from broker.providers.protocol import Tools
+from broker.providers.recognise import realm_of
+from tests.providers.conftest import NOW
+
+if TYPE_CHECKING:
+    from broker.core.urls import Url
+    from broker.providers.protocol import Provider
+    from tests.fakes.authority import Authority
+    from tests.providers.programs import Workshop
+
+
+@asynccontextmanager
+async def online(authority: Authority, workshop: Workshop) -> AsyncIterator[Tools]:
+    """What a provider is made with; the way there is the process's own HTTPS_PROXY."""
+    async with Http(authority.bundle) as http:
+        yield Tools(http, workshop.environ, lambda: NOW)
+
+
+def feed_of(provider: Provider, url: Url, keys: dict[str, object]) -> Feed:
+    """A feed at `url` whose table has these keys."""
+    settings = provider.settings.model_validate(keys)
+    return Feed(
+        name="corp",
+        realm=realm_of(url, provider.name),
+        prefixes=(url,),
+        identity=provider.identity(settings),
+        kind=provider.kind(settings),
+        username=provider.username(settings),
+        settings=settings,
+    )

@@ -1,0 +1,231 @@
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
+from broker.core.feeds import READ, Feed
+from broker.core.urls import parse_url
+from broker.providers.artifactory import ArtifactoryProvider, ArtifactorySettings
+from broker.providers.protocol import Provider, Tools
+from tests.contract.provider_contract import Hanging, ProviderContract
+from tests.fakes.artifactory import LIFE_S, PROVIDER, USER, Artifactory
+from tests.fakes.authority import Authority
+from tests.fakes.connect_proxy import Conduct, ConnectProxy
+from tests.fakes.faults import html_garbage, throttled
+from tests.fakes.fixtures import authority, proxy
+from tests.fakes.http1 import Response
+from tests.fakes.oidc import GITHUB_HOST, GithubOidc
+from tests.providers.conftest import NOW
+from tests.providers.online import feed_of, online
+from tests.providers.programs import Workshop, running
+
+__all__ = ["authority", "proxy"]
+
+HOST = "artifactory.example.com"
+URL = parse_url(f"https://{HOST}/artifactory/api/pypi/internal/simple/")
+REFRESHED = {"secret": "file:~/access", "refresh": "file:~/refresh"}
+
+
+def feed_with(provider: Provider, /, **keys: object) -> Feed:
+    return feed_of(provider, URL, keys)
+
+
+@pytest.fixture
+def jfrog(proxy: ConnectProxy) -> Artifactory:
+    made = Artifactory()
+    proxy.route(HOST, made)
+    return made
+
+
+@pytest.fixture
+def github(proxy: ConnectProxy, workshop: Workshop) -> GithubOidc:
+    made = GithubOidc("repo:acme/tools")
+    proxy.route(GITHUB_HOST, made)
+    workshop.environ.update(made.environment)
+    return made
+
+
+@pytest.fixture
+async def tools(
+    authority: Authority, proxy: ConnectProxy, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Tools]:
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    async with online(authority, workshop) as made:
+        yield made
+
+
+@pytest.fixture
+def provider(
+    tools: Tools, jfrog: Artifactory, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> Provider:
+    monkeypatch.setattr(ArtifactoryProvider, "_chains", {})
+    workshop.file("access", "s3cret-access")
+    workshop.file("refresh", "s3cret-refresh")
+    workshop.environ["PASSWORD"] = "s3cret-password"
+    jfrog.refresh_tokens.add("s3cret-refresh")
+    return ArtifactoryProvider(tools)
+
+
+class TestArtifactoryKeepsTheContract(ProviderContract):
+    @pytest.fixture
+    def feed(self, provider: Provider) -> Feed:
+        return feed_with(provider, **REFRESHED)
+
+    @pytest.fixture
+    def secrets(self) -> list[str]:
+        return ["s3cret"]
+
+    @pytest.fixture
+    def failing(self, provider: Provider, workshop: Workshop) -> dict[str, Feed]:
+        workshop.file("used", "s3cret-used")
+        workshop.environ["ASSERTION"] = "s3cret-assertion"
+        return {
+            "a used refresh token": feed_with(provider, secret="file:~/access", refresh="file:~/used"),
+            "an unknown assertion": feed_with(provider, oidc=PROVIDER, secret="env:ASSERTION"),
+            "no job": feed_with(provider, oidc=PROVIDER),
+            "no secret": feed_with(provider, secret="env:ABSENT"),
+        }
+
+    @pytest.fixture
+    def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
+        workshop.hanger("hang")
+        seen: list[int] = []
+        return Hanging(
+            feed_with(provider, secret="command:hang"),
+            begun=lambda: seen.append(workshop.started_pid()),
+            left=lambda: running(*seen),
+        )
+
+    @pytest.fixture
+    def settings_keys(self) -> dict[str, object]:
+        return {**REFRESHED, "username": "alice"}
+
+
+async def test_a_login_is_read_from_netrc(provider: Provider, workshop: Workshop) -> None:
+    workshop.file(".netrc", f"machine {HOST} login alice password s3cret")
+
+    credential = await provider.obtain(feed_with(provider, secret="netrc"), READ)
+
+    assert (credential.username, credential.secret.reveal()) == ("alice", "s3cret")
+
+
+async def test_each_renewal_uses_the_refresh_token_of_the_one_before(
+    provider: Provider, jfrog: Artifactory
+) -> None:
+    feed = feed_with(provider, **REFRESHED)
+
+    obtained = [await provider.obtain(feed, READ) for _ in range(3)]
+
+    assert len({credential.secret for credential in obtained}) == 3
+    assert {credential.username for credential in obtained} == {USER}
+    assert {credential.expires_at for credential in obtained} == {NOW + timedelta(seconds=LIFE_S)}
+    used = [request.form["refresh_token"] for request in jfrog.requests]
+    assert used[0] == "s3cret-refresh"
+    assert len(set(used)) == 3
+
+
+async def test_the_chain_outlives_a_reload(provider: Provider, tools: Tools) -> None:
+    await provider.obtain(feed_with(provider, **REFRESHED), READ)
+    reloaded = ArtifactoryProvider(tools)
+
+    credential = await reloaded.obtain(feed_with(reloaded, **REFRESHED), READ)
+
+    assert credential.username == USER
+
+
+async def test_a_new_refresh_token_in_its_place_begins_a_new_chain(
+    provider: Provider, jfrog: Artifactory, workshop: Workshop
+) -> None:
+    feed = feed_with(provider, **REFRESHED)
+    await provider.obtain(feed, READ)
+    jfrog.refresh_tokens = {"s3cret-another"}
+    workshop.file("refresh", "s3cret-another")
+
+    credential = await provider.obtain(feed, READ)
+
+    assert credential.username == USER
+
+
+async def test_a_used_refresh_token_needs_a_person(provider: Provider, jfrog: Artifactory) -> None:
+    jfrog.refresh_tokens.clear()
+
+    with pytest.raises(
+        SignInNeeded, match="from file:~/refresh was used already, has expired or was revoked"
+    ):
+        await provider.obtain(feed_with(provider, **REFRESHED), READ)
+
+
+@pytest.mark.usefixtures("github")
+async def test_a_jobs_assertion_is_exchanged(provider: Provider, jfrog: Artifactory) -> None:
+    credential = await provider.obtain(feed_with(provider, oidc=PROVIDER, audience="jfrog"), READ)
+
+    assert credential.secret.reveal() in jfrog.packages.passwords
+    assert (credential.username, credential.account) == (USER, USER)
+    assert credential.source == "oidc:github"
+    assert credential.expires_at == NOW + timedelta(seconds=LIFE_S)
+
+
+async def test_outside_of_a_job_there_is_nothing_to_exchange(provider: Provider) -> None:
+    with pytest.raises(NoSource, match="no GitHub job"):
+        await provider.obtain(feed_with(provider, oidc=PROVIDER), READ)
+
+
+@pytest.mark.usefixtures("github")
+async def test_a_job_without_a_mapping_is_refused(provider: Provider) -> None:
+    with pytest.raises(Refused, match=r"does not exchange this job's assertion \(status 401\)"):
+        await provider.obtain(feed_with(provider, oidc="another"), READ)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (throttled(9), Unavailable, "artifactory.example.com answers 429"),
+        (Response(503), Unavailable, "artifactory.example.com answers 503"),
+        (html_garbage(), Refused, "artifactory.example.com answers 200 without a token"),
+    ],
+)
+async def test_what_is_no_grant_is_told_apart(
+    answer: Response, kind: type[NotObtained], says: str, provider: Provider, jfrog: Artifactory
+) -> None:
+    jfrog.access_faults.give(answer)
+
+    with pytest.raises(kind, match=says) as raised:
+        await provider.obtain(feed_with(provider, **REFRESHED), READ)
+
+    assert getattr(raised.value, "retry_after_s", None) == (9 if answer.status == 429 else None)
+    assert "s3cret-refresh" in jfrog.refresh_tokens
+
+
+async def test_an_artifactory_out_of_reach_is_unavailable(provider: Provider, proxy: ConnectProxy) -> None:
+    proxy.conduct(HOST, Conduct.REFUSE)
+
+    with pytest.raises(Unavailable, match="refused the connection"):
+        await provider.obtain(feed_with(provider, **REFRESHED), READ)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"refresh": "env:R"},
+        {"secret": "env:S", "audience": "x"},
+        {"oidc": "github", "refresh": "env:R"},
+        {"secret": "plain"},
+        {"oidc": ""},
+    ],
+)
+def test_settings_that_cannot_sign_in_are_refused(keys: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        ArtifactorySettings.model_validate(keys)
+
+
+@pytest.mark.parametrize("name", ["access", "refresh"])
+def test_a_replaced_secret_changes_the_marks(name: str, provider: Provider, workshop: Workshop) -> None:
+    feed = feed_with(provider, **REFRESHED)
+    before = provider.sign_in_marks(feed)
+
+    workshop.file(name, "s3cret-that-is-longer")
+
+    assert provider.sign_in_marks(feed) != before
