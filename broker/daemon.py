@@ -30,12 +30,15 @@ from broker.host.notify import Notifier
 from broker.host.paths import config_paths
 from broker.host.peer import Server
 from broker.host.place import Place
+from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.basic import BasicProvider
 from broker.providers.codeartifact.provider import CodeArtifactProvider
 from broker.providers.command import CommandProvider
 from broker.providers.gitlab import GitLabProvider
 from broker.providers.google.provider import GoogleProvider
+from broker.providers.nexus import NexusProvider
+from broker.providers.oauth2 import OAuth2Provider
 from broker.providers.protocol import ProviderClass
 from broker.service import Service
 
@@ -44,6 +47,9 @@ PROVIDERS: tuple[ProviderClass, ...] = (
     GoogleProvider,
     CodeArtifactProvider,
     GitLabProvider,
+    ArtifactoryProvider,
+    NexusProvider,
+    OAuth2Provider,
     BasicProvider,
     CommandProvider,
 )
