@@ -1,10 +1,9 @@
-"""A program that prints a credential: the token alone on one line, or a JSON object.
+"""A program that prints a credential, in one of the forms of `printed.py`: a token alone is the simplest.
 
-The object has `password` (or `token`), and may have `username` and `expires_at`: RFC 3339 with a zone, or
-seconds since 1970. No shell is involved. What the program prints is never part of a message.
+Its end is RFC 3339 with a zone, or seconds since 1970. No shell is involved. What the program prints is never
+part of a message.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from broker.core.credential import Secret
 from broker.core.failures import Refused, Unavailable
 from broker.host.process import NotFound, TimedOut, TooMuchOutput, run
 from broker.providers.jwt import earliest, expiry_of, from_epoch
+from broker.providers.printed import read_printed
 
 ANY_USERNAME = "__token__"
 """What index servers take beside a token when nobody says otherwise: PyPI's convention."""
@@ -34,7 +34,7 @@ class Found:
     expires_at: datetime | None = None
 
 
-def found(text: str, username: str | None = None, expires_at: datetime | None = None) -> Found:
+def found(text: str, username: object = None, expires_at: datetime | None = None) -> Found:
     """The secret and its end, a JWT's own one included. Raises ValueError for what no client could send."""
     secret, person = Secret(text), None if username is None else checked_username(username)
     return Found(person, secret, earliest(expires_at, expiry_of(text)))
@@ -80,18 +80,8 @@ def read(output: bytes) -> Found:
         raise ValueError("its output is not text") from None
     if not text:
         raise ValueError("its output is empty")
-    return _read_object(text) if text.startswith("{") else found(text)
-
-
-def _read_object(text: str) -> Found:
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("its output begins like JSON and is not") from None
-    password = answer.get("password", answer.get("token"))
-    if not password or not isinstance(password, str):
-        raise ValueError('its JSON has neither "password" nor "token" as text')
-    return found(password, answer.get("username"), _moment(answer.get("expires_at")))
+    printed = read_printed(text)
+    return found(printed.secret, printed.username, _moment(printed.ends))
 
 
 def checked_username(username: object) -> str:
