@@ -106,11 +106,11 @@ def test_signalled_reload_of_a_broken_file_keeps_the_token_and_is_logged(
     shared: Household, broker: Brokerd
 ) -> None:
     fetches = broker.wire.feed("plain")["fetches"]
-    shared.configure("ttl = tomorrow\n")
+    shared.configure("\n" * 98 + "ttl = tomorrow\n")
 
     broker.signal(signal.SIGHUP)
 
-    broker.wait_for_log(f"reload_refused: {shared.config}, line 1: not TOML")
+    broker.wait_for_log(f"reload_refused: {shared.config}, line 99: not TOML")
     assert broker.wire.look_up(PLAIN_FEED).status == 200
     assert broker.wire.feed("plain")["fetches"] == fetches
 
