@@ -197,9 +197,9 @@ def _change(file: "ConfigFile", before: str | None, after: str) -> bool:
     file.write(after)
     try:
         wire.order("/v1/reload")
+    except wire.NotRunning:
+        return False
     except Trouble as trouble:
-        if trouble.exit_code is ExitCode.NOT_RUNNING:
-            return False
         file.write(before)
         raise Trouble(f"{trouble.detail} (the file is as it was)", hint=trouble.hint) from None
     except BaseException:

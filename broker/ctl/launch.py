@@ -9,7 +9,7 @@ from pathlib import Path
 import token_broker_client as client
 
 from broker.ctl import wire
-from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.outcome import Trouble
 from broker.host.clock import SystemClock
 
 START_LIMIT_S = 20.0
@@ -66,10 +66,8 @@ def answers(socket: str) -> bool:
     """True when a broker that may be trusted answers at `socket`. Raises Trouble for one that may not."""
     try:
         wire.read("/v1/health", socket=socket)
-    except Trouble as trouble:
-        if trouble.exit_code is ExitCode.NOT_RUNNING:
-            return False
-        raise
+    except wire.NotRunning:
+        return False
     return True
 
 

@@ -7,7 +7,7 @@ import token_broker_client as client
 import typer
 
 from broker.ctl import wire
-from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.outcome import Trouble
 
 ANSWER_MARGIN_S = 0.5
 """The daemon is told to answer this much earlier than we give up, so that its reason arrives."""
@@ -35,8 +35,8 @@ def credential(url: str, username: str | None) -> wire.Json:
             raise
         try:
             return _credential(url, username, client.SYSTEM_SOCKET)
-        except Trouble as other:
-            raise (refusal if other.exit_code is ExitCode.NOT_RUNNING else other) from None
+        except wire.NotRunning:
+            raise refusal from None
 
 
 def _credential(url: str, username: str | None, socket: str | None) -> wire.Json:

@@ -46,19 +46,34 @@ def feed_path(name: str, verb: str) -> str:
     return f"/v1/feeds/{quote(name, safe='')}/{verb}"
 
 
-def not_running() -> Trouble:
-    """Nobody serves: how to start the daemon here."""
-    from broker.ctl import systemd  # noqa: PLC0415 - only this outcome asks for it
+class NotRunning(Trouble):
+    """Nobody serves. How to start the daemon here is found out only when somebody is told."""
 
-    hint = f"systemctl --user start {systemd.SOCKET_UNIT}" if systemd.has_units() else "brokerctl start"
-    return Trouble("token-broker is not running", hint=hint, exit_code=ExitCode.NOT_RUNNING)
+    def __init__(self) -> None:
+        super().__init__("token-broker is not running", exit_code=ExitCode.NOT_RUNNING)
+
+    @property
+    def line(self) -> str:
+        """The command is the service manager's where it has our units: it asks systemctl, 10 ms."""
+        from broker.ctl import systemd  # noqa: PLC0415 - only this outcome asks for it
+
+        how = f"systemctl --user start {systemd.SOCKET_UNIT}" if systemd.has_units() else "brokerctl start"
+        return f"{self.detail}; run: {how}"
+
+
+class Refusal(Trouble):
+    """The daemon was asked and said no; `kind` is the slug of CONTRACT section 4."""
+
+    def __init__(self, detail: str, *, hint: str | None, exit_code: ExitCode, kind: str) -> None:
+        super().__init__(detail, hint=hint, exit_code=exit_code)
+        self.kind = kind
 
 
 def _exchange(method: str, target: str, patience_s: float, socket: str | None) -> Json:
     try:
         answer = client.request(method, target, patience_s=patience_s, path=socket)
     except client.NotRunningError:
-        raise not_running() from None
+        raise NotRunning from None
     except client.BrokerError as error:
         raise Trouble(str(error)) from None  # it names what to type already
     except OSError as error:
@@ -81,8 +96,8 @@ def _object(body: bytes) -> Json:
     return found
 
 
-def _refusal(status: int, problem: Mapping[str, Any]) -> Trouble:
-    """The problem (RFC 9457) as a Trouble; a sign-in is a person's business, the rest cannot be had."""
+def _refusal(status: int, problem: Mapping[str, Any]) -> Refusal:
+    """The problem (RFC 9457) as a Refusal; a sign-in is a person's business, the rest cannot be had."""
     feed, detail = problem.get("feed"), problem.get("detail") or f"the broker answered {status}"
     return Refusal(
         f"{feed}: {detail}" if feed else str(detail),
@@ -90,11 +105,3 @@ def _refusal(status: int, problem: Mapping[str, Any]) -> Trouble:
         exit_code=ExitCode.NEEDS_A_PERSON if status == SIGN_IN_NEEDED else ExitCode.CANNOT_BE_HAD,
         kind=str(problem.get("type", "")),
     )
-
-
-class Refusal(Trouble):
-    """The daemon was asked and said no; `kind` is the slug of CONTRACT section 4."""
-
-    def __init__(self, detail: str, *, hint: str | None, exit_code: ExitCode, kind: str) -> None:
-        super().__init__(detail, hint=hint, exit_code=exit_code)
-        self.kind = kind

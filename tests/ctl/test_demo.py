@@ -112,7 +112,9 @@ def test_demo_installs_from_memory_and_sees_a_token_replaced(room: Path) -> None
     assert re.search(r"^Replaced [\d.]+ s after it was issued", done.stdout, re.MULTILINE)
     assert "2 tokens were fetched in all" in done.stdout
     assert re.search(r"times faster than the plain keyring command", done.stdout)
-    assert done.stdout.endswith("brokerctl exec -- uv sync    any command, with a broker of its own\n")
+    assert done.stdout.rstrip().endswith(
+        "brokerctl setup              for good: a service, and uv and pip that ask it"
+    )
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
     assert list(room.glob("token-broker*")) == []
 

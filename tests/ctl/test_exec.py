@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -119,8 +120,15 @@ def test_service_managers_socket_is_not_told_of_the_private_broker(
     room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(room / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(room / "notify"))
+        manager.settimeout(0)
 
-    assert run("sh", "-c", "echo $NOTIFY_SOCKET") == Ended(0, f"{room}/notify\n", "")
+        seen_by_the_command = run("sh", "-c", "echo $NOTIFY_SOCKET").stdout
+
+        assert seen_by_the_command == f"{room}/notify\n"
+        with pytest.raises(BlockingIOError):
+            manager.recv(1000)
 
 
 FAILING = 'name = "labs"\nurl = "https://labs.example.com/"\nprovider = "command"\ncommand = ["false"]\n'
@@ -203,11 +211,13 @@ def test_interrupt_that_no_terminal_sent_reaches_the_command(holding: subprocess
 
 
 AT_THE_TERMINAL = """
-import signal
+import os, signal, socket
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 print("ready", flush=True)
 signal.sigwait([signal.SIGINT])
-print("once" if signal.sigtimedwait([signal.SIGINT], 0.3) is None else "twice")
+print("once" if signal.sigtimedwait([signal.SIGINT], 1) is None else "twice", flush=True)
+socket.socket(socket.AF_UNIX).connect(os.environ["TOKEN_BROKER_SOCKET"])
+print("and the broker serves")
 """
 
 
@@ -220,7 +230,7 @@ def test_interrupt_of_the_terminal_reaches_the_command_once() -> None:
 
         said, _ = running.communicate("\x03", timeout=PATIENCE_S)
 
-    assert said.split() == ["^Conce"]  # the terminal echoes the key
+    assert said.splitlines() == ["^Conce", "and the broker serves"]  # the terminal echoes the key
 
 
 def test_private_broker_ends_with_the_command(holding: subprocess.Popen[str], room: Path) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.ctl.configfile import ConfigFile
+from broker.ctl.outcome import Trouble
 from tests.ctl.stand_in import problem
 
 if TYPE_CHECKING:
@@ -265,6 +267,15 @@ def test_feed_that_is_not_there_cannot_be_removed(brokerctl: Brokerctl, file: Pa
 
     assert ended.exit_code == 1
     assert ended.stderr.startswith("token-broker: there is no feed called other in ~/.config/")
+
+
+def test_file_that_cannot_be_replaced_leaves_nothing_beside_it(file: Path) -> None:
+    (file / "in the way").mkdir(parents=True)
+
+    with pytest.raises(Trouble, match="cannot be written"):
+        ConfigFile(file).write("ttl = 1")
+
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_nothing_else_is_left_in_the_directory(brokerctl: Brokerctl, file: Path) -> None:

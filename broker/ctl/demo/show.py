@@ -28,8 +28,8 @@ LATE_S = 60.0
 
 NEXT = """\
 Next:
-  brokerctl add URL            your feed (Azure, Google, CodeArtifact need none)
-  brokerctl exec -- uv sync    any command, with a broker of its own"""
+  brokerctl exec -- uv sync    your own project, with nothing installed
+  brokerctl setup              for good: a service, and uv and pip that ask it"""
 
 
 def show(*, life_s: float, takes_s: float) -> None:
