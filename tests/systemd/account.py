@@ -80,8 +80,9 @@ class Account:
         stdin: str = "",
         check: bool = True,
     ) -> Done:
-        """Run a command in a shell's environment."""
-        return self.machine.run(self.user, *argv, environment=environment, stdin=stdin, check=check)
+        """Run a command as from a shell in the home."""
+        command = ["env", "-C", self.seen_home, *argv]
+        return self.machine.run(self.user, *command, environment=environment, stdin=stdin, check=check)
 
     def start(self, *argv: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a command, with pipes."""

@@ -3,7 +3,7 @@
 #
 #   boot.sh WORK PATH...    WORK is an empty directory; each PATH is to be readable for the machine's users.
 #
-# /run and /home are private, alice (1001) and bob (1002) have empty homes there, and whatever reaches past the
+# /run, /home and /etc are private, alice (1001) and bob (1002) have empty homes there, and whatever reaches past the
 # namespaces (clocks, kernel settings, /tmp) is masked. What is mounted here ends with the namespace.
 set -eu
 work=$1
@@ -43,15 +43,15 @@ mount -t tmpfs -o mode=755 tmpfs /home
 umount -l /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 
-for file in passwd group shadow; do cp "/etc/$file" "$work/$file"; done
+cp -a /etc "$work/etc"
+mount --bind "$work/etc" /etc
 for user in alice:1001 bob:1002; do
     name=${user%:*} id=${user#*:}
-    echo "$name:x:$id:$id::/home/$name:/bin/bash" >>"$work/passwd"
-    echo "$name:x:$id:" >>"$work/group"
-    echo "$name:*:19000:0:99999:7:::" >>"$work/shadow"
+    echo "$name:x:$id:$id::/home/$name:/bin/bash" >>/etc/passwd
+    echo "$name:x:$id:" >>/etc/group
+    echo "$name:*:19000:0:99999:7:::" >>/etc/shadow
     install -d -o "$id" -g "$id" -m 700 "/home/$name"
 done
-for file in passwd group shadow; do mount --bind "$work/$file" "/etc/$file"; done
 
 for unit in systemd-tmpfiles-setup.service systemd-tmpfiles-setup-dev.service systemd-tmpfiles-clean.service \
     systemd-sysctl.service systemd-modules-load.service systemd-random-seed.service systemd-timesyncd.service \

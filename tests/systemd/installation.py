@@ -28,7 +28,9 @@ SCRIPTS = {"brokerd": "broker.daemon", "brokerctl": "broker.ctl.app"}
 PACKAGES = Path(sysconfig.get_path("purelib"))
 INTERPRETER = Path(sys.base_prefix)
 
-READABLE = (INTERPRETER, PACKAGES) if Path("/usr") != INTERPRETER else (PACKAGES,)
+UV = Path(sysconfig.get_path("scripts")) / "uv"
+
+READABLE = (PACKAGES, UV.parent, *((INTERPRETER,) if Path("/usr") != INTERPRETER else ()))
 """What an installation uses outside itself."""
 
 

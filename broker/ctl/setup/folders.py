@@ -80,7 +80,7 @@ class Folders:
         yield from self._places.search_path()
         commands = [argv[0] for feed in self._feeds for argv in _commands(feed) if argv]
         for name in dict.fromkeys((*PROGRAMS, *commands)):
-            program = Path(name).expanduser() if "/" in name else self._places.program(name)
+            program = self._places.expanded(name) if "/" in name else self._places.program(name)
             if program is not None:
                 yield from _homes_of(program)
 
@@ -89,7 +89,7 @@ class Folders:
             secret = str(feed.get("secret", ""))
             kind, _, rest = secret.partition(":")
             if kind == "file":
-                yield Path(rest).expanduser().parent
+                yield self._places.expanded(rest).parent
             elif kind == "netrc":
                 yield Path(self._places.environ.get("NETRC") or self._places.home / ".netrc").parent
             elif kind == "keyring":
@@ -100,7 +100,7 @@ class Folders:
         named = [self._ca, *(self._places.environ.get(variable, "") for variable in CERTIFICATES)]
         for path in named:
             if path.startswith(("/", "~/")):
-                yield Path(path).expanduser().parent
+                yield self._places.expanded(path).parent
 
     def _is_hidden(self, folder: Path) -> bool:
         """True where ProtectHome= takes the folder away, or ProtectSystem= the right to write to it."""

@@ -83,6 +83,10 @@ class Places:
         found = shutil.which(name, path=os.pathsep.join(str(folder) for folder in self.search_path()))
         return None if found is None else Path(found)
 
+    def expanded(self, text: str) -> Path:
+        """The path that a file of this user's names, which may begin with `~/`."""
+        return self.home / text[2:] if text.startswith("~/") else Path(text)
+
     def shown(self, path: Path) -> str:
         """The path as a person writes it."""
         return f"~/{path.relative_to(self.home)}" if path.is_relative_to(self.home) else str(path)

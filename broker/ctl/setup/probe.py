@@ -18,6 +18,7 @@ from broker.ctl.setup.places import Places
 from broker.ctl.wire import FETCH_PATIENCE_S, feed_path
 
 FINE = "fine"
+BAD_CONFIGURATION = "bad-configuration"
 OK = 200
 AZ = ("az", "account", "show", "--output", "none")
 """Azure feeds need no configuration: what they need is an az that runs and is signed in."""
@@ -40,9 +41,9 @@ def outcomes() -> dict[str, str]:
     if az is not None:
         found["az"] = _az()
     try:
-        with private_broker() as broker:
+        with private_broker() as broker, broker.serving():
             status = broker.read("/v1/status")
-            found["brokerd"] = FINE if status.get("error") is None else "bad-configuration"
+            found["brokerd"] = FINE if status.get("error") is None else BAD_CONFIGURATION
             found |= {f"feed {feed['name']}": _sign_in(broker, feed["name"]) for feed in status["feeds"]}
     except Trouble as trouble:
         found["brokerd"] = trouble.detail

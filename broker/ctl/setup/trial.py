@@ -9,6 +9,7 @@ from pathlib import Path
 
 from broker.ctl import systemd
 from broker.ctl.setup import files
+from broker.ctl.setup.probe import BAD_CONFIGURATION, FINE
 from broker.ctl.setup.units import SERVICE_UNIT, executed
 from broker.host.clock import SystemClock
 
@@ -94,6 +95,8 @@ def _disagreement(inside: Mapping[str, str] | None, outside: Mapping[str, str] |
     """Why the sandbox cannot be kept. One that turns a failure into another one is none the better for it."""
     if outside is None:
         return "the probe does not run as a service at all"
+    if outside.get("brokerd") not in {FINE, BAD_CONFIGURATION}:
+        return f"a broker cannot be tried here ({outside.get('brokerd')})"
     if inside is None:
         return NOT_RUN
     for name, outcome in outside.items():

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.ctl.setup.completion import bash, fish, verbs_and_options, zsh
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERBS = {"status": ["--json", "--watch"], "stop": ["--help"]}
+
+
+def completed(tmp_path: Path, *words: str) -> list[str]:
+    """What bash offers for the last of the words."""
+    script = tmp_path / "brokerctl"
+    script.write_text(bash(VERBS))
+    program = f'. {script}; COMP_WORDS=(brokerctl "$@"); COMP_CWORD=$#; _brokerctl; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", program, "bash", *words], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["st"], ["status", "stop"]),
+        (["status", "--"], ["--json", "--watch"]),
+        (["stop", "--j"], []),
+        (["x"], []),
+    ],
+)
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_bash_offers_verbs_then_their_options(tmp_path: Path, words: list[str], offered: list[str]) -> None:
+    assert completed(tmp_path, *words) == offered
+
+
+@pytest.mark.parametrize(("shell", "text"), [("zsh", zsh(VERBS)), ("fish", fish(VERBS))])
+def test_scripts_of_the_other_shells_parse(tmp_path: Path, shell: str, text: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} here")
+    script = tmp_path / "script"
+    script.write_text(text)
+
+    done = subprocess.run([shell, "-n", script], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_verb_is_offered_with_its_own_options() -> None:
+    verbs = verbs_and_options()
+
+    assert {"setup", "teardown", "status", "exec", "add"} <= verbs.keys()
+    assert {"--dry-run", "--replace", "--help"} <= set(verbs["setup"])
