@@ -30,6 +30,7 @@ from broker.host.notify import Notifier
 from broker.host.paths import config_paths
 from broker.host.peer import Server
 from broker.host.place import Place
+from broker.plugins import with_plugins
 from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.basic import BasicProvider
@@ -53,7 +54,7 @@ PROVIDERS: tuple[ProviderClass, ...] = (
     BasicProvider,
     CommandProvider,
 )
-"""Every provider there is; a new one is a file and its name here."""
+"""Every provider of this house; a new one is a file and its name here. `plugins.py` finds others'."""
 
 DRAIN_S = 10
 """Seconds that answers under way have at the end; those that are not there by then are told so."""
@@ -90,7 +91,7 @@ async def _serve(options: argparse.Namespace, place: Place) -> int:
     files = ConfigFiles(paths.site, paths.env, paths.user, required=options.config is not None)
     about = About(version("token-broker"), os.getpid(), str(place.path), str(paths.user), clock.now())
     async with AsyncExitStack() as undo:
-        service = Service(about, files, clock=clock, environ=os.environ, classes=PROVIDERS)
+        service = Service(about, files, clock=clock, environ=os.environ, classes=with_plugins(PROVIDERS))
         undo.push_async_callback(service.close)
         limits = Limits.for_fds(raise_fd_limit())
         server = Server(

@@ -1,0 +1,132 @@
+import logging
+from pathlib import Path
+
+import pytest
+
+from broker.core.failures import Refused
+from broker.core.feeds import READ, Feed
+from broker.core.urls import parse_url
+from broker.host.http import Http
+from broker.plugins import with_plugins
+from broker.providers.basic import BasicProvider
+from broker.providers.protocol import ProviderClass, Tools
+from broker.providers.recognise import realm_of
+from tests.fake_clock import START
+
+URL = parse_url("https://packages.example.com/simple/")
+
+PROVIDER = """
+from broker.core.credential import Credential, Secret
+from broker.providers.protocol import Settings
+
+class VaultSettings(Settings):
+    path: str = "packages"
+
+class VaultProvider:
+    name = "vault"
+    settings = VaultSettings
+
+    def __init__(self, tools):
+        self.now = tools.now
+
+    def identity(self, settings):
+        return "default"
+
+    def kind(self, settings):
+        return "token"
+
+    def username(self, settings):
+        return None
+
+    async def obtain(self, feed, scope):
+        return Credential("vault", Secret("from-the-vault"), None, "vault")
+
+    def sign_in_marks(self, feed):
+        return None
+"""
+
+
+class Installation:
+    """A site directory. Calling it installs a distribution, as an installer leaves it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, name: str, target: str, source: str) -> None:
+        module = target.partition(":")[0]
+        (self.folder / f"{module}.py").write_text(source)
+        info = self.folder / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[token_broker.providers]\n{name} = {target}\n")
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Tools:
+    """What a provider is made with; none of these asks for it."""
+    return Tools(Http(), {"HOME": str(tmp_path)}, lambda: START.wall)
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """A site directory of the test's own, on the path."""
+    monkeypatch.syspath_prepend(tmp_path)
+    return Installation(tmp_path)
+
+
+def named(providers: tuple[ProviderClass, ...], name: str) -> ProviderClass:
+    return next(provider for provider in providers if provider.name == name)
+
+
+async def test_an_installed_provider_obtains(install: Installation, tools: Tools) -> None:
+    install("vault", "fake_vault_one:VaultProvider", PROVIDER)
+
+    provider = named(with_plugins([BasicProvider]), "vault")(tools)
+    credential = await provider.obtain(Feed("corp", realm_of(URL, "vault"), (URL,)), READ)
+
+    assert credential.secret.reveal() == "from-the-vault"
+
+
+BROKEN = {
+    "does not import": ("vault", "import no_such_module\n"),
+    "raises at import": ("vault", "raise SystemError('s3cret')\n"),
+    "has no such class": ("vault", "Another = 1\n"),
+    "is no provider": ("vault", "class VaultProvider:\n    name = 'vault'\n    settings = dict\n"),
+    "has another name": ("other", PROVIDER),
+}
+
+
+@pytest.mark.parametrize(("name", "source"), BROKEN.values(), ids=BROKEN.keys())
+async def test_a_broken_provider_is_a_warning_and_breaks_its_own_feeds_only(
+    name: str, source: str, install: Installation, tools: Tools, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(name, f"fake_vault_{len(source)}:VaultProvider", source)
+
+    guarded = named(with_plugins([BasicProvider]), name)
+    feed = Feed("corp", realm_of(URL, name), (URL,), settings=guarded.settings.model_validate({"path": "a"}))
+
+    (record,) = [record for record in caplog.records if record.name == "broker.plugins"]
+    assert record.levelno == logging.WARNING
+    assert f"name={name}" in record.getMessage()
+    assert "s3cret" not in record.getMessage()
+    with pytest.raises(Refused, match=f"the plug-in for provider {name} is broken"):
+        await guarded(tools).obtain(feed, READ)
+
+
+def test_a_name_of_ours_stays_ours(install: Installation, caplog: pytest.LogCaptureFixture) -> None:
+    install("basic", "fake_vault_three:VaultProvider", PROVIDER)
+
+    assert with_plugins([BasicProvider]) == (BasicProvider,)
+    assert "there is a provider of this name already" in caplog.text
+
+
+async def test_a_provider_that_cannot_be_made_breaks_its_own_feeds_only(
+    install: Installation, tools: Tools
+) -> None:
+    source = PROVIDER.replace("self.now = tools.now", "raise KeyError('s3cret')")
+    install("vault", "fake_vault_two:VaultProvider", source)
+
+    provider = named(with_plugins([BasicProvider]), "vault")(tools)
+
+    with pytest.raises(Refused, match="the plug-in for provider vault is broken"):
+        await provider.obtain(Feed("corp", realm_of(URL, "vault"), (URL,)), READ)
