@@ -29,7 +29,7 @@ BROKEN = {
     ),
     "a value of another kind": ("auto = 3\n", 1, "auto"),
     "no duration": ('ttl = "soon"\n', 1, '"50m"'),
-    "an unknown provider": (feed("a", OTHER_FEED, 'provider = "azur"'), 4, "write one of azure"),
+    "an unknown provider": (feed("a", OTHER_FEED, 'provider = "azur"'), 4, "write one of "),
     "a host that names no provider": (feed("a", OTHER_FEED), 1, 'write provider = "basic"'),
     "plain http": (feed("a", "http://other.example/", PLAIN_SETTINGS), 3, "use https"),
     "a secret in plain text": (
