@@ -9,8 +9,8 @@ import os
 import sys
 
 if __name__ == "__main__":
-    # A relative PYTHONPATH, or none in it, means the working directory: nothing there is ours.
-    planted = {os.getcwd(), sys.path[0]} | {
+    # Relative entries of PYTHONPATH mean the working directory: nothing there is ours.
+    planted = {sys.path[0]} | {
         os.path.abspath(entry)
         for entry in os.environ.get("PYTHONPATH", "").split(":")
         if not entry.startswith("/")

@@ -18,8 +18,8 @@ import sys
 import time
 
 if __name__ == "__main__":
-    # `python -m` and a relative PYTHONPATH put the working directory first: nothing there is ours.
-    _planted = {os.getcwd(), sys.path[0]} | {
+    # `python -m` and relative entries of PYTHONPATH mean the working directory: nothing there is ours.
+    _planted = {sys.path[0]} | {
         os.path.abspath(entry)
         for entry in os.environ.get("PYTHONPATH", "").split(":")
         if not entry.startswith("/")
