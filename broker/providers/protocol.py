@@ -4,8 +4,8 @@ To add one: a file with a class that satisfies Provider, one line in `daemon.PRO
 that inherits the provider contract. A provider keeps no state between calls: the keeper holds what is held.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed, Recognised
+from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.core.urls import Service
 from broker.host.http import Http
 
@@ -30,11 +31,16 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a provider is made with: the way out, the environment that the configuration decides, the time."""
+    """What a provider is made with: the way out, the environment that the configuration decides, the time.
+
+    `memory` outlives a configuration, though not the daemon: sign-ins are in it, no tokens, each under a key
+    that begins with the provider's name.
+    """
 
     http: Http
     environ: Mapping[str, str]
     now: Callable[[], datetime]
+    memory: MutableMapping[str, object] = field(default_factory=dict, repr=False)
 
 
 class Provider(Protocol):
@@ -85,6 +91,32 @@ class Recognising(Protocol):
 
     def recognise(self, service: Service, feeds: Sequence[Feed]) -> Recognised | None:
         """What the service says of itself on a machine with these configured feeds of the provider's."""
+        ...
+
+
+@runtime_checkable
+class Interactive(Protocol):
+    """A provider that a person can sign in to through us, with `brokerctl login` and never in a look-up."""
+
+    def sign_in(self, feed: Feed, ways: Sequence[Way], *, in_file: bool) -> AsyncIterator[Page | SignedIn]:
+        """Sign a person in by the first of the `ways` that the feed allows: the page to open, the outcome.
+
+        `in_file`: without a secret store keep it in a file, not in memory. Raises NotObtained; a feed that
+        allows none of the ways is Refused with the command that signs in there. Closing it gives up.
+        """
+        ...
+
+    async def sign_out(self, feed: Feed) -> SignedOut:
+        """Drop the sign-in that the feed uses; raises Unavailable when it cannot be removed."""
+        ...
+
+
+@runtime_checkable
+class SignsInElsewhere(Protocol):
+    """A provider whose sign-in is another program's."""
+
+    def sign_in_line(self, feed: Feed) -> str:
+        """The command that signs a person in there."""
         ...
 
 
