@@ -1,0 +1,169 @@
+"""The feeds of the field behind one household's proxy, each with its fake service, and how a user has signed
+in to each. Next: `test_feeds_of_the_field.py`, which installs from all of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.e2e.household import DEPENDENCY, PACKAGE, feed
+from tests.fakes.artifactory import Artifactory
+from tests.fakes.aws import Aws, Home
+from tests.fakes.gitlab import GitLab, Token
+from tests.fakes.google import USER, Files, Google, service_account_key
+from tests.fakes.registry import Registry
+from tests.fakes.token_endpoint import TokenEndpoint
+from tests.fakes.wheels import wheel
+
+if TYPE_CHECKING:
+    from tests.e2e.household import Household
+
+WHEELS = (PACKAGE, DEPENDENCY)
+PRIVATE = wheel("demo-package", "2.0", requires=("demo-dependency",))
+"""Newer than what the public may see (astral-sh/uv#3923)."""
+
+GITLAB_TOKEN = "glpat-of-the-user"
+NAME_CODE, PASS_CODE = "name-code", "pass-code"
+CLIENT_SECRET = "the-clients-secret"
+
+GOOGLE = "https://europe-west1-python.pkg.dev/acme-project/corp/simple/"
+GOOGLE_KEY = "https://us-python.pkg.dev/acme-project/keys/simple/"
+CODEARTIFACT = "https://my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/corp/simple/"
+GITLAB = "https://git.example.com/api/v4/groups/acme/-/packages/pypi/simple/"
+ARTIFACTORY = "https://artifactory.example.com/artifactory/api/pypi/internal/simple/"
+NEXUS = "https://nexus.example.com/repository/internal/simple/"
+OAUTH2 = "https://registry.example.com/simple/"
+
+_TELLING_PREFIXES = ("AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_", "GITLAB_", "CI_")
+"""Variables of this machine that would tell an SDK what to do."""
+
+
+@dataclass
+class Field:
+    """Everything that hangs behind the proxy."""
+
+    google: Google
+    aws: Aws
+    gitlab: GitLab
+    artifactory: Artifactory
+    endpoint: TokenEndpoint
+    key: str
+
+
+def settle(house: Household) -> Field:
+    """Attach every service to the house's proxy, sign its user in to each, and configure the feeds.
+
+    CodeArtifact needs no configuration: its host names the provider.
+    """
+    field = Field(Google(), Aws(), GitLab(WHEELS), Artifactory(), TokenEndpoint(), _key())
+    _attach(house, field)
+    Files(house.home).user()
+    Home(house.home).key()
+    for name in [name for name in house.environment if name.startswith(_TELLING_PREFIXES)]:
+        del house.environment[name]
+    house.environment["AWS_EC2_METADATA_DISABLED"] = "true"
+    field.gitlab.tokens[GITLAB_TOKEN] = Token(name="laptop", expires_at="2199-12-31")
+    field.artifactory.refresh_tokens.add("the-first-refresh-token")
+    field.endpoint.clients["packages"] = CLIENT_SECRET
+    netrc = house.home / "netrc-of-the-daemon"  # not ~/.netrc, which uv and pip would read themselves
+    netrc.touch(mode=0o600)
+    netrc.write_text(f"machine nexus.example.com login {NAME_CODE} password {PASS_CODE}\n")
+    access = house.keep_secret("access", "the-first-access-token")
+    refresh = house.keep_secret("refresh", "the-first-refresh-token")
+    client = "token_endpoint = 'https://login.example.com/token'\nclient_id = 'packages'"
+    house.configure(
+        f"[env]\nNETRC = '{netrc}'\n\n"
+        + feed("google", GOOGLE)
+        + feed("google-key", GOOGLE_KEY, f'secret = "{house.keep_secret("key", field.key)}"')
+        + feed(
+            "gitlab",
+            GITLAB,
+            f'provider = "gitlab"\nsecret = "{house.keep_secret("gitlab", GITLAB_TOKEN)}"',
+        )
+        + feed(
+            "artifactory",
+            ARTIFACTORY,
+            f'provider = "artifactory"\nsecret = "{access}"\nrefresh = "{refresh}"',
+        )
+        + feed("nexus", NEXUS, 'provider = "nexus"\nsecret = "netrc"')
+        + feed(
+            "oauth2",
+            OAUTH2,
+            f'provider = "oauth2"\n{client}\nsecret = "{house.keep_secret("client", CLIENT_SECRET)}"',
+        )
+    )
+    return field
+
+
+def _attach(house: Household, field: Field) -> None:
+    proxy = house.proxy
+    field.google.attach(proxy)
+    field.aws.attach(proxy)
+    proxy.route(
+        "europe-west1-python.pkg.dev",
+        Registry(
+            WHEELS,
+            root="/acme-project/corp/simple/",
+            files="/acme-project/corp/",
+            opens=lambda _, password: field.google.tokens.get(password) == USER,
+        ),
+    )
+    proxy.route(
+        "us-python.pkg.dev",
+        Registry(
+            WHEELS,
+            root="/acme-project/keys/simple/",
+            files="/acme-project/keys/",
+            opens=lambda *pair: pair == ("_json_key_base64", field.key),
+        ),
+    )
+    proxy.route(
+        "my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com",
+        Registry(
+            WHEELS,
+            root="/pypi/corp/simple/",
+            files="/pypi/corp/simple/",
+            opens=lambda _, password: password in field.aws.tokens,
+        ),
+    )
+    proxy.route("git.example.com", field.gitlab)
+    repository = Registry(
+        (*WHEELS, PRIVATE),
+        root="/artifactory/api/pypi/internal/simple/",
+        files="/artifactory/api/pypi/internal/packages/",
+        opens=lambda _, password: password in field.artifactory.packages.passwords,
+        public=WHEELS,
+    )
+    proxy.route(
+        "artifactory.example.com",
+        lambda request: (field.artifactory if request.path.startswith("/access/") else repository)(request),
+    )
+    proxy.route(
+        "nexus.example.com",
+        Registry(
+            WHEELS,
+            root="/repository/internal/simple/",
+            files="/repository/internal/packages/",
+            opens=lambda *pair: pair == (NAME_CODE, PASS_CODE),
+        ),
+    )
+    proxy.route("login.example.com", field.endpoint)
+    proxy.route(
+        "registry.example.com",
+        Registry(
+            WHEELS,
+            root="/simple/",
+            files="/files/",
+            opens=lambda _, password: password in field.endpoint.tokens,
+        ),
+    )
+
+
+def _key() -> str:
+    """A service account's key in base64 that ends in `==` (astral-sh/uv#2822)."""
+    content = json.dumps(service_account_key())
+    content += " " * (-(len(content) + 2) % 3)
+    return base64.b64encode(content.encode()).decode()

@@ -1,0 +1,182 @@
+"""The real uv and pip install from every kind of feed through shim, socket and broker: real host names, real
+TLS, the real SDKs, and services on loopback.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e import field as places
+from tests.e2e.field import Field, settle
+from tests.e2e.household import Household, household
+from tests.fakes.gitlab import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.wire import Wire
+    from tests.fakes.clients import Outcome
+
+pytestmark = pytest.mark.e2e
+
+BROKERCTL = Path(sysconfig.get_path("scripts")) / "brokerctl"
+
+FEEDS = {
+    "google": (places.GOOGLE, "oauth2accesstoken"),
+    "google-key": (places.GOOGLE_KEY, "_json_key_base64"),
+    "codeartifact": (places.CODEARTIFACT, "aws"),
+    "gitlab": (places.GITLAB, "__token__"),
+    "artifactory": (places.ARTIFACTORY, "dev"),
+    "nexus": (places.NEXUS, places.NAME_CODE),
+    "oauth2": (places.OAUTH2, "__token__"),
+}
+
+
+@dataclass(frozen=True)
+class Town:
+    """A house in the middle of the field, with a daemon in it."""
+
+    house: Household
+    field: Field
+    wire: Wire
+
+    def ask(self, command: str, url: str) -> Outcome:
+        """brokerctl, about a URL."""
+        return self.house._run([BROKERCTL, command, url], self.house.home, {})
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[Town]:
+    with household() as house:
+        field = settle(house)
+        with house.brokerd() as broker:
+            yield Town(house, field, broker.wire)
+
+
+def uv_with_username(town: Town, folder: Path, url: str, username: str) -> Outcome:
+    named = url.replace("https://", f"https://{username}@")
+    return town.house.uv_pip(
+        "install", "--no-cache", "--target", folder, "--index-url", named, "demo-package"
+    )
+
+
+def uv_always(town: Town, folder: Path, url: str, _: str) -> Outcome:
+    settings = town.house.home / f"{folder.parent.name}.toml"
+    settings.write_text(f'[[index]]\nname = "corp"\nurl = "{url}"\ndefault = true\nauthenticate = "always"\n')
+    chosen = ("--config-file", settings)
+    return town.house.uv_pip("install", "--no-cache", *chosen, "--target", folder, "demo-package")
+
+
+def pip_with_username(town: Town, folder: Path, url: str, username: str) -> Outcome:
+    named = url.replace("https://", f"https://{username}@")
+    quiet = ("--no-cache-dir", "--target", folder)
+    return town.house.pip("install", *quiet, "--index-url", named, "demo-package")
+
+
+def pip_without(town: Town, folder: Path, url: str, _: str) -> Outcome:
+    return town.house.pip("install", "--no-cache-dir", "--target", folder, "--index-url", url, "demo-package")
+
+
+CLIENTS = {
+    "uv, username": uv_with_username,
+    "uv, always": uv_always,
+    "pip, username": pip_with_username,
+    "pip": pip_without,
+}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", FEEDS)
+def test_client_installs_from_every_kind_of_feed(town: Town, tmp_path: Path, name: str, client: str) -> None:
+    url, username = FEEDS[name]
+
+    done = CLIENTS[client](town, tmp_path / "in", url, username)
+
+    assert done.exit_code == 0, done.text
+    assert {"demo_package.py", "demo_dependency.py"} <= {file.name for file in (tmp_path / "in").iterdir()}
+
+
+@pytest.mark.parametrize("client", ["uv, username", "uv, always", "pip, username"])
+def test_versions_that_the_public_does_not_see_are_found(town: Town, tmp_path: Path, client: str) -> None:
+    done = CLIENTS[client](town, tmp_path / "in", *FEEDS["artifactory"])
+
+    assert done.exit_code == 0, done.text
+    assert (tmp_path / "in" / "demo_package.py").read_text() == 'version = "2.0"\n'
+
+
+def test_a_locked_file_under_a_projects_number_is_answered_for_the_groups_name(
+    town: Town, tmp_path: Path
+) -> None:
+    index = f'[[tool.uv.index]]\nname = "corp"\nurl = "{places.GITLAB}"\ndefault = true'
+    town.house.project(tmp_path, index)
+    named = {"UV_INDEX_CORP_USERNAME": "__token__"}
+    locked = town.house.uv("lock", cwd=tmp_path, environment=named)
+
+    done = town.house.uv("sync", "--frozen", "--no-cache", cwd=tmp_path, environment=named)
+
+    assert (locked.exit_code, done.exit_code) == (0, 0), locked.text + done.text
+    asked = town.wire.status()["recent"][-1]
+    assert "/api/v4/projects/42/packages/pypi/files/" in asked["url"]
+    assert (asked["feed"], asked["outcome"]) == ("gitlab", "hit")
+
+
+def test_each_service_was_asked_for_one_token(town: Town) -> None:
+    for url, _ in FEEDS.values():
+        assert town.wire.look_up(url).status == 200, url
+
+    assert len(town.field.google.tokens) == 1
+    assert len(town.field.aws.tokens) == 1
+    assert len(town.field.endpoint.tokens) == 1
+    assert len(town.field.artifactory.requests) == 1
+
+
+def test_status_knows_whose_tokens_they_are_and_when_they_end(town: Town) -> None:
+    assert town.wire.look_up(places.GITLAB).status == 200
+    assert town.wire.look_up(places.GOOGLE).status == 200
+
+    gitlab, google = town.wire.feed("gitlab"), town.wire.feed("google")
+
+    assert (gitlab["account"], gitlab["expires_at"]) == ("laptop", "2199-12-31T00:00:00Z")
+    assert (google["account"], google["source"]) == ("dev@acme.example", "google-auth")
+    assert 3000 < google["left_s"] < 3600
+
+
+@pytest.fixture
+def village(house: Household) -> Iterator[Town]:
+    """A town of the test's own, whose services nobody has asked yet."""
+    field = settle(house)
+    with house.brokerd() as broker:
+        yield Town(house, field, broker.wire)
+
+
+def test_a_wrong_secret_is_refused_and_a_right_one_in_its_file_is_picked_up(village: Town) -> None:
+    village.field.endpoint.clients["packages"] = "another-secret"
+    refused = village.ask("get", places.OAUTH2)
+    state = village.wire.feed("oauth2")["state"]
+    village.house.keep_secret("client", "another-secret")
+
+    got = village.ask("get", places.OAUTH2)
+
+    assert (refused.exit_code, state) == (1, "refused")
+    assert "does not take the client's secret" in refused.stderr
+    assert got.exit_code == 0, got.text
+    assert got.stdout.strip() in village.field.endpoint.tokens
+
+
+def test_a_revoked_token_needs_a_person_and_its_successor_is_picked_up(village: Town) -> None:
+    village.field.gitlab.tokens.clear()
+    needed = village.ask("get", places.GITLAB)
+    state = village.wire.feed("gitlab")["state"]
+    village.field.gitlab.tokens["glpat-of-tomorrow"] = Token()
+    village.house.keep_secret("gitlab", "glpat-of-tomorrow")
+
+    got = village.ask("get", places.GITLAB)
+
+    assert (needed.exit_code, state) == (4, "sign-in-needed")
+    assert "make another at https://git.example.com/-/user_settings" in needed.stderr
+    assert (got.exit_code, got.stdout) == (0, "glpat-of-tomorrow\n")

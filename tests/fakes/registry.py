@@ -1,0 +1,59 @@
+"""A package registry that asks somebody else who may read: the feed behind a fake cloud's tokens, with its
+files where that cloud keeps them. Attach it to a `ConnectProxy` under any host name.
+Next: `index.py`, which keeps its own passwords.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.fakes.http1 import Answer, Request, Response
+from tests.fakes.journal import Journal
+from tests.fakes.simple_pages import project_page, projects_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tests.fakes.wheels import Wheel
+
+
+class Registry:
+    """A service: pages below `root`, files below `files` of the same host. `opens` says whether a username
+    and password may read, wrong ones are refused; `public` are the wheels that are seen without any.
+    """
+
+    def __init__(
+        self,
+        wheels: Iterable[Wheel],
+        *,
+        root: str,
+        files: str,
+        opens: Callable[[str, str], bool],
+        public: Iterable[Wheel] = (),
+    ) -> None:
+        self.wheels = list(wheels)
+        self.public = list(public)
+        self.requests: Journal[tuple[str, str | None]] = Journal()
+        self._root = root
+        self._files = files
+        self._opens = opens
+
+    def __call__(self, request: Request) -> Answer:
+        pair = request.basic
+        self.requests.add((request.path, pair[0] if pair else None))
+        visible = self.public if pair is None else self.wheels if self._opens(*pair) else []
+        if not visible:
+            return Response(401, headers=(("WWW-Authenticate", 'Basic realm="packages"'),))
+        return self._page(request.path, visible) or Response(404)
+
+    def _page(self, path: str, visible: list[Wheel]) -> Response | None:
+        name = path.rpartition("/")[2]
+        for one in visible:
+            if path.startswith(self._files) and one.filename == name:
+                return Response(200, one.content)
+        if not path.startswith(self._root):
+            return None
+        project = path.removeprefix(self._root).strip("/")
+        if not project:
+            return projects_page(visible)
+        return project_page(project, visible, lambda one: f"{self._files}{one.project}/{one.filename}")
