@@ -53,10 +53,12 @@ RULES = {
         "a provider knows how, not when or for whom",
     ),
     "providers/google/sign_in.py": Rule(
-        (), ("google", "requests"), "a program of its own, which loads google-auth and nothing else"
+        (),
+        ("google", "requests", "truststore"),
+        "a program of its own, which loads google-auth and nothing else",
     ),
     "providers/codeartifact/sign_in.py": Rule(
-        (), ("boto3", "botocore"), "a program of its own, which loads boto3 and nothing else"
+        (), ("boto3", "botocore", "truststore"), "a program of its own, which loads boto3 and nothing else"
     ),
     "keeper.py": Rule(
         ("core", "entries", "host.clock", "providers.protocol"), (), "renewal knows no provider by name"

@@ -20,6 +20,9 @@ SESSION_NAME = "token-broker"
 
 def main(arguments: Sequence[str]) -> int:
     """Sign in as the arguments say; returns the exit code."""
+    import truststore  # noqa: PLC0415 - 0.1 s
+
+    truststore.inject_into_ssl()  # a company's authority is the system's, as for uv, pip and the daemon
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - 0.2 s
 
     try:

@@ -21,6 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     """Sign in as the arguments say; returns the exit code."""
     # google-auth 2.62 warns of credentials files in general: this one is the user's own
     warnings.simplefilter("ignore")
+    import truststore  # noqa: PLC0415 - 0.1 s
+
+    truststore.inject_into_ssl()  # a company's authority is the system's, as for uv, pip and the daemon
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415 - 0.3 s
 
     try:

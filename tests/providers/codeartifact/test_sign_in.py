@@ -73,6 +73,15 @@ async def test_a_person_of_identity_center_signs_in(provider: Provider, machine:
     assert machine.proxy.hosts == [CODEARTIFACT_HOST, SSO_HOST]
 
 
+async def test_an_authority_of_the_system_is_trusted(provider: Provider, machine: Machine) -> None:
+    machine.home.key()
+    del machine.workshop.environ["REQUESTS_CA_BUNDLE"]  # what is left is where OpenSSL finds the system's
+
+    credential = await provider.obtain(feed_with(provider), READ)
+
+    assert credential.username == "aws"
+
+
 async def test_china_is_asked_in_china(provider: Provider, machine: Machine) -> None:
     machine.home.key()
 

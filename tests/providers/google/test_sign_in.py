@@ -73,6 +73,16 @@ async def test_a_configured_service_account_is_acted_as(
     assert proxy.hosts == [IAM_HOST, OAUTH_HOST]
 
 
+async def test_an_authority_of_the_system_is_trusted(provider: Provider, machine: Machine) -> None:
+    machine.files.user()
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        del machine.workshop.environ[name]  # what is left is where OpenSSL finds the system's
+
+    credential = await provider.obtain(feed_with(provider), READ)
+
+    assert credential.account == USER
+
+
 async def test_gcloud_is_asked_for_a_token_that_lasts(provider: Provider, workshop: Workshop) -> None:
     said = workshop.home / "said"
     workshop.script("gcloud", f"printf '%s\\n' \"$@\" > {said}; printf %s '{json.dumps(HELPER)}'")
