@@ -90,8 +90,14 @@ CLIENTS = {
 }
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize("name", FEEDS)
+INSTALLS = [
+    *((name, client) for name in FEEDS for client in ("uv, username", "pip")),
+    *((name, "uv, always") for name in ("google", "gitlab", "nexus")),
+    ("google-key", "pip, username"),
+]
+
+
+@pytest.mark.parametrize(("name", "client"), INSTALLS)
 def test_client_installs_from_every_kind_of_feed(town: Town, tmp_path: Path, name: str, client: str) -> None:
     url, username = FEEDS[name]
 
