@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 import typer
 
-from broker.ctl import wire
+from broker.ctl import launch, wire
 from broker.ctl.indexes import indexes_without_username
 from broker.ctl.outcome import ExitCode, Trouble
 from broker.ctl.private import PrivateBroker, private_broker
@@ -146,7 +146,7 @@ def _failed_lookups(broker: PrivateBroker) -> list[str]:
     try:
         seen = broker.read("/v1/status")
     except Trouble as trouble:
-        return [trouble.line]
+        return [f"the private broker does not answer: {launch.last_words(broker.log) or trouble.detail}"]
     errors = {feed["name"]: feed.get("error") for feed in seen["feeds"]}
     lines: list[str] = []
     for lookup in seen["recent"]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import token_broker_client as client
+
 from broker.ctl import launch, wire
 
 SOCKET_NAME = "broker.sock"
@@ -20,6 +22,9 @@ LOG_NAME = "brokerd.log"
 
 STOP_LIMIT_S = 12.0
 """Longer than brokerd gives the answers that are under way (10 s)."""
+
+OWN_PATH_BYTES = len("/token-broker-12345678/") + len(SOCKET_NAME)
+"""What we add to the path of the directory that the private one lies in."""
 
 LAST_RESORT = "24h"
 """Should even the mourner be killed, nobody's look-ups for a day end the broker."""
@@ -47,6 +52,11 @@ class PrivateBroker:
         """Where the broker answers, while `serving`."""
         return str(self.directory / SOCKET_NAME)
 
+    @property
+    def log(self) -> Path:
+        """What the broker says."""
+        return self.directory / LOG_NAME
+
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """What a command needs so that its uv and pip ask this broker, and leave no other one behind."""
         path = inherited.get("PATH", os.defpath)
@@ -62,15 +72,14 @@ class PrivateBroker:
     @contextlib.contextmanager
     def serving(self, config: Path | None = None) -> Iterator[None]:
         """While in it, the broker answers, with the user's configuration or `config`. Raises Trouble."""
-        log = self.directory / LOG_NAME
         options = [] if config is None else ["--config", str(config)]
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
         child = launch.launch(
-            ["--socket", self.socket, "--idle-exit", LAST_RESORT, *options], log, environment
+            ["--socket", self.socket, "--idle-exit", LAST_RESORT, *options], self.log, environment
         )
         try:
             with _mourned(child.pid, self.directory):
-                launch.wait_until_it_answers(child, log, self.socket)
+                launch.wait_until_it_answers(child, self.log, self.socket)
                 yield
         finally:
             _end(child)
@@ -94,11 +103,13 @@ def private_broker() -> Iterator[PrivateBroker]:
 
 
 def _base() -> str:
-    """Where paths are short: the runtime directory if it is ours, else /tmp ($TMPDIR is long on macOS)."""
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    """The runtime directory if it is ours and short enough, else /tmp ($TMPDIR is long on macOS)."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    short = len(os.fsencode(runtime)) + OWN_PATH_BYTES <= client.SOCKET_PATH_BYTES
     with contextlib.suppress(OSError):
-        if runtime.is_absolute() and runtime.stat().st_uid == os.geteuid() and os.access(runtime, os.W_OK):
-            return str(runtime)
+        ours = Path(runtime).is_absolute() and Path(runtime).stat().st_uid == os.geteuid()
+        if short and ours and os.access(runtime, os.W_OK):
+            return runtime
     return "/tmp"  # noqa: S108 - mkdtemp makes a directory there that only we can enter
 
 

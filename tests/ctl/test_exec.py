@@ -168,6 +168,29 @@ def test_index_of_the_project_that_is_a_feed_gets_a_user_name(room: Path, tmp_pa
     assert ended.stdout == "UV_INDEX_AZURE_USERNAME=VssSessionToken\nUV_INDEX_OWN_USERNAME=ci\n"
 
 
+def test_broker_that_ended_early_is_told_after_a_command_that_failed() -> None:
+    imports = "import os, signal, token_broker_client as c, json"
+    end = 'os.kill(json.loads(c.request("GET", "/v1/status").body)["pid"], signal.SIGTERM)'
+    wait = "list(events)"
+    program = f'{imports}\nevents = c.stream("GET", "/v1/events")\n{end}\n{wait}\nraise SystemExit(3)'
+
+    ended = run(sys.executable, "-c", program)
+
+    assert ended.exit_code == 3
+    assert ended.stderr.startswith("token-broker: the private broker does not answer: ")
+    assert "SIGTERM" in ended.stderr
+
+
+def test_long_runtime_directory_is_not_used(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = room / ("x" * 90)
+    long.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+
+    ended = run("sh", "-c", 'echo "$TOKEN_BROKER_SOCKET"')
+
+    assert ended.stdout.startswith("/tmp/token-broker-")
+
+
 @pytest.fixture
 def holding() -> Iterator[subprocess.Popen[str]]:
     """`brokerctl exec` of a command that prints its socket and then waits for the end of its stdin."""
