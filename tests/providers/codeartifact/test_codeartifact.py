@@ -4,9 +4,11 @@ import os
 import pytest
 from pydantic import ValidationError
 
+from broker.core.failures import SignInNeeded, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, Feed
 from broker.core.urls import Url, parse_url
 from broker.providers.codeartifact import provider as codeartifact_provider
+from broker.providers.codeartifact.complaints import failure_of
 from broker.providers.codeartifact.provider import CodeArtifactSettings
 from broker.providers.protocol import Provider
 from tests.contract.provider_contract import Hanging, ProviderContract
@@ -119,3 +121,35 @@ def test_a_renewed_session_changes_the_marks(provider: Provider, workshop: Works
     os.utime(kept, (1, 1))
 
     assert provider.sign_in_marks(feed) != before
+
+
+WORDS = {
+    "Enter MFA code for arn:aws:iam::1:mfa/me:": "AWS wants a second factor",
+    "EOFError: EOF when reading a line": "AWS wants a second factor",
+    "The config profile (work) could not be found": "AWS has no such profile",
+    "LoginRefreshRequired: Your session has expired": "the AWS sign-in has expired",
+    "Error when retrieving token from sso: Token has expired and refresh failed": "the AWS SSO session",
+}
+
+
+@pytest.mark.parametrize(("words", "says"), WORDS.items())
+def test_what_only_a_person_can_give_says_how(words: str, says: str) -> None:
+    failure = failure_of("aws", words, "work")
+
+    assert isinstance(failure, SignInNeeded)
+    assert failure.detail.startswith(says)
+    assert failure.hint is not None
+    assert failure.hint.endswith(" --profile work")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Could not connect to the endpoint URL: https://sts.eu-west-1.amazonaws.com/",
+        "Error when retrieving credentials from custom-process: boom",
+        "An error occurred (ThrottlingException) when calling the AssumeRole operation: slow down",
+        "Segmentation fault",
+    ],
+)
+def test_what_may_pass_by_itself_asks_nobody_to_sign_in(words: str) -> None:
+    assert isinstance(failure_of("aws", words, None), Unavailable)
