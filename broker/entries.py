@@ -87,6 +87,10 @@ class Entries:
         """Every entry of the feed's realm and identity, in whatever scope."""
         return (entry for entry in self if _account_of(entry.slot.key) == _account_of(feed.key()))
 
+    def of_realm(self, realm: Realm) -> Iterator[Entry]:
+        """Every entry of the realm: of all its identities, kinds and scopes."""
+        return (entry for entry in self if entry.slot.key.realm == realm)
+
     def find(self, service: "Service", username: str | None) -> Match | NoMatch | Ambiguous:
         """The feed that a service belongs to; a learned one under the name it has or would get."""
         found = self.table.match(service, username)

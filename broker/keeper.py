@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from broker.core.credential import Credential
 from broker.core.failures import NotObtained, Unavailable
-from broker.core.feeds import READ, Feed, FeedTable, Match
+from broker.core.feeds import READ, Feed, FeedTable, Match, Realm
 from broker.core.refresh import (
     Answer,
     Moment,
@@ -161,6 +161,17 @@ class Keeper:
             raise Unavailable(f"the credential for {match.key.realm} was dropped meanwhile")
         return credential
 
+    async def renew_realm(self, realm: Realm) -> None:
+        """Fetch every credential of a realm now, and wait until each attempt has ended, well or not.
+
+        What is under way already has begun before whatever makes this necessary, and is followed by another.
+        """
+        await asyncio.gather(*(self._fly_again(entry) for entry in self.entries.of_realm(realm)))
+
+    def forget_realm(self, realm: Realm) -> None:
+        """Drop every credential of the realm; the next question fetches anew."""
+        self._drop(self.entries.of_realm(realm))
+
     async def verdict(self, match: Match) -> Verdict:
         """What the feed says to the credential that is held for it, asked now."""
         entry = self.entries.of(match, self.clock.now())
@@ -250,6 +261,11 @@ class Keeper:
             entry.wanted = True
             entry.flight = asyncio.create_task(self._fly(entry))
         return entry.flight
+
+    async def _fly_again(self, entry: Entry) -> None:
+        if entry.flight is not None:
+            await asyncio.wait({entry.flight})
+        await asyncio.wait({self._start(entry)})
 
     async def _fly(self, entry: Entry) -> NotObtained | None:
         """Obtain once and put the outcome into the slot; returns the failure, if it was one."""

@@ -7,20 +7,21 @@ is told to everybody who asks instead of ending the daemon; one that breaks late
 import asyncio
 import logging
 import random
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 from broker.api.office import About
 from broker.assembly import policies_of, schema_of, table_of
 from broker.config import Config, Layer, load
-from broker.core.failures import BadConfiguration
-from broker.core.feeds import FeedTable
+from broker.core.failures import BadConfiguration, BadRequest
+from broker.core.feeds import Feed, FeedTable
+from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.host.clock import Clock
 from broker.host.http import Http
 from broker.host.layers import ConfigFiles
 from broker.keeper import Keeper
 from broker.ledger import Ledger
-from broker.providers.protocol import Provider, ProviderClass, Tools
+from broker.providers.protocol import Interactive, Provider, ProviderClass, SignsInElsewhere, Tools
 from broker.providers.trial import trial_at
 
 log = logging.getLogger("broker.service")
@@ -60,6 +61,7 @@ class Service:
         self._inherited = dict(environ)
         self._classes = classes
         self._ending = asyncio.Event()
+        self._sign_ins: dict[str, object] = {}
         self._marks = files.marks()
         try:
             self._now = self._built(self._read())
@@ -98,6 +100,16 @@ class Service:
             except BadConfiguration:
                 return  # said in the log; whoever asks for a reload is told, too
 
+    def sign_in(
+        self, feed: Feed, ways: Sequence[Way], *, in_file: bool
+    ) -> AsyncGenerator[Page | SignedIn, None]:
+        """Sign a person in; raises BadRequest where another program does that."""
+        return self._interactive(feed).sign_in(feed, ways, in_file=in_file)
+
+    async def sign_out(self, feed: Feed) -> SignedOut:
+        """Drop the sign-in that the feed uses; raises BadRequest where it is another program's."""
+        return await self._interactive(feed).sign_out(feed)
+
     def end(self) -> None:
         """Tell those who listen to us that there will be no more news."""
         self._ending.set()
@@ -111,6 +123,16 @@ class Service:
         """Returns when the daemon is about to end."""
         await self._ending.wait()
 
+    def _interactive(self, feed: Feed) -> Interactive:
+        provider = self._now.providers[feed.realm.provider]
+        if isinstance(provider, Interactive):
+            return provider
+        line = provider.sign_in_line(feed) if isinstance(provider, SignsInElsewhere) else None
+        own = (
+            "has a sign-in of its own" if line is not None else "takes a secret that its configuration names"
+        )
+        raise BadRequest(f"{provider.name} {own}: the broker signs nobody in there", hint=line)
+
     def _read(self) -> Config:
         layers = [Layer(each.text, str(each.path), each.role) for each in self._files.read()]
         config = load(layers, schema_of(self._classes))
@@ -121,7 +143,7 @@ class Service:
     def _built(self, config: Config) -> _InForce:
         self._lay_over(config)
         http = Http(ca=config.ca)
-        tools = Tools(http, self._environ, lambda: self._clock.now().wall)
+        tools = Tools(http, self._environ, lambda: self._clock.now().wall, self._sign_ins)
         providers = {each.name: each(tools) for each in self._classes}
         return _InForce(config, http, providers, table_of(config, providers))
 

@@ -9,7 +9,7 @@ import pytest
 
 from broker.core.credential import Credential
 from broker.core.failures import Refused, SignInNeeded, Unavailable
-from broker.core.feeds import Feed, FeedTable, Match, Realm, Recognised
+from broker.core.feeds import PUBLISH, Feed, FeedTable, Match, Realm, Recognised
 from broker.core.refresh import State
 from broker.core.trials import Verdict
 from broker.core.urls import parse_url
@@ -547,3 +547,26 @@ async def test_an_hour_of_outage_costs_at_most_eighty_calls(
 
     assert len(issuer.asked) - before <= 80
     assert await answered(ask(keeper, CORP)) == "token-1"
+
+
+async def test_a_realm_is_renewed_in_every_scope_after_what_was_under_way(make: Make, issuer: Issuer) -> None:
+    keeper = make(CORP)
+    publish = Match(CORP, replace(CORP.key(), scope=PUBLISH), "test")
+    issuer.gate.clear()
+    early = ask(keeper, CORP)
+    await settle()
+    keeper.entries.of(publish, keeper.clock.now())
+    renewing = asyncio.create_task(keeper.renew_realm(CORP.realm))
+    await settle()
+    issuer.gate.set()
+    await asyncio.gather(early, renewing)
+
+    assert sorted(issuer.asked) == ["acme publish", "acme read", "acme read"]
+
+
+async def test_forgetting_a_realm_leaves_the_others(make: Make) -> None:
+    keeper = make(CORP, LABS, runs=True)
+    await settle()
+    keeper.forget_realm(CORP.realm)
+
+    assert (state(keeper, CORP), state(keeper, LABS)) == (State.EMPTY, State.FRESH)

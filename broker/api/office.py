@@ -1,5 +1,6 @@
 """What the routes need of the daemon: one protocol that `daemon.py` satisfies and tests can fake."""
 
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from starlette.types import Scope
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed
 from broker.core.refresh import Moment, Slot
+from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.core.status import BrokerStatus, FeedStatus, Usage, feed_status
 from broker.keeper import Keeper
 from broker.ledger import Ledger
@@ -39,6 +41,19 @@ class Office(Protocol):
 
     async def reload(self) -> None:
         """Read the configuration again; raises BadConfiguration and changes nothing when it is broken."""
+        ...
+
+    def sign_in(
+        self, feed: Feed, ways: Sequence[Way], *, in_file: bool
+    ) -> AsyncGenerator[Page | SignedIn, None]:
+        """Sign a person in (`providers.protocol.Interactive`); the iterator raises NotObtained.
+
+        Raises BadRequest, with the command that signs in there, where a sign-in is none of ours.
+        """
+        ...
+
+    async def sign_out(self, feed: Feed) -> SignedOut:
+        """Drop the sign-in that the feed uses; raises as `sign_in` does."""
         ...
 
     async def closing(self) -> None:

@@ -35,8 +35,7 @@ def problem(
 
     `status` overrides the table's, for routes where the same failure means something else.
     """
-    row = next(STATUS[kind] for kind in type(failure).__mro__ if kind in STATUS)
-    code, slug, title = row
+    code, slug, title = _row(failure)
     headers = {}
     if isinstance(failure, failures.Unavailable):
         headers["Retry-After"] = str(round(failure.retry_after_s or RETRY_AFTER_S))
@@ -53,6 +52,11 @@ def problem(
     return Response(json.dumps(body), status or code, headers, "application/problem+json")
 
 
+def slug_of(failure: failures.Failure) -> str:
+    """The failure's type, where a line of a stream names it."""
+    return _row(failure)[1]
+
+
 def wants_text(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """True when the client asked for plain text and nothing better: the shims do."""
     return any(name == b"accept" and value.partition(b";")[0].strip() == TEXT for name, value in headers)
@@ -61,4 +65,8 @@ def wants_text(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 def line_of(failure: failures.Failure, feed: str | None) -> str:
     """What failed, for which feed, what to type: one line, ready to print."""
     line = failure.detail if feed is None else f"{feed}: {failure.detail}"
-    return line if failure.hint is None else f"{line}; run: {failure.hint}"
+    return line if failure.hint is None else f"{line}; {failures.advice(failure.hint)}"
+
+
+def _row(failure: failures.Failure) -> tuple[int, str, str]:
+    return next(STATUS[kind] for kind in type(failure).__mro__ if kind in STATUS)

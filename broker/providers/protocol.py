@@ -4,7 +4,7 @@ To add one: a file with a class that satisfies Provider, one line in `daemon.PRO
 that inherits the provider contract. A provider keeps no state between calls: the keeper holds what is held.
 """
 
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Protocol, runtime_checkable
@@ -98,7 +98,9 @@ class Recognising(Protocol):
 class Interactive(Protocol):
     """A provider that a person can sign in to through us, with `brokerctl login` and never in a look-up."""
 
-    def sign_in(self, feed: Feed, ways: Sequence[Way], *, in_file: bool) -> AsyncIterator[Page | SignedIn]:
+    def sign_in(
+        self, feed: Feed, ways: Sequence[Way], *, in_file: bool
+    ) -> AsyncGenerator[Page | SignedIn, None]:
         """Sign a person in by the first of the `ways` that the feed allows: the page to open, the outcome.
 
         `in_file`: without a secret store keep it in a file, not in memory. Raises NotObtained; a feed that

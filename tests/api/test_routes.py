@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,8 +11,18 @@ import pytest
 
 from broker.api.app import Front
 from broker.api.office import About
-from broker.core.failures import BadConfiguration, NoSource, NotObtained, Refused, SignInNeeded, Unavailable
+from broker.core.failures import (
+    BadConfiguration,
+    BadRequest,
+    Failure,
+    NoSource,
+    NotObtained,
+    Refused,
+    SignInNeeded,
+    Unavailable,
+)
 from broker.core.feeds import Feed, FeedTable, Match, Realm, Recognised
+from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.core.urls import parse_url
 from broker.keeper import Keeper, Policies
 from broker.ledger import Ledger
@@ -41,10 +51,31 @@ class Household:
         self.fault: BadConfiguration | None = None
         self.reload_failure: BadConfiguration | None = None
         self.ending = asyncio.Event()
+        self.signing: list[object] = []
+        self.steps: list[Page | SignedIn | Failure] = []
 
     async def reload(self) -> None:
         if self.reload_failure is not None:
             raise self.reload_failure
+
+    async def sign_in(
+        self, feed: Feed, ways: Sequence[Way], *, in_file: bool
+    ) -> AsyncGenerator[Page | SignedIn, None]:
+        self.signing.append((feed.name, tuple(ways), in_file))
+        try:
+            for step in self.steps:
+                if isinstance(step, Failure):
+                    raise step
+                yield step
+            if not self.steps:
+                await asyncio.Event().wait()
+        finally:
+            self.signing.append("over")
+
+    async def sign_out(self, feed: Feed) -> SignedOut:
+        if feed.name == "labs":
+            raise BadRequest("fake has a sign-in of its own", hint="fake login")
+        return SignedOut("dev@acme.example", ("a token that was handed out",))
 
     async def closing(self) -> None:
         await self.ending.wait()

@@ -1,0 +1,126 @@
+"""The routes of an interactive sign-in and of its end: JSON lines, from the page to open to the feeds ready.
+
+No secret is in any line: a device code is for whoever reads it, and gives the token to the daemon alone.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from broker.api.office import Office, feed_status_of, office_of
+from broker.api.problems import problem, slug_of
+from broker.core.failures import BadRequest, Failure, NoFeed, Unavailable
+from broker.core.feeds import Feed
+from broker.core.signing import Page, SignedIn, Way
+from broker.core.status import rfc3339
+
+router = APIRouter()
+
+WaysQuery = Annotated[str, Query(description="how, the first that the feed allows: device-code, browser")]
+FileQuery = Annotated[bool, Query(description="without a secret store keep it in a file, in plain text")]
+
+
+@router.post("/v1/feeds/{name}/login")
+async def login(
+    request: Request, name: str, ways: WaysQuery = Way.DEVICE_CODE, in_file: FileQuery = False
+) -> Response:
+    """Sign a person in: lines `page`, `signed-in`, a `feed` for each of the realm; or `failed` at any point.
+
+    Ending the request gives the sign-in up.
+    """
+    office = office_of(request)
+    try:
+        feed = _feed(office, name)
+        steps = office.sign_in(feed, _ways(ways), in_file=in_file)
+    except Failure as failure:
+        return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
+    return StreamingResponse(_told(office, feed, steps), media_type="application/jsonl")
+
+
+@router.post("/v1/feeds/{name}/logout")
+async def logout(request: Request, name: str) -> Response:
+    """Drop the realm's tokens, and the sign-in of ours behind them; answers what remains all the same."""
+    office = office_of(request)
+    try:
+        feed = _feed(office, name)
+        office.keeper.forget_realm(feed.realm)
+        ended = await office.sign_out(feed)
+    except Failure as failure:
+        return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
+    line = _line({"step": "signed-out", "account": ended.account, "remains": ended.remains})
+    return Response(line, media_type="application/jsonl")
+
+
+async def _told(
+    office: Office, feed: Feed, steps: AsyncGenerator[Page | SignedIn, None]
+) -> AsyncIterator[str]:
+    """The steps as they come; the daemon's end is one of them."""
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    walking = asyncio.create_task(_walk(office, feed, steps, lines))
+    walking.add_done_callback(lambda _: lines.put_nowait(None))
+    closing = asyncio.ensure_future(office.closing())
+    closing.add_done_callback(lambda _: lines.put_nowait(None))
+    try:
+        while (line := await lines.get()) is not None:
+            yield line
+        if not walking.done():
+            yield _failed(Unavailable("the broker ends before anybody has signed in", hint="brokerctl start"))
+        else:
+            walking.result()
+    finally:
+        closing.cancel()
+        walking.cancel()
+
+
+async def _walk(
+    office: Office, feed: Feed, steps: AsyncGenerator[Page | SignedIn, None], lines: asyncio.Queue[str | None]
+) -> None:
+    try:
+        async with aclosing(steps) as told:
+            async for step in told:
+                lines.put_nowait(_line(_facts(step)))
+    except Failure as failure:
+        lines.put_nowait(_failed(failure))
+        return
+    await office.keeper.renew_realm(feed.realm)
+    for each in office.keeper.entries.feeds():
+        if each.realm == feed.realm:
+            status = feed_status_of(office, each)
+            facts = {"feed": each.name, "usable": status.usable, "detail": status.error, "hint": status.hint}
+            lines.put_nowait(_line({"step": "feed", **facts}))
+
+
+def _facts(step: Page | SignedIn) -> dict[str, object]:
+    match step:
+        case Page(url, code, expires_at):
+            return {"step": "page", "url": url, "code": code, "expires_at": rfc3339(expires_at)}
+        case SignedIn(account, kept):
+            return {"step": "signed-in", "account": account, "kept": kept}
+
+
+def _failed(failure: Failure) -> str:
+    facts = {"type": slug_of(failure), "detail": failure.detail, "hint": failure.hint}
+    return _line({"step": "failed", **facts})
+
+
+def _line(facts: dict[str, object]) -> str:
+    return json.dumps(facts) + "\n"
+
+
+def _ways(text: str) -> list[Way]:
+    try:
+        return [Way(each) for each in text.split(",")]
+    except ValueError:
+        raise BadRequest(f"ways are some of {', '.join(Way)}") from None
+
+
+def _feed(office: Office, name: str) -> Feed:
+    feed = office.keeper.entries.named(name)
+    if feed is None:
+        raise NoFeed(f"there is no feed called {name}", hint="brokerctl status")
+    return feed
