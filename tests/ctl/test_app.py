@@ -66,6 +66,14 @@ def test_a_defect_is_one_line_without_a_traceback(
     assert "secret word" not in ended.stderr
 
 
+def test_a_defect_of_exec_is_not_taken_for_the_commands_code(
+    brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.ctl.command.private_broker", None)
+
+    assert brokerctl("exec", "true").exit_code == 125
+
+
 def test_importing_brokerctl_loads_nothing_heavy() -> None:
     program = "import sys, broker.ctl.app; print(*{name.partition('.')[0] for name in sys.modules})"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
