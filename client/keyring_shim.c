@@ -56,7 +56,7 @@ enum {
 	LINE_BYTES = 500, /* one line on stderr, whatever the broker says */
 	PATH_BYTES = 4096,
 	NAP_MS = 10, /* between two looks at a socket that is not there yet */
-	START_GRACE_MS = 2000, /* for another broker that is just starting, once ours has ended */
+	START_GRACE_MS = 1000, /* for another broker that is just starting, once ours has ended */
 };
 
 /* sun_path without its final zero: 107 on Linux, 103 on macOS */
@@ -846,7 +846,7 @@ static Progress parse_answer(Reply *reply)
 	if (end == NULL)
 		return received_bytes < ANSWER_BYTES ? MORE : GARBAGE;
 	field = memmem(received, received_bytes, "\r\n", 2);
-	if (field - received < 12 || received[8] != ' ' || !read_number(received + 9, 3, &status) ||
+	if (received[8] != ' ' || !read_number(received + 9, 3, &status) ||
 	    (received[12] != ' ' && received[12] != '\r'))
 		return GARBAGE;
 	while (field < end) {
@@ -864,7 +864,7 @@ static Progress parse_answer(Reply *reply)
 	reply->status = (unsigned)status;
 	reply->body = end + 4;
 	reply->body_bytes = (size_t)(received + received_bytes - reply->body);
-	if (lengths != 1 || reply->body_bytes > length || length > ANSWER_BYTES)
+	if (lengths != 1 || reply->body_bytes > length)
 		return GARBAGE;
 	return reply->body_bytes == length ? WHOLE : received_bytes < ANSWER_BYTES ? MORE : GARBAGE;
 }

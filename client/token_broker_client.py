@@ -45,7 +45,7 @@ USERNAME_BYTES = 1024
 ANSWER_BYTES = 65536  # the longest tokens seen are a few kB
 LINE_BYTES = 500  # one line on stderr, whatever the broker says
 NAP_S = 0.01  # between two looks at a socket that is not there yet
-START_GRACE_S = 2.0  # for another broker that is just starting, once ours has ended
+START_GRACE_S = 1.0  # for another broker that is just starting, once ours has ended
 IDLE_EXIT = "1h"  # of a broker that nobody but a look-up started
 
 NOT_RUNNING = "the broker is not running; run: brokerctl setup"

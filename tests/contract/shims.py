@@ -57,10 +57,13 @@ class Shim:
         argv0: str | None = None,
         program: Path | None = None,
         directory: Path | None = None,
+        user: int | None = None,
         **changes: str | None,
     ) -> Ended:
         """Run it. `changes` are variables, None for one that is not set."""
-        running = self.start(*arguments, argv0=argv0, program=program, directory=directory, **changes)
+        running = self.start(
+            *arguments, argv0=argv0, program=program, directory=directory, user=user, **changes
+        )
         stdout, stderr = running.communicate(stdin, timeout=RUN_LIMIT_S)
         return ended(running, stdout, stderr)
 
@@ -70,6 +73,7 @@ class Shim:
         argv0: str | None = None,
         program: Path | None = None,
         directory: Path | None = None,
+        user: int | None = None,
         **changes: str | None,
     ) -> subprocess.Popen[bytes]:
         """Start it and return the running process, with pipes at its three ends."""
@@ -81,6 +85,7 @@ class Shim:
             executable=executable,
             env={name: value for name, value in environment.items() if value is not None},
             cwd=directory or self.directory,
+            user=user,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
