@@ -13,6 +13,7 @@ import typer
 
 from broker.ctl import command, feeds, lookup, orders, service, status
 from broker.ctl.demo import verb
+from broker.ctl.doctor.verb import doctor
 from broker.ctl.outcome import ExitCode, Trouble
 from broker.ctl.setup.verb import setup, teardown
 
@@ -49,6 +50,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "demo": (verb.demo, ""),
     "setup": (setup, "--dry-run"),
     "teardown": (teardown, ""),
+    "doctor": (doctor, "--fix"),
     "status": (status.status, "--watch"),
     "add": (feeds.add, _FEED_URL),
     "remove": (feeds.remove, "corp"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.ctl.app import main
+from tests.ctl.clinic import Clinic
 from tests.ctl.stand_in import StandInBroker
 
 if TYPE_CHECKING:
@@ -68,3 +69,12 @@ def brokerctl(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
         return Ended(int(ended.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clinic:
+    """A room for the doctor, where no service manager answers unless the test brings one."""
+    made = Clinic(tmp_path / "home", tmp_path / "project", tmp_path / "programs")
+    made.program("systemctl", "exit 1")
+    monkeypatch.setenv("PATH", f"{made.programs}:{os.environ['PATH']}")
+    return made

@@ -4,14 +4,13 @@ Folders, never files: whoever renews a sign-in replaces its files, and a bind wo
 """
 
 import os
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from broker.core.failures import BadRequest
 from broker.core.urls import parse_url
-from broker.ctl.setup import files
+from broker.ctl.setup.configured import configured
 from broker.ctl.setup.places import Places
 from broker.ctl.setup.units import View
 from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE, provider_of
@@ -44,7 +43,8 @@ class Folders:
     def __init__(self, places: Places, prefixes: Iterable[Path]) -> None:
         self._places = places
         self._prefixes = list(prefixes)
-        self._feeds, self._ca = _configured(places)
+        found = configured(places)
+        self._feeds, self._ca = found.feeds, found.ca
 
     def view(self) -> View:
         """What the sandbox shows of the homes."""
@@ -146,21 +146,6 @@ def _named_by_url(feed: Mapping[str, Any]) -> str | None:
         return provider_of(parse_url(str(feed.get("url", ""))))
     except BadRequest:
         return None
-
-
-def _configured(places: Places) -> tuple[list[dict[str, Any]], str]:
-    """The [[feed]] tables of site and user, and the certificate authority; broken files the daemon tells."""
-    feeds: list[dict[str, Any]] = []
-    ca = ""
-    for path in (places.configuration.site, places.configuration.user):
-        try:
-            found = tomllib.loads(files.text_of(path))
-        except tomllib.TOMLDecodeError:
-            continue
-        listed = found.get("feed")
-        feeds += [feed for feed in listed if isinstance(feed, dict)] if isinstance(listed, list) else []
-        ca = str(found.get("ca", ca))
-    return feeds, ca
 
 
 def _distinct(folders: Iterable[Path]) -> list[Path]:

@@ -1,0 +1,72 @@
+"""Whether a broker answers, which one, and whether it is the only one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from broker.ctl import systemd
+from broker.ctl.doctor.finding import Finding, fine, problem, warning
+from broker.ctl.doctor.room import Room, is_linux
+from broker.ctl.outcome import ExitCode
+from broker.ctl.status import tool_version
+
+PROC = Path("/proc")
+
+
+def broker_answers(room: Room) -> Iterator[Finding]:
+    """A broker answers, with a configuration that it understands."""
+    answered = room.broker
+    if answered.trouble is not None:
+        trouble = answered.trouble
+        if trouble.exit_code is ExitCode.NOT_RUNNING:
+            if systemd.has_units():
+                yield problem("broker", "no broker is running", "brokerctl start")
+            else:
+                yield warning(
+                    "broker", "no broker is running; the first look-up starts one", "brokerctl setup"
+                )
+        else:
+            yield problem("broker", trouble.detail, trouble.hint)
+        return
+    if answered.status is not None and answered.status.error is not None:
+        yield problem("configuration", answered.status.error, "brokerctl reload")
+    yield fine("broker", f"broker answers in {answered.took_s * 1000:.1f} ms")
+
+
+def same_version(room: Room) -> Iterator[Finding]:
+    """Daemon and tool are of one version."""
+    status, ours = room.broker.status, tool_version()
+    if status is not None and ours is not None and status.version != ours:
+        said = f"the broker is version {status.version}, this brokerctl is {ours}"
+        yield warning("version", said, "brokerctl restart")
+
+
+def only_one_broker(room: Room) -> Iterator[Finding]:
+    """The socket is served by the service, and no other daemon of the user's holds tokens."""
+    status = room.broker.status
+    kept = systemd.shown("MainPID", systemd.SERVICE_UNIT) if room.has_service else ""
+    if status is not None and systemd.has_units() and kept not in {"", "0", str(status.pid)}:
+        said = f"two brokers: process {status.pid} answers, the service's is process {kept}"
+        yield problem("two-brokers", said, f"kill {status.pid}")
+        return
+    others = [pid for pid in brokers() if status is not None and pid != status.pid]
+    for pid in others:
+        yield warning("two-brokers", f"another broker runs: process {pid}", f"kill {pid}")
+
+
+def brokers(proc: Path = PROC) -> list[int]:
+    """The processes of this user that are a broker for everybody: a private one has a socket of its own."""
+    if not is_linux():
+        return []
+    found = []
+    for entry in proc.iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            is_ours = entry.stat().st_uid == Path("/proc/self").stat().st_uid
+        except OSError:
+            continue
+        names = {word.rpartition(b"/")[2] for word in words[:3]}
+        if is_ours and b"brokerd" in names and b"--socket" not in words:
+            found.append(int(entry.name))
+    return sorted(found)

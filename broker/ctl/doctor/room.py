@@ -1,0 +1,161 @@
+"""The room that the doctor looks around in: a user's home and environment, a working directory, a broker.
+
+Everything is looked at once, when a check first asks for it. Tests furnish a room of their own.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from broker.core.failures import BadRequest
+from broker.core.status import BrokerStatus
+from broker.core.urls import Url, parse_url
+from broker.ctl import launch, systemd, wire
+from broker.ctl.doctor.dates import server_date
+from broker.ctl.doctor.indexes import Index, indexes
+from broker.ctl.outcome import Trouble
+from broker.ctl.record import broker_status
+from broker.ctl.setup.configured import Configured, configured
+from broker.ctl.setup.places import Places
+from broker.host.clock import SystemClock
+from broker.providers.recognise import provider_of
+
+PROGRAM_LIMIT_S = 30.0
+"""az takes a second or two; one that hangs is a finding of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the broker said: its status and how long it took, or why there is none."""
+
+    status: BrokerStatus | None = None
+    took_s: float = 0.0
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A feed that the broker knows, or will when it starts."""
+
+    name: str
+    provider: str
+    urls: tuple[Url, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Room:
+    """What is looked at. `date_of` is the time by a server's clock, None where it does not tell."""
+
+    places: Places
+    directory: Path
+    ask: Callable[[], Answered]
+    date_of: Callable[[str], datetime | None] = server_date
+    clock: SystemClock = field(default_factory=SystemClock)
+
+    @classmethod
+    def here(cls) -> Self:
+        """The room of whoever runs us."""
+        return cls(Places.here(), Path.cwd(), ask_broker)
+
+    @cached_property
+    def broker(self) -> Answered:
+        """The user's broker, asked once."""
+        return self.ask()
+
+    @cached_property
+    def configured(self) -> Configured:
+        """The configuration's files."""
+        return configured(self.places)
+
+    @cached_property
+    def indexes(self) -> list[Index]:
+        """The indexes that uv would use in the working directory."""
+        return list(indexes(self.directory, self.places))
+
+    @cached_property
+    def feeds(self) -> list[Feed]:
+        """Configured feeds, then those that the broker has learned."""
+        found = []
+        for number, table in enumerate(self.configured.feeds):
+            urls = _urls([table.get("url"), *_listed(table.get("also"))])
+            if urls:
+                provider = str(table.get("provider") or provider_of(urls[0]) or "")
+                found.append(Feed(str(table.get("name", f"feed {number + 1}")), provider, urls, dict(table)))
+        status = self.broker.status
+        known = {url for feed in found for url in feed.urls}
+        for learned in status.feeds if status is not None else ():
+            urls = _urls(learned.urls)
+            if urls and not known.intersection(urls):
+                found.append(Feed(learned.name, learned.provider, urls))
+        return found
+
+    @cached_property
+    def has_service(self) -> bool:
+        """True when a service manager of the user's answers."""
+        return systemd.is_there()
+
+    def feed_of(self, text: str) -> tuple[str, str | None] | None:
+        """Provider and required username of the feed that an index is, None where it is none of ours."""
+        url = next(iter(_urls([text])), None)
+        if url is None:
+            return None
+        for feed in self.feeds:
+            if any(prefix.covers(url) for prefix in feed.urls):
+                return feed.provider, feed.settings.get("username")
+        provider = provider_of(url)
+        return None if provider is None else (provider, None)
+
+    def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a program to see what it says; raises nothing: a program that is not there ended with 127."""
+        environment = dict(self.places.environ)
+        try:
+            return subprocess.run(
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PROGRAM_LIMIT_S,
+                env=environment,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            code = 124 if isinstance(error, subprocess.TimeoutExpired) else 127
+            return subprocess.CompletedProcess(list(command), code, "", type(error).__name__)
+
+
+def ask_broker() -> Answered:
+    """Ask the user's broker how it is, without starting one that no service manager keeps."""
+    clock = SystemClock()
+    begun = clock.now()
+    try:
+        wire.read("/v1/health", socket=launch.socket_path())
+        took_s = clock.now().boot_s - begun.boot_s
+        return Answered(broker_status(wire.read("/v1/status")), took_s)
+    except Trouble as trouble:
+        return Answered(trouble=trouble)
+
+
+def _urls(texts: Sequence[object]) -> tuple[Url, ...]:
+    found = []
+    for text in texts:
+        try:
+            found.append(parse_url(str(text)))
+        except BadRequest:
+            continue
+    return tuple(found)
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else []
+
+
+def is_linux() -> bool:
+    """True where /proc tells of processes."""
+    return sys.platform == "linux" and os.path.isdir("/proc/self")  # noqa: PTH112 - a fixed place

@@ -1,0 +1,93 @@
+"""Sign-ins: what works here and not in the service, what the service cannot see, and az."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import token_broker_client as client
+
+from broker.core.refresh import State
+from broker.ctl.doctor.finding import Finding, fine, problem, warning
+from broker.ctl.doctor.room import Room
+from broker.ctl.outcome import Trouble
+from broker.ctl.private import private_broker
+from broker.ctl.setup import files
+from broker.ctl.wire import FETCH_PATIENCE_S, feed_path
+from broker.providers.recognise import AZURE
+
+NEED_HELP = {State.SIGN_IN_NEEDED, State.FAILING, State.REFUSED, State.EXPIRED}
+OK = 200
+
+TOKENS = (
+    *("ARTIFACTS_KEYRING_NOFUSS_TOKEN", "ARTIFACTS_KEYRING_NOFUSS_TOKEN_FILE", "VSS_NUGET_ACCESSTOKEN"),
+    *("SYSTEM_ACCESSTOKEN", "AZURE_DEVOPS_EXT_PAT", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "CI_JOB_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN"),
+)
+"""Variables that sign somebody in; `setup` never copies them."""
+
+
+def sign_ins_work_in_the_service(room: Room) -> Iterator[Finding]:
+    """A sign-in that fails in the service fails here, too: where it does not, the service lacks something."""
+    status = room.broker.status
+    failing = [feed for feed in status.feeds if feed.state in NEED_HELP] if status is not None else []
+    if not failing:
+        return
+    here = _outcomes_here(room, [feed.name for feed in failing])
+    for feed in failing:
+        if here.get(feed.name):
+            said = f"{feed.name}: the sign-in works in this shell but not in the service ({feed.error})"
+            yield problem("sign-in", said, "brokerctl setup")
+        else:
+            yield problem("sign-in", f"{feed.name}: {feed.error or feed.state}", feed.hint)
+
+
+def service_sees_the_tokens(room: Room) -> Iterator[Finding]:
+    """No variable with a token is set in this shell that the daemon, in its own environment, cannot see."""
+    secrets = {str(feed.get("secret", "")).removeprefix("env:") for feed in room.configured.feeds}
+    wanted = {name for name in secrets if name.isidentifier()} | set(TOKENS)
+    for name in sorted(wanted & room.places.environ.keys()):
+        if name not in room.configured.env and room.has_service:
+            said = f"{name} is set in this shell; the service cannot see it"
+            yield warning("variables", said, "brokerctl exec -- COMMAND, which can")
+
+
+def az_is_signed_in(room: Room) -> Iterator[Finding]:
+    """Where Azure feeds are used, az is there and signed in, unless they are usable without it."""
+    status = room.broker.status
+    azure = [feed for feed in room.feeds if feed.provider == AZURE]
+    uses_az = [feed for feed in azure if "azure-cli" in feed.settings.get("auth", ["azure-cli"])]
+    usable = {feed.name for feed in status.feeds if feed.usable} if status is not None else set()
+    if not uses_az or all(feed.name in usable for feed in uses_az):
+        return
+    az = room.places.program("az")
+    if az is None:
+        said = "az is not installed, and Azure feeds have no other sign-in that works"
+        yield problem("az", said, "install the Azure CLI, or: brokerctl login NAME")
+        return
+    shown = room.run(az, "account", "show", "--output", "none")
+    if shown.returncode == 0:
+        yield fine("az", "az is signed in")
+    else:
+        yield problem("az", "az is signed out", "az login")
+
+
+def _outcomes_here(room: Room, names: list[str]) -> dict[str, bool]:
+    """Which feeds a broker with this shell's environment gets a token for: without env.toml, that is."""
+    text = files.content_of(room.places.configuration.user)
+    if text is None:
+        return {}
+    outcomes: dict[str, bool] = {}
+    with tempfile.TemporaryDirectory(prefix="token-broker-") as folder:
+        config = Path(folder, "config.toml")
+        config.touch(mode=0o600)
+        config.write_bytes(text)
+        try:
+            with private_broker() as broker, broker.serving(config):
+                for name in names:
+                    answer = client.request(
+                        "POST", feed_path(name, "refresh"), patience_s=FETCH_PATIENCE_S, path=broker.socket
+                    )
+                    outcomes[name] = answer.status == OK
+        except (Trouble, client.BrokerError, OSError):
+            return outcomes
+    return outcomes

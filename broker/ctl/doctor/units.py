@@ -1,0 +1,67 @@
+"""The service: enabled, not given up, staying after the logout, and made for this installation."""
+
+from collections.abc import Iterator
+
+from broker.ctl import service as running
+from broker.ctl import systemd
+from broker.ctl.doctor.finding import Finding, fine, problem, warning
+from broker.ctl.doctor.room import Room
+from broker.ctl.outcome import Trouble
+from broker.ctl.setup import files
+from broker.ctl.setup.service import sandbox_steps, service_step
+
+ENABLE = ("enable", "--now", systemd.SOCKET_UNIT)
+
+
+def service_is_enabled(room: Room) -> Iterator[Finding]:
+    """The socket starts with every login, and was not given up after too many failures."""
+    if not room.has_service:
+        return
+    if not systemd.has_units():
+        yield warning("service", "the service is not installed", "brokerctl setup")
+        return
+    if systemd.shown("UnitFileState", systemd.SOCKET_UNIT) != "enabled":
+        command = f"systemctl --user {' '.join(ENABLE)}"
+        yield problem("service", "the service is not enabled", command, lambda: _do(*ENABLE))
+    elif "failed" in {
+        systemd.shown("ActiveState", unit) for unit in (systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
+    }:
+        yield problem(
+            "service", "the service failed too often and was given up", "brokerctl start", running.start
+        )
+    else:
+        yield fine("service", "service starts with the first look-up")
+
+
+def service_lingers(room: Room) -> Iterator[Finding]:
+    """The service outlives the last session, for cron and for ssh."""
+    if room.has_service and systemd.has_units():
+        lingers = systemd.ask("loginctl", "show-user", "--property=Linger", "--value")
+        if lingers == "no":
+            yield warning("linger", "the service stops when you log out", "loginctl enable-linger")
+
+
+def units_are_of_this_installation(room: Room) -> Iterator[Finding]:
+    """What is installed is what this installation would install."""
+    if not (room.has_service and systemd.has_units()):
+        return
+    try:
+        step = service_step(room.places)
+        _, sandboxed = sandbox_steps(room.places)
+    except Trouble as trouble:
+        yield problem("units", trouble.detail, trouble.hint)
+        return
+    if step.pending:
+        yield problem(
+            "units", "the service's units are of another installation or version", "brokerctl setup"
+        )
+    for drop_in in sandboxed.pending:
+        if files.content_of(drop_in.path) is not None:
+            said = "the sandbox was made for other feeds, folders or an older version"
+            yield warning("units", said, "brokerctl setup")
+
+
+def _do(*words: str) -> None:
+    complaint = systemd.systemctl(*words)
+    if complaint is not None:
+        raise Trouble(complaint)

@@ -1,0 +1,193 @@
+"""What the doctor finds about the broker and its service: each finding, and the room without it."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.ctl.doctor import answers, permissions, units
+from broker.ctl.outcome import Trouble
+from broker.ctl.setup.service import sandbox_steps, service_step
+from broker.ctl.setup.step import Write
+from broker.ctl.status import tool_version
+from tests.ctl.clinic import found, not_running
+from tests.ctl.sightings import broker
+
+if TYPE_CHECKING:
+    from broker.ctl.doctor.room import Room
+    from tests.ctl.clinic import Clinic
+
+INSTALLED = {"LoadState__socket": "loaded", "UnitFileState__socket": "enabled", "ActiveState": "active"}
+
+
+def test_broker_that_answers_is_fine(clinic: Clinic) -> None:
+    assert [each.said for each in answers.broker_answers(clinic.room())] == ["broker answers in 0.9 ms"]
+
+
+def test_broker_that_does_not_run_is_found(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = clinic.room(trouble=not_running())
+    without_service = found(answers.broker_answers, room)
+    clinic.systemd(monkeypatch, **INSTALLED)
+
+    assert without_service == [
+        ("warning", "no broker is running; the first look-up starts one", "brokerctl setup")
+    ]
+    assert found(answers.broker_answers, room) == [("problem", "no broker is running", "brokerctl start")]
+
+
+def test_broker_that_cannot_be_trusted_is_found_with_its_repair(clinic: Clinic) -> None:
+    room = clinic.room(trouble=Trouble("/run/x is open to others", hint="chmod 700 /run/x"))
+
+    assert found(answers.broker_answers, room) == [
+        ("problem", "/run/x is open to others", "chmod 700 /run/x")
+    ]
+
+
+def test_configuration_that_the_broker_refused_is_found(clinic: Clinic) -> None:
+    room = clinic.room(broker(error="config.toml, line 3: unknown key"))
+
+    assert found(answers.broker_answers, room) == [
+        ("problem", "config.toml, line 3: unknown key", "brokerctl reload")
+    ]
+
+
+@pytest.mark.parametrize(("version", "count"), [("0.0.1", 1), (None, 0)])
+def test_broker_of_another_version_is_found(clinic: Clinic, version: str | None, count: int) -> None:
+    room = clinic.room(broker(version=version or tool_version()))
+
+    assert len(found(answers.same_version, room)) == count
+
+
+@pytest.mark.parametrize(("main_pid", "count"), [("7", 1), ("4242", 0)])
+def test_broker_that_is_not_the_services_is_found(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, main_pid: str, count: int
+) -> None:
+    clinic.systemd(monkeypatch, **INSTALLED, MainPID__service=main_pid)
+    monkeypatch.setattr(answers, "brokers", lambda: [4242])
+
+    assert len(found(answers.only_one_broker, clinic.room())) == count
+
+
+@pytest.mark.parametrize(("options", "is_seen"), [([], True), (["--socket", "/private"], False)])
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has /proc")
+def test_second_broker_is_found_unless_it_is_private(
+    clinic: Clinic, options: list[str], *, is_seen: bool
+) -> None:
+    script = clinic.write("brokerd", "import sys; sys.stdin.read()")
+    second = subprocess.Popen([sys.executable, script, *options], stdin=subprocess.PIPE)
+
+    warnings = found(answers.only_one_broker, clinic.room())
+    second.communicate(b"")
+
+    assert (f"kill {second.pid}" in [repair for _, _, repair in warnings]) is is_seen
+
+
+@pytest.mark.parametrize(
+    ("shown", "repair"),
+    [
+        ({}, "brokerctl setup"),
+        (
+            {**INSTALLED, "UnitFileState__socket": "disabled"},
+            "systemctl --user enable --now token-broker.socket",
+        ),
+        ({"ActiveState__socket": "failed", **INSTALLED}, "brokerctl start"),
+        ({"ActiveState__service": "failed", **INSTALLED}, "brokerctl start"),
+        (INSTALLED, None),
+    ],
+)
+def test_service_that_does_not_start_by_itself_is_found(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str], repair: str | None
+) -> None:
+    clinic.systemd(monkeypatch, **shown)
+
+    repairs = [repair for _, _, repair in found(units.service_is_enabled, clinic.room())]
+
+    assert repairs == ([] if repair is None else [repair])
+
+
+@pytest.mark.parametrize(("lingers", "count"), [("no", 1), ("yes", 0), ("", 0)])
+def test_service_that_ends_with_the_session_is_found(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, lingers: str, count: int
+) -> None:
+    clinic.systemd(monkeypatch, **INSTALLED, Linger=lingers)
+
+    assert len(found(units.service_lingers, clinic.room())) == count
+
+
+def install_units(room: Room) -> list[Path]:
+    _, sandboxed = sandbox_steps(room.places)
+    written = []
+    for change in (*service_step(room.places).changes, *sandboxed.changes):
+        assert isinstance(change, Write)
+        change.path.parent.mkdir(parents=True, exist_ok=True)
+        change.path.write_text(change.text)
+        written.append(change.path)
+    return written
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, "of another installation"), (1, "of another installation"), (2, "for other feeds"), (3, None)],
+)
+def test_stale_units_are_found(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, number: int, said: str | None
+) -> None:
+    clinic.systemd(monkeypatch, **INSTALLED)
+    room = clinic.room()
+    for path in install_units(room)[number : number + 1]:
+        path.write_text("# of last year\n")
+
+    sayings = [said for _, said, _ in found(units.units_are_of_this_installation, room)]
+
+    assert len(sayings) == (said is not None)
+    assert all((said or "") in each for each in sayings)
+
+
+@pytest.mark.parametrize(
+    "check", [units.service_is_enabled, units.service_lingers, units.units_are_of_this_installation]
+)
+def test_where_no_service_manager_answers_nothing_is_said_of_units(clinic: Clinic, check: object) -> None:
+    assert callable(check)
+    assert found(check, clinic.room()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "mode", "closed"),
+    [
+        ("~/.config/token-broker/config.toml", 0o664, 0o644),
+        ("~/.config/token-broker/env.toml", 0o644, 0o600),
+        ("~/secrets/feed", 0o640, 0o600),
+    ],
+)
+def test_file_that_is_open_to_others_is_found_and_closed_by_the_fix(
+    clinic: Clinic, place: str, mode: int, closed: int
+) -> None:
+    clinic.configure(
+        '[[feed]]\nurl = "https://a.example/"\nprovider = "basic"\nsecret = "file:~/secrets/feed"\n'
+    )
+    path = clinic.home / place[2:]
+    clinic.write(place, path.read_text() if path.exists() else "", mode)
+
+    [finding] = permissions.permissions_are_tight(clinic.room())
+    assert finding.fix is not None
+    finding.fix()
+
+    assert (
+        finding.said == f"{place} can be {'written' if mode == 0o664 else 'read'} by others (mode {mode:04o})"
+    )
+    assert stat.S_IMODE(path.stat().st_mode) == closed
+    assert found(permissions.permissions_are_tight, clinic.room()) == []
+
+
+def test_socket_folder_that_is_open_to_others_is_found(clinic: Clinic, socket: Path) -> None:
+    socket.parent.mkdir(mode=0o700)
+    before = found(permissions.permissions_are_tight, clinic.room())
+    socket.parent.chmod(0o755)
+
+    assert before == []
+    assert len(found(permissions.permissions_are_tight, clinic.room())) == 1

@@ -1,0 +1,212 @@
+"""What the doctor finds between a package client and its keyring: each finding, and the room without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.ctl.doctor.keyring import clients_ask, shim_is_first, shim_is_first_in_cron
+from broker.ctl.doctor.projects import indexes_have_usernames
+from broker.ctl.doctor.shadows import netrc_shadows, uv_store_shadows
+from tests.ctl.clinic import found
+from tests.ctl.sightings import broker, feed
+
+if TYPE_CHECKING:
+    from tests.ctl.clinic import Clinic
+
+URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
+WITH_USER = URL.replace("://", "://VssSessionToken@")
+PUBLIC = "https://mirror.example/simple/"
+UV = "~/.config/uv/uv.toml"
+PIP = "~/.config/pip/pip.conf"
+OLD_PIP = "~/.pip/pip.conf"
+UV_OFF = "uv: keyring provider is off"
+PIP_OFF = "pip: keyring provider is off"
+PIP_IMPORT = "pip: keyring provider is import"
+PIP_ON = {"PIP_KEYRING_PROVIDER": "subprocess"}
+ON = 'keyring-provider = "subprocess"\n'
+
+
+def link_the_shim(clinic: Clinic, folder: str) -> None:
+    shim = clinic.write("~/apps/bin/keyring-shim", "#!/bin/sh\n", 0o755)
+    link = clinic.home / folder / "keyring"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(shim)
+
+
+def test_no_keyring_on_path_is_found(clinic: Clinic) -> None:
+    assert found(shim_is_first, clinic.room()) == [("problem", "no keyring is on PATH", "brokerctl setup")]
+
+
+def test_another_keyring_before_the_shim_is_found(clinic: Clinic) -> None:
+    link_the_shim(clinic, ".local/bin")
+    clinic.program("keyring")
+    clinic.environ["PATH"] = f"{clinic.programs}:{clinic.home}/.local/bin"
+
+    said = f"{clinic.programs}/keyring is the first keyring on PATH, not the shim"
+    repair = f"export PATH={clinic.home}/.local/bin:$PATH"
+    assert found(shim_is_first, clinic.room()) == [("problem", said, repair)]
+
+
+def test_another_keyring_in_the_links_place_is_found(clinic: Clinic) -> None:
+    clinic.write("~/.local/bin/keyring", "#!/bin/sh\n", 0o755)
+
+    [(_, _, repair)] = found(shim_is_first, clinic.room())
+
+    assert repair == "brokerctl setup --replace"
+
+
+def test_shim_that_is_first_is_fine(clinic: Clinic) -> None:
+    link_the_shim(clinic, ".local/bin")
+    clinic.program("keyring")
+
+    assert [finding.said for finding in shim_is_first(clinic.room())] == ["shim is the first keyring on PATH"]
+
+
+@pytest.mark.parametrize(
+    ("crontab", "count"),
+    [
+        ("@daily cd /srv && uv sync", 1),
+        ("@daily /usr/bin/pip install x", 1),
+        ("PATH=/usr/bin:/bin\n@daily uv sync", 1),
+        ("# @daily uv sync", 0),
+        ("@daily echo 'hello", 0),
+        ("PATH = {home}/.local/bin:/usr/bin\n@daily uv sync", 0),
+        ("@daily make supper", 0),
+    ],
+)
+def test_cron_job_without_the_shim_is_found(clinic: Clinic, crontab: str, count: int) -> None:
+    clinic.write("~/crontab", crontab.format(home=clinic.home))
+    clinic.program("crontab", f"exec /bin/cat {clinic.home}/crontab")
+
+    assert len(found(shim_is_first_in_cron, clinic.room())) == count
+
+
+def test_where_there_is_no_cron_nothing_is_said(clinic: Clinic) -> None:
+    assert found(shim_is_first_in_cron, clinic.room()) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "environ", "off"),
+    [
+        ({}, {}, [UV_OFF, PIP_OFF]),
+        ({UV: ON}, {}, [PIP_OFF]),
+        ({UV: ON, PIP: "[global]\nkeyring-provider = subprocess\n"}, {}, []),
+        ({UV: ON, PIP: "[install]\nkeyring-provider = subprocess\n"}, {}, []),
+        ({"uv.toml": ON, PIP: "[global]\nkeyring-provider = import\n"}, {}, [PIP_IMPORT]),
+        ({"pyproject.toml": f"[tool.uv]\n{ON}", OLD_PIP: "[global]\nkeyring-provider=subprocess"}, {}, []),
+        ({}, {"UV_KEYRING_PROVIDER": "subprocess", **PIP_ON}, []),
+        ({UV: ON}, {"UV_KEYRING_PROVIDER": "disabled", **PIP_ON}, [UV_OFF]),
+        ({UV: ON}, {"UV_CONFIG_FILE": "/none", **PIP_ON}, [UV_OFF]),
+    ],
+)
+def test_keyring_provider_that_is_off_is_found(
+    clinic: Clinic, files: dict[str, str], environ: dict[str, str], off: list[str]
+) -> None:
+    for name in ("uv", "pip"):
+        clinic.program(name)
+    for place, text in files.items():
+        clinic.write(place, text)
+    clinic.environ |= environ
+
+    assert [said for _, said, _ in found(clients_ask, clinic.room())] == off
+
+
+def test_client_that_is_not_installed_is_not_asked_about(clinic: Clinic) -> None:
+    assert found(clients_ask, clinic.room()) == []
+
+
+def test_keyring_provider_is_turned_on_by_the_fix(clinic: Clinic) -> None:
+    clinic.program("uv")
+    fixes = [finding.fix for finding in clients_ask(clinic.room())]
+
+    for fix in fixes:
+        assert fix is not None
+        fix()
+
+    assert found(clients_ask, clinic.room()) == []
+
+
+@pytest.mark.parametrize(
+    ("index", "check"),
+    [
+        (f'url = "{URL}"', "index-username"),
+        (f'url = "{URL}"\nauthenticate = "always"', "index-files"),
+        (f'url = "{WITH_USER}"', None),
+        (f'url = "{URL}"\nauthenticate = "never"', None),
+        (f'url = "{PUBLIC}"', None),
+        ('url = "https://packages.example/simple/"', "index-username"),
+        ('url = "https://packages.example/simple/"\nauthenticate = "always"', None),
+        ('url = "https://packages.example/simplest/"', None),
+    ],
+)
+def test_index_that_uv_would_not_ask_about_is_found(clinic: Clinic, index: str, check: str | None) -> None:
+    clinic.configure(
+        '[[feed]]\nurl = "https://packages.example/simple/"\nprovider = "basic"\nusername = "ci"\n'
+    )
+    clinic.write("pyproject.toml", f'[[tool.uv.index]]\nname = "corp"\n{index}\n')
+
+    checks = [finding.check for finding in indexes_have_usernames(clinic.room()) if finding.level != "fine"]
+
+    assert checks == ([] if check is None else [check])
+
+
+def test_repair_of_an_index_is_the_line_with_the_user_name_in_it(clinic: Clinic) -> None:
+    clinic.write("uv.toml", f'[[index]]\nname = "corp"\nurl = "{URL}"\n')
+
+    [(level, said, repair)] = found(indexes_have_usernames, clinic.room())
+
+    assert level == "problem"
+    assert said.endswith('index "corp" has no user name and no authenticate = "always": uv will never ask')
+    assert repair == f'url = "{WITH_USER}"'
+
+
+def test_user_name_from_a_variable_is_one(clinic: Clinic) -> None:
+    clinic.write("uv.toml", f'[[index]]\nname = "corp"\nurl = "{URL}"\n')
+    clinic.environ["UV_INDEX_CORP_USERNAME"] = "x"
+
+    assert found(indexes_have_usernames, clinic.room()) == []
+
+
+@pytest.mark.parametrize(
+    ("netrc", "repair"),
+    [
+        ("machine pkgs.dev.azure.com login a password b", "remove line 1 of ~/.netrc"),
+        (
+            "machine x login a\n\nmachine pkgs.dev.azure.com\n  login a\n  password machine\n\nmachine y\n",
+            "remove lines 3-5 of ~/.netrc",
+        ),
+        ("default login a password b\n", "remove line 1 of ~/.netrc"),
+        ("machine mirror.example login a password b\n", None),
+        ("", None),
+    ],
+)
+def test_netrc_entry_that_shadows_a_feed_is_found(clinic: Clinic, netrc: str, repair: str | None) -> None:
+    clinic.write("~/.netrc", netrc)
+
+    repairs = [repair for _, _, repair in found(netrc_shadows, clinic.room(broker(feed("corp"))))]
+
+    assert repairs == ([] if repair is None else [repair])
+
+
+def test_netrc_that_a_feed_is_to_use_is_no_shadow(clinic: Clinic) -> None:
+    clinic.configure(
+        '[[feed]]\nurl = "https://packages.example/simple/"\nprovider = "basic"\nsecret = "netrc"\n'
+    )
+    clinic.write("~/.netrc", "machine packages.example login a password b")
+
+    assert found(netrc_shadows, clinic.room()) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "count"),
+    [(URL, 1), ("https://pkgs.dev.azure.com", 1), (PUBLIC, 0), ("not a url", 0), ("https://[", 0)],
+)
+def test_password_in_uvs_own_store_is_found(clinic: Clinic, service: str, count: int) -> None:
+    clinic.write("~/.local/share/uv/credentials/credentials.toml", f'[[credential]]\nservice = "{service}"\n')
+
+    shadows = found(uv_store_shadows, clinic.room(broker(feed("corp"))))
+
+    assert len(shadows) == count
+    assert all(repair == f"uv auth logout {service}" for _, _, repair in shadows)

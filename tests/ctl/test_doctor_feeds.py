@@ -1,0 +1,221 @@
+"""What the doctor finds about feeds, sign-ins and the network: each finding, and the room without it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.ctl.doctor import feeds, network, sign_ins
+from broker.ctl.doctor.dates import server_date
+from broker.host.clock import SystemClock
+from tests.ctl.clinic import found
+from tests.ctl.sightings import broker, empty_handed, feed
+from tests.fakes.http1 import Request, Response
+from tests.fakes.loopback import WebServer
+
+if TYPE_CHECKING:
+    from tests.ctl.clinic import Clinic
+
+GITLAB = "https://gitlab.com/api/v4"
+AZURE = "https://pkgs.dev.azure.com"
+ENTRA = 'token = "entra" in each [[feed]]: one token for the tenant'
+ONE_AT_A_TIME = "install from one of them at a time, or ask for an address of its own"
+WITH_PASSWORD = '[[feed]]\nurl = "https://a.example/"\nprovider = "basic"\nsecret = "env:FEED_PASSWORD"\n'
+
+
+@pytest.mark.parametrize(
+    ("addresses", "count"),
+    [
+        ([f"{GITLAB}/groups/acme/-/packages/pypi/simple/"], 1),
+        ([f"{GITLAB}/groups/acme/-/packages/pypi/simple/", f"{GITLAB}/projects/"], 0),
+        ([f"{GITLAB}/groups/acme/-/packages/pypi/simple/", f"{GITLAB}/projects/7/packages/pypi/"], 0),
+        ([f"{GITLAB}/groups/1234567/-/packages/pypi/simple/"], 0),
+        ([f"{GITLAB}/projects/7/packages/pypi/simple/"], 0),
+    ],
+)
+def test_gitlab_name_without_the_numbers_of_its_files_is_found(
+    clinic: Clinic, addresses: list[str], count: int
+) -> None:
+    also = ", ".join(f'"{address}"' for address in addresses[1:])
+    clinic.configure(f'[[feed]]\nname = "x"\nurl = "{addresses[0]}"\nalso = [{also}]\nprovider = "gitlab"\n')
+
+    warnings = found(feeds.gitlab_by_number, clinic.room())
+
+    assert len(warnings) == count
+    assert all(repair == f'also = ["{GITLAB}/projects/"]' for _, _, repair in warnings)
+
+
+def azure(organisation: str, name: str, tenant: str) -> str:
+    url = f"{AZURE}/{organisation}/_packaging/{name}/pypi/simple/"
+    return f'[[feed]]\nname = "{name}"\nurl = "{url}"\ntenant = "{tenant}"\n'
+
+
+def basic(name: str, username: str, host: str = "packages.example") -> str:
+    url = f"https://{host}/{name}/"
+    settings = f'provider = "basic"\nusername = "{username}"\nsecret = "env:X"'
+    return f'[[feed]]\nname = "{name}"\nurl = "{url}"\n{settings}\n'
+
+
+@pytest.mark.parametrize(
+    ("config", "repair"),
+    [
+        (azure("acme", "a", "t") + azure("acme", "b", "t"), None),
+        (azure("acme", "a", "t") + azure("labs", "b", "t"), ENTRA),
+        (azure("acme", "a", "t") + azure("labs", "b", "u"), "use https://labs.pkgs.visualstudio.com/ for b"),
+        (basic("a", "me") + basic("b", "me"), None),
+        (basic("a", "me") + basic("b", "you", "other.example"), None),
+        (basic("a", "me") + basic("b", "you"), ONE_AT_A_TIME),
+    ],
+)
+def test_two_tokens_on_one_host_are_found(clinic: Clinic, config: str, repair: str | None) -> None:
+    clinic.configure(config)
+
+    repairs = [repair for _, _, repair in found(feeds.one_credential_per_host, clinic.room())]
+
+    assert repairs == ([] if repair is None else [repair])
+
+
+def test_sign_in_that_works_here_and_not_in_the_service_is_found(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEED_PASSWORD", "sesame")
+    clinic.configure(
+        '[[feed]]\nname = "here"\nurl = "https://a.example/"\nprovider = "basic"\nverify = false\n'
+        'secret = "env:FEED_PASSWORD"\n'
+        '[[feed]]\nname = "nowhere"\nurl = "https://b.example/"\nprovider = "basic"\nverify = false\n'
+        'secret = "env:NOBODY_SET_THIS"\n'
+    )
+    failing = [
+        empty_handed(name, "sign-in-needed", error="not set", hint="do it") for name in ("here", "nowhere")
+    ]
+
+    problems = found(sign_ins.sign_ins_work_in_the_service, clinic.room(broker(*failing)))
+
+    assert problems == [
+        (
+            "problem",
+            "here: the sign-in works in this shell but not in the service (not set)",
+            "brokerctl setup",
+        ),
+        ("problem", "nowhere: not set", "do it"),
+    ]
+
+
+def test_sign_ins_that_work_start_nothing(clinic: Clinic) -> None:
+    assert found(sign_ins.sign_ins_work_in_the_service, clinic.room(broker(feed("corp")))) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "env", "names"),
+    [
+        ({"SYSTEM_ACCESSTOKEN": "t"}, "", ["SYSTEM_ACCESSTOKEN"]),
+        ({"FEED_PASSWORD": "t"}, "", ["FEED_PASSWORD"]),
+        ({"FEED_PASSWORD": "t"}, 'FEED_PASSWORD = "t"', []),
+        ({"EDITOR": "vi"}, "", []),
+    ],
+)
+def test_token_that_the_service_cannot_see_is_found(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], env: str, names: list[str]
+) -> None:
+    clinic.systemd(monkeypatch)
+    clinic.environ |= environ
+    clinic.configure(f"[env]\n{env}\n{WITH_PASSWORD}")
+
+    sayings = [said for _, said, _ in found(sign_ins.service_sees_the_tokens, clinic.room())]
+
+    assert sayings == [f"{name} is set in this shell; the service cannot see it" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("az", "usable", "repair"),
+    [
+        (None, False, "install the Azure CLI, or: brokerctl login NAME"),
+        ("exit 1", False, "az login"),
+        ("exit 0", False, None),
+        (None, True, None),
+    ],
+)
+def test_az_that_is_missing_or_signed_out_is_found(
+    clinic: Clinic, az: str | None, *, usable: bool, repair: str | None
+) -> None:
+    if az is not None:
+        clinic.program("az", az)
+    room = clinic.room(broker(feed("corp") if usable else empty_handed("corp", "sign-in-needed")))
+
+    repairs = [repair for _, _, repair in found(sign_ins.az_is_signed_in, room)]
+
+    assert repairs == ([] if repair is None else [repair])
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "said"),
+    [
+        ("http://p:1", None, "HTTPS_PROXY is unknown in the service"),
+        ("http://p:1", "http://q:1", "HTTPS_PROXY is another one in the service"),
+        ("http://p:1", "http://p:1", None),
+        (None, "http://q:1", None),
+    ],
+)
+def test_proxy_that_the_service_does_not_have_is_found(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, here: str | None, there: str | None, said: str | None
+) -> None:
+    clinic.systemd(monkeypatch)
+    if here is not None:
+        clinic.environ["HTTPS_PROXY"] = here
+    if there is not None:
+        clinic.write("~/.config/token-broker/env.toml", f'[env]\nHTTPS_PROXY = "{there}"\n')
+
+    sayings = [said for _, said, _ in found(network.service_has_the_network_settings, clinic.room())]
+
+    assert sayings == ([] if said is None else [said])
+
+
+@pytest.mark.parametrize(
+    ("config", "environ", "count"),
+    [
+        ('ca = "/gone/ca.pem"', {}, 1),
+        ('ca = "~/ca.pem"', {}, 0),
+        ('ca = "system"', {}, 0),
+        ("", {"SSL_CERT_FILE": "/gone/ca.pem"}, 1),
+        ("", {}, 0),
+    ],
+)
+def test_certificates_that_are_not_there_are_found(
+    clinic: Clinic, config: str, environ: dict[str, str], count: int
+) -> None:
+    clinic.write("~/ca.pem", "")
+    clinic.configure(config)
+    clinic.environ |= environ
+
+    assert len(found(network.certificates_are_there, clinic.room())) == count
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "how"), [(300, "300 s ahead"), (-300, "300 s behind"), (5, None), (-5, None), (None, None)]
+)
+def test_clock_that_is_wrong_is_found(clinic: Clinic, ahead_s: int | None, how: str | None) -> None:
+    date = None if ahead_s is None else SystemClock().now().wall - timedelta(seconds=ahead_s)
+    room = clinic.room(broker(feed("corp")), date=date)
+
+    sayings = [said for _, said, _ in found(network.clocks_agree, room)]
+
+    assert len(sayings) == (how is not None)
+    assert all((how or "") in said for said in sayings)
+
+
+@pytest.mark.parametrize("status", [200, 401, 404])
+def test_time_of_a_server_is_told_whatever_it_answers(status: int) -> None:
+    def tell(_: Request) -> Response:
+        return Response(status, headers=(("Date", "Sat, 21 Nov 2026 09:45:00 GMT"),))
+
+    with WebServer(tell) as server:
+        date = server_date(server.url)
+
+    assert date is not None
+    assert date.isoformat() == "2026-11-21T09:45:00+00:00"
+
+
+def test_time_of_a_server_that_is_not_there_is_unknown() -> None:
+    assert server_date("http://127.0.0.1:9/") is None
