@@ -9,7 +9,7 @@ from starlette.types import Scope
 from broker.api.office import Office, office_of, pid_of
 from broker.api.problems import problem, wants_text
 from broker.core.credential import Credential
-from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource
+from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource, NotNeeded
 from broker.core.feeds import Ambiguous, Match, NoMatch
 from broker.core.status import Lookup, rfc3339
 from broker.core.urls import Host, Service, parse_service
@@ -60,8 +60,10 @@ async def answer(office: Office, question: Question, scope: Scope) -> Response:
         response = _answered(match.feed.name, found, question.username, text=text)
     except Failure as raised:
         failure = raised
-        if isinstance(failure, NoSource) and match is not None and not match.feed.configured:
-            # Known by its address alone, and nobody here could sign in: not ours (CONTRACT section 3).
+        known_by_auto = match is not None and not match.feed.configured
+        if isinstance(failure, NotNeeded) or (isinstance(failure, NoSource) and known_by_auto):
+            # A public feed; or one known by its address alone, and nobody here could sign in: not ours
+            # (CONTRACT section 3). Clients go on without a credential.
             failure, match = NoFeed(failure.detail, hint=failure.hint), None
         outcome = Outcome.MISS if match is None else Outcome.ERROR
         response = problem(failure, text=text, feed=match.feed.name if match is not None else None)

@@ -10,14 +10,24 @@
         ├── SignInNeeded    a person must act
         │   └── NoSource    nothing on this machine could ever sign in
         ├── Refused         a service said no for good
+        │   └── NotNeeded   the feed is public
         └── Unavailable     a service cannot be reached, or refuses for now
 
 A failure carries facts; `api/problems.py` translates it to a status, `brokerctl` to an exit code.
-`detail` says what failed, `hint` is a command to type or None. Neither holds a secret or a response body.
+`detail` says what failed, `hint` is a command to type, lines to add to a file (ADD_TO), or None. Neither holds
+a secret or a response body.
 """
 
 LOOK_ROUND = "brokerctl doctor"
 """Finds what commonly stands between a machine and a service: proxy, certificates, clock, a missing tool."""
+
+ADD_TO = "add to "
+"""How a hint begins that is no command: lines for a file, which it names first."""
+
+
+def advice(hint: str) -> str:
+    """The hint as the end of a line: a command after `run:`, lines for a file as they are."""
+    return hint if hint.startswith(ADD_TO) else f"run: {hint}"
 
 
 class Failure(Exception):  # noqa: N818 - a family of outcomes, named as the API names them
@@ -71,6 +81,10 @@ class NoSource(SignInNeeded):
 
 class Refused(NotObtained):
     """The identity or feed service said no for good: no permission, a bad secret, a bad challenge."""
+
+
+class NotNeeded(Refused):
+    """The feed is public and wants no credential: clients are sent on without one."""
 
 
 class Unavailable(NotObtained):

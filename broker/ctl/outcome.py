@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from broker.core.failures import advice
+
 
 class ExitCode(IntEnum):
     """What scripts may rely on. `exec` has its own three, as env(1) and nice(1) do."""
@@ -31,4 +33,4 @@ class Trouble(Exception):  # noqa: N818 - an outcome, not an error of the progra
     @property
     def line(self) -> str:
         """Both in the form that the shim prints, too."""
-        return self.detail if self.hint is None else f"{self.detail}; run: {self.hint}"
+        return self.detail if self.hint is None else f"{self.detail}; {advice(self.hint)}"
