@@ -1131,7 +1131,7 @@ static const char *next_entry(const char **rest, size_t *count)
 	return NULL;
 }
 
-/* Return the part of PATH after the entry that we were found by; all of it when we were called by a path. */
+/* Return the part of PATH after the entry that we were found by; all of it when it was by another path. */
 static const char *path_after_us(const char *program, const struct stat *ourselves)
 {
 	const char *path = getenv("PATH"), *rest = path, *entry;
@@ -1139,14 +1139,12 @@ static const char *path_after_us(const char *program, const struct stat *ourselv
 	char file[PATH_BYTES];
 	struct stat folder, found;
 	size_t count;
-	bool by_path = slash != NULL;
-	if (by_path && (program[0] != '/' || !join(file, program, (size_t)(slash - program), "") ||
-			!identity(file, &folder)))
+	if (slash != NULL && (!join(file, program, (size_t)(slash - program), "") || !identity(file, &folder)))
 		return path;
 	while ((entry = next_entry(&rest, &count)) != NULL) {
-		if (!join(file, entry, count, by_path ? "" : program) || !identity(file, &found))
+		if (!join(file, entry, count, slash != NULL ? "" : program) || !identity(file, &found))
 			continue;
-		if (same(&found, by_path ? &folder : ourselves))
+		if (same(&found, slash != NULL ? &folder : ourselves))
 			return rest;
 	}
 	return path;
@@ -1158,8 +1156,6 @@ static void try_to_become(const char *directory, size_t count, char **arguments,
 	char candidate[PATH_BYTES];
 	struct stat found;
 	if (!join(candidate, directory, count, "keyring") || !identity(candidate, &found) || same(&found, ourselves))
-		return;
-	if (!is_program(candidate))
 		return;
 	char *program = arguments[0];
 	arguments[0] = candidate;

@@ -823,19 +823,16 @@ def _next_keyrings() -> Iterator[str]:
     ourselves = _identity(sys.argv[0])
     for entry in [*entries[_entries_before_us(entries, ourselves) :], _replaced_directory()]:
         candidate = f"{entry}/keyring"
-        found = _identity(candidate)
-        if entry and found is not None and found != ourselves and _is_program(candidate):
+        if entry and _identity(candidate) not in (None, ourselves):
             yield candidate
 
 
 def _entries_before_us(entries: list[str], ourselves: tuple[int, int] | None) -> int:
-    """Return how many PATH entries to skip: up to the one we were found by; none when called by a path."""
-    folder, _, name = sys.argv[0].rpartition("/")
-    ours = _identity(folder) if folder.startswith("/") else None
+    """Return how many PATH entries to skip: up to the one we were found by, none when it is not there."""
+    folder, slash, name = sys.argv[0].rpartition("/")
+    ours = _identity(f"{folder}/") if slash else ourselves
     for index, entry in enumerate(entries):
-        if ours is not None and _identity(entry) == ours:
-            return index + 1
-        if not folder and ourselves is not None and _identity(f"{entry}/{name}") == ourselves:
+        if ours is not None and _identity(f"{entry}/" if slash else f"{entry}/{name}") == ours:
             return index + 1
     return 0
 

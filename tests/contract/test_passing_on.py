@@ -77,23 +77,29 @@ def test_exit_code_of_the_next_keyring_is_ours(shim: Shim, place: Path) -> None:
     assert ended.code == 7
 
 
-@pytest.mark.parametrize("called", ["by its path", "by its name"])
+CALLS = {
+    "by its path": ("{place}/ours/keyring", None),
+    "by a relative path": ("./keyring", None),
+    "by its name": ("{place}/ours/keyring", "keyring"),
+}
+
+
+@pytest.mark.parametrize(("called", "argv0"), CALLS.values(), ids=CALLS)
 def test_search_begins_after_the_entry_we_were_found_by(
-    shim: Shim, no_feed: ScriptedBroker, place: Path, called: str
+    shim: Shim, no_feed: ScriptedBroker, place: Path, called: str, argv0: str | None
 ) -> None:
     assert no_feed
     other_keyring(place / "before")
-    link = ours(place / "ours", shim.program)
+    ours(place / "ours", shim.program)
     other_keyring(place / "after")
-    if called == "by its name" and shim.program.read_bytes().startswith(b"#!"):
-        pytest.skip("the kernel gives a script the path it was found at")
 
     ended = shim(
         "get",
         URL,
         "Fred",
-        program=link,
-        argv0="keyring" if called == "by its name" else None,
+        program=called.format(place=place),
+        argv0=argv0,  # the kernel gives a script the path it was found at instead
+        directory=place / "ours",
         PATH=f"{place}/before:{place}/ours:{place}/after",
     )
 
