@@ -50,7 +50,7 @@ def table_of(config: Config, providers: Mapping[str, Provider]) -> FeedTable:
 
 
 def _recognise_with(feeds: Sequence[Feed], providers: Mapping[str, Provider]) -> Recognise:
-    """The table of `recognise.py`, and after it whatever a provider can tell by its own feeds."""
+    """Whatever a provider can tell by its own feeds, and after it the table of `recognise.py`."""
     tellers = [
         (provider, [feed for feed in feeds if feed.realm.provider == name])
         for name, provider in providers.items()
@@ -58,8 +58,8 @@ def _recognise_with(feeds: Sequence[Feed], providers: Mapping[str, Provider]) ->
     ]
 
     def recognise_service(service: Service) -> Recognised | None:
-        found = recognise(service)
-        return found or next(filter(None, (teller.recognise(service, own) for teller, own in tellers)), None)
+        told = (teller.recognise(service, own) for teller, own in tellers)
+        return next(filter(None, told), None) or recognise(service)
 
     return recognise_service
 

@@ -79,7 +79,8 @@ class Recognised:
     """What a URL or host says of itself, read from a provider's documented URL shapes.
 
     `prefixes` are all spellings of the feed's own URL, `roots` those of its whole realm; `name` is what a
-    person would call it. `scope` is PUBLISH for an upload address.
+    person would call it. `scope` is PUBLISH for an upload address. `stands_for` is the configured address
+    whose credential is known to be good for it, where its provider has learned that.
     """
 
     realm: Realm
@@ -87,6 +88,7 @@ class Recognised:
     prefixes: tuple[Url, ...]
     roots: tuple[Url, ...]
     scope: str = READ
+    stands_for: Url | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ class FeedTable:
         recognised = self._recognise(service)
         found: Match | Ambiguous | None = self._by_url(service) if isinstance(service, Url) else None
         if found is None and recognised is not None:
-            found = self._in_realm(recognised)
+            known = None if recognised.stands_for is None else self._by_url(recognised.stands_for)
+            found = known or self._in_realm(recognised)
         if found is None and isinstance(service, Host):
             found = self._on_host(service)
         if not isinstance(found, Match):

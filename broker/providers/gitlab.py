@@ -6,6 +6,7 @@ job's server and nowhere else. A personal, project or group access token is aske
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Annotated, ClassVar
 
@@ -30,6 +31,12 @@ TOKEN_PREFIX = "glpat-"  # noqa: S105 - the prefix of personal, project and grou
 SELF = ("personal_access_tokens", "self")
 TOKEN_PAGE = "-/user_settings/personal_access_tokens"  # noqa: S105 - a page's path
 
+PAGE_PROJECTS = 100
+PAGES_MAX = 10
+PAGE_BYTES = 1 << 20
+PROJECTS = f"projects?include_subgroups=true&simple=true&per_page={PAGE_PROJECTS}&page="
+"""A thousand projects of a group are looked at, about a kB each; others need an address of their own."""
+
 OK = 200
 UNAUTHORISED = 401
 
@@ -49,6 +56,11 @@ class GitLabProvider:
 
     name: ClassVar[str] = "gitlab"
     settings: ClassVar[type[protocol.Settings]] = GitLabSettings
+
+    _groups: ClassVar[dict[Url, Url]] = {}
+    """By the address of a project's packages, that of the group feed whose token lists it. Of the class: a
+    reload makes a new provider and keeps the tokens.
+    """
 
     def __init__(self, tools: protocol.Tools) -> None:
         self._http = tools.http
@@ -81,8 +93,8 @@ class GitLabProvider:
         File links carry a project's number, whatever the feed's address names (astral-sh/uv#14291).
         """
         servers = (job_api(self._environ), *(api_of(feed.url) for feed in feeds))
-        found = (gitlab_at(api, service) for api in servers if api is not None)
-        return next(filter(None, found), None)
+        found = next(filter(None, (gitlab_at(api, service) for api in servers if api is not None)), None)
+        return None if found is None else replace(found, stands_for=self._groups.get(found.prefixes[0]))
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - GitLab's tokens have their own
         """Read the token.
@@ -104,6 +116,8 @@ class GitLabProvider:
                 hint=secrets.replacing(own.secret),
                 drops_token=True,
             )
+        if told:
+            await self._learn_projects(feed.url, found.secret)
         name = told.get("name")
         return Credential(
             username=own.username or found.username or ANY_USERNAME,
@@ -120,6 +134,27 @@ class GitLabProvider:
         if not server.covers(feed.url):
             raise NoSource(f"this job is of {server.origin}: its token is not for {feed.url.origin}")
         return Credential(JOB_USERNAME, Secret(token), None, f"env:{JOB_TOKEN}")
+
+    async def _learn_projects(self, url: Url, token: Secret) -> None:
+        """Note the projects of a group's feed, so that links under their numbers are known to be its own.
+
+        It matters where one server has feeds with different tokens. What cannot be asked stays unknown.
+        """
+        api = api_of(url)
+        if api is None or url.segments[len(api.segments) :][:1] != ("groups",):
+            return
+        group = Url(url.origin, url.segments[: len(api.segments) + 2])
+        for page in range(1, PAGES_MAX + 1):
+            request = Request("GET", f"{group}{PROJECTS}{page}", (("PRIVATE-TOKEN", token.reveal()),))
+            try:
+                numbers = read_projects(await self._http.send(request, body_bytes=PAGE_BYTES))
+            except Unreachable:
+                return
+            for number in numbers:
+                packages = ("projects", str(number), "packages", "pypi")
+                self._groups[Url(api.origin, (*api.segments, *packages))] = url
+            if len(numbers) < PAGE_PROJECTS:
+                return
 
     async def _told_of(self, url: Url, token: Secret) -> Mapping[str, object]:
         """What GitLab says of the token; nothing for one of another kind, or when it cannot be asked."""
@@ -143,6 +178,17 @@ def read_told(response: Response) -> Mapping[str, object]:
     except (ValueError, RecursionError):
         told = {}
     return told if isinstance(told, Mapping) else {}
+
+
+def read_projects(response: Response) -> list[int]:
+    """The numbers of the projects on a page of GitLab's list; none when it did not answer with one."""
+    try:
+        listed = json.loads(response.body) if response.status == OK else []
+    except (ValueError, RecursionError):
+        listed = []
+    entries = listed if isinstance(listed, list) else []
+    numbers = (entry.get("id") for entry in entries if isinstance(entry, Mapping))
+    return [number for number in numbers if isinstance(number, int)]
 
 
 def midnight(day: object) -> datetime | None:

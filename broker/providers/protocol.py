@@ -86,7 +86,7 @@ class Provider(Protocol):
 class Recognising(Protocol):
     """A provider that can tell more addresses than `recognise.py`: by its environment, or by its own feeds.
 
-    As pure as that table, and as quick: it is asked at every look-up that the table does not know.
+    It is asked at every look-up and before that table, so it is as quick: without I/O.
     """
 
     def recognise(self, service: Service, feeds: Sequence[Feed]) -> Recognised | None:

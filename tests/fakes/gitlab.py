@@ -53,6 +53,7 @@ class GitLab:
         self.tokens: dict[str, Token] = {}
         self.requests: Journal[Request] = Journal()
         self.api_faults = Faults()
+        self.more_projects = 0
 
     def __call__(self, request: Request) -> Answer:
         self.requests.add(request)
@@ -72,7 +73,11 @@ class GitLab:
     def _projects(self, request: Request) -> Response:
         if (request.header("private-token") or "") not in self.tokens:
             return json_response(401, {"message": "401 Unauthorized"})
-        return json_response(200, [{"id": int(PROJECT_NUMBER), "path_with_namespace": "acme/corp"}])
+        page = int(request.query["page"]) - 1
+        numbers = [int(PROJECT_NUMBER), *range(1000, 1000 + self.more_projects)][
+            page * 100 : page * 100 + 100
+        ]
+        return json_response(200, [{"id": number, "path_with_namespace": "acme/x"} for number in numbers])
 
     def _packages(self, request: Request) -> Response:
         simple, file = _SIMPLE.fullmatch(request.path), _FILE.fullmatch(request.path)

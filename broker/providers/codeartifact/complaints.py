@@ -1,8 +1,8 @@
 """What a failed AWS sign-in means, read from the words of boto3 or the AWS CLI, which are shown to nobody.
 
 No I/O. Both print the same: texts of botocore 1.38 to 1.44 (`exceptions.py`) and awscli 1.45, error codes of
-the AWS APIs ("Common errors" of CodeArtifact, STS and the IAM Identity Center portal). An outage is looked for
-before a missing sign-in: asking a person to sign in would not cure it.
+the AWS APIs ("Common errors" of CodeArtifact, STS and the IAM Identity Center portal). An outage is looked
+for before a missing sign-in: asking a person to sign in would not cure it.
 """
 
 import re
