@@ -74,6 +74,7 @@ class Shim:
         program: Path | str | None = None,
         directory: Path | None = None,
         user: int | None = None,
+        inherits: tuple[int, ...] = (),
         **changes: str | None,
     ) -> subprocess.Popen[bytes]:
         """Start it and return the running process, with pipes at its three ends."""
@@ -86,6 +87,7 @@ class Shim:
             env={name: value for name, value in environment.items() if value is not None},
             cwd=directory or self.directory,
             user=user,
+            pass_fds=inherits,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -108,9 +108,9 @@ def test_broker_is_started_and_answers(installation: Installation) -> None:
 
 def test_broker_has_no_tie_to_the_lookup_that_started_it(installation: Installation) -> None:
     reader, writer = os.pipe()
-    os.set_inheritable(writer, True)  # noqa: FBT003 - the parameter has no name
     try:
-        running = installation.shim.start("get", URL, "Fred", MARK="kept", TOKEN_BROKER_PASSED="1")
+        variables: dict[str, Any] = {"MARK": "kept", "TOKEN_BROKER_PASSED": "1"}
+        running = installation.shim.start("get", URL, "Fred", inherits=(writer,), **variables)
         ended(running, *running.communicate(timeout=RUN_LIMIT_S))
     finally:
         os.close(writer)
