@@ -6,8 +6,8 @@
  * `token_broker_client.py` is the same program in Python, in the same order, under the same names;
  * tests/contract/ holds both to one suite.
  *
- * No allocation, no locale and no stdio: every buffer is fixed, static and filled through Text,
- * which refuses what does not fit. What held a secret is wiped before the end.
+ * A look-up allocates nothing and uses no locale and no stdio: every buffer is fixed and filled
+ * through Text, which refuses what does not fit. What held a secret is wiped before the end.
  */
 
 #define _GNU_SOURCE      /* struct ucred */

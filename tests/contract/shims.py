@@ -58,11 +58,18 @@ class Shim:
         program: Path | str | None = None,
         directory: Path | None = None,
         user: int | None = None,
+        inherits: tuple[int, ...] = (),
         **changes: str | None,
     ) -> Ended:
         """Run it. `changes` are variables, None for one that is not set."""
         running = self.start(
-            *arguments, argv0=argv0, program=program, directory=directory, user=user, **changes
+            *arguments,
+            argv0=argv0,
+            program=program,
+            directory=directory,
+            user=user,
+            inherits=inherits,
+            **changes,
         )
         stdout, stderr = running.communicate(stdin, timeout=RUN_LIMIT_S)
         return ended(running, stdout, stderr)
