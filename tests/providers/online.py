@@ -1,4 +1,4 @@
-"""A provider that reaches the test's fakes over the proxy, and its feeds."""
+"""Feeds as tests configure them, and what a provider is made with that reaches fakes over the proxy."""
 
 from __future__ import annotations
 

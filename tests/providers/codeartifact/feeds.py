@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from broker.core.feeds import Feed
 from broker.core.urls import Url, parse_url
 from broker.providers.protocol import Provider
-from broker.providers.recognise import realm_of
 from tests.fakes.aws import Aws, Home
 from tests.fakes.connect_proxy import ConnectProxy
+from tests.providers.online import feed_of
 from tests.providers.programs import Workshop
 
 URL = parse_url("https://my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/corp/simple/")
@@ -27,13 +27,4 @@ class Machine:
 
 def feed_with(provider: Provider, /, url: Url = URL, **keys: object) -> Feed:
     """A feed at `url` whose table has these keys."""
-    settings = provider.settings.model_validate(keys)
-    return Feed(
-        name="corp",
-        realm=realm_of(url, provider.name),
-        prefixes=(url,),
-        identity=provider.identity(settings),
-        kind=provider.kind(settings),
-        username=provider.username(settings),
-        settings=settings,
-    )
+    return feed_of(provider, url, keys)
