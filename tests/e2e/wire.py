@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
@@ -118,9 +119,14 @@ class Events:
         self._connection.close()
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
-        """Each event's name and data, as it comes, until the stream ends."""
+        """Each event's name and data, as it comes, until the stream ends. Raises TimeoutError after a while:
+        heartbeats alone would go on for ever.
+        """
         name = ""
+        deadline = time.monotonic() + PATIENCE_S
         for line in self._response:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no more events after {PATIENCE_S:.0f} s")
             field, _, value = line.decode().rstrip("\n").partition(": ")
             if field == "event":
                 name = value
