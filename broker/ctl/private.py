@@ -74,6 +74,7 @@ class PrivateBroker:
         """While in it, the broker answers, with the user's configuration or `config`. Raises Trouble."""
         options = [] if config is None else ["--config", str(config)]
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
+        environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - whoever runs the command is told at its end
         child = launch.launch(
             ["--socket", self.socket, "--idle-exit", LAST_RESORT, *options], self.log, environment
         )
