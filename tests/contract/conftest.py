@@ -43,9 +43,8 @@ def kind(request: pytest.FixtureRequest) -> str:
     return kind
 
 
-@pytest.fixture
-def program(session: Session, kind: str) -> Path:
-    """The installed shim of this kind."""
+def installed(session: Session, kind: str) -> Path:
+    """Return the installed shim of this kind, made when the session first asks for it."""
     if kind not in session.programs:
         folder = session.folder / kind
         if kind == "python":
@@ -55,6 +54,12 @@ def program(session: Session, kind: str) -> Path:
                 folder, session.system_socket, sanitized=kind == "sanitized"
             )
     return session.programs[kind]
+
+
+@pytest.fixture
+def program(session: Session, kind: str) -> Path:
+    """The installed shim of this kind."""
+    return installed(session, kind)
 
 
 @pytest.fixture
