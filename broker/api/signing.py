@@ -17,7 +17,7 @@ from broker.api.problems import problem, slug_of
 from broker.core.failures import BadRequest, Failure, NoFeed, Unavailable
 from broker.core.feeds import Feed
 from broker.core.signing import Page, SignedIn, Way
-from broker.core.status import rfc3339
+from broker.core.status import FeedStatus, rfc3339
 
 router = APIRouter()
 
@@ -91,8 +91,7 @@ async def _walk(
     for each in office.keeper.entries.feeds():
         if each.realm == feed.realm:
             status = feed_status_of(office, each)
-            facts = {"feed": each.name, "usable": status.usable, "detail": status.error, "hint": status.hint}
-            lines.put_nowait(_line({"step": "feed", **facts}))
+            lines.put_nowait(_line({"step": "feed", "feed": each.name, **_outcome(status)}))
 
 
 def _facts(step: Page | SignedIn) -> dict[str, object]:
@@ -101,6 +100,15 @@ def _facts(step: Page | SignedIn) -> dict[str, object]:
             return {"step": "page", "url": url, "code": code, "expires_at": rfc3339(expires_at)}
         case SignedIn(account, kept):
             return {"step": "signed-in", "account": account, "kept": kept}
+
+
+def _outcome(status: FeedStatus) -> dict[str, object]:
+    return {
+        "usable": status.usable,
+        "state": status.state,
+        "detail": status.error,
+        "hint": status.hint,
+    }
 
 
 def _failed(failure: Failure) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import command, feeds, lookup, orders, service, status
+from broker.ctl import command, feeds, lookup, orders, service, signing, status
 from broker.ctl.demo import verb
 from broker.ctl.doctor.verb import doctor
 from broker.ctl.outcome import ExitCode, Trouble
@@ -56,6 +56,8 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "remove": (feeds.remove, "corp"),
     "get": (lookup.get, _FEED_URL),
     "exec": (command.exec_, "-- uv sync"),
+    "login": (signing.login, "corp"),
+    "logout": (signing.logout, "corp"),
     "refresh": (orders.refresh, "corp"),
     "forget": (orders.forget, "corp"),
     "reload": (orders.reload, ""),

@@ -4,7 +4,8 @@ The socket, and whom to trust at its other end, are the client's; nothing here e
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -41,6 +42,19 @@ def order(path: str, *, patience_s: float = PATIENCE_S) -> Json:
     return _exchange("POST", path, patience_s, None)
 
 
+@contextmanager
+def steps(path: str, query: Mapping[str, str] | None = None) -> Iterator[Iterator[Json]]:
+    """The objects that POST `path` answers one by one, as long as it takes. Raises Trouble.
+
+    Leaving the context hangs up, by which the daemon gives up what it was doing.
+    """
+    target = f"{path}?{urlencode(query)}" if query else path
+    with _troubles(), client.stream("POST", target, patience_s=PATIENCE_S) as answer:
+        if answer.status != OK:
+            raise _refusal(answer.status, _object(answer.read()))
+        yield (_object(line) for line in answer)
+
+
 def feed_path(name: str, verb: str) -> str:
     """The path of one feed's verb, whatever characters were typed for its name."""
     return f"/v1/feeds/{quote(name, safe='')}/{verb}"
@@ -70,8 +84,19 @@ class Refusal(Trouble):
 
 
 def _exchange(method: str, target: str, patience_s: float, socket: str | None) -> Json:
-    try:
+    with _troubles():
         answer = client.request(method, target, patience_s=patience_s, path=socket)
+    found = _object(answer.body)
+    if answer.status != OK:
+        raise _refusal(answer.status, found)
+    return found
+
+
+@contextmanager
+def _troubles() -> Iterator[None]:
+    """What the client raises within, as Trouble."""
+    try:
+        yield
     except client.NotRunningError:
         raise NotRunning from None
     except client.BrokerError as error:
@@ -80,10 +105,6 @@ def _exchange(method: str, target: str, patience_s: float, socket: str | None) -
         raise Trouble(
             f"the broker's socket cannot be used ({error.strerror})", hint="brokerctl restart"
         ) from None
-    found = _object(answer.body)
-    if answer.status != OK:
-        raise _refusal(answer.status, found)
-    return found
 
 
 def _object(body: bytes) -> Json:

@@ -38,8 +38,8 @@ async def test_a_sign_in_is_told_from_its_page_to_every_feed_that_is_ready(
             "expires_at": "2026-01-02T03:19:05Z",
         },
         {"step": "signed-in", "account": "dev@acme.example", "kept": "memory"},
-        {"step": "feed", "feed": "corp", "usable": True, "detail": None, "hint": None},
-        {"step": "feed", "feed": "tools", "usable": True, "detail": None, "hint": None},
+        {"step": "feed", "feed": "corp", "usable": True, "state": "fresh", "detail": None, "hint": None},
+        {"step": "feed", "feed": "tools", "usable": True, "state": "fresh", "detail": None, "hint": None},
     ]
 
 
@@ -53,6 +53,7 @@ async def test_a_feed_that_is_not_ready_after_all_says_why(
         "step": "feed",
         "feed": "corp",
         "usable": False,
+        "state": "sign-in-needed",
         "detail": "no right to packages",
         "hint": "ask somebody",
     }
