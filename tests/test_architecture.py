@@ -52,10 +52,23 @@ RULES = {
         ("pydantic", "azure", "keyring"),
         "a provider knows how, not when or for whom",
     ),
+    "providers/azure/credentials.py": Rule(
+        ("core", "host", "providers"),
+        ("azure", "msal_extensions"),
+        "asks azure-identity's own store whether it works",
+    ),
     "providers/google/sign_in.py": Rule(
         (),
         ("google", "requests", "truststore"),
         "a program of its own, which loads google-auth and nothing else",
+    ),
+    "providers/azure/sign_in.py": Rule(
+        ("providers.azure.way_out",),
+        ("azure", "requests"),
+        "a program of its own, which loads azure-identity for applications and machines",
+    ),
+    "providers/azure/way_out.py": Rule(
+        ("host", "providers.retry_after"), ("requests", "urllib3"), "part of that program"
     ),
     "providers/codeartifact/sign_in.py": Rule(
         (), ("boto3", "botocore", "truststore"), "a program of its own, which loads boto3 and nothing else"

@@ -14,8 +14,8 @@
         └── Unavailable     a service cannot be reached, or refuses for now
 
 A failure carries facts; `api/problems.py` translates it to a status, `brokerctl` to an exit code.
-`detail` says what failed, `hint` is a command to type, lines to add to a file (ADD_TO), or None. Neither holds
-a secret or a response body.
+`detail` says what failed, `hint` is a command to type, lines to add to a file (ADD_TO), or None. Neither
+holds a secret or a response body.
 """
 
 LOOK_ROUND = "brokerctl doctor"

@@ -58,12 +58,12 @@ class Response:
 class Http:
     """Sends requests; close it with `aclose` or `async with`. It belongs to one event loop.
 
-    `ca`: a PEM file that is trusted instead of the system's authorities. The environment is read at the first
-    request: make a new Http when it has changed.
+    `ca`: a PEM file that is trusted instead of the system's authorities, or None. The environment is read at
+    the first request: make a new Http when it has changed.
     """
 
     def __init__(self, ca: Path | None = None) -> None:
-        self._ca = ca
+        self.ca = ca
         self._opening = asyncio.Lock()
         self._client: httpx.AsyncClient | None = None
 
@@ -108,7 +108,7 @@ class Http:
     async def _open(self, route: Route) -> "httpx.AsyncClient":
         async with self._opening:
             if self._client is None:
-                context = await asyncio.to_thread(_trust, self._ca, route)
+                context = await asyncio.to_thread(_trust, self.ca, route)
                 try:
                     self._client = await asyncio.to_thread(_make_client, context)
                 except (ValueError, ImportError):

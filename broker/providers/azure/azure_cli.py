@@ -1,17 +1,19 @@
 """`azure-cli`: the person's own sign-in with `az`, asked for a token at each renewal."""
 
 import json
+import shlex
 from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 from broker.core.credential import Secret
 from broker.core.failures import Unavailable
 from broker.host.process import NotFound, TimedOut, TooMuchOutput, find, run
 from broker.providers.azure.az_complaints import failure_of
 from broker.providers.azure.challenge import ORGANISATIONS
-from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
+from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
 from broker.providers.jwt import earliest, expiry_of, from_epoch
 from broker.providers.secrets import expand, file_mark
 
@@ -27,16 +29,22 @@ QUIET = {
     "AZURE_CORE_COLLECT_TELEMETRY": "0",  # it would start a process that outlives az
 }
 
+CONFIG_DIR = "AZURE_CONFIG_DIR"
+"""Where az keeps its sign-ins; another folder is another person to it."""
+
 _ABSENT = "az is not on the broker's PATH"
 
 
 class AzureCli:
-    """Runs `az account get-access-token`. `environ` is the child's, `AZURE_CONFIG_DIR` and PATH included."""
+    """Runs `az account get-access-token`. `environ` is the child's, `AZURE_CONFIG_DIR` and PATH included;
+    an `account` signs in to a folder of its own in place of that.
+    """
 
     name: ClassVar[str] = "azure-cli"
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], account: str | None = None) -> None:
         self._environ = environ
+        self._account = account
         self._seen: Hashable = None
         self._signed: Hashable = None
 
@@ -54,7 +62,7 @@ class AzureCli:
         self.marks()
         try:
             finished = await run(
-                argv, env={**self._environ, **QUIET}, limit_s=AZ_LIMIT_S, output_bytes=AZ_OUTPUT_BYTES
+                argv, env=self._environment(), limit_s=AZ_LIMIT_S, output_bytes=AZ_OUTPUT_BYTES
             )
         except NotFound:
             return Skipped(self.name, _ABSENT)
@@ -65,7 +73,10 @@ class AzureCli:
         finally:
             self._seen = file_mark(self._profile)
         if finished.code != 0:
-            raise failure_of(finished.stderr.decode(errors="replace"), finished.code, tenant)
+            failure = failure_of(finished.stderr.decode(errors="replace"), finished.code, tenant)
+            if self._account is not None and failure.hint is not None:
+                failure.hint = f"{_chosen(self._environ, self._account)} {failure.hint}"
+            raise failure
         return read_answer(finished.stdout)
 
     def marks(self) -> Hashable:
@@ -79,10 +90,40 @@ class AzureCli:
             self._seen = self._signed = seen
         return self._signed
 
+    def _environment(self) -> dict[str, str]:
+        chosen = {CONFIG_DIR: str(self._folder)} if self._account is not None else {}
+        return {**self._environ, **QUIET, **chosen}
+
+    @property
+    def _folder(self) -> Path:
+        if self._account is not None:
+            return folder_of(self._environ, self._account)
+        return expand(_usual(self._environ), self._environ)
+
     @property
     def _profile(self) -> Path:
-        folder = self._environ.get("AZURE_CONFIG_DIR") or "~/.azure"
-        return expand(folder, self._environ) / "azureProfile.json"
+        return self._folder / "azureProfile.json"
+
+
+def folder_of(environ: Mapping[str, str], account: str) -> Path:
+    """Where an account keeps a sign-in of its own, beside that of whoever is signed in otherwise."""
+    return expand(f"{_usual(environ)}-{quote(account.lower(), safe='@')}", environ)
+
+
+def account_login(environ: Mapping[str, str], account: str, tenant: str) -> str:
+    """The command that signs the account in without touching another one's sign-in."""
+    return f"{_chosen(environ, account)} {login_line(tenant)}"
+
+
+def _usual(environ: Mapping[str, str]) -> str:
+    return (environ.get(CONFIG_DIR) or "~/.azure").rstrip("/")
+
+
+def _chosen(environ: Mapping[str, str], account: str) -> str:
+    """The variable that chooses the account's folder, as a shell takes it: `~/` is not quoted."""
+    folder = f"{_usual(environ)}-{quote(account.lower(), safe='@')}"
+    home = folder.startswith("~/")
+    return f"{CONFIG_DIR}={'~/' if home else ''}{shlex.quote(folder.removeprefix('~/') if home else folder)}"
 
 
 def read_answer(stdout: bytes) -> Bearer:

@@ -5,6 +5,7 @@ documents: one pointer elsewhere refuses the whole look-up, for a bearer that wa
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from broker.core.failures import Refused, Unavailable
@@ -57,18 +58,28 @@ def challenge_request(url: Url) -> Request:
     return Request("GET", str(url), (NO_REDIRECT,))
 
 
-def read_challenge(response: Response, organisation: Organisation) -> Challenge | PublicFeed:
+def read_challenge(
+    response: Response,
+    organisation: Organisation,
+    *,
+    login_hosts: Collection[str] = (),
+    authorities: Collection[str] = (),
+) -> Challenge | PublicFeed:
     """Return who issues tokens for the organisation.
 
+    `login_hosts` and `authorities` are hosts that the configuration allows beside the public cloud's own.
     Raises Refused for a challenge that names nobody, contradicts itself or points anywhere else, and for
     any other answer, Unavailable for one that may be better later.
     """
-    authorities = _values(response, "x-vss-authorizationendpoint")
+    endpoints = _values(response, "x-vss-authorizationendpoint")
     match response.status:
-        case 200 if not authorities:
+        case 200 if not endpoints:
             return PublicFeed()
         case 200 | 401:
-            return Challenge(_tenant(response, organisation), _authority(authorities, organisation))
+            tenant = _tenant(response, organisation, LOGIN_HOSTS.union(login_hosts))
+            return Challenge(
+                tenant, _authority(endpoints, organisation, organisation.authority_hosts.union(authorities))
+            )
         case 403:
             why = "it refuses this machine before any sign-in"
         case 404:
@@ -87,11 +98,11 @@ def is_guid(tenant: str) -> bool:
     return _TENANT.fullmatch(tenant) is not None
 
 
-def _tenant(response: Response, organisation: Organisation) -> str:
+def _tenant(response: Response, organisation: Organisation, hosts: Collection[str]) -> str:
     """The one tenant that all pointers agree on."""
     items = [item for value in response.values("www-authenticate") for item in _ITEM.findall(value)]
     pointers = [pointer for item in items for pointer in _pointers(item)]
-    tenants = {_login_tenant(pointer, organisation) for pointer in pointers}
+    tenants = {_login_tenant(pointer, organisation, hosts) for pointer in pointers}
     for announced in _values(response, "x-vss-resourcetenant"):
         if not is_guid(announced):
             raise Refused(f"{organisation} announces a tenant that is none")
@@ -111,16 +122,16 @@ def _pointers(item: str) -> list[str]:
     return [text.strip().removeprefix("=").strip().strip('"') for text in after]
 
 
-def _login_tenant(pointer: str, organisation: Organisation) -> str:
+def _login_tenant(pointer: str, organisation: Organisation, hosts: Collection[str]) -> str:
     found = _LOGIN_URL.fullmatch(pointer)
-    if found is None or found["host"].lower() not in LOGIN_HOSTS or found["tenant"] == _NO_TENANT:
+    if found is None or found["host"].lower() not in hosts or found["tenant"] == _NO_TENANT:
         raise Refused(f"{organisation} sends its users to sign in at {_shown(pointer)}, which is not Entra")
     return found["tenant"].lower()
 
 
-def _authority(pointers: list[str], organisation: Organisation) -> str:
+def _authority(pointers: list[str], organisation: Organisation, hosts: Collection[str]) -> str:
     """The one authority that all pointers name, in a spelling of our own."""
-    authorities = {_checked_authority(pointer, organisation) for pointer in pointers}
+    authorities = {_checked_authority(pointer, organisation, hosts) for pointer in pointers}
     if len(authorities) > 1:
         raise Refused(f"{organisation} names several authorities, so none of them can be believed")
     for authority in authorities:
@@ -128,7 +139,7 @@ def _authority(pointers: list[str], organisation: Organisation) -> str:
     raise Refused(f"{organisation} does not say who issues its tokens, as Azure DevOps Services does")
 
 
-def _checked_authority(pointer: str, organisation: Organisation) -> str:
+def _checked_authority(pointer: str, organisation: Organisation, hosts: Collection[str]) -> str:
     found = _AUTHORITY_URL.fullmatch(pointer)
     path = (found["path"] or "").lower() if found else ""
     if found is None or path not in {"", organisation.name}:
@@ -136,7 +147,7 @@ def _checked_authority(pointer: str, organisation: Organisation) -> str:
             f"{organisation} has its tokens issued at {_shown(pointer)}, which is not its authority"
         )
     host = found["host"].lower()
-    if host not in organisation.authority_hosts:
+    if host not in hosts:
         raise Refused(f"{organisation} has its tokens issued at {host}, which is not Azure DevOps")
     return f"https://{host}" + (f"/{path}" if path else "")
 

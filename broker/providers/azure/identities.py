@@ -1,6 +1,7 @@
 """The ways to sign in to Azure that `auth` may name, and what each of them comes back with.
 
-To add one: a file with a class that satisfies Identity, and one line in `provider.IDENTITIES`.
+To add one: a file with a class that satisfies Identity, one line in `provider.IDENTITIES`, and its name in
+`settings.AUTH`.
 """
 
 from collections.abc import Hashable, Mapping

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,9 @@ from broker.host.http import Http
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.protocol import Provider, Tools
 from tests.fakes.fixtures import authority, az, cloud, proxy
+from tests.fakes.loopback import WebServer
 from tests.providers.azure.feeds import PERSON, TENANT
+from tests.providers.azure.jobs import Job
 
 if TYPE_CHECKING:
     from tests.fakes.az import AzureCli
@@ -38,6 +41,17 @@ async def tools(proxy: ConnectProxy, az: AzureCli, monkeypatch: pytest.MonkeyPat
     home = os.environ.get("HOME", "/")
     async with Http() as http:
         yield Tools(http, {"HOME": home, **az.environment}, lambda: SystemClock().now().wall)
+
+
+@pytest.fixture
+def job(
+    tools: Tools, cloud: AzureDevOps, proxy: ConnectProxy, acme: Organisation, tmp_path: Path
+) -> Iterator[Job]:
+    """An application, its jobs and its machine, and an organisation that takes its tokens."""
+    assert acme
+    made = Job(tools, cloud, proxy, tmp_path)
+    with WebServer(made.identities) as made.machine:
+        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
+from broker.core.failures import NoSource, NotNeeded, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
 from broker.providers.protocol import Provider, Tools
 from tests.fakes import az as fake_az
@@ -87,7 +87,9 @@ async def test_a_failure_that_may_pass_comes_before_one_that_needs_a_person(
 @pytest.mark.parametrize(
     ("account", "fits"), [(PERSON, True), (PERSON.upper(), True), ("boss@acme.example", False)]
 )
-async def test_only_the_configured_account_will_do(account: str, fits: bool, provider: Provider) -> None:
+async def test_only_the_configured_account_will_do(
+    account: str, fits: bool, provider: Provider, az: fake_az.AzureCli
+) -> None:
     if fits:
         assert (await provider.obtain(feed_with(account=account), READ)).account == PERSON
         return
@@ -98,7 +100,8 @@ async def test_only_the_configured_account_will_do(account: str, fits: bool, pro
     assert raised.value.detail == (
         f"azure-cli gives a token of {PERSON}, organisation acme is configured for {account}"
     )
-    assert (raised.value.hint, raised.value.drops_token) == (LOGIN, True)
+    own = f"AZURE_CONFIG_DIR={az.config_dir}-{account} {LOGIN}"
+    assert (raised.value.hint, raised.value.drops_token) == (own, True)
 
 
 async def test_a_token_of_nobody_known_is_not_the_configured_accounts(
@@ -147,7 +150,7 @@ async def test_a_public_feed_wants_no_credential(
 ) -> None:
     acme.feed("corp").public = True
 
-    with pytest.raises(Refused, match="feed corp is public"):
+    with pytest.raises(NotNeeded, match="feed corp is public"):
         await provider.obtain(feed_with(), READ)
 
     assert az.calls == ()

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from broker.core.feeds import DEFAULT_IDENTITY, PUBLISH, READ
-from broker.providers.azure.provider import AzureSettings
+from broker.providers.azure.settings import DEFAULT_AUTH, AzureSettings
 from broker.providers.protocol import Provider
 from tests.providers.azure.feeds import OTHER_TENANT, PERSON, TENANT
 
@@ -25,7 +25,7 @@ def test_settings_that_name_somebody_differ_from_the_default_and_from_each_other
 
 
 @pytest.mark.parametrize(
-    "keys", [{"auth": ["env", "azure-cli"]}, {"scope": "publish"}, {"token": "entra"}, {"token": "session"}]
+    "keys", [{"auth": list(DEFAULT_AUTH)}, {"scope": "publish"}, {"token": "entra"}, {"token": "session"}]
 )
 def test_settings_that_say_the_usual_name_nobody(keys: dict[str, object], provider: Provider) -> None:
     assert provider.identity(AzureSettings.model_validate(keys)) == DEFAULT_IDENTITY
@@ -63,8 +63,8 @@ def test_kind_and_scope_are_as_configured(
 @pytest.mark.parametrize(
     ("keys", "complaint"),
     [
-        ({"auth": []}, "auth is empty: write some of env, azure-cli"),
-        ({"auth": ["env", "magic"]}, "there is no sign-in 'magic': write some of env, azure-cli"),
+        ({"auth": []}, "auth is empty: write some of env, workload-identity"),
+        ({"auth": ["env", "magic"]}, "there is no sign-in 'magic': write some of env, workload-identity"),
         ({"auth": "env"}, "auth"),
         ({"tenant": ""}, "its id or one of its domains"),
         ({"tenant": "--help"}, "its id or one of its domains"),

@@ -1,0 +1,101 @@
+"""Entra's refusals by their number: what each means for a person's sign-in, and for an application's.
+
+No I/O. The codes are those of Microsoft's "AADSTS error codes" reference. A number that stands in no table is
+a sign-in with its number: to ask again by ourselves cures none of them.
+"""
+
+import re
+
+from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
+from broker.providers.azure.identities import RESOURCE
+
+CODE = re.compile(r"\bAADSTS([0-9]{4,9})\b")
+"""How the number stands in every text that quotes it."""
+
+_PERSON = {
+    "70008": "the sign-in has expired",
+    "70043": "the sign-in has expired, as the tenant's sign-in frequency wants it",
+    "700082": "the sign-in has expired after 90 days without use",
+    "700084": "the sign-in has expired after its longest life",
+    "50173": "the sign-in was revoked, by a changed password for example",
+    "50078": "the second factor has expired",
+    "50076": "a second factor is asked for",
+    "50079": "a second factor must be set up",
+    "50074": "a second factor is asked for",
+    "50055": "the password has expired",
+    "50057": "the account is disabled",
+    "50020": "the signed-in account is not in this tenant",
+    "50097": "the tenant wants a known device",
+    "53000": "the tenant wants a compliant device",
+    "53001": "the tenant wants a joined device",
+    "53002": "the tenant does not approve of this application",
+    "53003": "the tenant's conditional access forbids it",
+    "53004": "the account must first register for a second factor",
+    "530003": "the tenant wants a managed device",
+    "65001": "nobody has consented to this application in the tenant",
+}
+
+_FOR_THIS_RESOURCE = frozenset({"50074", "50076", "50078", "50079", "65001"})
+"""Asked of this resource alone: a sign-in that does not name it would not be asked, and change nothing."""
+
+_GONE = frozenset({"50173", "50057"})
+"""The account was locked out on purpose: its older tokens are not handed out any longer."""
+
+_APP_SECRET = frozenset({"7000215", "7000222"})
+
+_APP = {
+    "7000215": "the client secret is wrong",
+    "7000222": "the client secret has expired",
+    "700027": "the certificate is not the application's",
+    "700024": "the assertion has expired: is this machine's clock right?",
+    "7000112": "the application is disabled",
+    "70021": "no federated credential of the application matches this job",
+    "700211": "no federated credential of the application names this issuer",
+    "700212": "no federated credential of the application names this audience",
+    "700213": "no federated credential of the application names this subject",
+    "53003": "the tenant's conditional access forbids it",
+    "65001": "nobody has consented to this application in the tenant",
+}
+
+_WRONG = {
+    "90002": "the tenant does not exist",
+    "700016": "the tenant does not know the application",
+    "500011": "the tenant does not know Azure DevOps",
+}
+
+_FOR_NOW = frozenset({"90033", "90024", "50196", "90006"})
+"""Entra's own troubles, and its request not to be asked in a loop."""
+
+
+def failure_of_person(code: str, login: str) -> NotObtained:
+    """What the number means for a person's sign-in; `login` is the command that makes a new one."""
+    common = _of_anybody(code)
+    if common is not None:
+        return common
+    if code in _APP_SECRET:
+        line = f"{login} --service-principal --username APP_ID"
+        return SignInNeeded(f"the service principal: {_APP[code]} (AADSTS{code})", hint=line)
+    more = f" --scope {RESOURCE}/.default" if code in _FOR_THIS_RESOURCE else ""
+    return SignInNeeded(
+        f"{_PERSON.get(code, 'Entra wants a new sign-in')} (AADSTS{code})",
+        hint=f"{login}{more}",
+        drops_token=code in _GONE,
+    )
+
+
+def failure_of_app(code: str, way: str, cure: str | None) -> NotObtained:
+    """What the number means for an application that signs in by `way`; `cure` is what a person types."""
+    common = _of_anybody(code)
+    if common is not None:
+        return common
+    if code in _APP:
+        return Refused(f"{way}: {_APP[code]} (AADSTS{code})", hint=cure)
+    return SignInNeeded(f"{way}: Entra does not let it sign in (AADSTS{code})", hint=cure)
+
+
+def _of_anybody(code: str) -> NotObtained | None:
+    if code in _FOR_NOW:
+        return Unavailable(f"Entra cannot sign in for now (AADSTS{code})")
+    if code in _WRONG:
+        return Refused(f"{_WRONG[code]} (AADSTS{code})")
+    return None

@@ -1,0 +1,150 @@
+"""The ways to sign in that only a configuration opens: `pat`, `client-secret`, `client-certificate` and
+`default`.
+
+Their settings are complete, or the configuration was refused. A secret is read at each renewal, so that a
+replaced one is found. Next: `workloads.py`, the ways that a job or a machine brings along.
+"""
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from broker.core.feeds import Feed
+from broker.providers import secrets
+from broker.providers.azure.azure_identity import CLIENT, TENANT, Way, directory, signed_in
+from broker.providers.azure.identities import Bearer, Skipped
+from broker.providers.azure.settings import AzureSettings
+from broker.providers.protocol import Tools
+
+NO_TENANT = f"the organisation names no tenant: configure tenant, or set {TENANT}"
+
+ENTRA = "login.microsoftonline.com"
+"""The host that a netrc entry with a client secret is for."""
+
+
+class Pat:
+    """A personal access token, good for the feed as it is."""
+
+    name: ClassVar[str] = "pat"
+
+    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:
+        self._environ = tools.environ
+        self._secret = _there(settings.secret)
+        self._host = feed.url.origin.host
+
+    def missing(self) -> str | None:
+        """None: the configuration says where it is."""
+        return None
+
+    async def bearer(self, tenant: str) -> Bearer | Skipped:  # noqa: ARG002 - it knows its organisation itself
+        """Read it; raises what keeps it from being read."""
+        found = await secrets.read(self._secret, host=self._host, username=None, environ=self._environ)
+        return Bearer(found.secret, "ready", secrets.shown(self._secret), found.expires_at)
+
+    def marks(self) -> Hashable:
+        """What changes when it was replaced."""
+        return secrets.marks(self._secret, self._environ)
+
+
+class ClientSecret:
+    """An application's client id and secret."""
+
+    name: ClassVar[str] = "client-secret"
+
+    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+        self._tools = tools
+        self._settings = settings
+        self._secret = _there(settings.secret)
+
+    def missing(self) -> str | None:
+        """None: the configuration says where both are."""
+        return None
+
+    async def bearer(self, tenant: str) -> Bearer | Skipped:
+        """Read the secret and sign in with it."""
+        asked = directory(tenant, self._tools.environ)
+        if asked is None:
+            return Skipped(self.name, NO_TENANT)
+        client = self._settings.client_id
+        found = await secrets.read(self._secret, host=ENTRA, username=client, environ=self._tools.environ)
+        way = Way(
+            self.name,
+            self.name,
+            {"client_id": client},
+            found.secret,
+            cure=f"az ad app credential reset --id {client}",
+        )
+        return await signed_in(way, self.name, self._tools, self._settings, asked)
+
+    def marks(self) -> Hashable:
+        """What changes when the secret was replaced."""
+        return secrets.marks(self._secret, self._tools.environ)
+
+
+class ClientCertificate:
+    """An application's client id and certificate; `secret` is the password of its file, if it has one."""
+
+    name: ClassVar[str] = "client-certificate"
+
+    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+        self._tools = tools
+        self._settings = settings
+        self._file = secrets.expand(settings.certificate or "", tools.environ)
+
+    def missing(self) -> str | None:
+        """That there is no such file (yet)."""
+        return None if self._file.is_file() else f"{self._file} does not exist"
+
+    async def bearer(self, tenant: str) -> Bearer | Skipped:
+        """Sign in with an assertion that the certificate's key signs."""
+        asked = directory(tenant, self._tools.environ)
+        if asked is None:
+            return Skipped(self.name, NO_TENANT)
+        client, source = self._settings.client_id, self._settings.secret
+        password = None
+        if source is not None:
+            found = await secrets.read(source, host=ENTRA, username=client, environ=self._tools.environ)
+            password = found.secret
+        way = Way(
+            self.name,
+            self.name,
+            {"client_id": client, "certificate": str(self._file)},
+            password,
+            cure=f"az ad app credential reset --id {client} --append --cert @{self._file}",
+        )
+        return await signed_in(way, self.name, self._tools, self._settings, asked)
+
+    def marks(self) -> Hashable:
+        """What changes when the file was replaced."""
+        return secrets.file_mark(self._file)
+
+
+class Default:
+    """azure-identity's own chain, for whoever has set that up; without az, which has its own way here."""
+
+    name: ClassVar[str] = "default"
+
+    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+        self._tools = tools
+        self._settings = settings
+
+    def missing(self) -> str | None:
+        """None: what there is, it finds out itself."""
+        return None
+
+    async def bearer(self, tenant: str) -> Bearer | Skipped:
+        """Let it find a way; it asks the machine's link-local address where nothing else is configured."""
+        way = Way(self.name, "azure-identity", {"client_id": self._settings.client_id})
+        return await signed_in(way, self.name, self._tools, self._settings, tenant)
+
+    def marks(self) -> Hashable:
+        """What changes with the variables that it reads."""
+        environ = self._tools.environ
+        names = (CLIENT, TENANT, "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
+        return tuple(hash(environ.get(name)) for name in names)
+
+
+def _there(source: secrets.SecretSource | None) -> secrets.SecretSource:
+    """The secret's place, which the settings' own check has found to be there."""
+    if source is None:
+        raise TypeError("these settings were not checked")
+    return source

@@ -1,0 +1,71 @@
+"""`azd`: the person's own sign-in with the Azure Developer CLI, asked for a token at each renewal."""
+
+from collections.abc import Hashable, Mapping
+from typing import ClassVar
+
+from broker.core.credential import Secret
+from broker.core.failures import NotObtained, SignInNeeded, Unavailable
+from broker.providers.azure.aadsts import CODE, failure_of_person
+from broker.providers.azure.challenge import ORGANISATIONS
+from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
+from broker.providers.secrets import expand, file_mark
+from broker.providers.tool import ask_tool, is_on_path, json_object, moment
+
+_ABSENT = "azd is not on the broker's PATH"
+
+_SIGNED_OUT = "not logged in, run `azd auth login`"
+"""azd's own words, as azure-identity 1.27 knows them (azd_cli.py)."""
+
+_OUTAGES = ("no such host", "connection refused", "i/o timeout", "proxyconnect", "x509:", "TLS handshake")
+"""Go's words for a network that is not there."""
+
+
+class AzureDeveloperCli:
+    """Runs `azd auth token`. `environ` is the child's, PATH and AZD_CONFIG_DIR included."""
+
+    name: ClassVar[str] = "azd"
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def missing(self) -> str | None:
+        """That there is no azd."""
+        return None if is_on_path("azd", self._environ) else _ABSENT
+
+    async def bearer(self, tenant: str) -> Bearer | Skipped:
+        """Ask azd. Raises the failure that its complaint stands for, Unavailable when it hangs or babbles."""
+        chosen = () if tenant == ORGANISATIONS else ("--tenant-id", tenant)
+        argv = (
+            *("azd", "auth", "token", "--output", "json", "--no-prompt"),
+            *("--scope", f"{RESOURCE}/.default", *chosen),
+        )
+        finished = await ask_tool("azd", argv, {**self._environ, "NO_COLOR": "true"})
+        if finished.code != 0:
+            words = (finished.stderr + finished.stdout).decode(errors="replace")
+            raise failure_of(words, finished.code, tenant)
+        answer = json_object(finished.stdout)
+        try:
+            token = Secret(str(answer["token"]))
+        except (KeyError, ValueError):
+            raise Unavailable("azd printed something else than a token") from None
+        return entra_bearer(token, self.name, moment(answer.get("expiresOn")))
+
+    def marks(self) -> Hashable:
+        """What changes when a person signs in or out with azd."""
+        folder = self._environ.get("AZD_CONFIG_DIR") or "~/.azd"
+        return file_mark(expand(folder, self._environ) / "auth.json")
+
+
+def failure_of(words: str, code: int, tenant: str) -> NotObtained:
+    """The failure that azd's words and exit code stand for, with the command that cures it."""
+    login = " ".join(("azd", "auth", "login", *(() if tenant == ORGANISATIONS else ("--tenant-id", tenant))))
+    found = CODE.search(words)
+    if found is not None:
+        return failure_of_person(found[1], login)
+    if _SIGNED_OUT in words:
+        return SignInNeeded("azd is signed out", hint=login, drops_token=True)
+    if any(symptom in words for symptom in _OUTAGES):
+        return Unavailable("azd cannot reach its sign-in service")
+    if "azd auth login" in words or "invalid_grant" in words or "interaction_required" in words:
+        return SignInNeeded("azd has no sign-in for this tenant", hint=login)
+    return Unavailable(f"azd ended with exit code {code}", hint="azd auth login --check-status")

@@ -1,0 +1,124 @@
+"""azure-identity, asked for an application's or a machine's token in a process of its own (`sign_in.py`).
+
+It loads for half a second, knows no way to be given up, and one of its ways runs programs; as a child it
+holds up nobody and ends with whoever waits. What it came to is read here, from facts and not from its words.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from broker.core.credential import Secret
+from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
+from broker.providers.azure.aadsts import failure_of_app
+from broker.providers.azure.challenge import LOGIN_HOSTS, ORGANISATIONS
+from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
+from broker.providers.azure.settings import AzureSettings
+from broker.providers.azure.sign_in import MACHINE, SECRET
+from broker.providers.jwt import from_epoch
+from broker.providers.protocol import Tools
+from broker.providers.tool import ask_tool, json_object, sdk_argv
+
+TENANT = "AZURE_TENANT_ID"
+CLIENT = "AZURE_CLIENT_ID"
+"""azure-identity's own variables."""
+
+QUIET = {"AZURE_IDENTITY_DISABLE_MULTITENANTAUTH": "", "AZURE_SDK_TRACING_IMPLEMENTATION": ""}
+"""The tenant that we ask for is the one meant; spans would carry addresses to a collector."""
+
+_CHILD = "broker.providers.azure.sign_in"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to sign in: what the child is told with it, and what a person types when Entra says no.
+
+    `name` is what `auth` calls it, `source` where the token is said to come from.
+    """
+
+    name: str
+    source: str
+    words: Mapping[str, str | None]
+    secret: Secret | None = None
+    cure: str | None = None
+
+
+def directory(tenant: str, environ: Mapping[str, str]) -> str | None:
+    """The tenant that an application signs in to; where the challenge names none, the environment's."""
+    return tenant if tenant != ORGANISATIONS else environ.get(TENANT) or None
+
+
+async def signed_in(
+    way: Way, kind: str, tools: Tools, settings: AzureSettings, tenant: str
+) -> Bearer | Skipped:
+    """Ask the child for a token by its way `kind`. Raises what a service's refusal or silence means.
+
+    Skipped where azure-identity finds that the way is not open here.
+    """
+    ask: dict[str, Any] = {
+        "way": kind,
+        "tenant": tenant,
+        "ca": None if tools.http.ca is None else str(tools.http.ca),
+        "login_host": next(iter(settings.login_hosts), None),
+        **way.words,
+    }
+    environ = {**tools.environ, **QUIET}
+    if way.secret is not None:
+        environ[SECRET] = way.secret.reveal()
+    finished = await ask_tool(way.name, sdk_argv(_CHILD, json.dumps(ask)), environ)
+    told = json_object(finished.stdout)
+    token = told.get("token")
+    if finished.code == 0 and isinstance(token, str) and token.isascii() and token.isprintable() and token:
+        ends: datetime | None = from_epoch(told.get("expires_on"))
+        return entra_bearer(Secret(token), way.source, ends)
+    if told.get("unavailable") is True and "unreachable" not in told and not told.get("code"):
+        return Skipped(way.name, _closed(kind, told))
+    raise _failure(way, kind, told)
+
+
+def _closed(kind: str, told: Mapping[str, object]) -> str:
+    if kind == MACHINE and told.get("status") == 400:  # noqa: PLR2004 - what IMDS documents for it
+        return "this machine has no such identity"
+    return "azure-identity finds nothing here to sign in with"
+
+
+def _failure(way: Way, kind: str, told: Mapping[str, object]) -> NotObtained:
+    """What the child's report means; it holds nothing that a service wrote but its codes."""
+    code, status = told.get("code"), told.get("status")
+    if isinstance(reason := told.get("unreachable"), str):
+        return Unavailable(f"{way.name}: {reason}")
+    if isinstance(code, str):
+        return failure_of_app(code, way.name, way.cure)
+    if isinstance(status, int):
+        return _answered(way, kind, status, told)
+    return _broken(way, told.get("kind"))
+
+
+def _answered(way: Way, kind: str, status: int, told: Mapping[str, object]) -> NotObtained:
+    """A service answered, with neither a token nor one of Entra's numbers."""
+    host, wish, error = told.get("host"), told.get("retry_after_s"), told.get("error")
+    if status == 429 or status >= 500 or status == 410:  # noqa: PLR2004 - RFC 6585, RFC 9110; 410: IMDS restarts
+        return Unavailable(
+            f"{way.name}: {host} answers {status}",
+            retry_after_s=float(wish) if isinstance(wish, int | float) else None,
+        )
+    if error in {"invalid_grant", "interaction_required"}:
+        return SignInNeeded(f"{way.name}: Entra wants a new sign-in ({error})", hint=way.cure)
+    if status // 100 == 2:  # noqa: PLR2004 - RFC 9110 section 15.3
+        return Unavailable(f"{way.name}: {host} answers without a token")
+    if kind == "azure-pipelines" and host not in LOGIN_HOSTS:
+        return Refused(f"{way.name}: Azure Pipelines gives this job no assertion ({status})", hint=way.cure)
+    return Refused(f"{way.name}: {host} refuses it a token ({status})", hint=way.cure)
+
+
+def _broken(way: Way, kind: object) -> NotObtained:
+    """Nothing was asked of anybody: what was configured cannot be used, or the child itself broke."""
+    if kind == "ValueError":
+        return Refused(
+            f"{way.name}: what it signs in with cannot be used: is it whole, and its password right?"
+        )
+    if isinstance(kind, str):
+        return Refused(f"{way.name}: what it signs in with cannot be read ({kind})")
+    return Unavailable(f"{way.name}: azure-identity failed for a reason of its own", hint="brokerctl logs")

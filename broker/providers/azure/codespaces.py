@@ -1,0 +1,66 @@
+"""`ado-auth-helper`: the sign-in of a GitHub codespace, which its editor brings along after the start.
+
+The helper is `~/ado-auth-helper`, put there by the extension "ms-codespaces-tools.ado-codespaces-auth"; it
+prints an Entra token of the person whose codespace it is.
+"""
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from broker.core.credential import Secret
+from broker.core.failures import Unavailable
+from broker.host.clock import Clock, SystemClock
+from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
+from broker.providers.secrets import expand, file_mark
+from broker.providers.tool import ask_tool
+
+WAIT_S = 10.0
+GLANCE_S = 0.25
+"""A look-up waits this long for the helper to appear, which the editor's extension may take minutes to bring:
+the keeper tries again, and a look-up's whole budget is 30 s.
+"""
+
+_NO_HELPER = "there is no ~/ado-auth-helper, and this is no codespace that would get one"
+
+
+class AdoAuthHelper:
+    """Runs the helper of the home that `environ` names."""
+
+    name: ClassVar[str] = "ado-auth-helper"
+
+    def __init__(self, environ: Mapping[str, str], clock: Clock | None = None) -> None:
+        self._environ = environ
+        self._clock = clock or SystemClock()
+
+    def missing(self) -> str | None:
+        """That it is not there, and will not come either."""
+        if self._helper.is_file() or self._environ.get("CODESPACES") == "true":
+            return None
+        return _NO_HELPER
+
+    async def bearer(self, tenant: str) -> Bearer | Skipped:  # noqa: ARG002 - it knows one tenant only
+        """Wait for the helper and ask it. Raises Unavailable when it does not come, fails or babbles."""
+        for _ in range(int(WAIT_S / GLANCE_S)):
+            if self._helper.is_file():
+                break
+            await self._clock.nap(GLANCE_S)
+        else:
+            raise Unavailable(f"ado-auth-helper has not appeared within {WAIT_S:.0f} s")
+        finished = await ask_tool("ado-auth-helper", (str(self._helper), "get-access-token"), self._environ)
+        if finished.code != 0:
+            raise Unavailable(
+                f"ado-auth-helper ended with exit code {finished.code}: is the codespace's editor connected?"
+            )
+        try:
+            return entra_bearer(Secret(finished.stdout.decode().strip()), self.name)
+        except ValueError:
+            raise Unavailable("ado-auth-helper printed something else than a token") from None
+
+    def marks(self) -> Hashable:
+        """What changes when the helper appears."""
+        return file_mark(self._helper)
+
+    @property
+    def _helper(self) -> Path:
+        return expand("~/ado-auth-helper", self._environ)
