@@ -117,7 +117,7 @@ class Keeper:
         if credential is not None:
             return credential
         entry = self.entries.of(match, self.clock.now())
-        step = on_lookup(entry.slot, self.clock.now())
+        step = on_lookup(entry.slot, self.clock.now(), watched=entry.marks is not None)
         if isinstance(step, Serve):
             return await self._reconsidered(entry, match.feed, step.credential, wait_s)
         if isinstance(step, Answer) and entry.flight is None and self._marks(entry) == entry.marks:

@@ -10,7 +10,7 @@ import pytest
 from broker.core.credential import Credential
 from broker.core.failures import Refused, SignInNeeded, Unavailable
 from broker.core.feeds import PUBLISH, Feed, FeedTable, Match, Realm, Recognised
-from broker.core.refresh import State
+from broker.core.refresh import HOLD_REFUSED_S, State
 from broker.core.trials import Verdict
 from broker.core.urls import parse_url
 from broker.entries import LEARNED_GONE_S, LEARNED_MAX
@@ -258,6 +258,23 @@ async def test_a_missing_sign_in_is_not_tried_again_until_its_files_change(
     issuer.failure, issuer.mark = None, "signed in again"
     assert await answered(ask(keeper, CORP)) == "token-2"
     assert tries_while_signed_out == 1
+
+
+async def test_a_secret_that_nobody_can_watch_is_looked_for_again_after_half_a_minute(
+    make: Make, issuer: Issuer, clock: FakeClock
+) -> None:
+    keeper = make(CORP, runs=True)
+    issuer.failure, issuer.mark = SignInNeeded("the keyring has no password"), None
+    await clock.advance(100)
+    with pytest.raises(SignInNeeded):
+        await ask(keeper, CORP)
+    issuer.failure = None
+    with pytest.raises(SignInNeeded):
+        await ask(keeper, CORP)
+
+    await clock.advance(HOLD_REFUSED_S)
+
+    assert await answered(ask(keeper, CORP)) == "token-3"
 
 
 async def test_a_sign_in_is_noticed_by_itself_within_a_nap(

@@ -197,8 +197,11 @@ def next_step(
     return RefreshNow() if due.reached(now) else WaitUntil(due)
 
 
-def on_lookup(slot: Slot, now: Moment) -> Serve | Join | Answer:
-    """How a question is answered. A live credential wins, whatever became of its renewal."""
+def on_lookup(slot: Slot, now: Moment, *, watched: bool = True) -> Serve | Join | Answer:
+    """How a question is answered. A live credential wins, whatever became of its renewal.
+
+    `watched`: somebody else would see a new sign-in, which is the only reason not to try one by ourselves.
+    """
     credential = slot.live(now)
     if credential is not None:
         return Serve(credential)
@@ -206,7 +209,7 @@ def on_lookup(slot: Slot, now: Moment) -> Serve | Join | Answer:
         return Join()
     match slot.trouble.failure:
         case SignInNeeded():
-            held = True
+            held = watched or not slot.trouble.at.after(HOLD_REFUSED_S).reached(now)
         case Refused():
             held = not slot.trouble.at.after(HOLD_REFUSED_S).reached(now)
         case Unavailable(retry_after_s=seconds) if seconds is not None:

@@ -97,10 +97,11 @@ class ArtifactoryProvider:
         return _own(settings).username
 
     def sign_in_marks(self, feed: Feed) -> Hashable:
-        """What changes when a secret was replaced."""
+        """What changes when a secret was replaced; None where one of them cannot be watched."""
         own = _own(feed.settings)
-        sources = (source for source in (own.secret, own.refresh) if source is not None)
-        return tuple(secrets.marks(source, self._environ) for source in sources)
+        sources = [source for source in (own.secret, own.refresh) if source is not None]
+        marks = [secrets.marks(source, self._environ) for source in sources]
+        return None if None in marks else tuple(marks)
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a token knows no scope
         """Read, refresh or exchange.

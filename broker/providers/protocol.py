@@ -76,6 +76,7 @@ class Provider(Protocol):
     def sign_in_marks(self, feed: Feed) -> Hashable:
         """A value that changes when a person has signed in or out, or a secret was replaced.
 
+        None where nobody can see that, as in a keyring: then a look-up tries again every half minute.
         Cheap and without network: the keeper looks at it every half minute and on a look-up that a sign-in
         would cure.
         """
