@@ -161,6 +161,17 @@ async def test_what_google_says_becomes_what_to_do(
     assert raised.value.hint == (LOGIN if kind is SignInNeeded else None)
 
 
+async def test_a_file_of_somebody_elses_making_is_not_renewed_by_a_login(
+    provider: Provider, machine: Machine
+) -> None:
+    kept = machine.files.user("an-old-one", path=machine.workshop.home / "kept.json")
+
+    with pytest.raises(SignInNeeded) as raised:
+        await provider.obtain(feed_with(provider, credentials=str(kept)), READ)
+
+    assert raised.value.hint is None
+
+
 async def test_who_may_not_impersonate_is_refused(provider: Provider, machine: Machine) -> None:
     machine.files.user()
     machine.google.faults[IAM_HOST].give(json_response(403, NOT_ALLOWED))
