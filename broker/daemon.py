@@ -25,6 +25,7 @@ from broker.heralding import Herald
 from broker.host import privacy
 from broker.host.clock import SystemClock
 from broker.host.installation import installation_marks
+from broker.host.journal import formatter_for
 from broker.host.layers import ConfigFiles
 from broker.host.limits import Limits, raise_fd_limit
 from broker.host.notify import Notifier
@@ -70,7 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal, or until there is nothing left to serve; returns the exit code."""
     options = _options(arguments)
     privacy.close_to_others()
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter_for(os.environ, sys.stderr))
+    logging.basicConfig(handlers=[handler])
     try:
         # Taken before there is a loop or a thread: making the socket changes the umask for a moment.
         place = Place.get(Path(options.socket or token_broker_client.socket_path()), os.environ)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import command, feeds, lookup, orders, service, signing, status
+from broker.ctl import command, feeds, logs, lookup, orders, service, signing, status
 from broker.ctl.demo import verb
 from broker.ctl.doctor.verb import doctor
 from broker.ctl.outcome import ExitCode, Trouble
@@ -64,6 +64,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "start": (service.start, ""),
     "stop": (service.stop, ""),
     "restart": (service.restart, ""),
+    "logs": (logs.logs, "--follow"),
 }
 """Every verb, in the order of the help, and the words that follow it in the example of its own help."""
 

@@ -1,12 +1,17 @@
 """The user's systemd units: whether they are there, and `systemctl --user`."""
 
+import contextlib
 import os
+import pwd
 import shutil
 import subprocess
 from pathlib import Path
 
 SOCKET_UNIT = "token-broker.socket"
 SERVICE_UNIT = "token-broker.service"
+
+LINGERING = Path("/var/lib/systemd/linger")
+"""Where logind notes who does, for it only answers for users that are logged in."""
 
 LOOK_LIMIT_S = 5.0
 ACT_LIMIT_S = 120.0
@@ -26,6 +31,16 @@ def is_there() -> bool:
 def shown(name: str, unit: str) -> str:
     """A property of one of this user's units, empty where nobody answers. Never raises."""
     return ask("systemctl", "--user", "show", f"--property={name}", "--value", unit)
+
+
+def lingers() -> bool:
+    """True when this user's service manager runs without a session. Never raises."""
+    said = ask("loginctl", "show-user", "--property=Linger", "--value", str(os.geteuid()))
+    if said:
+        return said == "yes"
+    with contextlib.suppress(KeyError):  # a user without an account: a container's
+        return (LINGERING / pwd.getpwuid(os.geteuid()).pw_name).exists()
+    return False
 
 
 def ask(*command: str) -> str:

@@ -110,7 +110,7 @@ def test_service_that_does_not_start_by_itself_is_found(
     assert repairs == ([] if repair is None else [repair])
 
 
-@pytest.mark.parametrize(("lingers", "count"), [("no", 1), ("yes", 0), ("", 0)])
+@pytest.mark.parametrize(("lingers", "count"), [("no", 1), ("yes", 0)])
 def test_service_that_ends_with_the_session_is_found(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, lingers: str, count: int
 ) -> None:

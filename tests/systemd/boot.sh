@@ -39,6 +39,7 @@ done
 
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/systemd/system
+install -d -g systemd-journal -m 2755 /run/log /run/log/journal # as systemd-tmpfiles would
 mount -t tmpfs -o mode=755 tmpfs /home
 umount -l /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -50,6 +51,8 @@ for user in alice:1001 bob:1002; do
     echo "$name:x:$id:$id::/home/$name:/bin/bash" >>/etc/passwd
     echo "$name:x:$id:" >>/etc/group
     echo "$name:*:19000:0:99999:7:::" >>/etc/shadow
+    # alice may read the journal, bob may not
+    [ "$name" = bob ] || sed -i "s/^\(systemd-journal:.*\)$/\1$name/" /etc/group
     install -d -o "$id" -g "$id" -m 700 "/home/$name"
 done
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from broker.ctl import service as running
 from broker.ctl import systemd
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.doctor.room import Room
@@ -27,7 +26,7 @@ def service_is_enabled(room: Room) -> Iterator[Finding]:
         systemd.shown("ActiveState", unit) for unit in (systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
     }:
         yield problem(
-            "service", "the service failed too often and was given up", "brokerctl start", running.start
+            "service", "the service failed too often and was given up", "brokerctl start", _begin_anew
         )
     else:
         yield fine("service", "service starts with the first look-up")
@@ -35,10 +34,8 @@ def service_is_enabled(room: Room) -> Iterator[Finding]:
 
 def service_lingers(room: Room) -> Iterator[Finding]:
     """The service outlives the last session, for cron and for ssh."""
-    if room.has_service and systemd.has_units():
-        lingers = systemd.ask("loginctl", "show-user", "--property=Linger", "--value")
-        if lingers == "no":
-            yield warning("linger", "the service stops when you log out", "loginctl enable-linger")
+    if room.has_service and systemd.has_units() and not systemd.lingers():
+        yield warning("linger", "the service stops when you log out", "loginctl enable-linger")
 
 
 def units_are_of_this_installation(room: Room) -> Iterator[Finding]:
@@ -59,6 +56,11 @@ def units_are_of_this_installation(room: Room) -> Iterator[Finding]:
         if files.content_of(drop_in.path) is not None:
             said = "the sandbox was made for other feeds, folders or an older version"
             yield warning("units", said, "brokerctl setup")
+
+
+def _begin_anew() -> None:
+    _do("reset-failed", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
+    _do("start", systemd.SOCKET_UNIT)
 
 
 def _do(*words: str) -> None:

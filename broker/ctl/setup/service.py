@@ -90,7 +90,7 @@ def _told(sandboxed: Step, verdict: trial.Verdict) -> Step:
 
 
 def _lingering() -> Step:
-    if systemd.ask("loginctl", "show-user", "--property=Linger", "--value") == "yes":
+    if systemd.lingers():
         return Step("linger", "on: the service stays when you log out")
     return Step("linger", "off: the service stops when you log out", (), Mark.OPEN, "loginctl enable-linger")
 
