@@ -713,7 +713,7 @@ static Outcome start_broker(const char *path, int64_t deadline, int *connection)
 {
 	char brokerd[PATH_BYTES];
 	Outcome outcome;
-	bool holding = false, ended = false;
+	bool holding = false;
 	pid_t started = 0;
 	int lock = -1;
 	if (!brokerd_beside_us(brokerd))
@@ -730,10 +730,8 @@ static Outcome start_broker(const char *path, int64_t deadline, int *connection)
 			outcome = spawn(brokerd, &started);
 			if (outcome != GOOD)
 				break;
-		} else if (started != 0 && !ended && kill(started, 0) != 0) {
-			ended = true; /* refused to be the second broker, or broken */
-			if (deadline > now_ms() + START_GRACE_MS)
-				deadline = now_ms() + START_GRACE_MS;
+		} else if (started != 0 && kill(started, 0) != 0 && deadline > now_ms() + START_GRACE_MS) {
+			deadline = now_ms() + START_GRACE_MS; /* refused to be the second broker, or broken */
 		}
 		if (now_ms() + NAP_MS >= deadline) {
 			outcome = failed(started != 0 ? NOT_STARTED : NOT_IN_TIME, NULL);

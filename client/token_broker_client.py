@@ -378,7 +378,6 @@ def _start_broker(path: str, deadline: float) -> _socket.socket:
     lock = _open_lock(os.path.dirname(path))
     holding = False
     started = 0
-    ended = False
     try:
         while True:
             holding = holding or _take(lock)
@@ -388,8 +387,7 @@ def _start_broker(path: str, deadline: float) -> _socket.socket:
                 pass
             if holding and not started:
                 started = _spawn(brokerd)
-            elif started and not ended and not _is_alive(started):
-                ended = True  # refused to be the second broker, or broken
+            elif started and not _is_alive(started):  # refused to be the second broker, or broken
                 deadline = min(deadline, time.monotonic() + START_GRACE_S)
             if time.monotonic() + NAP_S >= deadline:
                 raise NoAnswerError(NOT_STARTED if started else NOT_IN_TIME)

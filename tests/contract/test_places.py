@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -62,6 +63,13 @@ def test_longer_path_is_a_clear_error(shim: Shim, place: Path, length: int) -> N
     assert ended.line == (
         f"the socket's path is longer than {LIMIT} bytes; run: export TOKEN_BROKER_SOCKET=/a/shorter/path"
     )
+
+
+def test_path_through_a_file_is_told(shim: Shim) -> None:
+    ended = shim("get", URL, "Fred", TOKEN_BROKER_SOCKET="/dev/null/x/y")
+
+    assert ended.code == 1
+    assert ended.line == f"/dev/null/x/y cannot be used (error {errno.ENOTDIR}); run: brokerctl doctor"
 
 
 def _machine_id() -> str:
