@@ -1,0 +1,239 @@
+"""Signing a person in to an organisation with a device code or a browser, and out again.
+
+Only `brokerctl login` comes here, never a look-up. Closing the iterator gives up: the library's next poll is
+not sent, its wait for the browser is answered with a refusal, and so the thread that waits comes to its end.
+"""
+
+import asyncio
+import http.client
+import json
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
+from broker.core.signing import Kept, Page, SignedIn, SignedOut, Way
+from broker.providers.azure.aadsts import failure_of_person
+from broker.providers.azure.sign_ins import SignIn, SignIns, Terms, brokerctl_login, key_of
+from broker.providers.azure.threads import in_thread
+from broker.providers.azure.walk import Walk
+
+if TYPE_CHECKING:
+    from broker.host.http import Http
+    from broker.providers.azure.credentials import Renewer
+    from broker.providers.azure.sdk import Wire
+
+ENTRA = "login.microsoftonline.com"
+"""The login host of the public cloud."""
+
+STORE_LIMIT_S = 30.0
+"""A secret store may show a dialog to be unlocked."""
+
+CANCEL_LIMIT_S = 5.0
+"""Our own wait for the browser is asked on loopback."""
+
+REMAINS = (
+    "tokens that were handed out stay good until their own end",
+    "Entra still knows the sign-in: end it with Sign out everywhere at https://mysignins.microsoft.com",
+)
+"""What nobody but Entra and the organisation can revoke."""
+
+_CODE = re.compile(r"\bAADSTS([0-9]{4,9})\b")
+_DECLINED = "70018"
+_TOO_LATE = frozenset({"70020", "70019"})
+
+
+async def sign_in(walk: Walk, ways: Sequence[Way], *, in_file: bool) -> AsyncGenerator[Page | SignedIn, None]:
+    """What `protocol.Interactive` says, for the feed that `walk` is a look-up of."""
+    tools, login = walk.tools, brokerctl_login(walk.feed)
+    way = _allowed(walk, ways)
+    tenant = await walk.tenant()
+    sign_ins = SignIns(tools.memory, tools.environ)
+    key = key_of(walk.feed, walk.settings.account)
+    authority = next(iter(walk.settings.login_hosts), ENTRA)
+    terms = Terms(key, way, await _place(sign_ins, key, in_file=in_file), tenant, authority)
+    attempt = _Attempt(tools.http, tools.now)
+    working = in_thread(lambda: attempt.run(terms))
+    working.add_done_callback(lambda _: attempt.pages.put_nowait(None))
+    try:
+        while (page := await attempt.pages.get()) is not None:
+            yield page
+        record, renewer = working.result()
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except Exception as error:  # noqa: BLE001 - azure-identity and msal raise what they like
+        raise failure_of(error, tenant, login) from None
+    finally:
+        if not working.done():
+            working.cancel()
+            attempt.give_up()
+    made = SignIn(terms, str(json.loads(record)["username"]), record, tools.now(), [renewer])
+    try:
+        _check_account(made.account, walk)
+    except NotObtained:
+        await _erase(made)  # what was saved is somebody else's
+        sign_ins.drop(made)
+        raise
+    sign_ins.keep(made)
+    yield SignedIn(made.account, terms.kept)
+
+
+async def sign_out(walk: Walk) -> SignedOut:
+    """What `protocol.Interactive` says, for the feed that `walk` is a look-up of."""
+    sign_ins = SignIns(walk.tools.memory, walk.tools.environ)
+    found = sign_ins.find(walk.feed, walk.settings)
+    if found is None:
+        return SignedOut(None)
+    await _erase(found)
+    sign_ins.drop(found)
+    return SignedOut(found.account, REMAINS)
+
+
+def failure_of(error: BaseException, tenant: str, login: str) -> NotObtained:
+    """What an error of azure-identity means; its text, which quotes the service, is only read."""
+    from broker.providers.azure.sdk import outage_in  # noqa: PLC0415 - brings azure-identity
+
+    outage = outage_in(error)
+    if outage is not None:
+        return Unavailable(outage)
+    text = f"{error} {getattr(error, 'message', '')} {_body(error)}"
+    found = _CODE.search(text)
+    if found is not None and found[1] == _DECLINED:
+        return SignInNeeded("the sign-in was declined", hint=login)
+    if "Timed out" in text or (found is not None and found[1] in _TOO_LATE):
+        return SignInNeeded("nobody signed in in time", hint=login)
+    if found is None:
+        kind = type(error).__name__
+        if kind == "AuthenticationRequiredError":
+            return SignInNeeded("the sign-in cannot be renewed without a person", hint=login)
+        return Unavailable(f"the sign-in came to nothing ({kind})", hint=login)
+    failure = failure_of_person(found[1], tenant)
+    failure.hint = login if isinstance(failure, SignInNeeded) else failure.hint
+    return failure
+
+
+def _body(error: BaseException) -> str:
+    """What the service answered, where the error has it; it is searched for a code and shown to nobody."""
+    answer: Any = getattr(error, "response", None)
+    with suppress(Exception):
+        return str(answer.text(encoding="utf-8"))
+    return ""
+
+
+class _Attempt:
+    """One attempt of a person's, from the loop's side; `run` is for a thread."""
+
+    def __init__(self, http: "Http", now: Callable[[], datetime]) -> None:
+        self.pages: asyncio.Queue[Page | None] = asyncio.Queue()
+        self._http = http
+        self._now = now
+        self._loop = asyncio.get_running_loop()
+        self._wire: Wire | None = None
+        self._url: str | None = None
+        self._is_given_up = False
+
+    def run(self, terms: Terms) -> "tuple[str, Renewer]":
+        """Block until the person has acted; the record in JSON, and the credential."""
+        from broker.providers.azure.credentials import sign_in_with  # noqa: PLC0415 - brings azure-identity
+        from broker.providers.azure.sdk import Wire  # noqa: PLC0415 - the same
+
+        self._wire = wire = Wire(self._http, self._loop)
+        wire.given_up = self._is_given_up
+        try:
+            return sign_in_with(terms, wire, self._show)
+        finally:
+            self._url = None  # nobody waits for the browser any more
+
+    def give_up(self) -> None:
+        """End the thread at its next step, if it still runs."""
+        self._is_given_up = True
+        if self._wire is not None:
+            self._wire.given_up = True
+        url = self._url
+        if url is not None:
+            answering = in_thread(lambda: _refuse_redirect(url))
+            answering.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _show(self, url: str, code: str | None, end: datetime | None) -> None:
+        from broker.providers.azure.credentials import SIGN_IN_LIMIT_S  # noqa: PLC0415 - loaded by now
+
+        if not url.startswith("https://") or not (url + (code or "")).isprintable():
+            raise ValueError("not a page for a person")
+        self._url = url
+        limit = self._now() + timedelta(seconds=SIGN_IN_LIMIT_S)
+        page = Page(url, code, (end or limit).astimezone(UTC))
+        self._loop.call_soon_threadsafe(self.pages.put_nowait, page)
+
+
+def _refuse_redirect(url: str) -> None:
+    """Answer a browser sign-in as Entra would when the person declines, so that the wait for it ends."""
+    query = parse_qs(urlsplit(url).query)
+    back = urlsplit(query.get("redirect_uri", [""])[0])
+    if back.hostname != "localhost" or back.port is None:
+        return  # a device code: its next poll is not sent
+    connection = http.client.HTTPConnection(back.hostname, back.port, timeout=CANCEL_LIMIT_S)
+    with suppress(OSError, http.client.HTTPException):
+        refusal = urlencode({"error": "access_denied", "state": query.get("state", [""])[0]})
+        connection.request("GET", f"/?{refusal}")
+        connection.getresponse().read()
+    connection.close()
+
+
+async def _place(sign_ins: SignIns, key: str, *, in_file: bool) -> Kept:
+    """Where the sign-in will be kept: encrypted if that is possible, else where was asked for."""
+
+    def encrypts() -> bool:
+        from broker.providers.azure.credentials import has_secret_store  # noqa: PLC0415 - a thread's import
+
+        return has_secret_store(sign_ins.cache(key))
+
+    otherwise = Kept.FILE if in_file else Kept.MEMORY
+    try:
+        sign_ins.make_folder()
+        async with asyncio.timeout(STORE_LIMIT_S):
+            return Kept.SECRET_STORE if await in_thread(encrypts) else otherwise
+    except (TimeoutError, OSError):
+        return otherwise
+
+
+async def _erase(sign_in: SignIn) -> None:
+    """Take a sign-in out of its store; raises Unavailable when that does not let go of it."""
+
+    def erased() -> None:
+        from broker.providers.azure.credentials import erase  # noqa: PLC0415 - brings azure-identity
+
+        erase(sign_in)
+
+    try:
+        async with asyncio.timeout(STORE_LIMIT_S):
+            await in_thread(erased)
+    except TimeoutError:
+        raise Unavailable("the secret store does not answer: it may wait to be unlocked") from None
+    except Exception as error:  # noqa: BLE001 - each kind of store raises its own
+        raise Unavailable(f"the secret store does not let go ({type(error).__name__})") from None
+
+
+def _allowed(walk: Walk, ways: Sequence[Way]) -> Way:
+    """The first way that the feed's settings have in `auth`; raises Refused when they have none of them."""
+    auth = walk.settings.auth
+    for way in ways:
+        if way in auth:
+            return way
+    others = [way for way in Way if way in auth]
+    said = f"the configuration of {walk.feed.name} allows no sign-in with {' or '.join(ways)}"
+    raise Refused(said, hint=f"{brokerctl_login(walk.feed)} --{others[0]}" if others else None)
+
+
+def _check_account(account: str, walk: Walk) -> None:
+    """Raise SignInNeeded when somebody else than the configured account has signed in."""
+    if not account.isprintable():
+        raise Refused("Entra names an account that cannot be shown")
+    configured = walk.settings.account
+    if configured is not None and account.lower() != configured.lower():
+        raise SignInNeeded(
+            f"{account} has signed in, {walk.feed.name} is configured for {configured}",
+            hint=brokerctl_login(walk.feed),
+        )

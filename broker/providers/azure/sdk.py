@@ -1,0 +1,84 @@
+"""The way out of azure-identity where it runs in the daemon: its requests are sent by our own Http.
+
+So proxies, authorities and limits are the daemon's, and an attempt can be given up although the library has
+no way to say so: its next request is not sent. Import this in the thread that uses azure-identity.
+"""
+
+import asyncio
+import logging
+from typing import Any
+from urllib.parse import urlencode
+
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.transport import HttpResponse, HttpTransport
+from azure.core.rest import HttpRequest
+
+from broker.host.http import Http, Request, Response
+from broker.host.unreachable import Unreachable
+
+for _name in ("azure", "msal", "msal_extensions"):
+    # They log what services answer, names included; what a person must know is in our failures.
+    logging.getLogger(_name).propagate = False
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
+class GivenUpError(ServiceRequestError):
+    """Nobody waits any more for what the library wants to ask."""
+
+
+class Wire(HttpTransport[HttpRequest, HttpResponse]):
+    """The transport of one credential. `http` may be replaced when the configuration has made a new one.
+
+    `loop` is the one that `http` belongs to; requests come from other threads. Once `given_up`, all fail.
+    """
+
+    def __init__(self, http: Http, loop: asyncio.AbstractEventLoop) -> None:
+        self.http = http
+        self.given_up = False
+        self._loop = loop
+
+    def send(self, request: HttpRequest, **_: Any) -> HttpResponse:  # noqa: ANN401 - the library's options
+        """Send once; raises ServiceRequestError with the reason, which holds neither secret nor body."""
+        if self.given_up:
+            raise GivenUpError("given up")
+        body = request.content
+        content = urlencode(body).encode() if isinstance(body, dict) else body
+        ours = Request(request.method, request.url, tuple(request.headers.items()), content)
+        asked = asyncio.run_coroutine_threadsafe(self.http.send(ours), self._loop)
+        try:
+            return _Answer(request, asked.result())
+        except Unreachable as error:
+            raise ServiceRequestError(error.reason, error=error) from None
+
+    def open(self) -> None:
+        """Nothing: Http opens itself."""
+
+    def close(self) -> None:
+        """Nothing: Http belongs to the configuration."""
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Answer(HttpResponse):
+    """A whole answer of ours as the library reads one."""
+
+    def __init__(self, request: HttpRequest, response: Response) -> None:
+        super().__init__(request, None)  # type: ignore[arg-type]  # written before the library had two kinds
+        self._body = response.body
+        self.status_code = response.status
+        self.headers = dict(response.headers)
+        self.content_type = self.headers.get("content-type")
+
+    def body(self) -> bytes:
+        return self._body
+
+
+def outage_in(error: BaseException) -> str | None:
+    """Why a service could not be asked, if that is what an error of the library comes from."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ServiceRequestError):
+            return str(seen.message)
+        seen = seen.__cause__ or seen.__context__
+    return None

@@ -1,0 +1,93 @@
+"""`device-code` and `browser`: sign-ins that `brokerctl login` made, renewed without a person.
+
+Never a prompt: what only a person can renew is a SignInNeeded with the command to type. Read `interactive.py`
+for how a sign-in is made.
+"""
+
+import asyncio
+from collections.abc import Hashable
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from broker.core.credential import Secret
+from broker.core.failures import Unavailable
+from broker.core.feeds import Feed
+from broker.core.signing import Way
+from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
+from broker.providers.azure.interactive import failure_of
+from broker.providers.azure.settings import AzureSettings
+from broker.providers.azure.sign_ins import SignIn, SignIns, brokerctl_login
+from broker.providers.azure.threads import in_thread
+from broker.providers.protocol import Tools
+
+RENEWAL_LIMIT_S = 30.0
+"""Up to three requests of 10 s; a secret store that waits to be unlocked is not waited for."""
+
+
+class StoredSignIn:
+    """One feed's sign-in by one way, for one look at it; satisfies Identity."""
+
+    way: ClassVar[Way]
+    name: ClassVar[str]
+
+    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:
+        self._sign_ins = SignIns(tools.memory, tools.environ)
+        self._feed = feed
+        self._settings = settings
+        self._http = tools.http
+
+    @property
+    def account(self) -> str | None:
+        """Who has signed in this way: no other account's token is then good for the feed."""
+        found = self._found()
+        return None if found is None else found.account
+
+    def missing(self) -> str | None:
+        """That nobody has signed in this way."""
+        return None if self._found() is not None else "nobody has signed in with brokerctl login"
+
+    async def bearer(self, tenant: str) -> Bearer | Skipped:
+        """Renew silently; raises SignInNeeded when that needs a person, Unavailable when it fails for now."""
+        found = self._found()
+        if found is None:
+            return Skipped(self.name, "nobody has signed in with brokerctl login")
+        if found.terms.tenant != tenant:
+            return Skipped(self.name, f"the sign-in is to tenant {found.terms.tenant}")
+        loop = asyncio.get_running_loop()
+
+        def renew() -> tuple[Secret, int]:
+            from broker.providers.azure.credentials import renewed  # noqa: PLC0415 - brings azure-identity
+
+            return renewed(found, self._http, loop)
+
+        try:
+            async with asyncio.timeout(RENEWAL_LIMIT_S):
+                token, ends = await in_thread(renew)
+        except TimeoutError:
+            raise Unavailable(f"{self.name}: nothing came of it within {RENEWAL_LIMIT_S:.0f} s") from None
+        except Exception as error:  # noqa: BLE001 - azure-identity and msal raise what they like
+            raise failure_of(error, tenant, brokerctl_login(self._feed)) from None
+        return entra_bearer(token, self.name, datetime.fromtimestamp(ends, UTC))
+
+    def marks(self) -> Hashable:
+        """When the sign-in was made; None where there is none."""
+        found = self._found()
+        return None if found is None else found.made_at
+
+    def _found(self) -> SignIn | None:
+        found = self._sign_ins.find(self._feed, self._settings)
+        return found if found is not None and found.terms.way is self.way else None
+
+
+class DeviceCode(StoredSignIn):
+    """A sign-in that was made with a code."""
+
+    way: ClassVar[Way] = Way.DEVICE_CODE
+    name: ClassVar[str] = Way.DEVICE_CODE.value
+
+
+class Browser(StoredSignIn):
+    """A sign-in that was made with a browser."""
+
+    way: ClassVar[Way] = Way.BROWSER
+    name: ClassVar[str] = Way.BROWSER.value

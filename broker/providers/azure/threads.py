@@ -1,0 +1,40 @@
+"""Blocking work in a thread of its own: an SDK's call, which may wait for a person."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+
+def in_thread(work: Callable[[], Found]) -> "asyncio.Future[Found]":
+    """What `work` returns or raises, computed in a thread of its own.
+
+    Not in asyncio's threads: a person who signs in would hold one for minutes, and with it the daemon's end.
+    """
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[Found] = loop.create_future()
+
+    def settle(result: Found | None, error: BaseException | None) -> None:
+        if outcome.done():
+            return  # given up
+        if error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(result)  # type: ignore[arg-type]  # it is there where no error is
+
+    def run() -> None:
+        result: Found | None = None
+        trouble: BaseException | None = None
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - carried to whoever waits, and raised there
+            trouble = error
+        try:
+            loop.call_soon_threadsafe(settle, result, trouble)
+        except RuntimeError:
+            return  # the loop has ended: nobody waits
+
+    threading.Thread(target=run, name="azure-identity", daemon=True).start()
+    return outcome
