@@ -12,7 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from broker.api.lookups import UrlQuery, UsernameQuery, matched
 from broker.api.office import Office, office_of
 from broker.core.credential import Credential
-from broker.core.failures import Failure
+from broker.core.failures import Failure, SignInNeeded
 from broker.core.feeds import Match
 from broker.core.narration import Step, heard_by, tell
 from broker.core.refresh import Held
@@ -62,7 +62,7 @@ async def _walk(office: Office, url: str, username: str | None) -> None:
         text, good = WORDS[await keeper.verdict(match)] if match.feed.verify else ("verify is off", None)
         tell("verified", text, good=good)
     except Failure as failure:
-        tell("failed", failure.detail, good=False)
+        tell("your turn" if isinstance(failure, SignInNeeded) else "failed", failure.detail, good=False)
         if failure.hint is not None:
             tell("hint", failure.hint)
 

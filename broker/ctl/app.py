@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import command, feeds, logs, lookup, orders, service, signing, status
+from broker.ctl import command, explain, feeds, logs, lookup, orders, service, signing, status
 from broker.ctl.demo import verb
 from broker.ctl.doctor.verb import doctor
 from broker.ctl.outcome import ExitCode, Trouble
@@ -55,6 +55,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "add": (feeds.add, _FEED_URL),
     "remove": (feeds.remove, "corp"),
     "get": (lookup.get, _FEED_URL),
+    "explain": (explain.explain, _FEED_URL),
     "exec": (command.exec_, "-- uv sync"),
     "login": (signing.login, "corp"),
     "logout": (signing.logout, "corp"),

@@ -477,7 +477,7 @@ async def test_explain_ends_with_what_failed_and_what_to_type(
     issuer.failure = SignInNeeded("the sign-in has expired", hint="az login")
     steps = await told(client, str(CORP.url))
 
-    assert steps[-2:] == [("failed", "the sign-in has expired", False), ("hint", "az login", None)]
+    assert steps[-2:] == [("your turn", "the sign-in has expired", False), ("hint", "az login", None)]
 
 
 async def test_explain_says_that_a_service_is_no_feed(client: httpx.AsyncClient) -> None:

@@ -1,0 +1,88 @@
+"""`brokerctl explain`: one look-up walked aloud, a line for each step, and whose turn it is where it ends."""
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Annotated
+
+import typer
+
+from broker.ctl import wire
+from broker.ctl.outcome import ExitCode
+
+LABEL_CELLS = 15
+"""Margin, the longest step's name, and a gap."""
+
+WIDTH_MAX = 110
+"""Beyond this a line is hard to follow with the eye."""
+
+BETWEEN = " · "
+MARKS = {True: " ✓", False: " ✗", None: ""}
+
+FAILED = "failed"
+YOUR_TURN = "your turn"
+HINT = "hint"
+"""The steps that `POST /v1/explain` ends with when there is no credential."""
+
+ENDS = {FAILED: ExitCode.CANNOT_BE_HAD, YOUR_TURN: ExitCode.NEEDS_A_PERSON}
+
+
+def explain(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The feed's URL, or one of a file in it.")],
+    username: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The user name the client will send.")
+    ] = None,
+) -> None:
+    """Look a feed's credential up anew, and tell each step.
+
+    Exit code: 0 it was had, 1 it cannot be had, 3 the broker is not running, 4 a person must sign in.
+    """
+    query = {"url": url} if username is None else {"url": url, "username": username}
+    ended = ExitCode.FINE
+    with wire.steps("/v1/explain", query) as steps:
+        typer.echo(_shown(url))
+        for line, step in screen(steps, width()):
+            typer.echo(line)
+            ended = ENDS.get(step, ended)
+    raise typer.Exit(ended)
+
+
+def screen(steps: Iterable[wire.Json], cells: int) -> Iterator[tuple[str, str]]:
+    """The lines for a terminal of that many cells, each with the name of its step, as soon as they are known.
+
+    Steps of one name share a line where they fit. A hint is never broken: commands are copied from it.
+    """
+    for name, same in groupby(steps, key=lambda step: str(step.get("step", ""))):
+        if name == HINT:
+            for step in same:
+                yield f"{'':{LABEL_CELLS}}{step.get('text', '')}", name
+            continue
+        label = f"  {name}"
+        texts = [f"{step.get('text', '')}{MARKS.get(step.get('good'), '')}" for step in same]
+        for line in _lines(texts, cells - LABEL_CELLS):
+            yield f"{label:{LABEL_CELLS}}{line}", name
+            label = ""
+
+
+def width() -> int:
+    """The cells of a line: the terminal's, or all that a pipe may have."""
+    return min(WIDTH_MAX, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH_MAX
+
+
+def _lines(texts: list[str], cells: int) -> list[str]:
+    """The texts side by side as far as they fit; one that is too long for any line has one of its own."""
+    lines: list[str] = []
+    for text in texts:
+        if lines and len(lines[-1]) + len(BETWEEN) + len(text) <= cells:
+            lines[-1] += BETWEEN + text
+        else:
+            lines.append(text)
+    return lines
+
+
+def _shown(url: str) -> str:
+    """The address without what may stand before its host: a password that somebody pasted."""
+    scheme, separator, rest = url.rpartition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
