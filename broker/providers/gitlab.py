@@ -15,6 +15,7 @@ from pydantic import BeforeValidator
 from broker.core.credential import Credential, Secret
 from broker.core.failures import BadRequest, NoSource, SignInNeeded
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Recognised
+from broker.core.narration import tell
 from broker.core.urls import Service, Url, parse_url
 from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
@@ -118,11 +119,12 @@ class GitLabProvider:
             )
         if told:
             await self._learn_projects(feed.url, found.secret)
-        name = told.get("name")
+        name, ends = told.get("name"), midnight(told.get("expires_at"))
+        tell("token", f"GitLab says that it ends {ends:%Y-%m-%d}" if ends else "nobody says when it ends")
         return Credential(
             username=own.username or found.username or ANY_USERNAME,
             secret=found.secret,
-            expires_at=earliest(found.expires_at, midnight(told.get("expires_at"))),
+            expires_at=earliest(found.expires_at, ends),
             source=secrets.shown(own.secret),
             account=name if isinstance(name, str) and name.isprintable() else own.username or found.username,
         )

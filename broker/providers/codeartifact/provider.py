@@ -14,6 +14,7 @@ from broker.core.credential import Credential
 from broker.core.duration import parse_duration
 from broker.core.failures import NoSource, Refused, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Realm
+from broker.core.narration import tell
 from broker.providers import protocol
 from broker.providers.codeartifact.complaints import failure_of
 from broker.providers.codeartifact.sign_in import SESSION_NAME
@@ -179,7 +180,9 @@ def _credential(answer: Mapping[str, object], source: str, own: CodeArtifactSett
         token = found(str(answer["authorizationToken"]), None, moment(told) or from_epoch(told))
     except (KeyError, ValueError):
         raise Unavailable(f"{source} printed something else than a token") from None
-    return Credential(USERNAME, token.secret, token.expires_at, source, account=own.role or own.profile)
+    account = own.role or own.profile
+    tell("signed in", f"{source}: {account or 'the default profile'}", good=True)
+    return Credential(USERNAME, token.secret, token.expires_at, source, account=account)
 
 
 def _session(assumed: Mapping[str, object]) -> dict[str, str]:

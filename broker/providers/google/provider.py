@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, model_validator
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NoSource, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, Feed
+from broker.core.narration import tell
 from broker.providers import protocol, secrets
 from broker.providers.google.complaints import failure_of
 from broker.providers.google.sign_in import METADATA
@@ -144,9 +145,13 @@ class GoogleProvider:
         first: SignInNeeded | None = None
         for way in ways:
             try:
-                return await self._signed_in(way)
+                credential = await self._signed_in(way)
             except SignInNeeded as failure:
+                tell("signed in", str(failure), good=False)
                 first = first or failure
+            else:
+                tell("signed in", f"{way.name}: {credential.account or 'it does not say who'}", good=True)
+                return credential
         raise first or AssertionError("every way returns or raises")
 
     async def _signed_in(self, way: _Way) -> Credential:

@@ -6,6 +6,7 @@ import pytest
 from broker.core.credential import Secret
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
+from broker.core.narration import Step, heard_by
 from broker.providers.google import provider as google_provider
 from broker.providers.protocol import Provider
 from tests.fakes.connect_proxy import Conduct, ConnectProxy
@@ -112,6 +113,22 @@ async def test_gcloud_is_asked_where_the_default_credentials_have_expired(
 
     assert credential.source == "gcloud"
     assert proxy.hosts == [OAUTH_HOST]
+
+
+async def test_each_way_is_told_aloud_to_whoever_listens(
+    provider: Provider, machine: Machine, files: Files
+) -> None:
+    files.user(refresh_token="an-old-one")
+    machine.workshop.printer("gcloud", json.dumps(HELPER))
+    heard: list[Step] = []
+
+    with heard_by(heard.append):
+        await provider.obtain(feed_with(provider), READ)
+
+    assert heard == [
+        Step("signed in", "google-auth cannot sign in: the sign-in has expired or was revoked", good=False),
+        Step("signed in", f"gcloud: {USER}", good=True),
+    ]
 
 
 async def test_without_google_auth_gcloud_is_asked_at_once(
