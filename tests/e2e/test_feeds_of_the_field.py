@@ -92,7 +92,7 @@ CLIENTS = {
 
 INSTALLS = [
     *((name, client) for name in FEEDS for client in ("uv, username", "pip")),
-    *((name, "uv, always") for name in ("google", "gitlab", "nexus")),
+    *((name, "uv, always") for name in ("gitlab", "nexus")),
     ("google-key", "pip, username"),
 ]
 

@@ -121,7 +121,7 @@ async def test_nobody_signed_in_is_no_source(provider: Provider, machine: Machin
     with pytest.raises(NoSource) as raised:
         await provider.obtain(feed_with(provider), READ)
 
-    assert raised.value.hint == "aws sso login"
+    assert (raised.value.hint, raised.value.drops_token) == ("aws sso login", True)
     assert machine.proxy.hosts == []
 
 
