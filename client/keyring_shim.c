@@ -383,10 +383,12 @@ static bool trusted_uid(uid_t *uid)
 {
 	const char *text = getenv("TOKEN_BROKER_TRUST_UID");
 	size_t count = text == NULL ? 0 : strlen(text);
+	unsigned long long value;
 	if (count == 0 || count > 10 || strspn(text, "0123456789") != count)
 		return false;
-	*uid = (uid_t)strtoull(text, NULL, 10);
-	return true;
+	value = strtoull(text, NULL, 10);
+	*uid = (uid_t)value;
+	return value <= UINT32_MAX; /* a larger one would come out as another uid */
 }
 
 static Outcome foreign(const char *path, const char *what, uid_t uid, const char *not_us)

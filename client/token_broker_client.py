@@ -276,7 +276,9 @@ def check_trust(path: str) -> tuple[int, ...] | None:
 
 def _trusted_uid() -> int | None:
     text = os.environ.get("TOKEN_BROKER_TRUST_UID", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        return None
+    return int(text) if int(text) <= 0xFFFFFFFF else None
 
 
 def _check_system_directory(path: str) -> None:

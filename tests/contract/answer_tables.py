@@ -34,6 +34,7 @@ MALFORMED = {
     "no status": b"HTTP/1.1\r\ncontent-length: 12\r\n\r\n" + BODY,
     "status of letters": HEAD.replace(b"200", b"2OO") + BODY,
     "status of two digits": HEAD.replace(b"200", b"20") + BODY,
+    "status of two digits alone": HEAD.replace(b"200 OK", b"20") + BODY,
     "status of four digits": HEAD.replace(b"200", b"2000") + BODY,
     "no length": b"HTTP/1.1 200 OK\r\n\r\n" + BODY,
     "two lengths": HEAD.replace(b"\r\n\r\n", b"\r\ncontent-length: 12\r\n\r\n") + BODY,

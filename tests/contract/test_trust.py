@@ -112,7 +112,8 @@ def test_named_uid_takes_nothing_from_our_own_place(shim: Shim, broker: Scripted
 
 
 @pytest.mark.parametrize(
-    "text", ["", "root", "-1", " 0", "0x0", "99999999999", "\N{ARABIC-INDIC DIGIT ZERO}"]
+    "text",
+    ["", "root", "-1", " 0", "0x0", "99999999999", str(2**32 + os.geteuid()), "\N{ARABIC-INDIC DIGIT ZERO}"],
 )
 def test_uid_that_is_no_number_is_nobody(shim: Shim, broker: ScriptedBroker, text: str) -> None:
     broker.will(credential("Fred", "s3cret"))
