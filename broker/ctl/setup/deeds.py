@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from broker.ctl import systemd
+from broker.ctl import launchctl, systemd
 from broker.ctl.setup import files
 from broker.ctl.setup.settings import without_line
 
@@ -142,4 +142,22 @@ class Enabled:
         return f"{disable} 2>/dev/null; {systemctl} stop {systemd.SERVICE_UNIT} 2>/dev/null"
 
 
-Deed = Made | Wrote | Linked | Moved | Enabled
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An agent whose socket launchd keeps."""
+
+    path: Path
+
+    def undo(self, _: Path) -> str | None:
+        """Unload it."""
+        launchctl.unload()
+        return None
+
+    def script(self) -> str:
+        """The same for sh."""
+        bootout = "launchctl bootout"
+        gui, user = (f"{bootout} {kind}/$(id -u)/{launchctl.LABEL} 2>/dev/null" for kind in ("gui", "user"))
+        return f"{gui} || {user} || :"
+
+
+Deed = Made | Wrote | Linked | Moved | Enabled | Loaded

@@ -12,17 +12,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from broker.ctl import systemd
+from broker.ctl import launchctl, systemd
 from broker.ctl.outcome import Trouble
 from broker.ctl.setup import files
-from broker.ctl.setup.deeds import Deed, Enabled, Linked, Made, Moved, Wrote
+from broker.ctl.setup.deeds import Deed, Enabled, Linked, Loaded, Made, Moved, Wrote
 
 NAME = "journal.json"
 SCRIPT = "undo.sh"
 PRIVATE = 0o600
 
 KINDS: dict[str, Callable[..., Deed]] = {
-    kind.__name__: kind for kind in (Made, Wrote, Linked, Moved, Enabled)
+    kind.__name__: kind for kind in (Made, Wrote, Linked, Moved, Enabled, Loaded)
 }
 PATHS = {"path", "to"}
 
@@ -120,6 +120,13 @@ class Journal:
         complaint = systemd.systemctl("enable", "--now", unit)
         if complaint is not None:
             raise Trouble(complaint, hint=f"systemctl --user status {unit}")
+
+    def load(self, plist: Path) -> None:
+        """Let launchd keep the agent's socket now and after every login."""
+        self._note(Loaded(plist))
+        complaint = launchctl.load(plist)
+        if complaint is not None:
+            raise Trouble(complaint, hint=f"launchctl print {launchctl.domain()}/{launchctl.LABEL}")
 
     def undo(self) -> list[str]:
         """Undo everything, the last deed first; returns what a person should know."""

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import launch, systemd
+from broker.ctl import launch, launchctl, systemd
 from broker.ctl.outcome import ExitCode
-from broker.ctl.setup import clients, service
+from broker.ctl.setup import agent, clients, service
 from broker.ctl.setup.completion import completion_step
 from broker.ctl.setup.environment import environment_step
 from broker.ctl.setup.journal import Journal
@@ -50,6 +50,8 @@ def setup(
     if dry_run:
         if systemd.is_there():
             steps += [service.service_step(places), *service.sandbox_steps(places)]
+        elif launchctl.is_there():
+            steps.append(agent.agent_step(places))
         _show_plan(places, steps)
         return
     journal = Journal(places.journal)
@@ -81,9 +83,11 @@ def teardown() -> None:
 
 
 def _service(places: Places, journal: Journal) -> Iterable[Step]:
-    if not systemd.is_there():
-        return [Step("service", service.WITHOUT_SYSTEMD, (), Mark.OPEN)]
-    return service.do_service(places, journal)
+    if systemd.is_there():
+        return service.do_service(places, journal)
+    if launchctl.is_there():
+        return agent.do_agent(places, journal)
+    return [Step("service", service.WITHOUT_SYSTEMD, (), Mark.OPEN)]
 
 
 def _may_replace(places: Places) -> bool:

@@ -1,0 +1,49 @@
+"""The service on macOS: a launchd agent with the user's socket. Not run on a Mac yet."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from broker.ctl import launch, launchctl
+from broker.ctl.service import LOG_NAME
+from broker.ctl.setup.journal import Journal
+from broker.ctl.setup.places import Places
+from broker.ctl.setup.service import installation
+from broker.ctl.setup.step import Folder, Step, Write
+
+TEMPLATE = Path(__file__).with_name("launchd") / f"{launchctl.LABEL}.plist"
+AGENTS = "Library/LaunchAgents"
+
+
+def plist(*, python: Path, brokerd: Path, socket: Path, variables: Mapping[str, str]) -> str:
+    """The agent's text."""
+    pairs = "".join(
+        f"<key>{escape(name)}</key><string>{escape(value)}</string>" for name, value in variables.items()
+    )
+    text = TEMPLATE.read_text("utf-8")
+    values = {"PYTHON": python, "BROKERD": brokerd, "SOCKET": socket, "LOG": socket.with_name(LOG_NAME)}
+    for mark, path in values.items():
+        text = text.replace(f"@{mark}@", escape(str(path)))
+    return text.replace("@VARIABLES@", pairs)
+
+
+def agent_step(places: Places) -> Step:
+    """The folder of the socket, which launchd does not make, and the agent's file."""
+    here, socket = installation(places), Path(launch.socket_path())
+    text = plist(python=here.python, brokerd=here.brokerd, socket=socket, variables=here.variables)
+    path = places.home / AGENTS / f"{launchctl.LABEL}.plist"
+    said = f"{places.shown(path)}, loaded; starts with the first look-up"
+    return Step("service", said, [Folder(socket.parent), Write(path, text)])
+
+
+def do_agent(places: Places, journal: Journal) -> list[Step]:
+    """Write and load what the step says; returns the line about it. Raises Trouble."""
+    step = agent_step(places)
+    pending = step.pending
+    for change in pending:
+        change.do(journal)
+    if pending:
+        launchctl.unload()
+    if not launchctl.is_loaded():
+        journal.load(step.changes[-1].path)
+    return [step]
