@@ -49,7 +49,7 @@ async def ask_tool(name: str, argv: Sequence[str], environ: Mapping[str, str]) -
     except NotFound:
         raise NoSource(f"{name} is not on the broker's PATH") from None
     except TimedOut:
-        raise Unavailable(f"{name} did not answer within {TOOL_LIMIT_S:.0f} s and was stopped") from None
+        raise Unavailable(f"{name} did not answer within {TOOL_LIMIT_S:g} s and was stopped") from None
     except TooMuchOutput:
         raise Unavailable(f"{name} printed far more than a token and was stopped") from None
 

@@ -247,7 +247,9 @@ def account_of_key(key: Secret) -> str | None:
     except (binascii.Error, ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, Mapping) or parsed.get("type") != "service_account":
-        raise Refused("the secret is not a service account's key in base64", hint="base64 -w0 KEY.json")
+        raise Refused(
+            "the secret is not a service account's key in base64", hint="base64 < KEY.json | tr -d '\\n'"
+        )
     email = parsed.get("client_email")
     return email if isinstance(email, str) and email.isprintable() else None
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from datetime import UTC, datetime
 
@@ -214,17 +215,28 @@ async def test_an_outage_is_no_reason_to_sign_in(
         await provider.obtain(feed_with(provider), READ)
 
 
-async def test_a_silent_google_is_let_go(
-    provider: Provider, google: Google, proxy: ConnectProxy, files: Files, monkeypatch: pytest.MonkeyPatch
+async def test_a_sign_in_that_google_does_not_answer_can_be_given_up(
+    provider: Provider, machine: Machine
 ) -> None:
-    monkeypatch.setattr("broker.providers.tool.TOOL_LIMIT_S", 1.5)
-    files.user()
-    google.faults[OAUTH_HOST].give(silence())
+    machine.files.user()
+    machine.google.faults[OAUTH_HOST].give(silence())
+    attempt = asyncio.create_task(provider.obtain(feed_with(provider), READ))
+    await asyncio.to_thread(machine.google.requests.wait_for, 1)
 
-    with pytest.raises(Unavailable, match="google-auth did not answer within 2 s and was stopped"):
+    attempt.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+
+
+async def test_a_gcloud_that_never_ends_is_stopped(
+    provider: Provider, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.providers.tool.TOOL_LIMIT_S", 0.1)
+    workshop.script("gcloud", "while :; do :; done")
+
+    with pytest.raises(Unavailable, match=r"gcloud did not answer within 0\.1 s and was stopped"):
         await provider.obtain(feed_with(provider), READ)
-
-    assert proxy.hosts == [OAUTH_HOST]
 
 
 @pytest.mark.parametrize(
