@@ -74,7 +74,13 @@ RULES = {
         (), ("boto3", "botocore", "truststore"), "a program of its own, which loads boto3 and nothing else"
     ),
     "keeper.py": Rule(
-        ("core", "entries", "host.clock", "providers.protocol"), (), "renewal knows no provider by name"
+        ("core", "entries", "suppliers", "trials", "host.clock", "providers.protocol"),
+        (),
+        "renewal knows no provider by name",
+    ),
+    "suppliers.py": Rule(("core", "providers.protocol"), (), "the wall knows no provider by name"),
+    "trials.py": Rule(
+        ("core", "entries", "host.clock"), (), "a trial knows neither feeds' services nor renewal"
     ),
     "entries.py": Rule(("core",), (), "bookkeeping decides and fetches nothing"),
     "ledger.py": Rule(("core",), (), "counting knows nothing of what it counts"),

@@ -5,6 +5,7 @@ Next: `entra.py`, whose `browser_account` says who is signed in.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,10 @@ class Browser:
     def environment(self) -> dict[str, str]:
         """The variable that makes this the browser; lay it over the proxy's environment."""
         return {"BROWSER": str(self.program)}
+
+    def visit(self, page: str) -> None:
+        """Open a page, as whoever runs the program would; returns before it is followed."""
+        subprocess.run([self.program, page], check=True)
 
     @property
     def opened(self) -> list[str]:

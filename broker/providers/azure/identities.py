@@ -7,7 +7,7 @@ To add one: a file with a class that satisfies Identity, one line in `provider.I
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from broker.core.credential import Secret
 from broker.providers.azure.challenge import ORGANISATIONS
@@ -56,6 +56,16 @@ class Identity(Protocol):
 
     def marks(self) -> Hashable:
         """What changes when a person signed in or out this way."""
+        ...
+
+
+@runtime_checkable
+class Owned(Protocol):
+    """A way that one person has chosen for the feed: where it fails, nobody else's token takes its place."""
+
+    @property
+    def account(self) -> str | None:
+        """Who has signed in this way; None while nobody has."""
         ...
 
 

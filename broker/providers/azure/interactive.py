@@ -46,6 +46,10 @@ _DECLINED = "70018"
 _TOO_LATE = frozenset({"70020", "70019"})
 
 
+class WithoutReason(SignInNeeded):
+    """A person must sign in, and the library does not say why."""
+
+
 async def sign_in(walk: Walk, ways: Sequence[Way], *, in_file: bool) -> AsyncGenerator[Page | SignedIn, None]:
     """What `protocol.Interactive` says, for the feed that `walk` is a look-up of."""
     tools, login = walk.tools, brokerctl_login(walk.feed)
@@ -108,7 +112,7 @@ def failure_of(error: BaseException, tenant: str, login: str) -> NotObtained:
     if found is None:
         kind = type(error).__name__
         if kind == "AuthenticationRequiredError":
-            return SignInNeeded("the sign-in cannot be renewed without a person", hint=login)
+            return WithoutReason("the sign-in cannot be renewed without a person", hint=login)
         return Unavailable(f"the sign-in came to nothing ({kind})", hint=login)
     failure = failure_of_person(found[1], tenant)
     failure.hint = login if isinstance(failure, SignInNeeded) else failure.hint

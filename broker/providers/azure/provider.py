@@ -3,13 +3,15 @@
 One look-up is a Walk: read `walk.py` next.
 """
 
-from collections.abc import Callable, Hashable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, MutableMapping, Sequence
 from typing import ClassVar
 
 from broker.core.credential import Credential
 from broker.core.failures import Refused
-from broker.core.feeds import Feed
+from broker.core.feeds import READ, Feed
+from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.providers import protocol
+from broker.providers.azure import interactive
 from broker.providers.azure.applications import ClientCertificate, ClientSecret, Default, Pat
 from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azure_cli import AzureCli, folder_of
@@ -19,6 +21,7 @@ from broker.providers.azure.env_tokens import EnvTokens
 from broker.providers.azure.identities import Bearer, Identity
 from broker.providers.azure.organisation import organisation_of
 from broker.providers.azure.settings import AzureSettings
+from broker.providers.azure.stored import Browser, DeviceCode
 from broker.providers.azure.walk import SESSION_USERNAME, Walk
 from broker.providers.azure.workloads import AzurePipelines, GithubOidc, ManagedIdentity, WorkloadIdentity
 
@@ -35,6 +38,8 @@ FEEDS_OWN: Mapping[str, Callable[[protocol.Tools, AzureSettings, Feed], Identity
     GithubOidc.name: GithubOidc,
     AzurePipelines.name: AzurePipelines,
     ManagedIdentity.name: ManagedIdentity,
+    Browser.name: Browser,
+    DeviceCode.name: DeviceCode,
     Pat.name: Pat,
     ClientSecret.name: ClientSecret,
     ClientCertificate.name: ClientCertificate,
@@ -77,6 +82,22 @@ class AzureProvider:
             return await self._on_premises(feed)
         walk = Walk(self._tools, feed, settings, organisation, scope, self._chain(feed))
         return await walk.credential()
+
+    def sign_in(
+        self, feed: Feed, ways: Sequence[Way], *, in_file: bool
+    ) -> AsyncGenerator[Page | SignedIn, None]:
+        """Sign a person in to the feed's organisation; see `interactive.py`."""
+        return interactive.sign_in(self._walk(feed), ways, in_file=in_file)
+
+    async def sign_out(self, feed: Feed) -> SignedOut:
+        """Drop the sign-in of the feed's organisation and account."""
+        return await interactive.sign_out(self._walk(feed))
+
+    def _walk(self, feed: Feed) -> Walk:
+        organisation = organisation_of(feed.realm)
+        if organisation is None:
+            raise Refused(f"{feed.url.origin} is not Azure DevOps Services: it has no Entra to sign in to")
+        return Walk(self._tools, feed, _own(feed.settings), organisation, READ, ())
 
     async def _on_premises(self, feed: Feed) -> Credential:
         """A personal access token is all that Azure DevOps Server takes: it has no Entra to sign in to."""

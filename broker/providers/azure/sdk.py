@@ -18,8 +18,7 @@ from broker.host.unreachable import Unreachable
 
 for _name in ("azure", "msal", "msal_extensions"):
     # They log what services answer, names included; what a person must know is in our failures.
-    logging.getLogger(_name).propagate = False
-    logging.getLogger(_name).addHandler(logging.NullHandler())
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 
 class GivenUpError(ServiceRequestError):

@@ -16,7 +16,7 @@ from broker.providers.program import checked_username
 
 DEFAULT_AUTH = (
     *("env", "workload-identity", "github-oidc", "azure-pipelines"),
-    *("ado-auth-helper", "azure-cli", "azd", "managed-identity"),
+    *("ado-auth-helper", "browser", "device-code", "azure-cli", "azd", "managed-identity"),
 )
 """The order that is tried where nothing is configured: what somebody left for us on purpose, what a CI job
 brings along, what a person signed in with, and last what the machine is. Each is open only where its program,

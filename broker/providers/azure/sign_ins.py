@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from broker.core.failures import Unavailable
+from broker.core.failures import SignInNeeded, Unavailable
 from broker.core.feeds import Feed
 from broker.core.signing import Kept, Way
 from broker.providers.azure.challenge import LOGIN_HOSTS
@@ -55,6 +55,8 @@ class SignIn:
     made_at: datetime
     live: list[object] = field(default_factory=list, repr=False, compare=False)
     """What `credentials.py` renews it with, once made: a sign-in in memory is nowhere else."""
+    refusals: list[SignInNeeded] = field(default_factory=list, repr=False, compare=False)
+    """Why it could not be renewed, the last one last."""
 
 
 class SignIns:

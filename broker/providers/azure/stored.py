@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from broker.core.credential import Secret
-from broker.core.failures import Unavailable
+from broker.core.failures import NotObtained, SignInNeeded, Unavailable
 from broker.core.feeds import Feed
 from broker.core.signing import Way
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
-from broker.providers.azure.interactive import failure_of
+from broker.providers.azure.interactive import WithoutReason, failure_of
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.azure.sign_ins import SignIn, SignIns, brokerctl_login
 from broker.providers.azure.threads import in_thread
@@ -66,13 +66,21 @@ class StoredSignIn:
         except TimeoutError:
             raise Unavailable(f"{self.name}: nothing came of it within {RENEWAL_LIMIT_S:.0f} s") from None
         except Exception as error:  # noqa: BLE001 - azure-identity and msal raise what they like
-            raise failure_of(error, tenant, brokerctl_login(self._feed)) from None
+            raise self._remembered(found, failure_of(error, tenant, brokerctl_login(self._feed))) from None
         return entra_bearer(token, self.name, datetime.fromtimestamp(ends, UTC))
 
     def marks(self) -> Hashable:
         """When the sign-in was made; None where there is none."""
         found = self._found()
         return None if found is None else found.made_at
+
+    def _remembered(self, found: SignIn, failure: NotObtained) -> NotObtained:
+        """The failure, or why an earlier attempt failed: msal forgets a refused sign-in, and the reason."""
+        if isinstance(failure, WithoutReason) and found.refusals:
+            return found.refusals[-1]
+        if isinstance(failure, SignInNeeded):
+            found.refusals[:] = [failure]
+        return failure
 
     def _found(self) -> SignIn | None:
         found = self._sign_ins.find(self._feed, self._settings)

@@ -14,11 +14,12 @@ from broker.core.credential import Credential
 from broker.core.failures import NoSource, NotNeeded, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed
 from broker.core.narration import tell
+from broker.core.signing import Way
 from broker.core.urls import Url
 from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
 from broker.providers.azure.agents import pipeline_lines
-from broker.providers.azure.azure_cli import account_login
+from broker.providers.azure.azure_cli import AzureCli, account_login
 from broker.providers.azure.challenge import (
     ORGANISATIONS,
     Challenge,
@@ -27,7 +28,7 @@ from broker.providers.azure.challenge import (
     is_guid,
     read_challenge,
 )
-from broker.providers.azure.identities import Bearer, Identity, Skipped, login_line
+from broker.providers.azure.identities import Bearer, Identity, Owned, Skipped, login_line
 from broker.providers.azure.organisation import Organisation
 from broker.providers.azure.session_token import (
     LIFE,
@@ -39,6 +40,7 @@ from broker.providers.azure.session_token import (
     read_exchange,
 )
 from broker.providers.azure.settings import DEFAULT_AUTH, AzureSettings
+from broker.providers.azure.sign_ins import brokerctl_login
 from broker.providers.protocol import Tools
 
 SESSION_USERNAME = "VssSessionToken"
@@ -86,6 +88,10 @@ class Walk:
             return await self._signed_in(goal)
         except SignInNeeded as failure:
             raise self._for_an_agent(failure, goal.tenant) from None
+
+    async def tenant(self) -> str:
+        """Where a person of the organisation signs in; raises what the challenge came to."""
+        return (await self._challenged()).tenant
 
     async def _challenged(self) -> _Goal:
         """Where the feed's own challenge leads.
@@ -135,11 +141,15 @@ class Walk:
         """The credential by the first sign-in that works."""
         skipped: list[Skipped] = []
         failures: list[NotObtained] = []
+        owner: str | None = None  # of a sign-in that fails: only the same person's token may stand in for it
         is_sure = True  # that nothing but the failures below could have given the held token
         for identity in self.chain:
             why, begun = identity.missing(), self.tools.now()
             try:
                 bearer = Skipped(identity.name, why) if why else await identity.bearer(goal.tenant)
+                if not isinstance(bearer, Skipped) and not _is_of(owner, bearer):
+                    tell("signed in", f"{identity.name}: {bearer.account or 'nobody'}, and not {owner}")
+                    continue
                 if not isinstance(bearer, Skipped):
                     who = bearer.account or "its token names nobody"
                     tell("signed in", f"{bearer.source}: {who} in {self._took(begun)}", good=True)
@@ -149,6 +159,7 @@ class Walk:
                 tell("signed in", f"{identity.name}: {failure}, in {self._took(begun)}", good=False)
                 log.debug("sign_in_failed realm=%s source=%s: %s", self.organisation, identity.name, failure)
                 failures.append(failure)
+                owner = owner or (identity.account if isinstance(identity, Owned) else None)
                 continue
             if not self._is_elsewhere(identity.name, why):
                 tell("signed in", f"{identity.name}: {bearer.why}")
@@ -212,9 +223,10 @@ class Walk:
         """That nothing here can sign in, and why; of the default order, what a person might miss."""
         told = [one for one in skipped if not self._is_elsewhere(one.name, one.why)]
         why = "; ".join(f"{one.name}: {one.why}" for one in told)
-        failure = NoSource(
-            f"nothing here can sign in to {self.organisation} ({why})", hint=login_line(tenant)
-        )
+        by_us = {Way.BROWSER, Way.DEVICE_CODE}.intersection(self.settings.auth)
+        is_az_here = any(one.name == AzureCli.name and one.missing() is None for one in self.chain)
+        hint = brokerctl_login(self.feed) if by_us and not is_az_here else login_line(tenant)
+        failure = NoSource(f"nothing here can sign in to {self.organisation} ({why})", hint=hint)
         return self._for_an_agent(failure, tenant)
 
     def _is_elsewhere(self, name: str, why: str | None) -> bool:
@@ -234,6 +246,10 @@ class Walk:
     def _until(self, ends: datetime) -> str:
         left_min = (ends - self.tools.now()).total_seconds() / 60
         return f"ends {ends.astimezone():%H:%M} ({left_min:.0f} min)"
+
+
+def _is_of(owner: str | None, bearer: Bearer) -> bool:
+    return owner is None or (bearer.account or "").lower() == owner.lower()
 
 
 def _worst(failures: Sequence[NotObtained], is_sure: bool) -> NotObtained:

@@ -29,7 +29,7 @@ async def test_where_nothing_could_ever_sign_in_the_network_is_left_alone(
         "nothing here can sign in to organisation acme (env: no token variable, token file or build secret; "
         "azure-cli: az is not on the broker's PATH)"
     )
-    assert raised.value.hint == LOGIN
+    assert raised.value.hint == "brokerctl login corp"
     assert len(proxy.contacts) == 0
 
 
