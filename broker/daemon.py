@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(handlers=[handler])
     try:
         # Taken before there is a loop or a thread: making the socket changes the umask for a moment.
-        place = Place.get(Path(options.socket or token_broker_client.socket_path()), os.environ)
+        place = Place.get(Path(options.socket or token_broker_client.socket_path()).absolute(), os.environ)
         try:
             return asyncio.run(_serve(options, place))
         finally:

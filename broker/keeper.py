@@ -6,13 +6,12 @@ that fails is news, not an outage: the old credential stays until its own end. R
 
 import asyncio
 import logging
-import traceback
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from broker.core.credential import Credential
 from broker.core.failures import NotObtained, Unavailable
-from broker.core.feeds import READ, Feed, FeedTable, Match, Realm
+from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import (
     Answer,
     Moment,
@@ -26,22 +25,18 @@ from broker.core.refresh import (
     next_step,
     on_lookup,
 )
-from broker.core.trials import Verdict, judge
+from broker.core.trials import Verdict
 from broker.entries import Entries, Entry
 from broker.host.clock import NAP_S, Clock
 from broker.providers.protocol import Provider
-
-FLIGHT_LIMIT_S = 90.0
-"""A provider limits each of its own steps; this ends the one that does not."""
+from broker.suppliers import Suppliers
+from broker.trials import Trials, Try
 
 BACKGROUND_FLIGHTS = 8
 """So many renewals are started by the timer at once (parallel `az` calls time out); look-ups never queue."""
 
 LEARNED_IDLE_S = 12 * 3600.0
 """A learned feed that nobody asked for this long is not renewed any more."""
-
-Try = Callable[[Feed, Credential], Awaitable[Verdict]]
-"""Asks a feed whether it accepts a credential."""
 
 log = logging.getLogger("broker.keeper")
 
@@ -78,8 +73,8 @@ class Keeper:
         self.clock = clock
         self.entries = Entries(table, clock.now())
         self.policies = policies
-        self._providers = providers
-        self._try_at = try_at
+        self._suppliers = Suppliers(providers)
+        self._trials = Trials(try_at, clock, tell=self._tell, fetch=self._start)
         self._draw = draw
         self._poked = asyncio.Event()
         self._turned = False
@@ -101,7 +96,7 @@ class Keeper:
             return None
         trial = entry.trials.get(match.feed.name)
         if trial is None:
-            self._try(entry, match.feed)
+            self._trials.start(entry, match.feed)
         elif trial.refusal is not None:
             return None
         if entry.slot.trouble is None and entry.slot.is_due(now):
@@ -120,7 +115,11 @@ class Keeper:
         step = on_lookup(entry.slot, self.clock.now(), watched=entry.marks is not None)
         if isinstance(step, Serve):
             return await self._reconsidered(entry, match.feed, step.credential, wait_s)
-        if isinstance(step, Answer) and entry.flight is None and self._marks(entry) == entry.marks:
+        if (
+            isinstance(step, Answer)
+            and entry.flight is None
+            and self._suppliers.marks(entry.feed) == entry.marks
+        ):
             raise step.failure
         flight = self._start(entry)
         await asyncio.wait({flight}, timeout=wait_s)
@@ -138,8 +137,7 @@ class Keeper:
         """A live credential that the feed turned down: tried again when that is some time ago."""
         trial = entry.trials.get(feed.name)
         if trial is not None and trial.wants_repeating(self.clock.now()):
-            await asyncio.wait({self._try(entry, feed)}, timeout=wait_s)
-            trial = entry.trials.get(feed.name)
+            trial = await self._trials.verdict(entry, feed, wait_s)
         if trial is not None and trial.refusal is not None:
             raise trial.refusal
         return credential
@@ -175,8 +173,7 @@ class Keeper:
     async def verdict(self, match: Match) -> Verdict:
         """What the feed says to the credential that is held for it, asked now."""
         entry = self.entries.of(match, self.clock.now())
-        await asyncio.wait({self._try(entry, match.feed)})
-        trial = entry.trials.get(match.feed.name)
+        trial = await self._trials.verdict(entry, match.feed)
         return Verdict.UNKNOWN if trial is None else trial.verdict
 
     def is_flying(self, match: Match) -> bool:
@@ -193,7 +190,7 @@ class Keeper:
 
     def adopt(self, table: FeedTable, providers: Mapping[str, Provider], policies: Policies) -> None:
         """Go on with another configuration. Feeds that did not change keep their tokens."""
-        self._providers, self.policies = providers, policies
+        self._suppliers, self.policies = Suppliers(providers), policies
         self.entries.adopt(table, self.clock.now())
         self._poked.set()
 
@@ -247,7 +244,7 @@ class Keeper:
             step = next_step(entry.slot, self.policies.of(entry.feed), now, entry.used)
             if isinstance(step, WaitUntil):
                 wait_s = min(wait_s, step.moment.left_s(now))
-            news = look_at_marks and self._marks(entry) != entry.marks
+            news = look_at_marks and self._suppliers.marks(entry.feed) != entry.marks
             if room > 0 and (news or isinstance(step, RefreshNow)):
                 self._start(entry)
                 room -= 1
@@ -271,31 +268,17 @@ class Keeper:
         """Obtain once and put the outcome into the slot; returns the failure, if it was one."""
         begun = self.clock.now()
         entry.fetches += 1
-        outcome = await self._obtained(entry)
+        outcome = await self._suppliers.obtain(entry.feed, entry.slot.key.scope)
         now = self.clock.now()
         if isinstance(outcome, Credential):
             slot = after_success(entry.slot, outcome, self.policies.of(entry.feed), now, self._draw())
         else:
             slot = after_failure(entry.slot, outcome, now, self._draw())
         # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
-        entry.marks = self._marks(entry)
+        entry.marks = self._suppliers.marks(entry.feed)
         entry.flight = None
         self._put(entry, slot, begun, now)
         return slot.trouble.failure if slot.trouble is not None else None
-
-    async def _obtained(self, entry: Entry) -> Credential | NotObtained:
-        try:
-            async with asyncio.timeout(FLIGHT_LIMIT_S):
-                return await self._provider(entry).obtain(entry.feed, entry.slot.key.scope)
-        except NotObtained as failure:
-            return failure
-        except TimeoutError:
-            return Unavailable(f"nothing came of it within {FLIGHT_LIMIT_S:.0f} s")
-        except Exception as defect:  # noqa: BLE001 - the task boundary: a broken provider must not end the loop
-            # The exception's text may hold anything, a secret included; its kind and place do not.
-            kind, where = type(defect).__name__, "".join(traceback.format_tb(defect.__traceback__))
-            log.error("renewal_broken realm=%s error=%s\n%s", entry.slot.key.realm, kind, where)  # noqa: TRY400
-            return Unavailable(f"a defect in token-broker ({kind})", hint="brokerctl logs")
 
     def _put(self, entry: Entry, slot: Slot, begun: Moment, now: Moment) -> None:
         """Keep the new slot; say in the log what changed, and to the feeds what is new."""
@@ -311,13 +294,9 @@ class Keeper:
         elif slot.held is not None:
             ends = slot.held.credential.expires_at
             log.info("renewed realm=%s scope=%s expires_at=%s took_ms=%.0f", realm, scope, ends, took_ms)
-            new = before.held is None or before.held.credential.secret != slot.held.credential.secret
+            is_new = before.held is None or before.held.credential.secret != slot.held.credential.secret
             for feed in self.entries.feeds():
-                trial = entry.trials.get(feed.name)
-                untried = new and (trial is not None or feed is entry.feed)
-                doubted = trial is not None and trial.verdict is Verdict.UNAUTHORISED
-                if untried or doubted:
-                    self._try(entry, feed)
+                self._trials.start_where_wanted(entry, feed, is_new=is_new)
         self._announce(entry, now)
         self._poked.set()
 
@@ -326,46 +305,13 @@ class Keeper:
         state = entry.slot.state(now)
         if state is not entry.shown:
             entry.shown, entry.since = state, now.wall
-            self._tell(feed for feed in self.entries.feeds() if feed.key() == entry.slot.key)
+            for feed in self.entries.feeds():
+                if feed.key() == entry.slot.key:
+                    self._tell(feed)
 
-    def _tell(self, feeds: Iterable[Feed]) -> None:
-        for feed in feeds:
-            for listener in tuple(self._listeners):
-                listener(feed)
-
-    # Trials
-
-    def _try(self, entry: Entry, feed: Feed) -> "asyncio.Task[None]":
-        """The trial of the held credential at `feed`, under way or new."""
-        if feed.name not in entry.trying:
-            entry.trying[feed.name] = asyncio.create_task(self._attempt(entry, feed))
-        return entry.trying[feed.name]
-
-    async def _attempt(self, entry: Entry, feed: Feed) -> None:
-        held = entry.slot.held
-        verdict = Verdict.UNKNOWN
-        # An upload address cannot be read, so a publish credential is never tried.
-        if held is not None and feed.verify and entry.slot.key.scope == READ:
-            verdict = await self._try_at(feed, held.credential)
-        entry.trying.pop(feed.name, None)
-        if held is None or entry.slot.held is None:
-            return
-        before, now = entry.trials.get(feed.name), self.clock.now()
-        trial = entry.trials[feed.name] = judge(held.credential, verdict, before, now)
-        if trial.refusal is not None and (before is None or before.refusal is None):
-            log.warning("refused_by_feed feed=%s: %s", feed.name, trial.refusal)
-        if (trial.refusal is None) is not (before is None or before.refusal is None):
-            self._tell([feed])
-        if verdict is Verdict.UNAUTHORISED and trial.refusal is None:
-            self._start(entry)
-
-    # Parts
-
-    def _provider(self, entry: Entry) -> Provider:
-        return self._providers[entry.feed.realm.provider]
-
-    def _marks(self, entry: Entry) -> Hashable:
-        return self._provider(entry).sign_in_marks(entry.feed)
+    def _tell(self, feed: Feed) -> None:
+        for listener in tuple(self._listeners):
+            listener(feed)
 
     def _drop(self, entries: Iterable[Entry]) -> None:
         now = self.clock.now()

@@ -587,3 +587,19 @@ async def test_forgetting_a_realm_leaves_the_others(make: Make) -> None:
     keeper.forget_realm(CORP.realm)
 
     assert (state(keeper, CORP), state(keeper, LABS)) == (State.EMPTY, State.FRESH)
+
+
+async def test_marks_that_cannot_be_read_do_not_end_the_loop(
+    make: Make, issuer: Issuer, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(CORP, runs=True)
+    await settle()
+
+    def broken(feed: Feed) -> None:
+        raise KeyError(feed.name)
+
+    issuer.sign_in_marks = broken  # type: ignore[method-assign]
+    await clock.advance(3001)
+
+    assert len(issuer.asked) >= 2
+    assert "provider_broken" in caplog.text

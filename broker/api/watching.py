@@ -66,7 +66,8 @@ async def _changes(office: Office) -> AsyncIterator[str]:
             await asyncio.wait({change, closing}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
             if not change.done():
                 change.cancel()
-                yield ": still here\n\n"
+                if not closing.done():
+                    yield ": still here\n\n"
                 continue
             data = json.dumps(to_json(feed_status_of(office, change.result())))
             yield f"event: feed\ndata: {data}\n\n"

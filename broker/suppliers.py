@@ -1,0 +1,54 @@
+"""Suppliers: the providers, behind a wall that none of their defects gets through.
+
+A provider may come from another distribution; whatever it raises is a failure of its realm, never the end of
+the daemon, and its text is never shown: it may hold a secret.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Hashable, Mapping
+
+from broker.core.credential import Credential
+from broker.core.failures import NotObtained, Unavailable
+from broker.core.feeds import Feed
+from broker.providers.protocol import Provider
+
+FLIGHT_LIMIT_S = 90.0
+"""A provider limits each of its own steps; this ends the one that does not."""
+
+log = logging.getLogger("broker.suppliers")
+
+
+class Suppliers:
+    """Whom to ask for each realm's credential, by the realm's provider."""
+
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
+        self._providers = providers
+
+    async def obtain(self, feed: Feed, scope: str) -> Credential | NotObtained:
+        """One attempt within FLIGHT_LIMIT_S: the credential, or why there is none."""
+        try:
+            async with asyncio.timeout(FLIGHT_LIMIT_S):
+                return await self._providers[feed.realm.provider].obtain(feed, scope)
+        except NotObtained as failure:
+            return failure
+        except TimeoutError:
+            return Unavailable(f"nothing came of it within {FLIGHT_LIMIT_S:.0f} s")
+        except Exception as defect:  # noqa: BLE001 - the wall
+            return Unavailable(f"a defect in token-broker ({_reported(feed, defect)})", hint="brokerctl logs")
+
+    def marks(self, feed: Feed) -> Hashable:
+        """The provider's sign-in marks; None where it cannot say."""
+        try:
+            return self._providers[feed.realm.provider].sign_in_marks(feed)
+        except Exception as defect:  # noqa: BLE001 - the wall
+            _reported(feed, defect)
+            return None
+
+
+def _reported(feed: Feed, defect: Exception) -> str:
+    """The defect's kind, its place being in the log."""
+    kind, where = type(defect).__name__, "".join(traceback.format_tb(defect.__traceback__))
+    log.error("provider_broken realm=%s error=%s\n%s", feed.realm, kind, where)
+    return kind
