@@ -33,7 +33,7 @@ IDENTITIES: Mapping[str, Callable[[protocol.Tools], Identity]] = {
 """The ways to sign in that are the same for every feed, by the name that `auth` has for them."""
 
 FEEDS_OWN: Mapping[str, Callable[[protocol.Tools, AzureSettings, Feed], Identity]] = {
-    EnvTokens.name: lambda tools, _, __: EnvTokens(tools.environ, tools.now),
+    EnvTokens.name: lambda tools, _, feed: EnvTokens(tools.environ, tools.now, feed=feed, tools=tools),
     WorkloadIdentity.name: WorkloadIdentity,
     GithubOidc.name: GithubOidc,
     AzurePipelines.name: AzurePipelines,
