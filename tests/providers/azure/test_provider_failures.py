@@ -45,7 +45,7 @@ async def test_where_every_way_was_skipped_nothing_can_sign_in(
     ) as raised:
         await provider.obtain(feed_with(), READ)
 
-    assert raised.value.hint == LOGIN
+    assert raised.value.hint == "brokerctl login corp"
 
 
 @pytest.mark.usefixtures("acme")
