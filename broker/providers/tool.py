@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from broker.core.failures import NoSource, Unavailable
 from broker.host.process import Finished, NotFound, TimedOut, TooMuchOutput, find, run
@@ -19,6 +20,12 @@ TOOL_LIMIT_S = 25.0
 
 TOOL_OUTPUT_BYTES = 262144
 """A token is up to 4 kB; stderr may hold the warnings of several extensions."""
+
+CA_VARIABLES = (
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("AWS_CA_BUNDLE", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"),
+)
+"""What OpenSSL, requests, curl, AWS's tools and gcloud call the file of authorities they trust."""
 
 
 def is_on_path(program: str, environ: Mapping[str, str]) -> bool:
@@ -39,13 +46,18 @@ def sdk_argv(module: str, *words: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", module, *words)
 
 
-async def ask_tool(name: str, argv: Sequence[str], environ: Mapping[str, str]) -> Finished:
+async def ask_tool(
+    name: str, argv: Sequence[str], environ: Mapping[str, str], ca: Path | None = None
+) -> Finished:
     """Run the tool, called `name` in messages, and return how it ended, its complaints included.
 
-    Raises NoSource when it is not there, Unavailable when it does not end within TOOL_LIMIT_S or babbles.
+    `ca` is the configured file of authorities, which each tool has a variable of its own for. Raises NoSource when it is not there, Unavailable when it does not end within TOOL_LIMIT_S or babbles.
     """
+    trusted = {} if ca is None else dict.fromkeys(CA_VARIABLES, str(ca))
     try:
-        return await run(argv, env=environ, limit_s=TOOL_LIMIT_S, output_bytes=TOOL_OUTPUT_BYTES)
+        return await run(
+            argv, env={**environ, **trusted}, limit_s=TOOL_LIMIT_S, output_bytes=TOOL_OUTPUT_BYTES
+        )
     except NotFound:
         raise NoSource(f"{name} is not on the broker's PATH") from None
     except TimedOut:

@@ -90,6 +90,7 @@ class CodeArtifactProvider:
 
     def __init__(self, tools: protocol.Tools) -> None:
         self._environ = tools.environ
+        self._ca = tools.http.ca
 
     def identity(self, settings: protocol.Settings) -> str:
         """What the settings say of who signs in, and for what; the default where they say nothing."""
@@ -155,7 +156,7 @@ class CodeArtifactProvider:
     async def _asked(
         self, way: str, argv: Iterable[str], environ: Mapping[str, str], own: CodeArtifactSettings
     ) -> Mapping[str, object]:
-        finished = await ask_tool(way, tuple(argv), environ)
+        finished = await ask_tool(way, tuple(argv), environ, self._ca)
         if finished.code != 0:
             raise failure_of(way, finished.stderr.decode(errors="replace"), own.profile)
         return json_object(finished.stdout)

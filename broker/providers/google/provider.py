@@ -102,6 +102,7 @@ class GoogleProvider:
 
     def __init__(self, tools: protocol.Tools) -> None:
         self._environ = tools.environ
+        self._ca = tools.http.ca
 
     def identity(self, settings: protocol.Settings) -> str:
         """What the settings say of who signs in; the default where they say nothing."""
@@ -155,7 +156,7 @@ class GoogleProvider:
         raise first or AssertionError("every way returns or raises")
 
     async def _signed_in(self, way: _Way) -> Credential:
-        finished = await ask_tool(way.name, way.argv, {**self._environ, **QUIET})
+        finished = await ask_tool(way.name, way.argv, {**self._environ, **QUIET}, self._ca)
         if finished.code != 0:
             raise failure_of(way.name, finished.stderr.decode(errors="replace"), way.login)
         return read_answer(finished.stdout, way.name)

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,8 +9,11 @@ from broker.core.credential import Secret
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
 from broker.core.narration import Step, heard_by
+from broker.host.http import Http
 from broker.providers.google import provider as google_provider
-from broker.providers.protocol import Provider
+from broker.providers.google.provider import GoogleProvider
+from broker.providers.protocol import Provider, Tools
+from tests.fakes.authority import Authority
 from tests.fakes.connect_proxy import Conduct, ConnectProxy
 from tests.fakes.faults import silence
 from tests.fakes.google import (
@@ -81,6 +85,21 @@ async def test_an_authority_of_the_system_is_trusted(provider: Provider, machine
         del machine.workshop.environ[name]  # what is left is where OpenSSL finds the system's
 
     credential = await provider.obtain(feed_with(provider), READ)
+
+    assert credential.account == USER
+
+
+async def test_the_configured_authority_reaches_the_sdk(
+    provider: Provider, tools: Tools, machine: Machine, authority: Authority
+) -> None:
+    machine.files.user()
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        del machine.workshop.environ[name]
+    configured = GoogleProvider(replace(tools, http=Http(authority.bundle)))
+
+    credential = await configured.obtain(feed_with(configured), READ)
+    with pytest.raises(Unavailable, match="does not trust"):
+        await provider.obtain(feed_with(provider), READ)
 
     assert credential.account == USER
 
