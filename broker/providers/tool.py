@@ -51,7 +51,9 @@ async def ask_tool(
 ) -> Finished:
     """Run the tool, called `name` in messages, and return how it ended, its complaints included.
 
-    `ca` is the configured file of authorities, which each tool has a variable of its own for. Raises NoSource when it is not there, Unavailable when it does not end within TOOL_LIMIT_S or babbles.
+    `ca` is the configured file of authorities, which each tool has a variable of its own for.
+
+    Raises NoSource when it is not there, Unavailable when it does not end within TOOL_LIMIT_S or babbles.
     """
     trusted = {} if ca is None else dict.fromkeys(CA_VARIABLES, str(ca))
     try:
