@@ -28,6 +28,9 @@ CLIENT = "AZURE_CLIENT_ID"
 QUIET = {"AZURE_IDENTITY_DISABLE_MULTITENANTAUTH": "", "AZURE_SDK_TRACING_IMPLEMENTATION": ""}
 """The tenant that we ask for is the one meant; spans would carry addresses to a collector."""
 
+NO_IDENTITY = 400
+"""What the machine's endpoint documents for an identity that was not assigned to it."""
+
 _CHILD = "broker.providers.azure.sign_in"
 
 
@@ -73,13 +76,19 @@ async def signed_in(
     if finished.code == 0 and isinstance(token, str) and token.isascii() and token.isprintable() and token:
         ends: datetime | None = from_epoch(told.get("expires_on"))
         return entra_bearer(Secret(token), way.source, ends)
-    if told.get("unavailable") is True and "unreachable" not in told and not told.get("code"):
-        return Skipped(way.name, _closed(kind, told))
+    closed = _closed(kind, told)
+    if closed is not None:
+        return Skipped(way.name, closed)
     raise _failure(way, kind, told)
 
 
-def _closed(kind: str, told: Mapping[str, object]) -> str:
-    if kind == MACHINE and told.get("status") == 400:  # noqa: PLR2004 - what IMDS documents for it
+def _closed(kind: str, told: Mapping[str, object]) -> str | None:
+    """Why the way is not open here; None where it is, and somebody was asked in vain."""
+    if not told.get("unavailable") or told.get("code") or "unreachable" in told:
+        return None
+    if told.get("status") not in {None, NO_IDENTITY}:
+        return None
+    if kind == MACHINE and told.get("status") == NO_IDENTITY:
         return "this machine has no such identity"
     return "azure-identity finds nothing here to sign in with"
 

@@ -1,7 +1,7 @@
 """The way out of `sign_in.py`: what the SDK sends goes through our own Http, with its limits and trust.
 
-A requests adapter, as its documentation has it. How the last request ended is remembered, to be told in place
-of the SDK's words.
+A requests adapter, as its documentation has it. How the last one failed is remembered, to be told in place of
+the SDK's words.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _ERROR = re.compile(r'"error"\s*:\s*"([a-z_]{1,40})"')
 
 
 class WayOut(BaseAdapter):
-    """Leads the SDK's requests through the daemon's own way out, and remembers how the last one ended."""
+    """Leads the SDK's requests through the daemon's own way out, and remembers the last that failed."""
 
     def __init__(self, ca: Path | None) -> None:
         super().__init__()
@@ -47,13 +47,15 @@ class WayOut(BaseAdapter):
             tuple(header for header in headers if header[0].lower() not in _ITS_OWN),
             body if isinstance(body, bytes) else None,
         )
-        self._host = urlsplit(url).hostname or ""
+        host = urlsplit(url).hostname or ""
         try:
             answer = asyncio.run(self._sent(asked))
         except Unreachable as error:
-            self._ended = error
+            self._host, self._ended = host, error
             raise requests.ConnectionError(error.reason) from None
-        self._ended = answer
+        if self._ended is None or answer.status >= 400:  # noqa: PLR2004 - RFC 9110's classes
+            # msal 1.39 asks for the names of Entra's hosts after a refusal: that answer is no news
+            self._host, self._ended = host, answer
         made = requests.Response()
         made.status_code, made.url, made.request = answer.status, url, request
         made.headers.update(dict(answer.headers))
@@ -73,7 +75,7 @@ class WayOut(BaseAdapter):
         """Nothing is kept open."""
 
     def told(self) -> dict[str, object]:
-        """What the last request came to: who was asked, and why there was no answer or what was in it."""
+        """Who was asked last in vain, and why there was no answer or what was in it."""
         match self._ended:
             case Unreachable(reason=reason):
                 return {"host": self._host, "unreachable": reason}

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import trustme
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from cryptography.x509 import load_pem_x509_certificate
 
 from tests.fakes.entra import Application
 from tests.fakes.managed_identity import ManagedIdentities
@@ -24,6 +33,31 @@ CONNECTION = "77777777-2222-3333-4444-555555555555"
 SECRET = "the application's s3cret"
 SUBJECT = "repo:acme/app:ref:refs/heads/main"
 LOGIN_HOST = "login.microsoftonline.com"
+
+
+@cache
+def certificate() -> tuple[bytes, bytes]:
+    """A certificate of an application, alone and with its key."""
+    made = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert("app.example", key_type=trustme.KeyType.RSA)
+    pem = made.cert_chain_pems[0].bytes()
+    return pem, made.private_key_pem.bytes() + pem
+
+
+def sealed_certificate(password: str) -> bytes:
+    """The same two in a PKCS #12 file with a password."""
+    pem, key_and_pem = certificate()
+    key = load_pem_private_key(key_and_pem, None)
+    assert isinstance(key, RSAPrivateKey)
+    return serialize_key_and_certificates(
+        b"app", key, load_pem_x509_certificate(pem), None, BestAvailableEncryption(password.encode())
+    )
+
+
+def signing_in() -> list[str]:
+    """The command lines of our own children that sign in."""
+    told = subprocess.run(["ps", "-eo", "ppid=,args="], capture_output=True, text=True, check=True).stdout
+    ours = [line.split(None, 1)[1] for line in told.splitlines() if line.split()[0] == str(os.getpid())]
+    return [line for line in ours if "azure.sign_in" in line]
 
 
 class Job:
@@ -55,6 +89,10 @@ class Job:
             case "client-secret":
                 self.register(secret=SECRET)
                 return {"secret": f"file:{self.file('secret', SECRET)}"}
+            case "client-certificate":
+                pem, key_and_pem = certificate()
+                self.register(certificate_pem=pem)
+                return {"certificate": str(self.file("app.pem", key_and_pem))}
             case "workload-identity":
                 self.register(federated_subject=SUBJECT)
                 assertion = sign({"sub": SUBJECT, "aud": "api://AzureADTokenExchange"})

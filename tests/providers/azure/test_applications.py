@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.core.failures import NoSource
 from broker.core.feeds import READ
-from tests.fakes.oidc import GITHUB_HOST, PIPELINES_HOST
-from tests.providers.azure.feeds import TENANT
-from tests.providers.azure.jobs import CLIENT, LOGIN_HOST, Job
+from broker.providers.azure import azure_identity
+from broker.providers.tool import ask_tool
+from tests.fakes import faults
+from tests.fakes.oidc import GITHUB_HOST, JOB_TOKEN, PIPELINES_HOST
+from tests.providers.azure.feeds import TENANT, feed_with, leave
+from tests.providers.azure.jobs import (
+    CLIENT,
+    CONNECTION,
+    LOGIN_HOST,
+    SECRET,
+    Job,
+    sealed_certificate,
+    signing_in,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from broker.host.process import Finished
     from broker.providers.protocol import Provider
+    from tests.fakes.az import AzureCli
     from tests.fakes.organisation import Organisation
 
 WAYS = {
     "client-secret": [LOGIN_HOST],
+    "client-certificate": [LOGIN_HOST],
     "workload-identity": [LOGIN_HOST],
     "github-oidc": [LOGIN_HOST, GITHUB_HOST],
     "azure-pipelines": [LOGIN_HOST, PIPELINES_HOST],
@@ -39,3 +57,108 @@ async def test_an_application_gets_its_entra_token(
     assert job.proxy.hosts == sorted([*WAYS[way], "pkgs.dev.azure.com"])
     asked = {request.scope for request in job.cloud.entra.requests}
     assert asked <= {"499b84ac-1321-427f-aa17-267ca6975798/.default"}
+
+
+async def test_a_certificates_password_is_its_secret(provider: Provider, job: Job) -> None:
+    sealed = job.file("app.pfx", sealed_certificate("p4ssword"))
+    keys = {"certificate": str(sealed), "secret": f"file:{job.file('password', 'p4ssword')}"}
+
+    credential = await provider.obtain(job.feed("client-certificate", **keys), READ)
+
+    assert credential.account == CLIENT
+
+
+async def test_a_personal_access_token_is_handed_through(
+    provider: Provider, job: Job, acme: Organisation
+) -> None:
+    token = acme.issue("dev@acme.example").value
+    secret = f"file:{job.file('pat', token)}"
+
+    credential = await provider.obtain(feed_with(secret=secret), READ)
+
+    assert (credential.username, credential.secret.reveal()) == ("VssSessionToken", token)
+    assert credential.source == secret
+    assert len(acme.exchanges) == 0
+
+
+async def test_an_application_can_have_a_session_token(
+    provider: Provider, job: Job, acme: Organisation
+) -> None:
+    credential = await provider.obtain(job.feed("managed-identity", token="session"), READ)
+
+    assert credential.username == "VssSessionToken"
+    assert [exchange.user for exchange in acme.exchanges] == [CLIENT]
+
+
+async def test_a_machine_without_a_client_id_is_itself(provider: Provider, job: Job) -> None:
+    leave(job.tools, **job.identities.imds_environment(job.machine))
+
+    credential = await provider.obtain(feed_with(), READ)
+
+    assert (credential.account, credential.source) == ("machine", "managed-identity")
+
+
+@pytest.mark.parametrize("way", ["github-oidc", "workload-identity"])
+async def test_what_a_job_brings_along_signs_in_by_default(way: str, provider: Provider, job: Job) -> None:
+    job.feed(way)
+    leave(job.tools, AZURE_CLIENT_ID=CLIENT, PATH="/nonexistent")
+
+    credential = await provider.obtain(feed_with(), READ)
+
+    assert (credential.account, credential.source) == (CLIENT, way)
+
+
+async def test_a_tasks_service_connection_needs_no_keys(provider: Provider, job: Job) -> None:
+    job.feed("azure-pipelines")
+    leave(
+        job.tools,
+        AZURESUBSCRIPTION_CLIENT_ID=CLIENT,
+        AZURESUBSCRIPTION_SERVICE_CONNECTION_ID=CONNECTION,
+    )
+
+    credential = await provider.obtain(feed_with(auth=["azure-pipelines"]), READ)
+
+    assert (credential.account, credential.source) == (CLIENT, "azure-pipelines")
+
+
+async def test_nothing_is_probed_where_nothing_says_that_it_is_there(
+    provider: Provider, job: Job, az: AzureCli
+) -> None:
+    az.uninstall()
+    leave(job.tools, PATH=str(az.bin))
+
+    with pytest.raises(NoSource):
+        await provider.obtain(feed_with(), READ)
+
+    assert (job.proxy.hosts, len(job.identities.requests)) == ([], 0)
+
+
+async def test_a_sign_in_that_is_given_up_leaves_no_process(provider: Provider, job: Job) -> None:
+    job.identities.faults.give(faults.silence())
+    feed = job.feed("managed-identity")
+    attempt = asyncio.create_task(provider.obtain(feed, READ))
+    await asyncio.to_thread(job.identities.requests.wait_for, 1)
+    assert len(signing_in()) == 1
+
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+
+    assert signing_in() == []
+
+
+async def test_no_secret_is_on_a_command_line(
+    provider: Provider, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Sequence[str]] = []
+
+    async def noted(name: str, argv: Sequence[str], environ: Mapping[str, str]) -> Finished:
+        seen.append(argv)
+        return await ask_tool(name, argv, environ)
+
+    monkeypatch.setattr(azure_identity, "ask_tool", noted)
+    for way in ("client-secret", "github-oidc", "azure-pipelines"):
+        await provider.obtain(job.feed(way), READ)
+
+    assert len(seen) == 3
+    assert not any(secret in repr(seen) for secret in (SECRET, JOB_TOKEN, "eyJ"))
