@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from broker.api.office import About, status_of
-from broker.core.failures import BadConfiguration
+from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Match
+from broker.core.signing import Way
 from broker.core.urls import parse_url
 from broker.daemon import PROVIDERS
 from broker.host.clock import SystemClock
@@ -181,3 +182,22 @@ async def test_auto_decides_what_is_learned(start: Start, auto: str, is_learned:
     found = service.keeper.entries.find(parse_url("https://pkgs.dev.azure.com/acme/_packaging/a/"), None)
 
     assert isinstance(found, Match) is is_learned
+
+
+SIGNED_IN_ELSEWHERE = {
+    "https://europe-python.pkg.dev/project/repository/simple/": "gcloud auth login",
+    "https://domain-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/r/simple/": "aws sso login",
+    "https://a.example/simple/": None,
+}
+
+
+@pytest.mark.parametrize(("url", "line"), SIGNED_IN_ELSEWHERE.items())
+async def test_who_signs_in_elsewhere_is_told_where(url: str, line: str | None, start: Start) -> None:
+    settings = 'provider = "basic"\nsecret = "env:a"' if line is None else ""
+    service = start(f'[[feed]]\nname = "a"\nurl = "{url}"\n{settings}')
+    feed = service.keeper.entries.named("a")
+    assert feed is not None
+
+    with pytest.raises(BadRequest, match="the broker signs nobody in there") as raised:
+        service.sign_in(feed, [Way.DEVICE_CODE], in_file=False)
+    assert raised.value.hint == line

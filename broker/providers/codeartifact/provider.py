@@ -4,6 +4,7 @@ Nothing is kept between look-ups. Read `CodeArtifactProvider.obtain`; `sign_in.p
 """
 
 import json
+import shlex
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple, Self
@@ -116,6 +117,11 @@ class CodeArtifactProvider:
         ]
         caches = (path for folder in ("sso", "login") for path in _listed(home / folder / "cache"))
         return tuple(file_mark(path) for path in (*files, *caches))
+
+    def sign_in_line(self, feed: Feed) -> str:
+        """The command that signs the feed's profile in to AWS."""
+        profile = _own(feed.settings).profile
+        return shlex.join(("aws", "sso", "login", *(("--profile", profile) if profile else ())))
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a token knows no scope
         """Ask AWS.

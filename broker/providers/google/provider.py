@@ -132,6 +132,10 @@ class GoogleProvider:
         gcloud = (self._gcloud / name for name in ("config_sentinel", "active_config"))
         return tuple(secrets.file_mark(path) for path in (self._adc_file(own), *gcloud))
 
+    def sign_in_line(self, feed: Feed) -> str:
+        """The command that signs the feed's account in with gcloud."""
+        return _gcloud_login(_own(feed.settings))
+
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a token knows no scope
         """Sign in by the first way that works.
 
