@@ -156,15 +156,6 @@ async def test_a_public_feed_wants_no_credential(
     assert az.calls == ()
 
 
-async def test_a_server_on_premises_is_refused_before_anything_is_asked(
-    provider: Provider, proxy: ConnectProxy
-) -> None:
-    with pytest.raises(Refused, match="is not Azure DevOps Services"):
-        await provider.obtain(feed_with("https://tfs.example.com/tfs/x/_packaging/corp/"), READ)
-
-    assert len(proxy.contacts) == 0
-
-
 Fault = Callable[[Organisation], None]
 
 

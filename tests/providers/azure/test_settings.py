@@ -2,9 +2,11 @@ import pytest
 from pydantic import ValidationError
 
 from broker.core.feeds import DEFAULT_IDENTITY, PUBLISH, READ
-from broker.providers.azure.settings import DEFAULT_AUTH, AzureSettings
+from broker.providers.azure.provider import FEEDS_OWN, IDENTITIES
+from broker.providers.azure.settings import AUTH, DEFAULT_AUTH, AzureSettings
 from broker.providers.protocol import Provider
 from tests.providers.azure.feeds import OTHER_TENANT, PERSON, TENANT
+from tests.providers.azure.jobs import CLIENT
 
 
 def test_settings_that_name_somebody_differ_from_the_default_and_from_each_other(provider: Provider) -> None:
@@ -16,6 +18,16 @@ def test_settings_that_name_somebody_differ_from_the_default_and_from_each_other
         {"auth": ["azure-cli"]},
         {"auth": ["azure-cli", "env"]},
         {"tenant": TENANT, "account": PERSON},
+        {"secret": "env:A"},
+        {"secret": "env:B"},
+        {"secret": "env:A", "client_id": CLIENT},
+        {"secret": "env:A", "client_id": OTHER_TENANT},
+        {"certificate": "/a.pem", "client_id": CLIENT},
+        {"certificate": "~/a.pem", "client_id": CLIENT},
+        {"service_connection_id": CLIENT},
+        {"client_id": CLIENT},
+        {"login_hosts": ["login.microsoftonline.us"]},
+        {"authorities": ["vssps.example"]},
     ]
 
     identities = [provider.identity(AzureSettings.model_validate(keys)) for keys in named]
@@ -72,8 +84,47 @@ def test_kind_and_scope_are_as_configured(
         ({"account": ""}, "username"),
         ({"token": "pat"}, "token"),
         ({"scope": "admin"}, "scope"),
+        ({"auth": ["pat"]}, "pat in auth needs secret"),
+        ({"auth": ["client-secret"], "client_id": CLIENT}, "client-secret in auth needs secret"),
+        ({"auth": ["client-secret"], "secret": "env:A"}, "client-secret in auth needs client_id"),
+        ({"auth": ["client-certificate"], "client_id": CLIENT}, "needs certificate"),
+        ({"certificate": "/a.pem"}, "client-certificate in auth needs client_id"),
+        ({"certificate": "a.pem", "client_id": CLIENT}, "absolute path"),
+        ({"secret": "hunter2"}, "never written in the configuration"),
+        ({"secret": "env:A", "auth": ["azure-cli"]}, "secret is for pat or client-secret"),
+        ({"client_id": CLIENT, "auth": ["azure-cli"]}, "client_id is for"),
+        ({"client_id": "my-app"}, "hexadecimal digits"),
+        ({"service_connection_id": CLIENT, "auth": ["env"]}, "is for azure-pipelines"),
+        (
+            {"auth": ["pat", "client-secret"], "secret": "env:A", "client_id": CLIENT},
+            "one of pat and client-secret",
+        ),
+        ({"login_hosts": ["https://login.microsoftonline.us/"]}, "by its name alone"),
+        ({"authorities": ["vssps"]}, "by its name alone"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(keys: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         AzureSettings.model_validate(keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "auth"),
+    [
+        ({"secret": "env:A"}, ("pat",)),
+        ({"secret": "env:A", "client_id": CLIENT}, ("client-secret",)),
+        ({"certificate": "/a.pem", "client_id": CLIENT}, ("client-certificate",)),
+        ({"certificate": "/a.pem", "client_id": CLIENT, "secret": "env:A"}, ("client-certificate",)),
+        ({"service_connection_id": CLIENT}, ("azure-pipelines",)),
+        ({"client_id": CLIENT}, DEFAULT_AUTH),
+        ({}, DEFAULT_AUTH),
+    ],
+)
+def test_the_keys_say_how_to_sign_in_where_auth_does_not(
+    keys: dict[str, object], auth: tuple[str, ...]
+) -> None:
+    assert AzureSettings.model_validate(keys).auth == auth
+
+
+def test_every_name_has_a_way_and_every_way_a_name() -> None:
+    assert set(AUTH) == {*IDENTITIES, *FEEDS_OWN}
