@@ -10,6 +10,7 @@ import typer
 
 from broker.ctl import wire
 from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.setup.renewal import renew_sandbox
 from broker.ctl.usernames import username_for
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ def add(
         added = _loaded(after, file).feeds[-1]
         running = _change(file, before, after)
     typer.echo(f"added {added.name} to {file.shown}; {_afterwards(running=running)}")
+    renewed = renew_sandbox()
+    if renewed is not None:
+        typer.echo(renewed)
     typer.echo(_usage(added, keys["username"]))
 
 

@@ -8,6 +8,7 @@ from broker.core.status import FeedStatus
 from broker.ctl import wire
 from broker.ctl.outcome import ExitCode, Trouble
 from broker.ctl.record import broker_status, feed_status
+from broker.ctl.setup.renewal import renew_sandbox
 from broker.ctl.words import duration
 
 
@@ -51,6 +52,9 @@ def reload() -> None:
     """
     feeds = wire.order("/v1/reload").get("feeds", [])
     typer.echo(f"configuration read: {', '.join(feeds) if feeds else 'no feeds yet'}")
+    renewed = renew_sandbox()
+    if renewed is not None:
+        typer.echo(renewed)
 
 
 def _refreshed(name: str) -> str:

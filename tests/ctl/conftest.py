@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.ctl.app import main
+from broker.ctl.setup.environment import COPIED, PROXIES
 from tests.ctl.clinic import Clinic
 from tests.ctl.stand_in import StandInBroker
 
@@ -78,3 +79,19 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clinic:
     made.program("systemctl", "exit 1")
     monkeypatch.setenv("PATH", f"{made.programs}:{os.environ['PATH']}")
     return made
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of a person whose PATH has ~/.local/bin first, on a machine without systemd."""
+    home, programs = tmp_path / "home", tmp_path / "programs"
+    home.mkdir()
+    programs.mkdir()
+    systemctl = programs / "systemctl"
+    systemctl.write_text("#!/bin/sh\nexit 1\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", f"{home}/.local/bin:{programs}:/usr/bin:/bin")
+    for name in (*PROXIES, *COPIED):
+        monkeypatch.delenv(name, raising=False)
+    return home

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.e2e.patience import until
-from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, TOKEN, UNITS
+from tests.e2e.patience import PATIENCE_S, until
+from tests.systemd.account import CONFIG, FEED, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, TOKEN, UNITS
 
 if TYPE_CHECKING:
     from tests.systemd.account import Account
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 def quicken(served: Account) -> None:
     """Let the watchdog, and the daemon's look at itself, happen sooner than people need it."""
-    served.write(f"{UNITS}/{SERVICE_UNIT}.d/quick.conf", "[Service]\nWatchdogSec=1\n")
+    unit = served.home / UNITS / SERVICE_UNIT
+    assert "WatchdogSec=10\n" in unit.read_text()
+    unit.write_text(unit.read_text().replace("WatchdogSec=10\n", "WatchdogSec=1\n"))
     served.systemctl("daemon-reload")
 
 
@@ -51,6 +53,15 @@ def test_killed_daemon_loses_no_look_up(served: Account) -> None:
 
     assert answer.stdout == f"{TOKEN}\n"
     assert served.pid() not in {0, first}
+
+
+def test_killed_daemon_comes_back_before_anybody_asks(served: Account) -> None:
+    served.look_up()
+    first = served.pid()
+
+    served.kill("KILL")
+
+    until(lambda: served.pid() not in {0, first}, "next daemon")
 
 
 def test_stopped_process_is_replaced_by_the_watchdog(served: Account) -> None:
@@ -118,6 +129,22 @@ def test_daemon_that_cannot_start_is_given_up_and_started_again_by_hand(served: 
     assert served.look_up().stdout == f"{TOKEN}\n"
 
 
+def test_look_up_that_waits_for_a_sign_in_tool_is_answered_before_a_restart(served: Account) -> None:
+    tool = served.write("tool", f"#!/bin/sh\nuntil [ -e ~/go ]; do sleep 0.02; done; echo {TOKEN}\n", 0o755)
+    served.write(CONFIG, FEED_CONFIG.replace(f'"/bin/echo", "{TOKEN}"', f'"{tool}"'), 0o600)
+    waiting = served.start(served.bin / "keyring-shim", "get", FEED, "user")
+    until(lambda: served.run("pgrep", "-f", str(tool), check=False).stdout, "sign-in tool")
+    first = served.pid()
+
+    served.systemctl("restart", "--no-block", SERVICE_UNIT)
+    served.wait_until("ActiveState", "deactivating")
+    served.write("go", "")
+    answer, _ = waiting.communicate(timeout=PATIENCE_S)
+
+    assert answer == f"{TOKEN}\n"
+    until(lambda: served.pid() not in {0, first}, "next daemon")
+
+
 def test_stop_leaves_no_socket_behind(served: Account) -> None:
     served.look_up()
 
@@ -145,13 +172,17 @@ def test_what_the_unit_forbids_is_forbidden_to_its_children(served: Account) -> 
     probe = served.write("probe", PROBE, 0o755)
     served.write(CONFIG, FEED_CONFIG.replace(f'"/bin/echo", "{TOKEN}"', f'"{probe}"'), 0o600)
 
-    answer = served.look_up()
+    served.systemctl("set-environment", "LD_PRELOAD=/planted.so", "PYTHONPATH=/planted")
 
-    assert answer.stdout.split() == ["umask=0077", "core=0", "nnp=1", "cwd=/", "ld=unset", "userns=refused"]
+    answer = served.look_up()
+    served.systemctl("unset-environment", "LD_PRELOAD", "PYTHONPATH")
+
+    assert answer.stdout.split() == ["umask=0077", "core=0", "nnp=1", "env=", "userns=refused"]
+    assert served.machine.run("root", "readlink", f"/proc/{served.pid()}/cwd").stdout == "/\n"
 
 
 PROBE = """#!/bin/sh
-printf 'umask=%s core=%s nnp=%s cwd=%s ld=%s userns=%s\\n' "$(umask)" "$(ulimit -c)" \
-  "$(sed -n 's/^NoNewPrivs:[[:space:]]*//p' /proc/self/status)" "$(pwd)" "${LD_PRELOAD-unset}" \
+printf 'umask=%s core=%s nnp=%s env=%s userns=%s\\n' "$(umask)" "$(ulimit -c)" \\
+  "$(sed -n 's/^NoNewPrivs:[[:space:]]*//p' /proc/self/status)" "$LD_PRELOAD$PYTHONPATH" \\
   "$(unshare -U true 2>/dev/null && echo allowed || echo refused)"
 """

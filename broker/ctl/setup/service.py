@@ -10,6 +10,7 @@ from broker.ctl import launch, systemd, wire
 from broker.ctl import service as running
 from broker.ctl.outcome import Trouble
 from broker.ctl.setup import trial, units
+from broker.ctl.setup.configured import configured
 from broker.ctl.setup.folders import Folders
 from broker.ctl.setup.journal import Journal
 from broker.ctl.setup.places import Places
@@ -33,7 +34,8 @@ def installation(places: Places) -> units.Installation:
 def folders(places: Places) -> Folders:
     """What the daemon of this installation must see."""
     beside = {launch.beside_us("brokerd").parent.parent, Path(sys.executable).resolve().parent.parent}
-    return Folders(places, [Path(sys.prefix), Path(sys.base_prefix), *sorted(beside)])
+    recorded = Places(places.home, {**places.environ, **configured(places).env})  # not today's shell's PATH
+    return Folders(recorded, [Path(sys.prefix), Path(sys.base_prefix), *sorted(beside)])
 
 
 def service_step(places: Places) -> Step:

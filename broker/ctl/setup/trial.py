@@ -27,7 +27,6 @@ EXPOSURE = re.compile(r"Overall exposure level for \S+: ([0-9.]+)")
 
 PROBE = """
 [Service]
-Type=oneshot
 ExecStart=
 ExecStart={python} -I -m broker.ctl.setup.probe
 ExecReload=
@@ -63,6 +62,8 @@ def try_sandbox(service: str, sandbox: str, python: str) -> Verdict:
         systemd.systemctl("daemon-reload")
         systemd.systemctl("start", INSIDE, OUTSIDE)
         fault = _disagreement(_said(answers[INSIDE]), _said(answers[OUTSIDE]))
+        if fault is None and systemd.shown("Result", INSIDE) != "success":
+            fault = "systemd does not hear from inside it"
         if fault == NOT_RUN and systemd.shown("ExecMainStatus", INSIDE) in NO_NAMESPACES:
             fault = "this machine lets no user make namespaces"
         return Verdict(clock.now().boot_s - begun.boot_s, fault)

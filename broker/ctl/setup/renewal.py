@@ -1,0 +1,30 @@
+"""The sandbox after a change of the configuration: its folders are those of the feeds that there are now."""
+
+from broker.ctl import systemd
+from broker.ctl.outcome import Trouble
+from broker.ctl.setup import files
+from broker.ctl.setup.journal import Journal
+from broker.ctl.setup.places import Places
+from broker.ctl.setup.service import sandbox_steps
+from broker.ctl.setup.units import DROP_INS, SANDBOX
+
+RENEWED = "the service was restarted: its sandbox shows the folders of other sign-ins now"
+
+
+def renew_sandbox() -> str | None:
+    """Write the drop-in anew where there is one and it has changed; returns what a person should know."""
+    places = Places.here()
+    if files.content_of(places.units / DROP_INS / SANDBOX) is None:
+        return None
+    try:
+        needed, sandboxed = sandbox_steps(places)
+        if not sandboxed.pending:
+            return None
+        journal = Journal(places.journal)
+        for change in (*needed.pending, *sandboxed.pending):
+            change.do(journal)
+    except Trouble as trouble:
+        return f"the sandbox was not renewed: {trouble.line}; run: brokerctl setup"
+    systemd.systemctl("daemon-reload")
+    systemd.systemctl("try-restart", systemd.SERVICE_UNIT)
+    return RENEWED
