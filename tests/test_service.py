@@ -14,6 +14,8 @@ from broker.core.urls import parse_url
 from broker.daemon import PROVIDERS
 from broker.host.clock import SystemClock
 from broker.host.layers import ConfigFiles
+from broker.providers.basic import BasicProvider
+from broker.providers.protocol import Tools
 from broker.service import Service
 
 FEED = """
@@ -201,3 +203,24 @@ async def test_who_signs_in_elsewhere_is_told_where(url: str, line: str | None, 
     with pytest.raises(BadRequest, match="the broker signs nobody in there") as raised:
         service.sign_in(feed, [Way.DEVICE_CODE], in_file=False)
     assert raised.value.hint == line
+
+
+async def test_what_a_provider_keeps_in_memory_outlives_a_reload(
+    files: ConfigFiles, environ: dict[str, str]
+) -> None:
+    memories: list[object] = []
+
+    class Remembering(BasicProvider):
+        def __init__(self, tools: Tools) -> None:
+            super().__init__(tools)
+            memories.append(tools.memory)
+
+    clock = SystemClock()
+    about = About("1.0.0", os.getpid(), "/run/broker.sock", str(files.user), clock.now())
+    write(files, "")
+    service = Service(about, files, clock=clock, environ=environ, classes=[Remembering])
+    await service.reload()
+    await service.close()
+
+    assert len(memories) == 2
+    assert memories[0] is memories[1]

@@ -32,8 +32,8 @@ _SPINS_PER_S = 8
 KEPT = {
     Kept.SECRET_STORE: "kept in the system's secret store",
     Kept.FILE: "kept in ~/.IdentityService/token-broker, in plain text, as --store=file wants it",
-    Kept.MEMORY: "kept in the broker's memory until it ends, since no secret store can be used here; "
-    "--store=file would keep it in a file, in plain text",
+    Kept.MEMORY: "kept in the broker's memory until it ends: no secret store works here\n"
+    "   brokerctl login --store=file NAME keeps it in a file, in plain text",
 }
 
 
@@ -106,8 +106,8 @@ def _followed(steps: Iterator[wire.Json]) -> ExitCode:
                 expires_at = datetime.fromisoformat(end)
                 _show_page(url, code, expires_at)
                 waiting = _spinner(expires_at)
-            case {"step": "signed-in", "account": str(account), "kept": str(kept)}:
-                typer.echo(f"✓ signed in as {account}, {KEPT.get(Kept(kept), kept)}")
+            case {"step": "signed-in", "account": str(account), "kept": kept} if kept in KEPT:
+                typer.echo(f"✓ signed in as {account}\n · {KEPT[Kept(kept)]}")
             case {"step": "feed", "feed": str()}:
                 feeds.append(step)
             case {"step": "failed", "detail": str(detail), "type": str(kind)}:

@@ -67,11 +67,14 @@ def test_a_code_is_shown_with_its_page_and_then_what_is_ready(
 
     ended = brokerctl("login", "corp")
 
-    first, second, third = ended.stdout.splitlines()
+    first, *rest = ended.stdout.splitlines()
     assert first.startswith("To sign in, open  https://login.example/device  and enter  ABCD-EFGH   (")
     assert first.endswith(" left)")
-    assert second == "✓ signed in as dev@acme.example, kept in the system's secret store"
-    assert third == "✓ corp and tools are ready"
+    assert rest == [
+        "✓ signed in as dev@acme.example",
+        " · kept in the system's secret store",
+        "✓ corp and tools are ready",
+    ]
     assert (ended.exit_code, ended.stderr) == (0, "")
     assert broker.queries == [{"ways": "device-code", "in_file": "false"}]
 
