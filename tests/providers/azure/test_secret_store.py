@@ -16,6 +16,7 @@ from tests.providers.azure.feeds import PERSON, feed_with
 from tests.providers.azure.test_interactive import approving, entra, grants, home, saved, signing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from broker.providers.protocol import Tools
@@ -25,14 +26,14 @@ __all__ = ["entra", "home"]
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SecretService:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
     """A secret store that azure-identity finds in this test alone."""
     made = SecretService(tmp_path / "store")
     monkeypatch.syspath_prepend(str(made.folder))
+    yield made
     for name in [*sys.modules]:
-        if name == "gi" or name.startswith(("gi.", "msal_extensions.libsecret")):
-            monkeypatch.delitem(sys.modules, name)
-    return made
+        if name.partition(".")[0] == "gi" or name == "msal_extensions.libsecret":
+            del sys.modules[name]  # the next test has another store, or none
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="libsecret is the store of Linux")
