@@ -27,6 +27,7 @@ class Issuer:
     defect: Exception | None = None
     mark: Hashable = "signed in"
     same: bool = False
+    owner: str | None = None
     asked: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,7 +53,10 @@ class Issuer:
             raise self.failure
         tell("signed in", "fake", good=True)
         ends = None if self.life_s is None else self.clock.now().wall + timedelta(seconds=self.life_s)
-        return Credential("VssSessionToken", Secret(f"token-{number}"), ends, "fake")
+        username = self.owner or "VssSessionToken"
+        return Credential(
+            username, Secret(f"token-{number}"), ends, "fake", is_personal=self.owner is not None
+        )
 
     def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one for all
         return self.mark

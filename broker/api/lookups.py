@@ -57,6 +57,8 @@ async def answer(office: Office, question: Question, scope: Scope) -> Response:
         if found is None:
             outcome = Outcome.WAIT
             found = await keeper.credential_for(match, min(question.wait_s, WAIT_MAX_S))
+        if found.is_personal and question.username not in {None, "", found.username}:
+            raise NoFeed(f"feed {match.feed.name} answers only the username that its secret came with")
         response = _answered(match.feed.name, found, question.username, text=text)
     except Failure as raised:
         failure = raised
@@ -64,7 +66,8 @@ async def answer(office: Office, question: Question, scope: Scope) -> Response:
         if isinstance(failure, NotNeeded) or (isinstance(failure, NoSource) and known_by_auto):
             # A public feed; or one known by its address alone, and nobody here could sign in: not ours
             # (CONTRACT section 3). Clients go on without a credential.
-            failure, match = NoFeed(failure.detail, hint=failure.hint), None
+            failure = NoFeed(failure.detail, hint=failure.hint)
+        match = None if isinstance(failure, NoFeed) else match
         outcome = Outcome.MISS if match is None else Outcome.ERROR
         response = problem(failure, text=text, feed=match.feed.name if match is not None else None)
     now = keeper.clock.now()

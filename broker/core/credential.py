@@ -42,6 +42,7 @@ class Credential:
 
     `expires_at` is the token's real end in UTC, or None when nobody knows one. `source` names the way it
     was obtained (`azure-cli`, `env:NAME`), `account` and `tenant` whom it belongs to, where known.
+    `is_personal`: the secret came with its username, as in netrc, and goes with no other.
     """
 
     username: str
@@ -50,3 +51,4 @@ class Credential:
     source: str
     account: str | None = None
     tenant: str | None = None
+    is_personal: bool = False

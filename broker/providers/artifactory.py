@@ -123,6 +123,7 @@ class ArtifactoryProvider:
             expires_at=found.expires_at,
             source=secrets.shown(own.secret),
             account=own.username or found.username,
+            is_personal=found.username is not None,
         )
 
     async def _refreshed(

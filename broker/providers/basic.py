@@ -52,6 +52,7 @@ class BasicProvider:
             expires_at=found.expires_at,
             source=secrets.shown(own.secret),
             account=own.username or found.username,
+            is_personal=found.username is not None,
         )
 
     def sign_in_marks(self, feed: Feed) -> Hashable:

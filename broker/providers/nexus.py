@@ -55,7 +55,12 @@ class NexusProvider:
         if username is None:
             raise Refused(f"{secrets.shown(own.secret)} has no username, and Nexus takes none but its own")
         return Credential(
-            username, found.secret, found.expires_at, secrets.shown(own.secret), account=own.username
+            username,
+            found.secret,
+            found.expires_at,
+            secrets.shown(own.secret),
+            account=own.username,
+            is_personal=found.username is not None,
         )
 
     def sign_in_marks(self, feed: Feed) -> Hashable:

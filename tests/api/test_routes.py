@@ -488,3 +488,12 @@ async def test_explain_shows_no_secret(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/explain", params={"url": str(CORP.url)})
 
     assert "token-1" not in response.text
+
+
+@pytest.mark.parametrize(("username", "status"), [("", 200), ("me", 200), ("other", 404)])
+async def test_a_secret_that_came_with_its_username_goes_with_no_other(
+    client: httpx.AsyncClient, issuer: Issuer, username: str, status: int
+) -> None:
+    issuer.owner = "me"
+
+    assert (await credential(client, username=username)).status_code == status

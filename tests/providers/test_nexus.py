@@ -61,7 +61,9 @@ class TestNexusKeepsTheContract(ProviderContract):
 async def test_a_user_token_is_a_pair_that_netrc_keeps(provider: Provider) -> None:
     credential = await provider.obtain(feed_with(provider, secret="netrc"), READ)
 
-    assert credential == Credential("s3cret-name", Secret("s3cret-pass"), None, source="netrc", account=None)
+    assert credential == Credential(
+        "s3cret-name", Secret("s3cret-pass"), None, source="netrc", account=None, is_personal=True
+    )
 
 
 async def test_half_a_pair_is_refused(provider: Provider) -> None:
