@@ -7,6 +7,7 @@ not sent, its wait for the browser is answered with a refusal, and so the thread
 import asyncio
 import http.client
 import json
+import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
@@ -40,6 +41,8 @@ REMAINS = (
     "Entra still knows the sign-in: end it with Sign out everywhere at https://mysignins.microsoft.com",
 )
 """What nobody but Entra and the organisation can revoke."""
+
+log = logging.getLogger("broker.providers.azure")
 
 _CODE = re.compile(r"\bAADSTS([0-9]{4,9})\b")
 _DECLINED = "70018"
@@ -81,7 +84,12 @@ async def sign_in(walk: Walk, ways: Sequence[Way], *, in_file: bool) -> AsyncGen
         await _erase(made)  # what was saved is somebody else's
         sign_ins.drop(made)
         raise
+    before = sign_ins.find(walk.feed, walk.settings)
+    if before is not None and before.terms.kept is not terms.kept:
+        await _erase(before)  # it would come back with the next start
+        sign_ins.drop(before)
     sign_ins.keep(made)
+    log.info("signed_in realm=%s source=%s kept=%s", walk.feed.realm, way, terms.kept)
     yield SignedIn(made.account, terms.kept)
 
 
@@ -93,6 +101,7 @@ async def sign_out(walk: Walk) -> SignedOut:
         return SignedOut(None)
     await _erase(found)
     sign_ins.drop(found)
+    log.info("signed_out realm=%s source=%s", walk.feed.realm, found.terms.way)
     return SignedOut(found.account, REMAINS)
 
 

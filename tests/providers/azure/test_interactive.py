@@ -327,6 +327,16 @@ async def test_a_sign_in_in_a_file_survives_the_daemon_and_is_the_users_alone(
     assert "token" not in record.read_text().replace("token-broker", "")
 
 
+async def test_a_sign_in_in_memory_takes_the_place_of_one_in_a_file(
+    provider: AzureProvider, entra: Entra, home: Path
+) -> None:
+    await signing(provider, approving(entra, "other@acme.example"), in_file=True)
+    await signing(provider, approving(entra))
+
+    assert not saved(home)
+    assert (await provider.obtain(feed_with(), READ)).account == PERSON
+
+
 async def test_a_saved_sign_in_that_points_at_a_stranger_is_none(
     provider: AzureProvider, entra: Entra, tools: Tools, home: Path
 ) -> None:
