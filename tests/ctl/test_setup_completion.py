@@ -37,14 +37,35 @@ def test_bash_offers_verbs_then_their_options(tmp_path: Path, words: list[str], 
     assert completed(tmp_path, *words) == offered
 
 
-@pytest.mark.parametrize(("shell", "text"), [("zsh", zsh(VERBS)), ("fish", fish(VERBS))])
-def test_scripts_of_the_other_shells_parse(tmp_path: Path, shell: str, text: str) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"there is no {shell} here")
-    script = tmp_path / "script"
-    script.write_text(text)
+ZSH = """
+compadd() { print -- ${(P)@[-1]} }
+ask() { source "$1" }
+words=(brokerctl ${@[2,-1]}) CURRENT=$#
+ask "$1"
+"""
 
-    done = subprocess.run([shell, "-n", script], capture_output=True, text=True, check=False)
+
+@pytest.mark.parametrize(
+    ("words", "offered"), [([""], [*VERBS, "--help", "--version"]), (["status", "--"], ["--json", "--watch"])]
+)
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
+def test_zsh_offers_verbs_then_their_options(tmp_path: Path, words: list[str], offered: list[str]) -> None:
+    script = tmp_path / "_brokerctl"
+    script.write_text(zsh(VERBS))
+
+    done = subprocess.run(
+        ["zsh", "-f", "-c", ZSH, "zsh", script, *words], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == offered
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+def test_script_for_fish_parses(tmp_path: Path) -> None:
+    script = tmp_path / "brokerctl.fish"
+    script.write_text(fish(VERBS))
+
+    done = subprocess.run(["fish", "-n", script], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -25,15 +25,15 @@ complete -o default -F _brokerctl brokerctl
 ZSH = """\
 #compdef brokerctl
 # Completion of brokerctl for zsh; written by `brokerctl setup`. Put its folder into fpath before compinit.
-local -a words
+local -a offered
 if (( CURRENT == 2 )); then
-    words=({verbs})
+    offered=({verbs})
 else
     case $words[2] in
 {cases}
     esac
 fi
-compadd -a words || _files
+compadd -a offered || _files
 """
 
 FISH = """\
@@ -82,7 +82,7 @@ def bash(verbs: Verbs) -> str:
 
 def zsh(verbs: Verbs) -> str:
     """The function for zsh."""
-    cases = (f"        {verb}) words=({' '.join(options)}) ;;" for verb, options in verbs.items())
+    cases = (f"        {verb}) offered=({' '.join(options)}) ;;" for verb, options in verbs.items())
     return ZSH.format(verbs=" ".join([*verbs, "--help", "--version"]), cases="\n".join(cases))
 
 

@@ -28,10 +28,9 @@ def setup(
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the place of another keyring, and keep it.")
     ] = False,
-    configure_clients: Annotated[
-        bool,
-        typer.Option("--configure-clients/--no-configure-clients", help="Turn the keyring on in uv and pip."),
-    ] = True,
+    no_configure_clients: Annotated[
+        bool, typer.Option("--no-configure-clients", help="Leave uv's and pip's settings as they are.")
+    ] = False,
 ) -> None:
     """Install the service, the keyring command, and turn the keyring on in uv and pip.
 
@@ -42,7 +41,7 @@ def setup(
     shim = launch.beside_us("keyring-shim")
     replace = replace or (not dry_run and _may_replace(places))
     steps = [environment_step(places), link_step(places, shim, replace=replace)]
-    if configure_clients:
+    if not no_configure_clients:
         steps += [clients.client_step(places, client) for client in clients.clients(places)]
     steps.append(completion_step(places))
     for step in steps[2:-1]:
