@@ -13,7 +13,7 @@ from broker.core.signing import Kept
 from broker.providers.azure.provider import AzureProvider
 from tests.fakes.secret_service import SecretService
 from tests.providers.azure.feeds import PERSON, feed_with
-from tests.providers.azure.test_interactive import approving, entra, grants, home, saved, signing
+from tests.providers.azure.persons import approving, entra, grants, home, saved, signing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
