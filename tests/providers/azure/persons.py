@@ -41,7 +41,8 @@ def home(tmp_path: Path, tools: Tools, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def entra(home: Path, acme: Organisation, cloud: AzureDevOps) -> Entra:
     """The directory whose tokens `acme` takes; every token it gives is to be renewed at once."""
-    assert (home, acme)
+    assert home.is_dir()
+    assert acme.feeds
     cloud.entra.lifetime_s = 200  # msal renews what has less than five minutes left
     return cloud.entra
 
