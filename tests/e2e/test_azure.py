@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sysconfig
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from broker.providers.azure.azure_cli import AZ_LIMIT_S
 from tests.e2e.household import AZURE_FEED, TENANT, USER, Household, feed
 from tests.e2e.patience import until
+from tests.e2e.traces import Search
 from tests.fakes.az import alive
 from tests.fakes.az_program import Conduct
 from tests.fakes.tokens import read_claims
@@ -21,6 +26,16 @@ if TYPE_CHECKING:
 
 OTHER_TENANT = "99999999-2222-3333-4444-555555555555"
 LABS_FEED = AZURE_FEED.replace("/acme/", "/labs/")
+BROKERCTL = Path(sysconfig.get_path("scripts")) / "brokerctl"
+EXPLAINED = rf"""{re.escape(AZURE_FEED)}
+  feed         corp \([^\n]+ line 1\), [^\n]+
+  realm        azure:acme
+  challenge    401 in [0-9.]+ m?s · tenant {TENANT} · authority vssps.dev.azure.com/acme allowed ✓
+  signed in    env: no token variable, token file or build secret · azure-cli: {USER} in [0-9.]+ m?s ✓
+  exchange     session token, scope vso.packaging, ends [0-9:]+ UTC \([0-9]+ min\) ✓
+  answer       VssSessionToken and [0-9,]+ characters, ends [0-9:]+ UTC, replaced at [0-9:]+ UTC ✓
+  verified     the feed takes it ✓
+"""
 BOTH = feed("corp", AZURE_FEED) + feed("labs", LABS_FEED)
 LOOK_UPS = 100
 
@@ -143,6 +158,35 @@ def test_an_early_renewal_that_gets_the_same_token_does_not_spin(house: Househol
     assert asked == 4
     # each time it waits for half of what is left, and for 30 s or the end of a shorter one at least
     assert early - asked <= 1
+
+
+def explained(house: Household, url: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [BROKERCTL, "explain", url], env=house.environment, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_a_look_up_is_explained_from_its_match_to_the_feeds_yes(house: Household) -> None:
+    house.configure(feed("corp", AZURE_FEED))
+    with house.brokerd() as broker:
+        until(lambda: broker.wire.feed("corp")["usable"], "token")  # a fetch under way is not told
+        code, screen = explained(house, AZURE_FEED)
+
+    assert (code, re.fullmatch(EXPLAINED, screen) is not None) == (0, True), screen
+    assert not Search(house.tokens).is_in(screen.encode())
+
+
+def test_a_look_up_that_needs_a_person_is_explained_with_the_line_to_type(house: Household) -> None:
+    house.az.sign_out()
+    with house.brokerd():
+        code, screen = explained(house, AZURE_FEED)
+
+    assert code == 4
+    assert "  signed in    env: no token variable, token file or build secret · azure-cli: az is" in screen
+    assert f"\n{'':15}workload-identity: AZURE_FEDERATED_TOKEN_FILE not set\n" in screen
+    assert screen.endswith(f"  your turn    az is signed out ✗\n{'':15}az login --tenant {TENANT}\n")
 
 
 def test_a_public_feed_is_passed_on_without_a_word(house: Household) -> None:

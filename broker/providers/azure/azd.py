@@ -1,6 +1,7 @@
 """`azd`: the person's own sign-in with the Azure Developer CLI, asked for a token at each renewal."""
 
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from broker.core.credential import Secret
@@ -21,12 +22,13 @@ _OUTAGES = ("no such host", "connection refused", "i/o timeout", "proxyconnect",
 
 
 class AzureDeveloperCli:
-    """Runs `azd auth token`. `environ` is the child's, PATH and AZD_CONFIG_DIR included."""
+    """Runs `azd auth token`: `environ` is its own, PATH and AZD_CONFIG_DIR included, `ca` whom it trusts."""
 
     name: ClassVar[str] = "azd"
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], ca: Path | None = None) -> None:
         self._environ = environ
+        self._ca = ca
 
     def missing(self) -> str | None:
         """That there is no azd."""
@@ -39,7 +41,7 @@ class AzureDeveloperCli:
             *("azd", "auth", "token", "--output", "json", "--no-prompt"),
             *("--scope", f"{RESOURCE}/.default", *chosen),
         )
-        finished = await ask_tool("azd", argv, {**self._environ, "NO_COLOR": "true"})
+        finished = await ask_tool("azd", argv, {**self._environ, "NO_COLOR": "true"}, self._ca)
         if finished.code != 0:
             words = (finished.stderr + finished.stdout).decode(errors="replace")
             raise failure_of(words, finished.code, tenant)

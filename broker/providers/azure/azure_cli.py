@@ -16,6 +16,7 @@ from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
 from broker.providers.jwt import earliest, expiry_of, from_epoch
 from broker.providers.secrets import expand, file_mark
+from broker.providers.tool import CA_VARIABLES
 
 AZ_LIMIT_S = 20.0
 """az was seen to take 13 s (azure-cli#20404); a look-up waits 30 s and needs the rest for two requests."""
@@ -37,14 +38,17 @@ _ABSENT = "az is not on the broker's PATH"
 
 class AzureCli:
     """Runs `az account get-access-token`. `environ` is the child's, `AZURE_CONFIG_DIR` and PATH included;
-    an `account` signs in to a folder of its own in place of that.
+    an `account` signs in to a folder of its own in place of that. `ca` is the file of authorities to trust.
     """
 
     name: ClassVar[str] = "azure-cli"
 
-    def __init__(self, environ: Mapping[str, str], account: str | None = None) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], account: str | None = None, ca: Path | None = None
+    ) -> None:
         self._environ = environ
         self._account = account
+        self._trusted = {} if ca is None else dict.fromkeys(CA_VARIABLES, str(ca))
         self._seen: Hashable = None
         self._signed: Hashable = None
 
@@ -92,7 +96,7 @@ class AzureCli:
 
     def _environment(self) -> dict[str, str]:
         chosen = {CONFIG_DIR: str(self._folder)} if self._account is not None else {}
-        return {**self._environ, **QUIET, **chosen}
+        return {**self._environ, **QUIET, **self._trusted, **chosen}
 
     @property
     def _folder(self) -> Path:

@@ -70,7 +70,7 @@ async def signed_in(
     environ = {**tools.environ, **QUIET}
     if way.secret is not None:
         environ[SECRET] = way.secret.reveal()
-    finished = await ask_tool(way.name, sdk_argv(_CHILD, json.dumps(ask)), environ)
+    finished = await ask_tool(way.name, sdk_argv(_CHILD, json.dumps(ask)), environ, tools.http.ca)
     told = json_object(finished.stdout)
     token = told.get("token")
     if finished.code == 0 and isinstance(token, str) and token.isascii() and token.isprintable() and token:

@@ -26,8 +26,8 @@ from broker.providers.azure.walk import SESSION_USERNAME, Walk
 from broker.providers.azure.workloads import AzurePipelines, GithubOidc, ManagedIdentity, WorkloadIdentity
 
 IDENTITIES: Mapping[str, Callable[[protocol.Tools], Identity]] = {
-    AzureCli.name: lambda tools: AzureCli(tools.environ),
-    AzureDeveloperCli.name: lambda tools: AzureDeveloperCli(tools.environ),
+    AzureCli.name: lambda tools: AzureCli(tools.environ, ca=tools.http.ca),
+    AzureDeveloperCli.name: lambda tools: AzureDeveloperCli(tools.environ, tools.http.ca),
     AdoAuthHelper.name: lambda tools: AdoAuthHelper(tools.environ),
 }
 """The ways to sign in that are the same for every feed, by the name that `auth` has for them."""
@@ -120,7 +120,7 @@ class AzureProvider:
         environ = self._tools.environ
         if account is None or not folder_of(environ, account).is_dir():
             return self._identities[AzureCli.name]
-        return self._cli_of.setdefault(account.lower(), AzureCli(environ, account))
+        return self._cli_of.setdefault(account.lower(), AzureCli(environ, account, self._tools.http.ca))
 
 
 def _own(settings: object) -> AzureSettings:

@@ -107,11 +107,9 @@ class Walk:
                 tell("challenge", f"200 in {self._took(begun)} · this feed is public")
                 continue
             tenant = self._chosen_tenant(challenge)
-            tell(
-                "challenge",
-                f"401 in {self._took(begun)} · tenant {tenant} · authority {challenge.authority} allowed",
-                good=True,
-            )
+            authority = challenge.authority.removeprefix("https://")
+            told = f"401 in {self._took(begun)} · tenant {tenant} · authority {authority} allowed"
+            tell("challenge", told, good=True)
             return _Goal(tenant, challenge)
         raise NotNeeded(f"feed {self.feed.name} is public: it wants no credential")
 
@@ -166,6 +164,9 @@ class Walk:
             log.debug("sign_in_skipped realm=%s source=%s: %s", self.organisation, identity.name, bearer.why)
             skipped.append(bearer)
             is_sure = is_sure and why is not None
+        for one in skipped:
+            if self._is_elsewhere(one.name, one.why):
+                tell("signed in", f"{one.name}: {one.why}")
         raise _worst(failures, is_sure) if failures else self._no_source(goal.tenant, skipped)
 
     def _check_account(self, bearer: Bearer, tenant: str) -> None:
@@ -245,7 +246,7 @@ class Walk:
 
     def _until(self, ends: datetime) -> str:
         left_min = (ends - self.tools.now()).total_seconds() / 60
-        return f"ends {ends.astimezone():%H:%M} ({left_min:.0f} min)"
+        return f"ends {ends:%H:%M} UTC ({left_min:.0f} min)"
 
 
 def _is_of(owner: str | None, bearer: Bearer) -> bool:

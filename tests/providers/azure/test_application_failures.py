@@ -10,6 +10,7 @@ import pytest
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
 from broker.host.process import Finished
+from broker.providers import tool
 from broker.providers.azure import azure_identity
 from broker.providers.azure.azure_identity import Way, signed_in
 from broker.providers.azure.identities import Skipped
@@ -19,7 +20,7 @@ from tests.fakes.connect_proxy import Conduct
 from tests.fakes.entra import aadsts
 from tests.fakes.oidc import GITHUB_HOST
 from tests.providers.azure.feeds import TENANT, feed_with, leave
-from tests.providers.azure.jobs import CLIENT, LOGIN_HOST, Job
+from tests.providers.azure.jobs import CLIENT, LOGIN_HOST, Job, signing_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,12 +185,24 @@ async def test_app_service_gives_its_identity(provider: Provider, job: Job) -> N
 async def test_a_certificate_that_is_none_is_refused_before_anybody_is_asked(
     provider: Provider, job: Job
 ) -> None:
-    file = job.file("app.pem", "not a certificate")
+    file = job.file("broken.pem", "not a certificate")
     failure = await failure_of(provider, job, "client-certificate", certificate=str(file))
 
     assert isinstance(failure, Refused)
     assert "cannot be used" in failure.detail
     assert LOGIN_HOST not in job.proxy.hosts
+
+
+async def test_a_service_that_never_answers_is_given_up_in_time(
+    provider: Provider, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "TOOL_LIMIT_S", 3.0)
+    job.identities.faults.give(faults.silence())
+    failure = await failure_of(provider, job, "managed-identity")
+
+    assert isinstance(failure, Unavailable)
+    assert failure.detail == "managed-identity did not answer within 3 s and was stopped"
+    assert signing_in() == []
 
 
 def child(told: object, code: int = 0) -> Callable[..., Any]:

@@ -152,9 +152,9 @@ async def test_no_secret_is_on_a_command_line(
 ) -> None:
     seen: list[Sequence[str]] = []
 
-    async def noted(name: str, argv: Sequence[str], environ: Mapping[str, str]) -> Finished:
+    async def noted(name: str, argv: Sequence[str], environ: Mapping[str, str], ca: None) -> Finished:
         seen.append(argv)
-        return await ask_tool(name, argv, environ)
+        return await ask_tool(name, argv, environ, ca)
 
     monkeypatch.setattr(azure_identity, "ask_tool", noted)
     for way in ("client-secret", "github-oidc", "azure-pipelines"):

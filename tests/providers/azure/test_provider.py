@@ -281,7 +281,7 @@ async def test_a_walk_is_told_aloud_to_whoever_listens(
     assert "its token is of tenant" in heard[1].text
     assert re.fullmatch(rf"azure-cli: {PERSON} in [0-9.]+ m?s", heard[2].text)
     assert re.fullmatch(
-        r"session token, scope vso\.packaging, ends [0-9]{2}:[0-9]{2} \((239|240) min\)", heard[3].text
+        r"session token, scope vso\.packaging, ends [0-9]{2}:[0-9]{2} UTC \((239|240) min\)", heard[3].text
     )
     assert credential.secret.reveal() not in repr(heard)
 
