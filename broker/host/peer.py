@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from broker.host.door import Door
+from broker.host.gathering import Gathering
 from broker.host.limits import Limits
 from broker.host.quota import Quota
 from broker.host.ucred import Peer, peer_of
@@ -64,7 +65,7 @@ class BrokerProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own
         """Start the clock: the first request is due."""
-        super().connection_made(transport)
+        super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type] # one in all but name
         self._keep_time()
 
     def connection_lost(self, exc: Exception | None) -> None:

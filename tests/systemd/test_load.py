@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.patience import until
-from tests.systemd.account import FEED, SERVICE_UNIT, TOKEN
+from tests.systemd.account import FEED, SERVICE_UNIT, TOKEN, UNITS
 
 if TYPE_CHECKING:
     import subprocess
@@ -60,11 +60,15 @@ def load(served: Account) -> Iterator[Load]:
         running.communicate(timeout=60)
 
 
-def test_restarts_reloads_and_kills_lose_no_look_up(served: Account, load: Load) -> None:
-    for verb in ("restart", "reload", "restart", "reload"):
-        served.systemctl(verb, SERVICE_UNIT)
-        load.go_on()
-    for _ in range(2):
+@pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.long)])
+def test_restarts_reloads_and_kills_lose_no_look_up(served: Account, load: Load, times: int) -> None:
+    served.write(f"{UNITS}/{SERVICE_UNIT}.d/patient.conf", "[Unit]\nStartLimitIntervalSec=0\n")
+    served.systemctl("daemon-reload")
+
+    for _ in range(times):
+        for verb in ("restart", "reload"):
+            served.systemctl(verb, SERVICE_UNIT)
+            load.go_on()
         before = served.pid()
         served.kill("KILL")
         until(lambda before=before: served.pid() not in {0, before}, "next daemon")  # type: ignore[misc]
