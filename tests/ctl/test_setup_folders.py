@@ -54,6 +54,12 @@ def script(path: Path, interpreter: str = "/bin/sh") -> Path:
         (feed('provider = "basic"', 'secret = "file:~/.azure/pat"'), ALWAYS, []),
         (feed('secret = "keyring:x"'), ALWAYS, [".local/share/keyrings", ".local/share/python_keyring"]),
         ('ca = "~/certificates/ca.pem"', ALWAYS, ["certificates"]),
+        (
+            feed('refresh = "file:~/refresh/token"', 'certificate = "~/cert/me.pem"'),
+            ALWAYS,
+            ["refresh", "cert"],
+        ),
+        (feed('account = "Dev+1@acme.com"'), [*ALWAYS, ".azure-dev%2B1@acme.com"], []),
         ("[[feed]\n", ALWAYS, []),
         ("feed = 1", ALWAYS, []),
     ],

@@ -9,6 +9,7 @@ import token_broker_client as client
 
 from broker.ctl.doctor.finding import Finding, problem
 from broker.ctl.doctor.room import Room
+from broker.ctl.setup.folders import named_files
 
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -37,9 +38,9 @@ def _open(room: Room, path: Path, bits: int, what: str, change: str) -> Iterator
 
 def _secret_files(room: Room) -> Iterator[Path]:
     for feed in room.configured.feeds:
-        kind, _, rest = str(feed.get("secret", "")).partition(":")
-        if kind == "file" and not rest.startswith(("/run/secrets/", "/var/run/secrets/")):
-            yield room.places.expanded(rest)
+        for path in named_files(feed):
+            if not path.startswith(("/run/secrets/", "/var/run/secrets/")):
+                yield room.places.expanded(path)
 
 
 def _socket_folder() -> list[Path]:

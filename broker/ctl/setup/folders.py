@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from broker.core.failures import BadRequest
 from broker.core.urls import parse_url
@@ -65,7 +66,9 @@ class Folders:
                 folder = named if variable and named.is_absolute() else self._places.home / default
                 if provider in used or folder.is_dir():
                     folders.append(folder)
-        return folders
+        usual = str(folders[0])  # az's own: an account that a feed names has a folder beside it
+        accounts = {str(feed["account"]).lower() for feed in self._feeds if "account" in feed}
+        return [*folders, *(Path(f"{usual}-{quote(account, safe='@')}") for account in sorted(accounts))]
 
     def _wanted(self) -> Iterator[Path]:
         """What is only read: there are symbolic links and folders of the system's among it."""
@@ -86,11 +89,9 @@ class Folders:
 
     def _secrets(self) -> Iterator[Path]:
         for feed in self._feeds:
-            secret = str(feed.get("secret", ""))
-            kind, _, rest = secret.partition(":")
-            if kind == "file":
-                yield self._places.expanded(rest).parent
-            elif kind == "netrc":
+            yield from (self._places.expanded(path).parent for path in named_files(feed))
+            kind = str(feed.get("secret", "")).partition(":")[0]
+            if kind == "netrc":
                 yield Path(self._places.environ.get("NETRC") or self._places.home / ".netrc").parent
             elif kind == "keyring":
                 yield from (self._places.belongings / name for name in KEYRING_FILES)
@@ -108,6 +109,13 @@ class Folders:
         return len(folder.parts) > 1 and any(
             folder.is_relative_to(each) or each.is_relative_to(folder) for each in hidden
         )
+
+
+def named_files(feed: Mapping[str, Any]) -> list[str]:
+    """The files that a feed's settings name: secrets, certificates, whatever the provider reads."""
+    values = [value for value in feed.values() if isinstance(value, str)]
+    paths = [value.removeprefix("file:") for value in values]
+    return [path for path in paths if path.startswith(("/", "~/"))]
 
 
 def _homes_of(program: Path) -> Iterator[Path]:
