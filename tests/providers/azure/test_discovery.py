@@ -18,6 +18,7 @@ from tests.providers.azure.jobs import CLIENT, Job
 if TYPE_CHECKING:
     from broker.core.feeds import Feed
     from broker.providers.protocol import Provider, Tools
+    from tests.fakes.az import AzureCli
     from tests.fakes.connect_proxy import ConnectProxy
     from tests.fakes.http1 import Headers
     from tests.fakes.organisation import Organisation
@@ -89,11 +90,13 @@ async def test_a_server_on_premises_takes_a_personal_access_token(
     assert len(proxy.contacts) == 0
 
 
-@pytest.mark.usefixtures("signed_in")
-async def test_a_server_on_premises_gets_no_bearer(provider: Provider, proxy: ConnectProxy) -> None:
+async def test_a_server_on_premises_gets_no_bearer(
+    provider: Provider, proxy: ConnectProxy, signed_in: AzureCli
+) -> None:
     with pytest.raises(Refused, match="is not Azure DevOps Services: write secret, where its token is"):
         await provider.obtain(feed_with(ON_PREMISES), READ)
 
+    assert signed_in.calls == ()
     assert len(proxy.contacts) == 0
 
 

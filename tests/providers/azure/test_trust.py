@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,16 +10,20 @@ import pytest
 from broker.core.failures import Unavailable
 from broker.core.feeds import READ
 from broker.host.http import Http
+from broker.providers.azure import azure_identity
 from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azure_cli import AzureCli
 from broker.providers.azure.identities import Bearer
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.protocol import Tools
+from broker.providers.tool import ask_tool
 from tests.providers.azure.feeds import TENANT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from broker.host.process import Finished
     from tests.fakes.authority import Authority
     from tests.providers.azure.jobs import Job
     from tests.providers.programs import Workshop
@@ -67,3 +72,21 @@ async def test_the_sign_in_tools_are_told_whom_to_trust(
 
     assert isinstance(bearer, Bearer)
     assert bearer.token.reveal() == str(file)
+
+
+async def test_the_configured_authority_takes_the_place_of_the_systems(
+    job: Job, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def noted(name: str, argv: Sequence[str], environ: Mapping[str, str], ca: Path) -> Finished:
+        asked.append(json.loads(argv[-1])["ca"])
+        return await ask_tool(name, argv, environ, ca)
+
+    monkeypatch.setattr(azure_identity, "ask_tool", noted)
+    async with Http(ca=authority.bundle) as http:
+        await AzureProvider(Tools(http, job.tools.environ, job.tools.now)).obtain(
+            job.feed("client-secret"), READ
+        )
+
+    assert asked == [str(authority.bundle)]
