@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from broker.core.credential import Credential
-from broker.core.failures import NotObtained, Unavailable
+from broker.core.failures import NotNeeded, NotObtained, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import (
     Answer,
@@ -115,7 +115,9 @@ class Keeper:
         step = on_lookup(entry.slot, self.clock.now(), watched=entry.marks is not None)
         if isinstance(step, Serve):
             return await self._reconsidered(entry, match.feed, step.credential, wait_s)
-        if (
+        if isinstance(step, Answer) and isinstance(step.failure, NotNeeded) and match.feed != entry.feed:
+            entry.feed = match.feed  # one that is public says nothing of another that shares its slot
+        elif (
             isinstance(step, Answer)
             and entry.flight is None
             and self._suppliers.marks(entry.feed) == entry.marks

@@ -199,3 +199,14 @@ def test_a_public_feed_is_passed_on_without_a_word(house: Household) -> None:
     assert (answer.status, answer.json["type"]) == (404, "no-feed")
     assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (1, "", "")
     assert house.az.calls == ()
+
+
+def test_a_public_feed_does_not_keep_its_private_neighbour_from_a_token(house: Household) -> None:
+    acme = house.cloud.organisation("acme", tenant=TENANT, feeds={"corp": [], "tools": []})
+    acme.feed("corp").public = True
+    tools = AZURE_FEED.replace("/corp/", "/tools/")
+    house.configure(feed("corp", AZURE_FEED) + feed("tools", tools))
+    with house.brokerd() as broker:
+        answers = [broker.wire.look_up(url).status for url in (AZURE_FEED, tools)]
+
+    assert answers == [404, 200]
