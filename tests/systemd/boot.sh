@@ -1,15 +1,22 @@
 #!/bin/bash
 # Process 1 of a machine of our own: a real systemd, in the namespaces that machine.py has made for it.
 #
-#   boot.sh WORK PATH...    WORK is an empty directory; each PATH is to be readable for the machine's users.
+#   boot.sh WORK PACKAGES PATH...    WORK is an empty directory; each PATH is to be readable for the machine's
+#                                    users, and PACKAGES too, as /srv/site-packages: a sandbox hides /tmp.
 #
 # /run, /home and /etc are private, alice (1001) and bob (1002) have empty homes there, and whatever reaches past the
 # namespaces (clocks, kernel settings, /tmp) is masked. What is mounted here ends with the namespace.
 set -eu
-work=$1
-shift
+work=$1 packages=$2
+shift 2
 mount --make-rprivate /
 mount -t proc proc /proc
+
+mkdir "$work/packages"
+mount --rbind "$packages" "$work/packages"
+mount -t tmpfs -o mode=755 tmpfs /srv
+mkdir /srv/site-packages
+mount --rbind "$work/packages" /srv/site-packages
 
 # A path below a directory that only root may enter (/root, a checkout below mktemp -d) is laid open: an
 # enterable directory is put over the first closed one, with nothing in it but the path.

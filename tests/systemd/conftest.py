@@ -6,7 +6,7 @@ import pytest
 
 from broker.ctl.setup.units import Installation, service_unit, socket_unit
 from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, UNITS, Account
-from tests.systemd.installation import READABLE
+from tests.systemd.installation import PACKAGES, READABLE
 from tests.systemd.machine import CannotBoot, Machine, machine
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def booted() -> Iterator[Machine]:
     """A machine with systemd, for all tests."""
     try:
-        with machine(READABLE) as made:
+        with machine(PACKAGES, READABLE) as made:
             yield made
     except CannotBoot as reason:
         pytest.skip(str(reason))

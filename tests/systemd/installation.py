@@ -26,11 +26,14 @@ PREFIX = "apps/token-broker"
 
 SCRIPTS = {"brokerd": "broker.daemon", "brokerctl": "broker.ctl.app"}
 PACKAGES = Path(sysconfig.get_path("purelib"))
+PACKAGES_SEEN = Path("/srv/site-packages")
+"""Where `boot.sh` shows PACKAGES, which may themselves lie below /tmp."""
+
 INTERPRETER = Path(sys.base_prefix)
 
 UV = Path(sysconfig.get_path("scripts")) / "uv"
 
-READABLE = (PACKAGES, UV.parent, *((INTERPRETER,) if Path("/usr") != INTERPRETER else ()))
+READABLE = (UV.parent, *((INTERPRETER,) if Path("/usr") != INTERPRETER else ()))
 """What an installation uses outside itself."""
 
 
@@ -45,7 +48,7 @@ def install(machine: Machine, user: str) -> Path:
     python = INTERPRETER / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     (scripts / "python").symlink_to(python)
     (made / "pyvenv.cfg").write_text(f"home = {python.parent}\ninclude-system-site-packages = false\n")
-    (packages / "environment.pth").write_text(f"import site; site.addsitedir({str(PACKAGES)!r})\n")
+    (packages / "environment.pth").write_text(f"import site; site.addsitedir({str(PACKAGES_SEEN)!r})\n")
     shutil.copytree(Path(broker.__file__).parent, packages / "broker")
     for module in (token_broker_client, token_broker_keyring):
         shutil.copy(str(module.__file__), packages)

@@ -94,14 +94,20 @@ class Machine:
 
 
 @contextlib.contextmanager
-def machine(readable: Sequence[Path]) -> Iterator[Machine]:
-    """A machine, booted, whose users can read all of `readable`. Raises CannotBoot."""
+def machine(packages: Path, readable: Sequence[Path]) -> Iterator[Machine]:
+    """A machine, booted, whose users can read all of `readable`, and `packages` as /srv/site-packages.
+
+    Raises CannotBoot.
+    """
     _refuse_what_is_missing()
     with tempfile.TemporaryDirectory(prefix="machine-", dir="/tmp") as work:
         Path(work).chmod(0o755)
         unshare = ["unshare", "--mount", "--pid", "--cgroup", "--uts", "--ipc", "--fork", "--kill-child=KILL"]
         outer = subprocess.Popen(
-            [*unshare, BOOT, work, *readable], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [*unshare, BOOT, work, packages, *readable],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         try:
             first = until(lambda: _child_of(outer), "process 1")
