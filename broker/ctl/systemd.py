@@ -55,7 +55,7 @@ def ask(*command: str) -> str:
 
 
 def systemctl(*arguments: str) -> str | None:
-    """Run `systemctl --user`; returns None when it did as told, else the last line of what it said."""
+    """Run `systemctl --user`; returns None when it did as told, else the first line of what it said."""
     try:
         done = _run(ACT_LIMIT_S, "systemctl", "--user", *arguments)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -63,7 +63,7 @@ def systemctl(*arguments: str) -> str | None:
     if done.returncode == 0:
         return None
     said = done.stderr.strip().splitlines()
-    return said[-1] if said else f"systemctl ended with {done.returncode}"
+    return said[0] if said else f"systemctl ended with {done.returncode}"
 
 
 def _run(limit_s: float, *command: str) -> "subprocess.CompletedProcess[str]":

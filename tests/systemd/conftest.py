@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,3 +48,10 @@ def served(alice: Account) -> Account:
     alice.systemctl("daemon-reload")
     alice.systemctl("start", SOCKET_UNIT)
     return alice
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One machine at a time: two would share one cgroup, and end each other's processes."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("machine"))
