@@ -55,7 +55,8 @@ def sealed_certificate(password: str) -> bytes:
 
 def signing_in() -> list[str]:
     """The command lines of our own children that sign in."""
-    told = subprocess.run(["ps", "-ww", "-eo", "ppid=,args="], capture_output=True, text=True, check=True).stdout
+    look = ["ps", "-ww", "-eo", "ppid=,args="]  # -ww: a long path to the interpreter is not cut
+    told = subprocess.run(look, capture_output=True, text=True, check=True).stdout
     ours = [line.split(None, 1)[1] for line in told.splitlines() if line.split()[0] == str(os.getpid())]
     return [line for line in ours if "azure.sign_in" in line]
 
