@@ -97,7 +97,10 @@ def test_demo_without_uv_says_how_to_get_it(
 
 
 @pytest.mark.e2e
-def test_demo_installs_from_memory_and_sees_a_token_replaced(room: Path) -> None:
+def test_demo_installs_from_memory_and_sees_a_token_replaced(
+    room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     done = subprocess.run(
         [BROKERCTL, "demo", "--life", "5", "--takes", "0.3"],
         capture_output=True,
@@ -117,6 +120,7 @@ def test_demo_installs_from_memory_and_sees_a_token_replaced(room: Path) -> None
     )
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
     assert list(room.glob("token-broker*")) == []
+    assert not (tmp_path / ".local").exists()
 
 
 @pytest.mark.e2e

@@ -47,7 +47,12 @@ class Stage:
         self._uv = uv
         self._target = broker.directory / "site"
         own = {name: value for name, value in os.environ.items() if not name.startswith(_OTHERS_SETTINGS)}
-        self._environment = broker.environment(own) | {"NO_PROXY": LOOPBACK, "no_proxy": LOOPBACK}
+        self._environment = broker.environment(own) | {
+            "NO_PROXY": LOOPBACK,
+            "no_proxy": LOOPBACK,
+            # uv's own store wins over any keyring, and its lock file would stay behind
+            "UV_CREDENTIALS_DIR": str(broker.directory / "uv"),
+        }
         self._shim = str(broker.programs / "keyring")
 
     def run(self) -> Run:
