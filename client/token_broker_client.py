@@ -287,16 +287,22 @@ def _check_system_directory(path: str) -> None:
         raise UntrustedError(f"{path} can be written by others than root; run: sudo brokerctl doctor")
 
 
+def _foreign(what: str, uid: int) -> UntrustedError:
+    return UntrustedError(f"{what}; run: export TOKEN_BROKER_TRUST_UID={uid} if you trust it")
+
+
+def _open_to_others(path: str, mode: int, repair: str) -> UntrustedError:
+    return UntrustedError(f"{path} is open to others (mode {mode & 0o777:04o}); run: chmod {repair} {path}")
+
+
 def _check_directory(path: str) -> None:
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode):
         raise UntrustedError(f"{path} is not a directory; run: ls -ld {path}")
     if found.st_uid != os.geteuid():
-        message = f"{path} belongs to uid {found.st_uid}, not to you"
-        raise UntrustedError(f"{message}; run: export TOKEN_BROKER_TRUST_UID={found.st_uid} if you trust it")
+        raise _foreign(f"{path} belongs to uid {found.st_uid}, not to you", found.st_uid)
     if found.st_mode & 0o077:
-        message = f"{path} is open to others (mode {found.st_mode & 0o777:04o})"
-        raise UntrustedError(f"{message}; run: chmod 700 {path}")
+        raise _open_to_others(path, found.st_mode, "700")
 
 
 def _check_socket(path: str) -> None:
@@ -304,11 +310,9 @@ def _check_socket(path: str) -> None:
     if not stat.S_ISSOCK(found.st_mode):
         raise UntrustedError(f"{path} is not a socket; run: rm {path}")
     if found.st_uid != os.geteuid():
-        message = f"{path} belongs to uid {found.st_uid}, not to you"
-        raise UntrustedError(f"{message}; run: export TOKEN_BROKER_TRUST_UID={found.st_uid} if you trust it")
+        raise _foreign(f"{path} belongs to uid {found.st_uid}, not to you", found.st_uid)
     if found.st_mode & 0o077:
-        message = f"{path} is open to others (mode {found.st_mode & 0o777:04o})"
-        raise UntrustedError(f"{message}; run: chmod 600 {path}")
+        raise _open_to_others(path, found.st_mode, "600")
 
 
 def _check_listener(connection: _socket.socket, path: str, uids: tuple[int, ...] | None) -> None:
@@ -322,8 +326,7 @@ def _check_listener(connection: _socket.socket, path: str, uids: tuple[int, ...]
         credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
         (_, uid, _) = struct.unpack("@iII", credentials)
     if uid not in uids:
-        message = f"{path} is served by uid {uid}, not by you"
-        raise UntrustedError(f"{message}; run: export TOKEN_BROKER_TRUST_UID={uid} if you trust it")
+        raise _foreign(f"{path} is served by uid {uid}, not by you", uid)
 
 
 # The connection
