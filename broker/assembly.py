@@ -77,6 +77,7 @@ def _feed(configured: FeedConfig, provider: Provider) -> Feed:
         scope=settings.default_scope,
         username=provider.username(settings),
         verify=configured.verify,
+        allow=configured.allow,
         place=configured.place,
         settings=settings,
     )

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from broker.core.duration import parse_duration
 from broker.core.failures import BadConfiguration, BadRequest
+from broker.core.feeds import Allow
 from broker.core.places import line_of
 from broker.core.urls import Url, parse_url
 
@@ -46,14 +47,6 @@ class Schema:
     settings: Mapping[str, type[BaseModel]]
     provider_of: Callable[[Url], str | None]
     default_name: Callable[[Url], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Allow:
-    """Who may use a feed of a system broker, by name, beside root."""
-
-    users: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

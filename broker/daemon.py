@@ -30,7 +30,7 @@ from broker.host.layers import ConfigFiles
 from broker.host.limits import Limits, raise_fd_limit
 from broker.host.notify import Notifier
 from broker.host.paths import config_paths
-from broker.host.peer import Server
+from broker.host.peer import Doorway, Server
 from broker.host.place import Place
 from broker.plugins import with_plugins
 from broker.providers.artifactory import ArtifactoryProvider
@@ -101,7 +101,11 @@ async def _serve(options: argparse.Namespace, place: Place) -> int:
             undo.callback(Herald(service.keeper, os.environ).close)
         limits = Limits.for_fds(raise_fd_limit())
         server = Server(
-            Front(service), [place.socket], limits=limits, drain_s=DRAIN_S + GOODBYE_S, lifespan="off"
+            Front(service),
+            [Doorway(place.socket)],
+            limits=limits,
+            drain_s=DRAIN_S + GOODBYE_S,
+            lifespan="off",
         )
         caretaker = Caretaker(
             service,

@@ -16,6 +16,7 @@ from broker.config import Config, Layer, load
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Feed, FeedTable
 from broker.core.signing import Page, SignedIn, SignedOut, Way
+from broker.host.accounts import Accounts
 from broker.host.clock import Clock
 from broker.host.http import Http
 from broker.host.layers import ConfigFiles
@@ -54,6 +55,7 @@ class Service:
     ) -> None:
         self.about = about
         self.ledger = Ledger()
+        self.accounts = Accounts(clock)
         self.fault: BadConfiguration | None = None
         self._files = files
         self._clock = clock

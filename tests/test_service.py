@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker.api.office import About, status_of
+from broker.core.access import HOUSE
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Match
 from broker.core.signing import Way
@@ -82,7 +83,7 @@ async def test_a_broken_one_at_the_start_is_told_and_does_not_end_the_daemon(sta
     service = start('tll = "1h"\n')
 
     assert service.fault is not None
-    assert "line 1: unknown key tll" in (status_of(service).error or "")
+    assert "line 1: unknown key tll" in (status_of(service, HOUSE).error or "")
 
 
 async def test_a_repaired_one_is_taken(start: Start, files: ConfigFiles) -> None:

@@ -60,6 +60,7 @@ def create_app(office: Office) -> FastAPI:
         app.include_router(router)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _not_found)
+    app.add_exception_handler(Failure, _refused)
     return app
 
 
@@ -93,6 +94,13 @@ async def _not_valid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     failure = BadRequest(f"{first['loc'][-1]}: {str(first['msg']).lower()}")
     return problem(failure, text=wants_text(request.scope["headers"]))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """This guest may not ask that, or cannot be told from others now."""
+    if not isinstance(error, Failure):
+        raise error
+    return problem(error, text=wants_text(request.scope["headers"]))
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

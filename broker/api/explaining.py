@@ -9,8 +9,10 @@ from datetime import UTC
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from broker.api.lookups import UrlQuery, UsernameQuery, matched
+from broker.api.guests import guest_of
+from broker.api.lookups import WAIT_DEFAULT_S, UrlQuery, UsernameQuery, matched, permit
 from broker.api.office import Office, office_of
+from broker.core.access import Guest, Order, refusal_of_order
 from broker.core.credential import Credential
 from broker.core.failures import Failure, SignInNeeded
 from broker.core.feeds import Match
@@ -31,15 +33,19 @@ WORDS = {
 
 @router.post("/v1/explain")
 async def explain(request: Request, url: UrlQuery, username: UsernameQuery = None) -> Response:
-    """Look a credential up anew and tell each step, the last one being the outcome. No secrets."""
-    walk = _told(office_of(request), url, username)
+    """Look a credential up anew and tell each step, the last one being the outcome. No secrets.
+
+    Who may not order a renewal is told of the look-up as it is for them.
+    """
+    office = office_of(request)
+    walk = _told(office, await guest_of(office, request.scope), url, username)
     return StreamingResponse(walk, media_type="application/jsonl")
 
 
-async def _told(office: Office, url: str, username: str | None) -> AsyncIterator[str]:
+async def _told(office: Office, guest: Guest, url: str, username: str | None) -> AsyncIterator[str]:
     steps: asyncio.Queue[Step | None] = asyncio.Queue()
     with heard_by(steps.put_nowait):
-        walking = asyncio.create_task(_walk(office, url, username))
+        walking = asyncio.create_task(_walk(office, guest, url, username))
     walking.add_done_callback(lambda _: steps.put_nowait(None))
     try:
         while (step := await steps.get()) is not None:
@@ -49,14 +55,18 @@ async def _told(office: Office, url: str, username: str | None) -> AsyncIterator
         walking.cancel()
 
 
-async def _walk(office: Office, url: str, username: str | None) -> None:
+async def _walk(office: Office, guest: Guest, url: str, username: str | None) -> None:
     keeper = office.keeper
     try:
         match = matched(office, parse_service(url), username)
         _tell_match(office, match)
+        permit(guest, match)
         if keeper.is_flying(match):
             tell("renewal", "one is under way already: its steps are not told")
-        credential = await keeper.refresh(match)
+        if refusal_of_order(guest, Order.REFRESH) is None:
+            credential = await keeper.refresh(match)
+        else:
+            credential = keeper.held(match) or await keeper.credential_for(match, WAIT_DEFAULT_S)
         held = keeper.entries.of(match, keeper.clock.now()).slot.held
         tell("answer", _answer(credential, held), good=True)
         text, good = WORDS[await keeper.verdict(match)] if match.feed.verify else ("verify is off", None)

@@ -1,13 +1,16 @@
 """The routes that answer package clients: which credential, and which feed a URL belongs to."""
 
+import logging
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
-from broker.api.office import Office, office_of, pid_of
-from broker.api.problems import problem, wants_text
+from broker.api.guests import guest_of, is_own, pid_of, uid_of
+from broker.api.office import Office, office_of
+from broker.api.problems import problem, slug_of, wants_text
+from broker.core.access import Guest, refusal_of_look_up
 from broker.core.credential import Credential
 from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource, NotNeeded
 from broker.core.feeds import Ambiguous, Match, NoMatch
@@ -20,6 +23,9 @@ WAIT_MAX_S = 300.0
 """A look-up waits this long at most; the shims say how long they can."""
 
 router = APIRouter()
+
+audit = logging.getLogger("broker.audit")
+"""One line for each look-up by a socket that is not the asker's own. No URL: it may be anything."""
 
 UrlQuery = Annotated[str, Query(description="the URL or host[:port] that the client wants a credential for")]
 UsernameQuery = Annotated[str | None, Query(description="the username the client will use, if it knows one")]
@@ -46,13 +52,16 @@ async def answer(office: Office, question: Question, scope: Scope) -> Response:
     """The response to a look-up, entered in the ledger."""
     keeper, text = office.keeper, wants_text(scope["headers"])
     begun = keeper.clock.now()
+    uid, pid = uid_of(scope), pid_of(scope)
     service: Service | None = None
     match: Match | None = None
     failure: Failure | None = None
     outcome = Outcome.HIT
     try:
         service = parse_service(question.url)
+        guest = await guest_of(office, scope)
         match = matched(office, service, question.username)
+        permit(guest, match)
         found = keeper.held(match)
         if found is None:
             outcome = Outcome.WAIT
@@ -73,21 +82,28 @@ async def answer(office: Office, question: Question, scope: Scope) -> Response:
     now = keeper.clock.now()
     lookup = Lookup(
         at=now.wall,
-        pid=pid_of(scope),
+        uid=uid,
+        pid=pid,
         url=_shown(service),
         feed=match.feed.name if match is not None else None,
         outcome=outcome.value,
         hint=failure.hint if failure is not None else None,
     )
     office.ledger.record(lookup, outcome, begun, now)
+    if not is_own(scope):
+        told = outcome.value if failure is None else slug_of(failure)
+        audit.info("lookup uid=%d pid=%d feed=%s outcome=%s", uid, pid, lookup.feed or "-", told)
     return response
 
 
 @router.get("/v1/match")
 async def match(request: Request, url: UrlQuery, username: UsernameQuery = None) -> Response:
     """Which feed and realm a URL belongs to, and why, without fetching anything."""
+    office = office_of(request)
     try:
-        found = matched(office_of(request), parse_service(url), username)
+        guest = await guest_of(office, request.scope)
+        found = matched(office, parse_service(url), username)
+        permit(guest, found)
     except Failure as failure:
         return problem(failure, text=wants_text(request.scope["headers"]))
     return JSONResponse(
@@ -142,3 +158,10 @@ def matched(office: Office, service: Service, username: str | None) -> Match:
             names = ", ".join(feed.name for feed in feeds)
             raise AmbiguousHost(f"feeds {names} share this host with different credentials: ask with a URL")
     return found
+
+
+def permit(guest: Guest, match: Match) -> None:
+    """Raise why this guest does not get the match's credential."""
+    refusal = refusal_of_look_up(guest, match)
+    if refusal is not None:
+        raise refusal

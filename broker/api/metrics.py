@@ -16,21 +16,30 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from broker.api.office import Office
+from broker.core.access import Guest, may_see
+from broker.core.feeds import Feed
 from broker.ledger import LATENCY_BUCKETS_S, Outcome
 
 
-def rendered(office: Office) -> tuple[bytes, str]:
-    """The metrics of this moment and their content type."""
+def rendered(office: Office, guest: Guest) -> tuple[bytes, str]:
+    """The metrics of this moment, as far as this guest may see feeds, and their content type."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Snapshot(office))
+    registry.register(_Snapshot(office, guest))
     return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
 class _Snapshot(Collector):
     """All metrics of one daemon, as of the moment they are collected."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, guest: Guest) -> None:
         self._office = office
+        self._feeds: list[Feed] = []
+        self._hidden: set[str] = set()
+        for feed in office.keeper.entries.feeds():
+            if may_see(guest, feed):
+                self._feeds.append(feed)
+            else:
+                self._hidden.add(feed.name)
 
     def collect(self) -> Iterator[Metric]:
         yield self._lookups()
@@ -43,6 +52,8 @@ class _Snapshot(Collector):
             "token_broker_lookups", "Look-ups by feed and outcome.", labels=["feed", "outcome"]
         )
         for feed, counts in self._office.ledger.feeds.items():
+            if feed in self._hidden:
+                continue
             for outcome, number in counts.outcomes.items():
                 family.add_metric([feed, outcome.value], number)
         family.add_metric(["", Outcome.MISS.value], self._office.ledger.outcomes[Outcome.MISS])
@@ -63,6 +74,8 @@ class _Snapshot(Collector):
             "token_broker_fetches", "Token fetches by feed and outcome.", labels=["feed", "outcome"]
         )
         for entry in self._office.keeper.entries:
+            if entry.feed.name in self._hidden:
+                continue
             family.add_metric([entry.feed.name, "ok"], entry.fetches - entry.failed_fetches)
             family.add_metric([entry.feed.name, "failed"], entry.failed_fetches)
         return family
@@ -72,7 +85,7 @@ class _Snapshot(Collector):
             "token_broker_token_life_seconds", "Seconds of life left of each feed's token.", labels=["feed"]
         )
         now = self._office.keeper.clock.now()
-        for feed in self._office.keeper.entries.feeds():
+        for feed in self._feeds:
             entry = self._office.keeper.entries.holding(feed)
             held = entry.slot.held if entry is not None else None
             if held is not None and held.ends is not None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fastapi import Request
-from starlette.types import Scope
 
+from broker.core.access import Caller, Guest, may_see, may_see_look_up_of
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed
 from broker.core.refresh import Moment, Slot
@@ -15,8 +15,13 @@ from broker.core.status import BrokerStatus, FeedStatus, Usage, feed_status
 from broker.keeper import Keeper
 from broker.ledger import Ledger
 
-PEER_EXTENSION = "token_broker.peer"
-"""Where `host.peer` puts who is asking, in the ASGI scope's extensions."""
+
+class Accounts(Protocol):
+    """The user and group databases."""
+
+    async def caller(self, uid: int, groups: frozenset[str]) -> Caller:
+        """Who this uid is, and which of `groups` it is in now; raises Unavailable."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,11 @@ class Office(Protocol):
     ledger: Ledger
     fault: BadConfiguration | None
     """Why there is no usable configuration, or None."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Whom the system broker asks who a caller is."""
+        ...
 
     async def reload(self) -> None:
         """Read the configuration again; raises BadConfiguration and changes nothing when it is broken."""
@@ -67,14 +77,8 @@ def office_of(request: Request) -> Office:
     return office
 
 
-def pid_of(scope: Scope) -> int | None:
-    """The peer's process id, for the list of recent look-ups only: nothing is decided by it."""
-    peer = scope.get("extensions", {}).get(PEER_EXTENSION)
-    return peer["pid"] if peer is not None else None
-
-
-def status_of(office: Office) -> BrokerStatus:
-    """The whole status, as of now."""
+def status_of(office: Office, guest: Guest) -> BrokerStatus:
+    """The status as this guest may see it, as of now."""
     about, keeper = office.about, office.keeper
     now = keeper.clock.now()
     return BrokerStatus(
@@ -85,8 +89,10 @@ def status_of(office: Office) -> BrokerStatus:
         started_at=about.started.wall,
         uptime_s=int(now.boot_s - about.started.boot_s),
         lookups=office.ledger.totals(),
-        recent=tuple(office.ledger.recent),
-        feeds=tuple(feed_status_of(office, feed) for feed in keeper.entries.feeds()),
+        recent=tuple(
+            lookup for lookup in office.ledger.recent if may_see_look_up_of(guest, lookup.uid, lookup.feed)
+        ),
+        feeds=tuple(feed_status_of(office, feed) for feed in keeper.entries.feeds() if may_see(guest, feed)),
         error=office.fault.detail if office.fault is not None else None,
     )
 

@@ -3,10 +3,12 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from broker.api.office import Office, feed_status_of, office_of
+from broker.api.guests import guest_of, ordered
+from broker.api.office import feed_status_of, office_of
 from broker.api.problems import problem
-from broker.core.failures import BadConfiguration, NoFeed, NotObtained
-from broker.core.feeds import Feed, Match
+from broker.core.access import Order, refusal_of_order
+from broker.core.failures import BadConfiguration, Failure, NoFeed
+from broker.core.feeds import Match
 from broker.core.status import to_json
 
 UNPROCESSABLE = 422
@@ -19,11 +21,11 @@ async def refresh(request: Request, name: str) -> Response:
     """Fetch a new token now, wait for it, answer the feed's status."""
     office = office_of(request)
     try:
-        feed = _feed(office, name)
+        feed = await ordered(request, Order.REFRESH, name)
         await office.keeper.refresh(Match(feed, feed.key(), "named"))
     except NoFeed as failure:
         return problem(failure, text=False)
-    except NotObtained as failure:
+    except Failure as failure:
         return problem(failure, text=False, feed=name)
     return JSONResponse(to_json(feed_status_of(office, feed)))
 
@@ -33,9 +35,9 @@ async def forget(request: Request, name: str) -> Response:
     """Drop the feed's token; the next look-up fetches anew. Answers the feed's status."""
     office = office_of(request)
     try:
-        feed = _feed(office, name)
-    except NoFeed as failure:
-        return problem(failure, text=False)
+        feed = await ordered(request, Order.FORGET, name)
+    except Failure as failure:
+        return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
     office.keeper.forget(feed)
     return JSONResponse(to_json(feed_status_of(office, feed)))
 
@@ -44,15 +46,11 @@ async def forget(request: Request, name: str) -> Response:
 async def reload(request: Request) -> Response:
     """Read the configuration again; a broken one changes nothing and is a 422 that says where."""
     office = office_of(request)
+    refusal = refusal_of_order(await guest_of(office, request.scope), Order.RELOAD)
+    if refusal is not None:
+        raise refusal
     try:
         await office.reload()
     except BadConfiguration as failure:
         return problem(failure, text=False, status=UNPROCESSABLE)
     return JSONResponse({"feeds": [feed.name for feed in office.keeper.entries.feeds()]})
-
-
-def _feed(office: Office, name: str) -> Feed:
-    feed = office.keeper.entries.named(name)
-    if feed is None:
-        raise NoFeed(f"there is no feed called {name}", hint="brokerctl status")
-    return feed

@@ -12,8 +12,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
+from broker.api.guests import ordered
 from broker.api.office import Office, feed_status_of, office_of
 from broker.api.problems import problem, slug_of
+from broker.core.access import Order
 from broker.core.failures import BadRequest, Failure, NoFeed, Unavailable
 from broker.core.feeds import Feed
 from broker.core.signing import Page, SignedIn, Way
@@ -35,7 +37,7 @@ async def login(
     """
     office = office_of(request)
     try:
-        feed = _feed(office, name)
+        feed = await ordered(request, Order.LOGIN, name)
         steps = office.sign_in(feed, _ways(ways), in_file=in_file)
     except Failure as failure:
         return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
@@ -47,7 +49,7 @@ async def logout(request: Request, name: str) -> Response:
     """Drop the realm's tokens, and the sign-in of ours behind them; answers what remains all the same."""
     office = office_of(request)
     try:
-        feed = _feed(office, name)
+        feed = await ordered(request, Order.LOGOUT, name)
         office.keeper.forget_realm(feed.realm)
         ended = await office.sign_out(feed)
     except Failure as failure:
@@ -125,10 +127,3 @@ def _ways(text: str) -> list[Way]:
         return [Way(each) for each in text.split(",")]
     except ValueError:
         raise BadRequest(f"ways are some of {', '.join(Way)}") from None
-
-
-def _feed(office: Office, name: str) -> Feed:
-    feed = office.keeper.entries.named(name)
-    if feed is None:
-        raise NoFeed(f"there is no feed called {name}", hint="brokerctl status")
-    return feed

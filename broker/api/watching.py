@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Scope
 
+from broker.api.guests import guest_of
 from broker.api.office import Office, feed_status_of, office_of, status_of
+from broker.core.access import may_see
+from broker.core.failures import Failure
 from broker.core.feeds import Feed
 from broker.core.status import to_json
 
@@ -22,8 +26,10 @@ router = APIRouter()
 
 @router.get("/v1/status")
 async def status(request: Request) -> Response:
-    """Everything a person may want to know; no secrets."""
-    return JSONResponse(to_json(status_of(office_of(request))))
+    """Everything this person may want to know; no secrets."""
+    office = office_of(request)
+    guest = await guest_of(office, request.scope)
+    return JSONResponse(to_json(status_of(office, guest)))
 
 
 @router.get("/v1/health")
@@ -37,17 +43,21 @@ async def metrics(request: Request) -> Response:
     """Counts and ages in Prometheus' text format."""
     from broker.api.metrics import rendered  # noqa: PLC0415 - see there
 
-    body, content_type = rendered(office_of(request))
+    office = office_of(request)
+    guest = await guest_of(office, request.scope)
+    body, content_type = rendered(office, guest)
     return Response(body, media_type=content_type)
 
 
 @router.get("/v1/events")
 async def events(request: Request) -> Response:
     """Server-sent events: one `feed` event for each change of a feed's state, its status as data."""
-    return StreamingResponse(_changes(office_of(request)), media_type="text/event-stream")
+    office = office_of(request)
+    await guest_of(office, request.scope)
+    return StreamingResponse(_changes(office, request.scope), media_type="text/event-stream")
 
 
-async def _changes(office: Office) -> AsyncIterator[str]:
+async def _changes(office: Office, scope: Scope) -> AsyncIterator[str]:
     changed: asyncio.Queue[Feed] = asyncio.Queue(EVENTS_WAITING_MAX)
     overrun = asyncio.Event()
 
@@ -64,13 +74,19 @@ async def _changes(office: Office) -> AsyncIterator[str]:
         while not overrun.is_set() and not closing.done():
             change = asyncio.ensure_future(changed.get())
             await asyncio.wait({change, closing}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
-            if not change.done():
-                change.cancel()
-                if not closing.done():
-                    yield ": still here\n\n"
-                continue
-            data = json.dumps(to_json(feed_status_of(office, change.result())))
-            yield f"event: feed\ndata: {data}\n\n"
+            feed = change.result() if change.done() else None
+            change.cancel()
+            if feed is None and closing.done():
+                return
+            try:
+                guest = await guest_of(office, scope)
+            except Failure:
+                return  # what this guest may do has changed meanwhile: asking again tells
+            if feed is None:
+                yield ": still here\n\n"
+            elif may_see(guest, feed):
+                data = json.dumps(to_json(feed_status_of(office, feed)))
+                yield f"event: feed\ndata: {data}\n\n"
     finally:
         unsubscribe()
         closing.cancel()

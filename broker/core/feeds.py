@@ -29,6 +29,14 @@ class Realm:
 
 
 @dataclass(frozen=True, slots=True)
+class Allow:
+    """Who may use a feed of the system broker, by name, beside root."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SlotKey:
     """What makes two credentials different: realm, who signs in, what it may do, which kind of token."""
 
@@ -44,7 +52,7 @@ class Feed:
 
     `prefixes`: the configured URL first, then every other spelling it answers to. `username`: the only one
     that this feed answers, or None where the server ignores it. `place` is the line that configures it,
-    `settings` are the provider's own.
+    `settings` are the provider's own. `allow` counts at the system broker only.
     `configured` is false for a feed learned from a question about a host that names its provider.
     """
 
@@ -57,6 +65,7 @@ class Feed:
     username: str | None = None
     configured: bool = True
     verify: bool = True
+    allow: Allow | None = None
     place: str | None = field(default=None, compare=False)
     settings: object = field(default=None, compare=False)
 
@@ -121,12 +130,16 @@ Adopt = Callable[[Recognised], Feed | None]
 class FeedTable:
     """All configured feeds, laid out so that a match costs the depth of a path, not the number of feeds.
 
-    `recognise` reads a service's own shape; `adopt` makes an unconfigured feed of it, or None where `auto`
-    does not cover its provider. Never changes after it was made.
+    `groups` are all that some feed's `allow` names. `recognise` reads a service's own shape; `adopt` makes
+    an unconfigured feed of it, or None where `auto` does not cover its provider. Never changes after it was
+    made.
     """
 
     def __init__(self, feeds: Iterable[Feed], recognise: Recognise, adopt: Adopt) -> None:
         self.feeds = tuple(feeds)
+        self.groups = frozenset(
+            group for feed in self.feeds if feed.allow is not None for group in feed.allow.groups
+        )
         self._recognise = recognise
         self._adopt = adopt
         self._by_prefix: defaultdict[Origin, dict[tuple[str, ...], Feed]] = defaultdict(dict)

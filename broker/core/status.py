@@ -56,7 +56,8 @@ class Lookup:
     """One look-up as it is remembered: who asked, for what, how it went. No secret, no userinfo."""
 
     at: datetime
-    pid: int | None
+    uid: int
+    pid: int
     url: str
     feed: str | None
     outcome: str

@@ -7,10 +7,12 @@ connection. The attributes of uvicorn's that this leans on are named in tests/ho
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import h11
@@ -18,16 +20,30 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from broker.core.access import Entrance, OwnSocket
 from broker.host.door import Door
 from broker.host.gathering import Gathering
 from broker.host.limits import Limits
 from broker.host.quota import Quota
 from broker.host.ucred import Peer, peer_of
 
-__all__ = ["PEER_EXTENSION", "BrokerProtocol", "Peer", "Server", "ours_or_root", "peer_of"]
+__all__ = [
+    "ENTRANCE_EXTENSION",
+    "PEER_EXTENSION",
+    "BrokerProtocol",
+    "Doorway",
+    "Peer",
+    "Server",
+    "anybody",
+    "ours_or_root",
+    "peer_of",
+]
 
 PEER_EXTENSION = "token_broker.peer"
 """Key in the ASGI scope's `extensions`; its value is `{"uid": int, "gid": int, "pid": int}`."""
+
+ENTRANCE_EXTENSION = "token_broker.entrance"
+"""Another; its value is the `core.access.Entrance` that the connection came in by."""
 
 _QUOTA_LOGGERS = ("uvicorn.error", "asyncio", "broker.host.door")
 """What a caller can make these say is said a few times a minute only."""
@@ -43,8 +59,25 @@ def ours_or_root(peer: Peer) -> bool:
     return peer.uid in {os.geteuid(), 0}
 
 
+def anybody(peer: Peer) -> bool:  # noqa: ARG001 - what a Door asks
+    """Whom the system broker's door lets in: all that its socket's mode admits."""
+    return True
+
+
+OWN = OwnSocket()
+
+
+@dataclass(frozen=True, slots=True)
+class Doorway:
+    """A listening socket: what it is an entrance to, and whom its door lets in by uid and gid."""
+
+    listening: socket.socket
+    entrance: Entrance = OWN
+    admits: Callable[[Peer], bool] = ours_or_root
+
+
 class BrokerProtocol(H11Protocol):
-    """One connection with one peer, who is in the scope of each request under PEER_EXTENSION."""
+    """One connection with one peer, who is in the scope of each request, and so is the entrance."""
 
     def __init__(
         self,
@@ -53,11 +86,12 @@ class BrokerProtocol(H11Protocol):
         app_state: dict[str, Any],
         *,
         peer: Peer,
+        entrance: Entrance,
         limits: Limits,
         leave: Callable[[], None],
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self.app = _Strict(self.app, peer, limits)
+        self.app = _Strict(self.app, peer, entrance, limits)
         self._limits = limits
         self._leave = leave
         self._deadline: asyncio.TimerHandle | None = None
@@ -118,7 +152,7 @@ class BrokerProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn behind a Door on each socket: `await serve()` until `stop()`. The sockets stay their owner's.
+    """uvicorn behind a Door in each doorway: `await serve()` until `stop()`. The sockets stay their owner's.
 
     Signals are the daemon's, so none is caught here. At the end requests under way have `drain_s` seconds.
     """
@@ -126,9 +160,8 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         app: App,
-        listening: Sequence[socket.socket],
+        doorways: Sequence[Doorway],
         *,
-        admits: Callable[[Peer], bool] = ours_or_root,
         limits: Limits,
         drain_s: int = 10,
         lifespan: Literal["on", "off"] = "on",
@@ -150,8 +183,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=drain_s,
             )
         )
-        self._listening = listening
-        self._admits = admits
+        self._doorways = doorways
         self._limits = limits
         self._quota = Quota(_QUOTA_LOGGERS)
         self._stopped = asyncio.Event()
@@ -165,9 +197,15 @@ class Server(uvicorn.Server):
         """Start the application, then open the doors."""
         await super().startup(sockets=sockets or [])
         self._quota.start()
-        for listening in self._listening:
-            # a Door has what uvicorn calls of an asyncio.Server: close and wait_closed
-            self.servers.append(Door(listening, self._limits, admits=self._admits, speak=self._speak))  # type: ignore[arg-type]
+        for doorway in self._doorways:
+            self.open(doorway)
+
+    def open(self, doorway: Doorway) -> Door:
+        """Let peers in by one more socket from now on, until the Door is closed or the server ends."""
+        speak = functools.partial(self._speak, doorway.entrance)
+        door = Door(doorway.listening, self._limits, admits=doorway.admits, speak=speak)
+        self.servers.append(door)  # type: ignore[arg-type] # it has what uvicorn calls of one: close, wait_closed
+        return door
 
     async def main_loop(self) -> None:
         """Sleep until `stop`: uvicorn would wake ten times a second."""
@@ -183,18 +221,24 @@ class Server(uvicorn.Server):
         """Leave the signals alone."""
         yield
 
-    def _speak(self, peer: Peer, leave: Callable[[], None]) -> BrokerProtocol:
+    def _speak(self, entrance: Entrance, peer: Peer, leave: Callable[[], None]) -> BrokerProtocol:
         return BrokerProtocol(
-            self.config, self.server_state, self.lifespan.state, peer=peer, limits=self._limits, leave=leave
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            peer=peer,
+            entrance=entrance,
+            limits=self._limits,
+            leave=leave,
         )
 
 
 class _Strict:
     """The application as one peer reaches it: refuses what no client of a broker has reason to send."""
 
-    def __init__(self, app: App, peer: Peer, limits: Limits) -> None:
+    def __init__(self, app: App, peer: Peer, entrance: Entrance, limits: Limits) -> None:
         self._app = app
-        self._peer = peer._asdict()
+        self._about_peer = {PEER_EXTENSION: peer._asdict(), ENTRANCE_EXTENSION: entrance}
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -206,7 +250,7 @@ class _Strict:
         elif int(headers.get(b"content-length", b"0")) > self._limits.body_bytes:
             await _refuse(send, 413, f"no request has a body of more than {self._limits.body_bytes} bytes")
         else:
-            extensions = {**scope.get("extensions", {}), PEER_EXTENSION: self._peer}
+            extensions = {**scope.get("extensions", {}), **self._about_peer}
             await self._app({**scope, "extensions": extensions}, receive, send)
 
 

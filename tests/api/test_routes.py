@@ -8,9 +8,12 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.api.app import Front
+from broker.api.guests import ENTRANCE_EXTENSION, PEER_EXTENSION
 from broker.api.office import About
+from broker.core.access import Caller, Entrance, OwnSocket
 from broker.core.failures import (
     BadConfiguration,
     BadRequest,
@@ -41,6 +44,21 @@ LABS = Feed(
 LEARNED_URL = "https://pkgs.dev.azure.com/acme/_packaging/x/pypi/simple/"
 
 
+OWN = OwnSocket()
+
+
+class Directory:
+    """The user and group databases: a test writes them. Satisfies `office.Accounts`."""
+
+    def __init__(self) -> None:
+        self.users: dict[int, str] = {}
+        self.groups: dict[str, set[str]] = {}
+
+    async def caller(self, uid: int, groups: frozenset[str]) -> Caller:
+        user = self.users.get(uid)
+        return Caller(uid, user, frozenset(each for each in groups if user in self.groups.get(each, ())))
+
+
 class Household:
     """The daemon as the routes see it, without a file or a socket."""
 
@@ -48,6 +66,7 @@ class Household:
         self.about = About("1.2.3", 4242, "/run/broker.sock", "/config.toml", START)
         self.keeper = keeper
         self.ledger = Ledger()
+        self.accounts = Directory()
         self.fault: BadConfiguration | None = None
         self.reload_failure: BadConfiguration | None = None
         self.ending = asyncio.Event()
@@ -81,6 +100,22 @@ class Household:
         await self.ending.wait()
 
 
+def as_peer(app: ASGIApp, uid: int, entrance: Entrance) -> ASGIApp:
+    """The application as a user reaches it: with what `host.peer` says of them."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        extensions = {PEER_EXTENSION: {"uid": uid, "gid": uid, "pid": 811}, ENTRANCE_EXTENSION: entrance}
+        await app({**scope, "extensions": extensions}, receive, send)
+
+    return asked
+
+
+def client_of(household: Household, uid: int = 1001, entrance: Entrance = OWN) -> httpx.AsyncClient:
+    """Somebody who came in by this entrance."""
+    transport = httpx.ASGITransport(app=as_peer(Front(household), uid, entrance))
+    return httpx.AsyncClient(transport=transport, base_url="http://broker")
+
+
 def learn(recognised: Recognised) -> Feed:
     return Feed("learned", Realm("fake", "learned"), recognised.prefixes, configured=False)
 
@@ -112,8 +147,7 @@ async def household(clock: FakeClock, issuer: Issuer) -> AsyncIterator[Household
 
 @pytest.fixture
 async def client(household: Household) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=Front(household))
-    async with httpx.AsyncClient(transport=transport, base_url="http://broker") as client:
+    async with client_of(household) as client:
         yield client
 
 
@@ -293,7 +327,7 @@ async def test_status_has_the_contracts_keys(client: httpx.AsyncClient) -> None:
 
     assert [key for key in status if key in STATUS_KEYS] == STATUS_KEYS
     assert [key for key in status["feeds"][0] if key in FEED_KEYS] == FEED_KEYS
-    assert list(status["recent"][0]) == ["at", "pid", "url", "feed", "outcome", "hint"]
+    assert list(status["recent"][0]) == ["at", "uid", "pid", "url", "feed", "outcome", "hint"]
 
 
 async def test_status_tells_a_feeds_life(client: httpx.AsyncClient, clock: FakeClock) -> None:
@@ -420,7 +454,8 @@ async def test_events_tell_each_change_of_state_until_the_daemon_ends(
 ) -> None:
     from broker.api.watching import _changes  # noqa: PLC0415 - httpx's in-process transport cannot stream
 
-    stream = _changes(household)
+    own = {"extensions": {PEER_EXTENSION: {"uid": 1001}, ENTRANCE_EXTENSION: OWN}}
+    stream = _changes(household, own)
     assert await anext(stream) == ": listening\n\n"
     issuer.failure = Refused("bad secret")
     with pytest.raises(Refused):

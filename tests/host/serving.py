@@ -7,7 +7,7 @@ from pathlib import Path
 
 from broker.host.limits import Limits
 from broker.host.listen import take
-from broker.host.peer import PEER_EXTENSION, App, Peer, Receive, Scope, Send, Server, ours_or_root
+from broker.host.peer import PEER_EXTENSION, App, Doorway, Peer, Receive, Scope, Send, Server, ours_or_root
 
 PATIENCE_S = 20.0
 """No test waits longer for anything; only a hang does."""
@@ -101,7 +101,11 @@ async def serving(
     """The application behind a socket of its own; nothing of it is left afterwards."""
     listener = take(place / "token-broker" / "broker.sock")
     server = Server(
-        app, [listener.socket], limits=limits or Limits(), admits=admits, drain_s=1, lifespan="off"
+        app,
+        [Doorway(listener.socket, admits=admits)],
+        limits=limits or Limits(),
+        drain_s=1,
+        lifespan="off",
     )
     ended = asyncio.create_task(server.serve())
     try:

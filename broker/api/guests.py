@@ -1,0 +1,68 @@
+"""Who is asking, as `core/access.py` wants to know it: made of what the server put into the scope."""
+
+from fastapi import Request
+from starlette.types import Scope
+
+from broker.api.office import Office, office_of
+from broker.core.access import (
+    Caller,
+    Entrance,
+    Guest,
+    Order,
+    OwnSocket,
+    SystemSocket,
+    may_see,
+    refusal_of_entry,
+    refusal_of_order,
+)
+from broker.core.failures import NoFeed
+from broker.core.feeds import Feed
+
+PEER_EXTENSION = "token_broker.peer"
+ENTRANCE_EXTENSION = "token_broker.entrance"
+"""Where `host.peer` puts who is asking, and by which socket, in the ASGI scope's extensions."""
+
+
+async def guest_of(office: Office, scope: Scope) -> Guest:
+    """The guest behind a request. Raises NotAllowed where nothing is answered any more, and Unavailable."""
+    extensions = scope["extensions"]
+    entrance: Entrance = extensions[ENTRANCE_EXTENSION]
+    uid: int = extensions[PEER_EXTENSION]["uid"]
+    caller = Caller(uid)
+    if isinstance(entrance, SystemSocket):
+        caller = await office.accounts.caller(uid, office.keeper.entries.table.groups)
+    guest = Guest(entrance, caller)
+    refusal = refusal_of_entry(guest, office.keeper.clock.now())
+    if refusal is not None:
+        raise refusal
+    return guest
+
+
+async def ordered(request: Request, order: Order, name: str) -> Feed:
+    """The feed that an order is for. Raises NoFeed, or NotAllowed where this guest may not order that."""
+    office = office_of(request)
+    guest = await guest_of(office, request.scope)
+    feed = office.keeper.entries.named(name)
+    if feed is None or not may_see(guest, feed):
+        raise NoFeed(f"there is no feed called {name}", hint="brokerctl status")
+    refusal = refusal_of_order(guest, order, name)
+    if refusal is not None:
+        raise refusal
+    return feed
+
+
+def uid_of(scope: Scope) -> int:
+    """The peer's user."""
+    uid: int = scope["extensions"][PEER_EXTENSION]["uid"]
+    return uid
+
+
+def pid_of(scope: Scope) -> int:
+    """The peer's process id, for lists and logs only: nothing is decided by it."""
+    pid: int = scope["extensions"][PEER_EXTENSION]["pid"]
+    return pid
+
+
+def is_own(scope: Scope) -> bool:
+    """True for a request by the user's own socket."""
+    return isinstance(scope["extensions"][ENTRANCE_EXTENSION], OwnSocket)

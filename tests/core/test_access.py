@@ -1,0 +1,157 @@
+"""Who may do what: the whole table, by entrance, caller and feed."""
+
+from dataclasses import replace
+
+import pytest
+
+from broker.core.access import (
+    ROOT,
+    Caller,
+    Entrance,
+    Guest,
+    Order,
+    OwnSocket,
+    Share,
+    SystemSocket,
+    may_see,
+    may_see_look_up_of,
+    refusal_of_entry,
+    refusal_of_look_up,
+    refusal_of_order,
+)
+from broker.core.failures import Failure, NoFeed, NotAllowed
+from broker.core.feeds import PUBLISH, Allow, Feed, Match, Realm
+from broker.core.urls import parse_url
+from tests.fake_clock import START
+
+CORP = Feed(
+    "corp",
+    Realm("fake", "acme"),
+    (parse_url("https://feed.example/corp/simple/"),),
+    allow=Allow(users=("carol",), groups=("developers", "builders")),
+    place="/etc/token-broker/system.toml line 3",
+)
+NOBODYS = replace(CORP, name="nobodys", allow=None)
+LEARNED = replace(CORP, name="learned", allow=None, configured=False)
+
+ALICE = Caller(1001, "alice", frozenset({"developers"}))
+BOB = Caller(1002, "bob")
+CAROL = Caller(1003, "carol")
+STRANGER = Caller(4711)
+SUPERUSER = Caller(ROOT, "root")
+
+OWN = OwnSocket()
+SYSTEM = SystemSocket()
+SHARE = Share(frozenset({"corp"}), START.after(60))
+
+
+def to(feed: Feed, scope: str | None = None) -> Match:
+    return Match(feed, feed.key(scope), "test")
+
+
+@pytest.mark.parametrize(
+    ("entrance", "caller", "match", "refusal"),
+    [
+        (OWN, ALICE, to(CORP), None),
+        (OWN, ALICE, to(NOBODYS), None),
+        (OWN, ALICE, to(LEARNED), None),
+        (OWN, ALICE, to(CORP, PUBLISH), None),
+        (OWN, SUPERUSER, to(CORP), None),
+        (SYSTEM, ALICE, to(CORP), None),
+        (SYSTEM, CAROL, to(CORP), None),
+        (SYSTEM, SUPERUSER, to(CORP), None),
+        (SYSTEM, SUPERUSER, to(NOBODYS), None),
+        (SYSTEM, BOB, to(CORP), NotAllowed),
+        (SYSTEM, STRANGER, to(CORP), NotAllowed),
+        (SYSTEM, ALICE, to(NOBODYS), NotAllowed),
+        (SYSTEM, ALICE, to(LEARNED), NoFeed),
+        (SYSTEM, SUPERUSER, to(LEARNED), NoFeed),
+        (SYSTEM, ALICE, to(CORP, PUBLISH), NotAllowed),
+        (SYSTEM, SUPERUSER, to(CORP, PUBLISH), NotAllowed),
+        (SHARE, ALICE, to(CORP), None),
+        (SHARE, ALICE, to(CORP, PUBLISH), NotAllowed),
+        (SHARE, SUPERUSER, to(NOBODYS), NoFeed),
+        (SHARE, ALICE, to(LEARNED), NoFeed),
+    ],
+)
+def test_who_gets_which_credential(
+    entrance: Entrance, caller: Caller, match: Match, refusal: type[Failure] | None
+) -> None:
+    found = refusal_of_look_up(Guest(entrance, caller), match)
+
+    assert (None if found is None else type(found)) is refusal
+
+
+@pytest.mark.parametrize(
+    ("caller", "words"),
+    [
+        (BOB, "bob may not use it: the administrator adds users and groups to `allow` in /etc/token-broker/"),
+        (STRANGER, "uid 4711 may not use it"),
+    ],
+)
+def test_a_refusal_says_who_can_change_it_and_where(caller: Caller, words: str) -> None:
+    refusal = refusal_of_look_up(Guest(SYSTEM, caller), to(CORP))
+
+    assert refusal is not None
+    assert refusal.detail.startswith(words)
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize(
+    ("entrance", "caller", "may"),
+    [
+        (OWN, ALICE, True),
+        (OWN, SUPERUSER, True),
+        (SYSTEM, SUPERUSER, True),
+        (SYSTEM, ALICE, False),
+        (SHARE, ALICE, False),
+        (SHARE, SUPERUSER, False),
+    ],
+)
+def test_who_may_order_a_change(order: Order, entrance: Entrance, caller: Caller, *, may: bool) -> None:
+    assert (refusal_of_order(Guest(entrance, caller), order, "corp") is None) is may
+
+
+def test_a_member_is_told_what_root_would_type() -> None:
+    refusal = refusal_of_order(Guest(SYSTEM, ALICE), Order.REFRESH, "corp")
+
+    assert refusal is not None
+    assert refusal.hint == "sudo brokerctl refresh corp"
+
+
+@pytest.mark.parametrize(
+    ("entrance", "caller", "feed", "may"),
+    [
+        (OWN, BOB, NOBODYS, True),
+        (SYSTEM, ALICE, CORP, True),
+        (SYSTEM, ALICE, NOBODYS, False),
+        (SYSTEM, BOB, CORP, False),
+        (SYSTEM, STRANGER, CORP, False),
+        (SYSTEM, SUPERUSER, NOBODYS, True),
+        (SHARE, ALICE, CORP, True),
+        (SHARE, ALICE, NOBODYS, False),
+    ],
+)
+def test_who_is_told_of_a_feed(entrance: Entrance, caller: Caller, feed: Feed, *, may: bool) -> None:
+    assert may_see(Guest(entrance, caller), feed) is may
+
+
+@pytest.mark.parametrize(
+    ("entrance", "caller", "may"),
+    [
+        (OWN, ALICE, True),
+        (SYSTEM, BOB, True),
+        (SYSTEM, ALICE, False),
+        (SYSTEM, SUPERUSER, True),
+        (SHARE, ALICE, True),
+    ],
+)
+def test_who_is_told_of_a_look_up_by_bob_for_corp(entrance: Entrance, caller: Caller, *, may: bool) -> None:
+    assert may_see_look_up_of(Guest(entrance, caller), BOB.uid, "corp") is may
+
+
+def test_a_share_ends() -> None:
+    guest = Guest(SHARE, ALICE)
+
+    assert refusal_of_entry(guest, START.after(59)) is None
+    assert refusal_of_entry(guest, START.after(60)) is not None
