@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from broker.config import Config, FeedConfig, Schema
 from broker.core.failures import BadConfiguration
-from broker.core.feeds import Feed, FeedTable, Recognise, Recognised
+from broker.core.feeds import READ, Feed, FeedTable, Recognise, Recognised, SlotKey
 from broker.core.refresh import RefreshPolicy
 from broker.core.urls import Service, Url
 from broker.keeper import LEARNED_IDLE_S, Policies
@@ -26,8 +26,11 @@ def policies_of(config: Config) -> Policies:
     return Policies(RefreshPolicy(config.ttl_s, config.idle_s), RefreshPolicy(config.ttl_s, learned_idle_s))
 
 
-def table_of(config: Config, providers: Mapping[str, Provider]) -> FeedTable:
-    """The feeds, under every spelling of their addresses; raises BadConfiguration where two contradict."""
+def table_of(config: Config, providers: Mapping[str, Provider], *, system: bool = False) -> FeedTable:
+    """The feeds, under every spelling of their addresses; raises BadConfiguration where two contradict.
+
+    `system`: of a system broker, which holds feeds back from some and gives nobody what can publish.
+    """
     feeds: list[Feed] = []
     claims: dict[Url, tuple[Feed, FeedConfig]] = {}
     for configured in config.feeds:
@@ -40,6 +43,8 @@ def table_of(config: Config, providers: Mapping[str, Provider]) -> FeedTable:
                     f"{url}, with different sign-ins: give them addresses of their own, or keep one"
                 )
         feeds.append(feed)
+    if system:
+        _refuse_what_cannot_be_shared(feeds)
 
     def adopt(recognised: Recognised) -> Feed | None:
         name = recognised.realm.provider
@@ -47,6 +52,22 @@ def table_of(config: Config, providers: Mapping[str, Provider]) -> FeedTable:
         return _learned(recognised, providers[name]) if wanted and name in providers else None
 
     return FeedTable(feeds, _recognise_with(feeds, providers), adopt)
+
+
+def _refuse_what_cannot_be_shared(feeds: Sequence[Feed]) -> None:
+    first: dict[SlotKey, Feed] = {}
+    for feed in feeds:
+        if feed.scope != READ:
+            raise BadConfiguration(
+                f"{feed.place}: feed {feed.name} asks for the scope {feed.scope}: a system broker gives out "
+                "read-only credentials"
+            )
+        other = first.setdefault(feed.key(), feed)
+        if other.allow != feed.allow:
+            raise BadConfiguration(
+                f"{feed.place}: feeds {feed.name} and {other.name} ({other.place}) have one credential, so "
+                "whoever may use one can use both: give them the same `allow`, or sign-ins of their own"
+            )
 
 
 def _recognise_with(feeds: Sequence[Feed], providers: Mapping[str, Provider]) -> Recognise:

@@ -115,8 +115,11 @@ class _File(_Model):
     feed: list[dict[str, Any]] = []
 
 
-def load(layers: Sequence[Layer], schema: Schema) -> Config:
+def load(layers: Sequence[Layer], schema: Schema, *, system: bool = False) -> Config:
     """Return what the layers say together: the later one wins, feeds of one name are merged key by key.
+
+    A feed of an address that an earlier layer has under another name takes that one's place. A feed of the
+    site's with `allow` is the system broker's: a user's own, not `system`, leaves it out.
 
     Raises BadConfiguration with file, line and remedy for what cannot be meant.
     """
@@ -130,7 +133,11 @@ def load(layers: Sequence[Layer], schema: Schema) -> Config:
             warnings += _without_unknown_keys(table, layer)
         file = _validated(_File, table, layer)
         for raw in _named(file, layer, schema):
+            if layer.role == "site" and "allow" in raw.keys and not system:
+                continue
             earlier = feeds.get(raw.name)
+            if earlier is None:
+                feeds = {name: other for name, other in feeds.items() if not raw.replaces(other)}
             feeds[raw.name] = raw if earlier is None else raw.over(earlier)
         env.update(file.env)
         top.update(table)
@@ -166,6 +173,14 @@ class _RawFeed:
             self,
             keys={**earlier.keys, **self.keys},
             lenient=self.lenient | (earlier.lenient - self.keys.keys()),
+        )
+
+    def replaces(self, earlier: "_RawFeed") -> bool:
+        """True when this is an earlier layer's feed under a name of this layer's own."""
+        return (
+            earlier.layer is not self.layer
+            and "url" in self.keys
+            and _url(self, "url", self.keys["url"]) == _url(earlier, "url", earlier.keys.get("url"))
         )
 
     def wrong(self, message: str, key: str | None = None) -> BadConfiguration:

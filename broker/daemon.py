@@ -19,6 +19,7 @@ import token_broker_client
 from broker.api.app import Front
 from broker.api.office import About
 from broker.caretaker import Caretaker, Ending
+from broker.core.access import SystemSocket
 from broker.core.duration import parse_duration
 from broker.core.failures import Failure
 from broker.heralding import Herald
@@ -28,9 +29,10 @@ from broker.host.installation import installation_marks
 from broker.host.journal import formatter_for
 from broker.host.layers import ConfigFiles
 from broker.host.limits import Limits, raise_fd_limit
+from broker.host.listen import NotListening
 from broker.host.notify import Notifier
 from broker.host.paths import config_paths
-from broker.host.peer import Doorway, Server
+from broker.host.peer import Doorway, Server, anybody
 from broker.host.place import Place
 from broker.plugins import with_plugins
 from broker.providers.artifactory import ArtifactoryProvider
@@ -76,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(handlers=[handler])
     try:
         # Taken before there is a loop or a thread: making the socket changes the umask for a moment.
-        place = Place.get(Path(options.socket or token_broker_client.socket_path()).absolute(), os.environ)
+        place = _place(options)
         try:
             return asyncio.run(_serve(options, place))
         finally:
@@ -88,21 +90,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _ended(str(error))
 
 
+def _place(options: argparse.Namespace) -> Place:
+    """Where we listen. Systemd makes the system broker's own place: only root lets a group in."""
+    if options.system and options.socket is None:
+        handed = Place.handed(os.environ)
+        if handed is None:
+            raise NotListening(
+                "the system broker takes its socket from systemd", hint="systemctl start token-broker.socket"
+            )
+        return handed
+    return Place.get(Path(options.socket or token_broker_client.socket_path()).absolute(), os.environ)
+
+
 async def _serve(options: argparse.Namespace, place: Place) -> int:
     clock = SystemClock()
     notifier = Notifier(os.environ)
-    paths = config_paths(options.config, os.environ, Path.home())
+    paths = config_paths(options.config, os.environ, Path.home(), system=options.system)
     files = ConfigFiles(paths.site, paths.env, paths.user, required=options.config is not None)
     about = About(version("token-broker"), os.getpid(), str(place.path), str(paths.user), clock.now())
     async with AsyncExitStack() as undo:
-        service = Service(about, files, clock=clock, environ=os.environ, classes=with_plugins(PROVIDERS))
+        service = Service(
+            about,
+            files,
+            clock=clock,
+            environ=os.environ,
+            classes=with_plugins(PROVIDERS),
+            system=options.system,
+        )
         undo.push_async_callback(service.close)
-        if str(place.path) != token_broker_client.SYSTEM_SOCKET:  # that one has no user to tell
+        if not options.system:  # that one has no user to tell
             undo.callback(Herald(service.keeper, os.environ).close)
-        limits = Limits.for_fds(raise_fd_limit())
+        limits = Limits.for_fds(raise_fd_limit(), shared=options.system)
+        doorway = Doorway(place.socket)
+        if options.system:
+            doorway = Doorway(place.socket, SystemSocket(), anybody)
         server = Server(
             Front(service),
-            [Doorway(place.socket)],
+            [doorway],
             limits=limits,
             drain_s=DRAIN_S + GOODBYE_S,
             lifespan="off",
@@ -152,6 +176,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--config", metavar="FILE", help="the configuration, instead of the user's own")
     parser.add_argument("--socket", metavar="PATH", help="where to listen, instead of the user's own socket")
+    parser.add_argument(
+        "--system",
+        action="store_true",
+        help="serve a group of users, as `allow` in the feeds of /etc/token-broker/system.toml says",
+    )
     parser.add_argument(
         "--idle-exit",
         metavar="TIME",

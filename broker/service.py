@@ -42,6 +42,7 @@ class Service:
     """The configuration in force and all that follows from it.
 
     `environ` is the process's own environment: `[env]` is laid over it, for the SDKs and child processes.
+    `system`: this is the system broker.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Service:
         clock: Clock,
         environ: MutableMapping[str, str],
         classes: Sequence[ProviderClass],
+        system: bool = False,
     ) -> None:
         self.about = about
         self.ledger = Ledger()
@@ -62,6 +64,7 @@ class Service:
         self._environ = environ
         self._inherited = dict(environ)
         self._classes = classes
+        self._system = system
         self._ending = asyncio.Event()
         self._sign_ins: dict[str, object] = {}
         self._marks = files.marks()
@@ -137,7 +140,7 @@ class Service:
 
     def _read(self) -> Config:
         layers = [Layer(each.text, str(each.path), each.role) for each in self._files.read()]
-        config = load(layers, schema_of(self._classes))
+        config = load(layers, schema_of(self._classes), system=self._system)
         for warning in config.warnings:
             log.warning("configuration: %s", warning)
         return config
@@ -147,7 +150,7 @@ class Service:
         http = Http(ca=config.ca)
         tools = Tools(http, self._environ, lambda: self._clock.now().wall, self._sign_ins)
         providers = {each.name: each(tools) for each in self._classes}
-        return _InForce(config, http, providers, table_of(config, providers))
+        return _InForce(config, http, providers, table_of(config, providers, system=self._system))
 
     def _lay_over(self, config: Config) -> None:
         wanted = {**self._inherited, **config.env}

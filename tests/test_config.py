@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from broker.config import Config, Layer, Schema, load
 from broker.core.failures import BadConfiguration
+from broker.core.feeds import Allow
 from broker.core.places import line_of
 from broker.core.urls import parse_url
 from broker.providers.protocol import Settings
@@ -73,6 +74,16 @@ def test_two_feeds_whose_urls_give_one_name_get_two() -> None:
     assert [feed.name for feed in read(f"[[feed]]\n{CORP}[[feed]]\n{other}").feeds] == ["corp", "corp-2"]
 
 
+def test_a_feed_of_the_sites_for_whom_it_allows_is_the_system_brokers() -> None:
+    shared = f'[[feed]]\nname = "corp"\n{CORP}allow = {{ groups = ["developers"] }}\n'
+    own = f'[[feed]]\nname = "corp"\n{CORP}tenant = "mine"\n'
+    site = Layer(shared, "site.toml", "site")
+
+    assert [feed.allow for feed in load([site], SCHEMA, system=True).feeds] == [Allow(groups=("developers",))]
+    assert load([site], SCHEMA).feeds == ()
+    assert [feed.allow for feed in load([site, Layer(own, "config.toml")], SCHEMA).feeds] == [None]
+
+
 def test_feeds_of_one_name_are_merged_key_by_key_and_the_user_wins() -> None:
     config = read(
         user='ttl = "10m"\n[[feed]]\nname = "corp"\ntenant = "mine"\n',
@@ -81,6 +92,16 @@ def test_feeds_of_one_name_are_merged_key_by_key_and_the_user_wins() -> None:
 
     assert (config.ttl_s, config.log) == (600, "debug")
     assert config.feeds[0].settings == AzureSettings(tenant="mine", token="entra")
+
+
+def test_a_feed_of_the_users_takes_the_place_of_the_sites_of_that_address() -> None:
+    config = read(
+        user=f'[[feed]]\nname = "mine"\n{CORP}tenant = "mine"\n',
+        site=f'[[feed]]\nname = "theirs"\n{CORP}tenant = "theirs"\n[[feed]]\n{INTERNAL}',
+    )
+
+    assert [feed.name for feed in config.feeds] == ["internal", "mine"]
+    assert config.feeds[1].settings == AzureSettings(tenant="mine")
 
 
 def test_the_users_environment_wins_over_the_recorded_and_the_sites() -> None:

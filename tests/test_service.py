@@ -1,8 +1,10 @@
 """A configuration in force: how it starts, how the next one takes its place, what a broken one does."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -27,7 +29,11 @@ provider = "basic"
 secret = "env:{name}"
 """
 
-Start = Callable[[str], Service]
+
+class Start(Protocol):
+    """Starts a service with this configuration."""
+
+    def __call__(self, text: str, *, system: bool = False) -> Service: ...
 
 
 @pytest.fixture
@@ -49,11 +55,11 @@ def write(files: ConfigFiles, text: str) -> None:
 async def start(files: ConfigFiles, environ: dict[str, str]) -> AsyncIterator[Start]:
     services: list[Service] = []
 
-    def started(text: str) -> Service:
+    def started(text: str, *, system: bool = False) -> Service:
         write(files, text)
         clock = SystemClock()
         about = About("1.0.0", os.getpid(), "/run/broker.sock", str(files.user), clock.now())
-        services.append(Service(about, files, clock=clock, environ=environ, classes=PROVIDERS))
+        services.append(Service(about, files, clock=clock, environ=environ, classes=PROVIDERS, system=system))
         return services[-1]
 
     yield started
@@ -175,6 +181,41 @@ async def test_feeds_of_one_organisation_share_a_slot_unless_their_sign_ins_diff
     a, b, c = service.keeper.entries.feeds()
 
     assert a.key() == b.key() != c.key()
+
+
+SHARED = """
+[[feed]]
+name = "corp"
+url = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
+allow = {{ groups = ["developers"] }}
+[[feed]]
+name = "labs"
+url = "https://pkgs.dev.azure.com/acme/_packaging/labs/pypi/simple/"
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", "feeds labs and corp .* have one credential, so whoever may use one can use both"),
+        ('allow = { groups = ["leads"] }', "whoever may use one can use both"),
+        ('allow = { groups = ["developers"] }\nscope = "publish"', "gives out read-only credentials"),
+    ],
+)
+async def test_a_system_broker_promises_nothing_that_its_credentials_do_not_keep(
+    start: Start, more: str, words: str
+) -> None:
+    service = start(SHARED.format(more=more), system=True)
+
+    assert service.fault is not None
+    assert re.search(words, service.fault.detail)
+
+
+async def test_feeds_of_one_credential_may_be_shared_with_the_same_people(start: Start) -> None:
+    service = start(SHARED.format(more='allow = { groups = ["developers"] }'), system=True)
+
+    assert service.fault is None
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from broker.core.urls import Url
     from broker.ctl.configfile import ConfigFile
 
-FORMS = "env:NAME, file:PATH, keyring:SERVICE[:USER], netrc or command:ARGV..."
+FORMS = "env:NAME, file:PATH, credential:NAME, keyring:SERVICE[:USER], netrc or command:ARGV..."
 PLAIN_SECRET = f"a secret is never written in the configuration, only where it is: {FORMS}"
 
 _SECRET = re.compile(r"netrc|(env|file|keyring|command):.+", re.DOTALL)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from broker.host.limits import Limits
+from broker.host.pace import Pace
 from broker.host.ucred import Peer, peer_of
 
 BURST = 64
@@ -30,16 +31,24 @@ log = logging.getLogger(__name__)
 class Door:
     """Lets peers in from a listening socket, which stays its owner's to close, but not before the Door.
 
-    `admits` judges a peer by uid and gid. `close` and `wait_closed` are those of asyncio.Server, for uvicorn.
+    `admits` judges a peer by uid and gid; `pace` says when its user's turn is. `close` and `wait_closed` are
+    those of asyncio.Server, for uvicorn.
     """
 
     def __init__(
-        self, listening: socket.socket, limits: Limits, *, admits: Callable[[Peer], bool], speak: Speaker
+        self,
+        listening: socket.socket,
+        limits: Limits,
+        *,
+        admits: Callable[[Peer], bool],
+        speak: Speaker,
+        pace: Pace | None = None,
     ) -> None:
         self._listening = listening
         self._limits = limits
         self._admits = admits
         self._speak = speak
+        self._pace = pace
         self._loop = asyncio.get_running_loop()
         self._inside: dict[socket.socket, Peer] = {}
         self._by_user: Counter[int] = Counter()
@@ -111,6 +120,9 @@ class Door:
 
     async def _attend(self, connection: socket.socket, peer: Peer) -> None:
         leave = functools.partial(self._leave, connection)
+        if self._pace is not None:
+            # not read yet, so not seen to hang up: its place stays taken, and hanging up gains nobody a turn
+            await self._pace.wait(peer.uid)
         await self._loop.connect_accepted_socket(lambda: self._speak(peer, leave), connection)
 
     def _attended(self, connection: socket.socket, arrival: asyncio.Task[None]) -> None:

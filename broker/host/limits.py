@@ -18,28 +18,41 @@ CONNECTIONS_MAX = 512
 """Held at once; the next wait in the backlog, which costs us nothing. Each holds about 20 kB here."""
 
 CONNECTIONS_PER_USER = 64
-"""A shared broker's share for one uid: a build of 50 parallel look-ups fits, a flood does not."""
+"""The system broker's share for one uid: a build of 50 parallel look-ups fits, a flood does not."""
+
+REQUESTS_PER_USER_S = 50.0
+"""The system broker answers one uid so many a second in the long run; a shim's look-up takes about 2 ms."""
+
+CONNECTIONS_MAX_SHARED = 4096
+"""The system broker's: it takes 64 users at their share to fill it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """`connections`: held at once, all others wait in the backlog. `per_user`: one uid's share of them, whose
-    surplus is hung up on; None: one user may have them all. `request_s`: until a request must have arrived
-    whole. `request_bytes`: of its line and headers; `body_bytes`: of its body. `stall_s`: how long a caller
-    may leave an answer unread.
+    surplus is hung up on, and `per_user_s` its requests in a second, the next ones waiting; None: one user
+    may have it all. `request_s`: until a request must have arrived whole. `request_bytes`: of its line and
+    headers; `body_bytes`: of its body. `stall_s`: how long a caller may leave an answer unread.
     """
 
     connections: int = CONNECTIONS_MAX
     per_user: int | None = None
+    per_user_s: float | None = None
     request_s: float = 2.0
     request_bytes: int = 16384
     body_bytes: int = 1024
     stall_s: float = 30.0
 
     @classmethod
-    def for_fds(cls, fds: int, *, per_user: int | None = None) -> Self:
-        """The limits of a process that may have `fds` files open: at most half of few, all but 64 of many."""
-        return cls(connections=max(1, min(CONNECTIONS_MAX, max(fds // 2, fds - FDS_KEPT))), per_user=per_user)
+    def for_fds(cls, fds: int, *, shared: bool = False) -> Self:
+        """The limits of a process that may have `fds` files open: at most half of few, all but 64 of many.
+
+        `shared`: of the system broker, where no user may take from another.
+        """
+        most = max(1, fds // 2, fds - FDS_KEPT)
+        if shared:
+            return cls(min(CONNECTIONS_MAX_SHARED, most), CONNECTIONS_PER_USER, REQUESTS_PER_USER_S)
+        return cls(min(CONNECTIONS_MAX, most))
 
 
 def raise_fd_limit() -> int:

@@ -8,6 +8,10 @@ SITE = Path("/etc/token-broker/config.toml")
 """The site's configuration, under everybody's own."""
 
 
+SYSTEM = SITE.with_name("system.toml")
+"""The system broker's own, over the site's."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigPaths:
     """The files of the configuration, of which any may be missing: `env` is written by `brokerctl setup`."""
@@ -17,8 +21,12 @@ class ConfigPaths:
     site: Path = SITE
 
 
-def config_paths(option: str | None, environ: Mapping[str, str], home: Path) -> ConfigPaths:
+def config_paths(
+    option: str | None, environ: Mapping[str, str], home: Path, *, system: bool = False
+) -> ConfigPaths:
     """Return where the configuration lies: `--config`, $TOKEN_BROKER_CONFIG, $XDG_CONFIG_HOME, ~/.config.
+
+    For the system broker the last two are SYSTEM.
 
     An empty value counts as none. A relative $XDG_CONFIG_HOME is ignored, as its specification demands (XDG
     Base Directory, "must be absolute"); a path that was named is taken from the working directory, once.
@@ -26,6 +34,8 @@ def config_paths(option: str | None, environ: Mapping[str, str], home: Path) -> 
     named = option or environ.get("TOKEN_BROKER_CONFIG")
     if named:
         user = Path(named).expanduser().absolute()
+    elif system:
+        user = SYSTEM
     else:
         base = Path(environ.get("XDG_CONFIG_HOME", ""))
         user = (base if base.is_absolute() else home / ".config") / "token-broker" / "config.toml"

@@ -24,6 +24,7 @@ from broker.core.access import Entrance, OwnSocket
 from broker.host.door import Door
 from broker.host.gathering import Gathering
 from broker.host.limits import Limits
+from broker.host.pace import Pace
 from broker.host.quota import Quota
 from broker.host.ucred import Peer, peer_of
 
@@ -88,10 +89,11 @@ class BrokerProtocol(H11Protocol):
         peer: Peer,
         entrance: Entrance,
         limits: Limits,
+        pace: Pace | None,
         leave: Callable[[], None],
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self.app = _Strict(self.app, peer, entrance, limits)
+        self.app = _Strict(self.app, peer, entrance, limits, pace)
         self._limits = limits
         self._leave = leave
         self._deadline: asyncio.TimerHandle | None = None
@@ -185,6 +187,7 @@ class Server(uvicorn.Server):
         )
         self._doorways = doorways
         self._limits = limits
+        self._pace = None if limits.per_user_s is None else Pace(limits.per_user_s)
         self._quota = Quota(_QUOTA_LOGGERS)
         self._stopped = asyncio.Event()
 
@@ -203,7 +206,7 @@ class Server(uvicorn.Server):
     def open(self, doorway: Doorway) -> Door:
         """Let peers in by one more socket from now on, until the Door is closed or the server ends."""
         speak = functools.partial(self._speak, doorway.entrance)
-        door = Door(doorway.listening, self._limits, admits=doorway.admits, speak=speak)
+        door = Door(doorway.listening, self._limits, admits=doorway.admits, speak=speak, pace=self._pace)
         self.servers.append(door)  # type: ignore[arg-type] # it has what uvicorn calls of one: close, wait_closed
         return door
 
@@ -229,6 +232,7 @@ class Server(uvicorn.Server):
             peer=peer,
             entrance=entrance,
             limits=self._limits,
+            pace=self._pace,
             leave=leave,
         )
 
@@ -236,12 +240,18 @@ class Server(uvicorn.Server):
 class _Strict:
     """The application as one peer reaches it: refuses what no client of a broker has reason to send."""
 
-    def __init__(self, app: App, peer: Peer, entrance: Entrance, limits: Limits) -> None:
+    def __init__(self, app: App, peer: Peer, entrance: Entrance, limits: Limits, pace: Pace | None) -> None:
         self._app = app
+        self._uid = peer.uid
+        self._pace = pace
+        self._is_first = True
         self._about_peer = {PEER_EXTENSION: peer._asdict(), ENTRANCE_EXTENSION: entrance}
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._pace is not None and not self._is_first:
+            await self._pace.wait(self._uid)  # the first one's turn was waited for at the door
+        self._is_first = False
         headers = dict(scope["headers"])
         if b"upgrade" in headers:
             await _refuse(send, 400, "this socket speaks HTTP/1.1 and nothing else")

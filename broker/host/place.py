@@ -18,11 +18,17 @@ class Place:
         self._taken = taken
 
     @classmethod
+    def handed(cls, environ: MutableMapping[str, str]) -> Self | None:
+        """The socket that a service manager handed over, if one did; raises BadHandover."""
+        given = from_systemd(environ) or from_launchd(FD_NAME)
+        return None if given is None else cls(given, Path(given.getsockname()), None)
+
+    @classmethod
     def get(cls, path: Path, environ: MutableMapping[str, str]) -> Self:
         """The socket that was handed over, or one taken at `path`; raises what `take` and `handed` raise."""
-        given = from_systemd(environ) or from_launchd(FD_NAME)
-        if given is not None:
-            return cls(given, Path(given.getsockname()), None)
+        handed = cls.handed(environ)
+        if handed is not None:
+            return handed
         taken = take(path)
         return cls(taken.socket, path, taken)
 

@@ -1,4 +1,4 @@
-"""Where a configured secret is: `env:NAME`, `file:PATH`, `keyring:SERVICE[:USER]`, `netrc` or `command:ARGV`.
+"""Where a configured secret is: `env:`, `file:`, `credential:`, `keyring:`, `netrc` or `command:`.
 
 A secret itself never stands in the configuration: `parse` refuses it without repeating it. Reading one
 happens at each renewal, so that a replaced secret is found. Next: `basic.py`, which hands them out.
@@ -14,7 +14,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.core.failures import Refused, SignInNeeded
+from broker.core.failures import ADD_TO, Refused, SignInNeeded
 from broker.providers import keyring_store
 from broker.providers.program import Found, ask, found, split_argv
 
@@ -24,9 +24,21 @@ FILE_BYTES_MAX = 65536
 CONTAINER_SECRETS = (Path("/run/secrets"), Path("/var/run/secrets"))
 """Where container runtimes mount secrets, with modes of their own choosing that nobody inside can change."""
 
-FORMS = "env:NAME, file:PATH, keyring:SERVICE[:USER], netrc or command:ARGV..."
+FORMS = "env:NAME, file:PATH, credential:NAME, keyring:SERVICE[:USER], netrc or command:ARGV..."
+
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+"""Where systemd shows a service the credentials that its unit loads (systemd.exec(5))."""
+
+_FOLLOWED_BY = {
+    "env": "a variable's name: letters, digits and _",
+    "file": "an absolute path or one that begins with ~/",
+    "credential": "the name that LoadCredential= of the unit gives it",
+    "keyring": f"what to ask: {FORMS}",
+    "command": f"what to ask: {FORMS}",
+}
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,13 @@ class FileSecret:
     """The one line of a file; `~/` is the home of whom the broker runs for."""
 
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSecret:
+    """A credential that the service's unit loads: LoadCredential=NAME or LoadCredentialEncrypted=NAME."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ class CommandSecret:
     argv: tuple[str, ...]
 
 
-SecretSource = EnvSecret | FileSecret | KeyringSecret | NetrcSecret | CommandSecret
+SecretSource = EnvSecret | FileSecret | CredentialSecret | KeyringSecret | NetrcSecret | CommandSecret
 
 
 def parse(text: object) -> SecretSource:
@@ -78,16 +97,14 @@ def parse(text: object) -> SecretSource:
             return EnvSecret(rest)
         case "file" if rest.startswith(("/", "~/")) and rest.isprintable():
             return FileSecret(rest)
+        case "credential" if _CREDENTIAL.fullmatch(rest):
+            return CredentialSecret(rest)
         case "keyring" if rest:
             return _keyring(rest)
         case "command" if rest.strip():
             return CommandSecret(split_argv(shlex.split(rest)))
-        case "env":
-            raise ValueError("env: is followed by a variable's name: letters, digits and _")
-        case "file":
-            raise ValueError("file: is followed by an absolute path or one that begins with ~/")
-        case "keyring" | "command":
-            raise ValueError(f"{kind}: is followed by what to ask: {FORMS}")
+    if kind in _FOLLOWED_BY:
+        raise ValueError(f"{kind}: is followed by {_FOLLOWED_BY[kind]}")
     raise ValueError(f"a secret is never written in the configuration, only where it is: {FORMS}")
 
 
@@ -98,10 +115,10 @@ def spell(source: SecretSource) -> str:
             return f"env:{name}"
         case FileSecret(path):
             return f"file:{path}"
-        case KeyringSecret(service, None):
-            return f"keyring:{service}"
+        case CredentialSecret(name):
+            return f"credential:{name}"
         case KeyringSecret(service, username):
-            return f"keyring:{service}:{username}"
+            return f"keyring:{service}" if username is None else f"keyring:{service}:{username}"
         case NetrcSecret():
             return "netrc"
         case CommandSecret(argv):
@@ -134,6 +151,9 @@ async def read(source: SecretSource, *, host: str, username: str | None, environ
         case FileSecret(path):
             text = await asyncio.to_thread(read_file, expand(path, environ))
             return _usable(text, path)
+        case CredentialSecret(name):
+            text = await asyncio.to_thread(read_file, _credential(name, environ))
+            return _usable(text, f"the credential {name}")
         case KeyringSecret(service, own):
             person, text = await keyring_store.read_login(service, own or username)
             return _usable(text, f"the keyring's entry {service}", person or None)
@@ -150,6 +170,8 @@ def marks(source: SecretSource, environ: Mapping[str, str]) -> Hashable:
             return hash(environ.get(name))
         case FileSecret(path):
             return file_mark(expand(path, environ))
+        case CredentialSecret(name):
+            return file_mark(Path(environ.get(CREDENTIALS, "/nowhere"), name))
         case NetrcSecret():
             return file_mark(netrc_path(environ))
         case KeyringSecret() | CommandSecret():
@@ -222,6 +244,18 @@ def _from_env(name: str, environ: Mapping[str, str]) -> str:
             f"{name} is not set in the broker's environment ([env] in its configuration sets it)"
         )
     return text
+
+
+def _credential(name: str, environ: Mapping[str, str]) -> Path:
+    """The credential's file; raises SignInNeeded where the service has none of that name."""
+    folder = environ.get(CREDENTIALS)
+    if not folder or not Path(folder, name).exists():
+        unit = "/etc/systemd/system/token-broker.service.d/credentials.conf"
+        raise SignInNeeded(
+            f"the broker's service has no credential {name}",
+            hint=f"{ADD_TO}{unit}: [Service] LoadCredentialEncrypted={name}",
+        )
+    return Path(folder, name)
 
 
 def _from_netrc(path: Path, host: str, username: str | None) -> Found:

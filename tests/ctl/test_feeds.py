@@ -112,7 +112,10 @@ def test_plain_secret_is_refused_and_not_repeated(
     ended = brokerctl("add", *words)
 
     assert ended.exit_code == 1
-    assert "env:NAME, file:PATH, keyring:SERVICE[:USER], netrc or command:ARGV..." in ended.stderr
+    assert (
+        "env:NAME, file:PATH, credential:NAME, keyring:SERVICE[:USER], netrc or command:ARGV..."
+        in ended.stderr
+    )
     assert SECRET not in ended.stdout + ended.stderr
     assert not file.exists()
 

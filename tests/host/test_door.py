@@ -11,8 +11,9 @@ import pytest
 from broker.host.door import Door
 from broker.host.limits import Limits
 from broker.host.listen import take
+from broker.host.pace import BURST
 from broker.host.peer import Peer
-from tests.host.serving import GET_AND_CLOSE, Crowd, Greeter, Slow, serving, turns
+from tests.host.serving import GET, GET_AND_CLOSE, Crowd, Greeter, Slow, serving, turns
 from tests.host.users import STRANGER, run_as, start_as, two_users
 
 SPEAK = """
@@ -141,6 +142,36 @@ async def test_one_users_surplus_is_hung_up_on(place: Path, caplog: pytest.LogCa
         assert (await first).endswith(b"hello")
         assert (await served.send(GET_AND_CLOSE)).endswith(b"hello")
     assert "refused_peer reason=share" in caplog.text
+
+
+async def test_who_hangs_up_and_comes_again_waits_for_a_turn_as_well(place: Path) -> None:
+    greeter = Greeter()
+
+    async with serving(place, greeter, limits=Limits(per_user=BURST + 2, per_user_s=0.001)) as served:
+        for _ in range(BURST):
+            await served.send(GET_AND_CLOSE)
+        for _ in range(3):
+            _, writer = await served.connect()
+            writer.write(GET_AND_CLOSE)
+            writer.close()
+        await turns()
+
+        assert len(greeter.peers) == BURST
+
+
+async def test_the_next_request_of_a_connection_waits_for_its_turn(place: Path) -> None:
+    greeter = Greeter()
+
+    async with serving(place, greeter, limits=Limits(per_user_s=0.001)) as served:
+        reader, writer = await served.connect()
+        for _ in range(BURST):
+            writer.write(GET)
+            await reader.readuntil(b"hello")
+        writer.write(GET)
+        await turns()
+
+        assert len(greeter.peers) == BURST
+        writer.close()
 
 
 async def test_without_descriptors_callers_wait_and_nobody_spins(place: Path) -> None:

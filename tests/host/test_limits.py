@@ -29,6 +29,13 @@ def test_connections_leave_descriptors_for_the_rest(fds: int, connections: int) 
     assert Limits.for_fds(fds).connections == connections
 
 
+def test_no_user_of_the_system_broker_may_take_its_places_or_its_time() -> None:
+    limits = Limits.for_fds(1_000_000, shared=True)
+
+    assert (limits.per_user, limits.per_user_s) == (64, 50)
+    assert limits.connections >= 64 * 64
+
+
 @pytest.mark.parametrize(
     ("soft", "hard", "then"), [(100, 200, 200), (200, 200, 200), (100, FDS_ENOUGH + 1, FDS_ENOUGH)]
 )

@@ -29,6 +29,15 @@ def test_the_configuration_is_where_it_was_named(
     assert paths.site == SITE
 
 
+@pytest.mark.parametrize(
+    ("option", "user"), [(None, "/etc/token-broker/system.toml"), ("/z/c.toml", "/z/c.toml")]
+)
+def test_the_system_broker_has_a_file_of_its_own_over_the_sites(option: str | None, user: str) -> None:
+    paths = config_paths(option, {"XDG_CONFIG_HOME": "/x"}, HOME, system=True)
+
+    assert (paths.user, paths.site) == (Path(user), SITE)
+
+
 def test_a_named_path_stays_when_the_working_directory_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from broker.providers import keyring_store, secrets
 from broker.providers.program import Found
 from broker.providers.secrets import (
     CommandSecret,
+    CredentialSecret,
     EnvSecret,
     FileSecret,
     KeyringSecret,
@@ -29,6 +30,7 @@ SPELLINGS: list[tuple[str, SecretSource]] = [
     ("env:ARTIFACTORY_TOKEN", EnvSecret("ARTIFACTORY_TOKEN")),
     ("file:/etc/token", FileSecret("/etc/token")),
     ("file:~/.token", FileSecret("~/.token")),
+    ("credential:corp-secret", CredentialSecret("corp-secret")),
     ("keyring:gitlab-pat", KeyringSecret("gitlab-pat")),
     ("keyring:gitlab-pat:ci", KeyringSecret("gitlab-pat", "ci")),
     ("keyring:https://packages.example.com/simple", KeyringSecret("https://packages.example.com/simple")),
@@ -141,6 +143,23 @@ async def test_a_container_runtime_may_choose_the_mode_of_its_secrets(
     file = workshop.file("token", "s3cret", 0o444)
 
     assert (await _read(FileSecret(str(file)), workshop)).secret == Secret("s3cret")
+
+
+async def test_a_credential_of_the_unit_is_read_where_systemd_shows_it(workshop: Workshop) -> None:
+    workshop.file("corp-secret", "s3cret\n", 0o400)
+    shown_in = {"CREDENTIALS_DIRECTORY": str(workshop.home)}
+
+    assert (await _read(CredentialSecret("corp-secret"), workshop, **shown_in)).secret == Secret("s3cret")
+
+
+@pytest.mark.parametrize("shown_in", [{}, {"CREDENTIALS_DIRECTORY": "/nowhere"}])
+async def test_a_credential_that_no_unit_loads_names_the_line_that_loads_it(
+    workshop: Workshop, shown_in: dict[str, str]
+) -> None:
+    with pytest.raises(SignInNeeded, match="has no credential corp-secret") as raised:
+        await _read(CredentialSecret("corp-secret"), workshop, **shown_in)
+
+    assert (raised.value.hint or "").endswith("LoadCredentialEncrypted=corp-secret")
 
 
 async def test_a_file_that_does_not_exist_needs_a_person(workshop: Workshop) -> None:

@@ -31,7 +31,12 @@ def configured(places: Places) -> Configured:
         except (tomllib.TOMLDecodeError, Trouble):
             continue
         tables, variables = found.get("feed"), found.get("env")
-        feeds += [feed for feed in tables if isinstance(feed, dict)] if isinstance(tables, list) else []
+        feeds += [
+            feed
+            for feed in (tables if isinstance(tables, list) else [])
+            # a feed of the site's with `allow` is the system broker's
+            if isinstance(feed, dict) and not (path == paths.site and "allow" in feed)
+        ]
         env |= {str(k): str(v) for k, v in variables.items()} if isinstance(variables, dict) else {}
         ca = str(found.get("ca", ca))
     return Configured(feeds, ca, env)
