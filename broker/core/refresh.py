@@ -26,12 +26,18 @@ AGAIN_MIN_S = 30.0
 """An early renewal that got the same token asks again at half of what is left, but not before this."""
 
 RETRY_FIRST_S = 1.0
-RETRY_MAX_LIVE_S = 60.0
 RETRY_MAX_S = 300.0
-"""Retries double from 1 s to 1 min while a token is still served, to 5 min after that."""
+"""Retries double from 1 s to 5 min. A token that is still served is no reason to hurry: a look-up tries by
+itself when there is none, and a fleet that asks each minute keeps its service down (`bench/fleet.py`).
+"""
 
 RETRY_JITTER = 0.2
-"""A retry comes up to 20 % earlier. Not more: an hour's outage must cost at most 80 calls."""
+"""A retry comes up to 20 % earlier."""
+
+RETRY_AFTER_JITTER = 1.0
+"""A retry that a service named the time of comes up to as long again later: thousands that were sent away in
+one second shall not come back in one. A look-up tries at the time that was named.
+"""
 
 RETRY_AFTER_MAX_S = 3600.0
 """A service's Retry-After is obeyed up to an hour; beyond that it is more likely wrong than meant."""
@@ -264,10 +270,10 @@ def after_failure(slot: Slot, failure: NotObtained, now: Moment, jitter: float) 
         case Refused():
             retry_s = _doubled(REFUSED_FIRST_S, attempts, REFUSED_MAX_S)
         case Unavailable(retry_after_s=seconds) if seconds is not None:
-            retry_s = max(RETRY_FIRST_S, min(seconds, RETRY_AFTER_MAX_S))
+            told_s = min(seconds, RETRY_AFTER_MAX_S) * (1 + RETRY_AFTER_JITTER * jitter)
+            retry_s = max(told_s, _doubled(RETRY_FIRST_S, attempts, RETRY_MAX_S))
         case _:
-            longest_s = RETRY_MAX_S if slot.live(now) is None else RETRY_MAX_LIVE_S
-            retry_s = _doubled(RETRY_FIRST_S, attempts, longest_s) * (1 - RETRY_JITTER * jitter)
+            retry_s = _doubled(RETRY_FIRST_S, attempts, RETRY_MAX_S) * (1 - RETRY_JITTER * jitter)
     retry = None if retry_s is None else now.after(retry_s)
     return replace(slot, held=held, trouble=Trouble(failure, now, attempts, retry))
 
