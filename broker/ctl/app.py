@@ -13,6 +13,7 @@ import typer
 
 from broker.ctl import command, explain, feeds, logs, lookup, orders, service, signing, status
 from broker.ctl.demo import verb
+from broker.ctl.discover.verb import discover
 from broker.ctl.doctor.verb import doctor
 from broker.ctl.outcome import ExitCode, Trouble
 from broker.ctl.setup.verb import setup, teardown
@@ -52,6 +53,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "teardown": (teardown, ""),
     "doctor": (doctor, "--fix"),
     "status": (status.status, "--watch"),
+    "discover": (discover, ""),
     "add": (feeds.add, _FEED_URL),
     "remove": (feeds.remove, "corp"),
     "get": (lookup.get, _FEED_URL),

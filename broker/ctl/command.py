@@ -13,9 +13,10 @@ from typing import Annotated, Self
 import typer
 
 from broker.ctl import launch, wire
-from broker.ctl.indexes import indexes_without_username
+from broker.ctl.indexes.uv import indexes_without_username, uv_indexes
 from broker.ctl.outcome import ExitCode, Trouble
 from broker.ctl.private import PrivateBroker, private_broker
+from broker.ctl.setup.places import Places
 from broker.ctl.usernames import username_for
 
 FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -75,7 +76,8 @@ def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, s
     if fault is not None:
         raise Trouble(str(fault))
     variables: dict[str, str] = {}
-    for index in indexes_without_username(Path.cwd(), environ):
+    indexes = uv_indexes(Path.cwd(), Places(Path.home(), environ))
+    for index in indexes_without_username(indexes, environ):
         with contextlib.suppress(wire.Refusal):  # no feed of ours
             found = broker.read("/v1/match", {"url": index.url})
             variables[index.variable] = username_for(str(found["provider"]), found.get("username"))

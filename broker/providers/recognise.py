@@ -34,6 +34,9 @@ _CHINA = "amazonaws.com.cn"
 _DUAL_STACK = ("amazonaws.com", "on.aws")
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
 _FILES_BESIDE_SIMPLE = frozenset({GITLAB, ARTIFACTORY, NEXUS})
+ANSWER_STRANGERS = _FILES_BESIDE_SIMPLE
+"""They may answer without a password, with fewer versions (astral-sh/uv#3923; GitLab asks the public one)."""
+
 _LAYOUT = frozenset(
     {
         *("-", "+simple", "simple", "index", "root", "files", "download", "upload", "legacy", "packages"),
@@ -82,6 +85,23 @@ def provider_of(url: Url) -> str | None:
     """The provider that a configured feed's address names, or None when its host could be anybody's."""
     recognised = recognise(url)
     return None if recognised is None else recognised.realm.provider
+
+
+def likely_provider(url: Url) -> str | None:
+    """The provider that an address's path looks like, on anybody's host; for a person to confirm.
+
+    Nothing is sent anywhere because of it.
+    """
+    path = url.segments
+    for end in range(2, len(path) + 1):
+        match path[end - 2 : end]:
+            case ("api", "v4") if gitlab_at(Url(url.origin, path[:end]), url) is not None:
+                return GITLAB
+            case ("api", "pypi") if len(path) > end:
+                return ARTIFACTORY
+            case ("repository", _) if path[end:] in {(), ("simple",)}:
+                return NEXUS
+    return None
 
 
 def realm_of(url: Url, provider: str) -> Realm:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.ctl.doctor.keyring import clients_ask, shim_is_first, shim_is_first_in_cron
-from broker.ctl.doctor.projects import indexes_have_usernames
+from broker.ctl.doctor.projects import indexes_have_usernames, pip_sees_what_the_user_may
 from broker.ctl.doctor.shadows import netrc_shadows, uv_store_shadows
 from tests.ctl.clinic import found
 from tests.ctl.sightings import broker, feed
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 WITH_USER = URL.replace("://", "://VssSessionToken@")
 PUBLIC = "https://mirror.example/simple/"
+ARTIFACTORY = "https://a.example/artifactory/api/pypi/internal/simple/"
 UV = "~/.config/uv/uv.toml"
 PIP = "~/.config/pip/pip.conf"
 OLD_PIP = "~/.pip/pip.conf"
@@ -167,6 +168,29 @@ def test_user_name_from_a_variable_is_one(clinic: Clinic) -> None:
     clinic.environ["UV_INDEX_CORP_USERNAME"] = "x"
 
     assert found(indexes_have_usernames, clinic.room()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "repair"),
+    [
+        (ARTIFACTORY, ARTIFACTORY.replace("://", "://ci%40x@")),
+        (ARTIFACTORY.replace("://", "://ci@"), None),
+        ("https://packages.example/simple/", None),
+        (PUBLIC, None),
+    ],
+)
+def test_index_that_shows_pip_what_strangers_see_is_found(
+    clinic: Clinic, url: str, repair: str | None
+) -> None:
+    clinic.configure(
+        f'[[feed]]\nurl = "{ARTIFACTORY}"\nprovider = "artifactory"\nusername = "ci@x"\n'
+        '[[feed]]\nurl = "https://packages.example/simple/"\nprovider = "basic"\nusername = "ci"\n'
+    )
+    clinic.write(PIP, f"[global]\nindex-url = {url}\n")
+
+    repairs = [repair for _, _, repair in found(pip_sees_what_the_user_may, clinic.room())]
+
+    assert repairs == ([] if repair is None else [repair])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.indexes import Index, indexes_without_username
+from broker.ctl.indexes.index import Index
+from broker.ctl.indexes.uv import indexes_without_username, uv_indexes
+from broker.ctl.setup.places import Places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,8 +16,8 @@ CORP = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 
 def found(directory: Path, **environ: str) -> dict[str, str]:
     """Variable and URL of each index found from `directory` by a user without configuration."""
-    environ = {"HOME": str(directory / "nobody"), **environ}
-    return {index.variable: index.url for index in indexes_without_username(directory, environ)}
+    indexes = uv_indexes(directory, Places(directory / "nobody", environ))
+    return {index.variable: index.url for index in indexes_without_username(indexes, environ)}
 
 
 def pyproject(directory: Path, **urls: str) -> None:
@@ -33,7 +35,7 @@ def pyproject(directory: Path, **urls: str) -> None:
     ],
 )
 def test_variable_is_spelt_as_uv_spells_it(name: str, variable: str) -> None:
-    assert Index(name, CORP).variable == variable
+    assert Index("uv", "", CORP, name).variable == variable
 
 
 def test_index_of_the_project_is_found_from_below(tmp_path: Path) -> None:

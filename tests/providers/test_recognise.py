@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 from broker.core.failures import BadRequest
 from broker.core.feeds import PUBLISH, READ, Realm
 from broker.core.urls import Host, Origin, Url, parse_service, parse_url
-from broker.providers.recognise import azure_ring, default_name, provider_of, realm_of, recognise
+from broker.providers.recognise import (
+    azure_ring,
+    default_name,
+    likely_provider,
+    provider_of,
+    realm_of,
+    recognise,
+)
 
 PROJECT_GUID = "2f9a2a5e-6b3c-4f0d-9a53-1f6f1c1f5a01"
 FEED_GUID = "5d1c9f52-8b0e-4a43-8f7e-7d1d0d3f6b02"
@@ -340,3 +347,24 @@ def test_an_azure_realm_gives_its_organisation_back(authority: str, organisation
 
 def test_a_realm_of_another_provider_has_no_azure_organisation() -> None:
     assert azure_ring(Realm("basic", "acme")) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "provider"),
+    [
+        ("https://a.example.com/artifactory/api/pypi/internal/simple/", "artifactory"),
+        ("https://a.example.com/artifactory/api/pypi/internal", "artifactory"),
+        ("https://packages.example.com/api/pypi/internal/simple/", "artifactory"),
+        ("https://n.example.com/repository/internal/simple/", "nexus"),
+        ("https://n.example.com/nexus/repository/internal/", "nexus"),
+        ("https://git.example.com/relative/api/v4/groups/7/-/packages/pypi/simple/", "gitlab"),
+        ("https://git.example.com/api/v4/projects/42/packages/pypi/", "gitlab"),
+        ("https://git.example.com/api/v4/projects/42/packages/npm/", None),
+        ("https://n.example.com/repository/internal/packages/demo/", None),
+        ("https://a.example.com/api/pypi", None),
+        ("https://devpi.example.com/root/dev/+simple/", None),
+        ("https://example.com/", None),
+    ],
+)
+def test_address_on_anybodys_host_looks_like_a_provider(url: str, provider: str | None) -> None:
+    assert likely_provider(parse_url(url)) == provider

@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     keyring.shim_is_first_in_cron,
     keyring.clients_ask,
     projects.indexes_have_usernames,
+    projects.pip_sees_what_the_user_may,
     shadows.netrc_shadows,
     shadows.uv_store_shadows,
     feeds.gitlab_by_number,

@@ -1,21 +1,22 @@
 """Whether uv and pip find our `keyring`, here and in cron, and whether they are told to ask it."""
 
-import configparser
 import shlex
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.doctor.room import Room
+from broker.ctl.indexes.foreign import sections, table
+from broker.ctl.indexes.pip import pip_files
+from broker.ctl.indexes.uv import UV, uv_files
 from broker.ctl.setup import clients
 from broker.ctl.setup.journal import Journal
 from broker.ctl.setup.link import first_keyring, is_ours, keyrings
 from broker.ctl.setup.settings import KEY, PROVIDER
 from broker.ctl.setup.step import Step
 
-SITE_FILES = {"uv": (Path("/etc/uv/uv.toml"),), "pip": (Path("/etc/pip.conf"), Path("/etc/xdg/pip/pip.conf"))}
+PIP_SECTIONS = ("install", "global")
+"""A command's own section goes before what is said for all."""
+
 CRON_PATH = "PATH="
 
 
@@ -81,49 +82,12 @@ def provider_of(room: Room, client: clients.Client) -> str | None:
     variable = environ.get(f"{client.name.upper()}_KEYRING_PROVIDER")
     if variable:
         return variable
-    if client.name == "uv":
-        chosen = environ.get("UV_CONFIG_FILE")
-        files = (
-            [Path(chosen)] if chosen else [*_project_files(room.directory), client.path, *SITE_FILES["uv"]]
-        )
-        return next(filter(None, map(_of_toml, files)), None)
-    virtual = environ.get("VIRTUAL_ENV")
-    chosen = environ.get("PIP_CONFIG_FILE")
-    files = [Path(chosen)] if chosen else []
-    files += [Path(virtual) / "pip.conf"] if virtual else []
-    return next(
-        filter(
-            None, map(_of_ini, [*files, client.path, room.places.home / ".pip/pip.conf", *SITE_FILES["pip"]])
-        ),
-        None,
-    )
-
-
-def _project_files(directory: Path) -> Iterator[Path]:
-    for folder in (directory, *directory.parents):
-        yield folder / "uv.toml"
-        yield folder / "pyproject.toml"
-
-
-def _of_toml(path: Path) -> str | None:
-    try:
-        found: Any = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    if path.name == "pyproject.toml":
-        tool = found.get("tool")
-        found = tool.get("uv") if isinstance(tool, dict) else None
-    value = found.get(KEY) if isinstance(found, dict) else None
-    return None if value is None else str(value)
-
-
-def _of_ini(path: Path) -> str | None:
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read_string(path.read_text("utf-8"))
-    except (OSError, ValueError, configparser.Error):
-        return None
-    return parser.get("global", KEY, fallback=None) or parser.get("install", KEY, fallback=None)
+    if client.name == UV:
+        files = (table(path, *keys) for path, keys in uv_files(room.directory, room.places))
+        return next((str(each[KEY]) for each in files if KEY in each), None)
+    named = (sections(path) for path in pip_files(room.places))
+    said = (each.get(section, {}).get(KEY) for each in named for section in PIP_SECTIONS)
+    return next(filter(None, said), None)
 
 
 def _programs(line: str) -> list[str]:

@@ -1,13 +1,15 @@
-"""Indexes of the project here that uv would not ask a keyring about, though they are feeds of ours."""
+"""Indexes that uv or pip would not ask a keyring about, though they are feeds of ours."""
 
 from collections.abc import Iterator
 
-from broker.ctl.doctor.finding import Finding, fine, problem
+from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.doctor.room import Room
-from broker.ctl.usernames import username_for
-from broker.providers.recognise import AZURE, GITLAB, GOOGLE
+from broker.ctl.indexes.index import ALWAYS, NEVER
+from broker.ctl.indexes.pip import PIP
+from broker.ctl.indexes.uv import UV
+from broker.ctl.usernames import username_for, with_username
+from broker.providers.recognise import ANSWER_STRANGERS, AZURE, GITLAB, GOOGLE
 
-ALWAYS = "always"
 FILES_ELSEWHERE = {AZURE: "under ids", GITLAB: "under the project's number", GOOGLE: "outside simple/"}
 """Providers whose pages link to files outside the index's own URL, and where those are."""
 
@@ -17,14 +19,14 @@ def indexes_have_usernames(room: Room) -> Iterator[Finding]:
     ours = 0
     for index in room.indexes:
         found = room.feed_of(index.url)
-        if found is None or index.authenticate == "never":
+        if index.client != UV or found is None or index.authenticate == NEVER:
             continue
         ours += 1
         provider, required = found
-        if index.username:
+        if index.username is not None:
             continue
-        line = f'url = "{index.url.replace("://", f"://{username_for(provider, required)}@", 1)}"'
-        place = f"{room.places.shown(index.file)}: {index.shown}"
+        line = f'url = "{with_username(index.url, username_for(provider, required))}"'
+        place = f"{room.places.shown(index.place)}: {index.shown}"
         if index.authenticate != ALWAYS:
             said = f'{place} has no user name and no authenticate = "{ALWAYS}": uv will never ask'
             yield problem("index-username", said, line)
@@ -34,3 +36,18 @@ def indexes_have_usernames(room: Room) -> Iterator[Finding]:
             yield problem("index-files", said, line)
     if ours:
         yield fine("indexes", f"{ours} of the project's indexes {'is' if ours == 1 else 'are'} ours")
+
+
+def pip_sees_what_the_user_may(room: Room) -> Iterator[Finding]:
+    """A server that answers strangers hears who asks: pip gives a password only after a 401."""
+    for index in room.indexes:
+        found = room.feed_of(index.url)
+        if index.client != PIP or found is None or index.username is not None:
+            continue
+        provider, required = found
+        if provider in ANSWER_STRANGERS:
+            said = (
+                f"{room.places.shown(index.place)}: pip shows no user name to {provider}, "
+                "which may answer strangers with fewer versions"
+            )
+            yield warning("pip-username", said, with_username(index.url, username_for(provider, required)))

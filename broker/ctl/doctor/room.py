@@ -18,7 +18,9 @@ from broker.core.status import BrokerStatus
 from broker.core.urls import Url, parse_url
 from broker.ctl import launch, systemd, wire
 from broker.ctl.doctor.dates import server_date
-from broker.ctl.doctor.indexes import Index, indexes
+from broker.ctl.indexes.index import Index
+from broker.ctl.indexes.pip import pip_indexes
+from broker.ctl.indexes.uv import uv_indexes
 from broker.ctl.outcome import Trouble
 from broker.ctl.record import broker_status
 from broker.ctl.setup.configured import Configured, configured
@@ -76,8 +78,9 @@ class Room:
 
     @cached_property
     def indexes(self) -> list[Index]:
-        """The indexes that uv would use in the working directory."""
-        return list(indexes(self.directory, self.places))
+        """The indexes that uv would use in the working directory, and pip anywhere."""
+        indexes = (*uv_indexes(self.directory, self.places), *pip_indexes(self.places))
+        return [index for index in indexes if index.is_remote and not index.publishes]
 
     @cached_property
     def feeds(self) -> list[Feed]:

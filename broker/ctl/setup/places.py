@@ -31,6 +31,12 @@ class Places:
         return self._folder("XDG_CONFIG_HOME", ".config")
 
     @property
+    def site_settings(self) -> list[Path]:
+        """$XDG_CONFIG_DIRS, or /etc/xdg: the strongest first."""
+        named = self.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+        return [Path(folder) for folder in named.split(os.pathsep) if folder.startswith("/")]
+
+    @property
     def belongings(self) -> Path:
         """$XDG_DATA_HOME, or ~/.local/share."""
         return self._folder("XDG_DATA_HOME", ".local/share")
@@ -87,8 +93,10 @@ class Places:
         """The path that a file of this user's names, which may begin with `~/`."""
         return self.home / text[2:] if text.startswith("~/") else Path(text)
 
-    def shown(self, path: Path) -> str:
-        """The path as a person writes it."""
+    def shown(self, path: Path | str) -> str:
+        """The path as a person writes it; what is no path, a variable's name, as it is."""
+        if isinstance(path, str):
+            return path
         return f"~/{path.relative_to(self.home)}" if path.is_relative_to(self.home) else str(path)
 
     def _folder(self, variable: str, otherwise: str) -> Path:

@@ -1,0 +1,160 @@
+"""From the indexes of all clients to the feeds they are: known to the broker, public, or to be added. Pure.
+
+An address is told by its shape before anybody is asked; only `strangers.py` asks.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from broker.config import Config
+from broker.core.failures import BadRequest
+from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, Recognised
+from broker.core.urls import Url
+from broker.ctl.indexes.index import ALWAYS, Index
+from broker.providers.recognise import (
+    AZURE,
+    CODEARTIFACT,
+    GOOGLE,
+    default_name,
+    likely_provider,
+    provider_of,
+    realm_of,
+    recognise,
+    spellings_of,
+)
+
+BY_THEMSELVES = frozenset({AZURE, GOOGLE, CODEARTIFACT})
+"""Providers that `auto` signs in to without a word of configuration."""
+
+_ENDS = ("simple", "+simple", "upload", "legacy")
+"""What the pages and the upload address of one feed differ in."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Standing(StrEnum):
+    """What the broker makes of an address."""
+
+    CONFIGURED = "configured"
+    AUTOMATIC = "automatic"
+    TO_ADD = "to-add"
+    UNSURE = "unsure"
+    UNUSABLE = "unusable"
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One feed, and every place that names it.
+
+    `url` is without userinfo; None where the address cannot be a feed's. `feed` is the configured feed, `why`
+    says in a few words how the standing is known.
+    """
+
+    url: Url | None
+    standing: Standing
+    indexes: tuple[Index, ...]
+    provider: str | None = None
+    feed: Feed | None = None
+    why: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The address for a person, without anything that could be a secret."""
+        return _without_secrets(self.indexes[0]) if self.url is None else str(self.url)
+
+    @property
+    def username(self) -> str | None:
+        """The user name that one of its clients knows."""
+        return next((each.username for each in self.indexes if each.username), None)
+
+    @property
+    def with_password(self) -> tuple[Index, ...]:
+        """The places that hold a password: whoever reads them asks no keyring."""
+        return tuple(each for each in self.indexes if each.has_password)
+
+    @property
+    def command(self) -> str | None:
+        """What adds it to the configuration; None where it is known already, or cannot be."""
+        if self.url is None or self.standing not in {Standing.TO_ADD, Standing.UNSURE}:
+            return None
+        words = ["brokerctl", "add", str(self.url)]
+        name = next((each.name for each in self.indexes if _NAME.fullmatch(each.name)), None)
+        if name is not None and name != default_name(self.url):
+            words += ["--name", name]
+        if self.provider not in {provider_of(self.url) or likely_provider(self.url), None}:
+            words += ["--provider", str(self.provider)]
+        if self.username is not None and self.provider not in BY_THEMSELVES and "$" not in self.username:
+            words += ["--username", self.username]
+        return shlex.join(words)
+
+
+def survey(indexes: Iterable[Index], config: Config) -> list[Sighting]:
+    """The feeds in the order they were found; those that only asking could tell are UNSURE."""
+    table = table_of(config)
+    groups: dict[Url, list[Index]] = {}
+    found: list[Sighting] = []
+    for index in indexes:
+        if not index.is_remote:
+            continue
+        try:
+            groups.setdefault(_stem(index.address), []).append(index)
+        except BadRequest as error:
+            found.append(Sighting(None, Standing.UNUSABLE, (index,), why=error.detail))
+    return [*(_sighting(tuple(group), table) for group in groups.values()), *found]
+
+
+def table_of(config: Config) -> FeedTable:
+    """The configured feeds as the daemon would match them, as far as no provider need be asked."""
+    feeds = [
+        Feed(
+            name=each.name,
+            realm=realm_of(each.url, each.provider),
+            prefixes=tuple(dict.fromkeys((each.url, *each.also, *spellings_of(each.url, each.provider)))),
+            place=each.place,
+        )
+        for each in config.feeds
+    ]
+
+    def adopt(recognised: Recognised) -> Feed | None:
+        provider = recognised.realm.provider
+        wanted = config.auto if isinstance(config.auto, bool) else provider in config.auto
+        if not wanted or provider not in BY_THEMSELVES:
+            return None
+        return Feed(recognised.name, recognised.realm, recognised.prefixes, configured=False)
+
+    return FeedTable(feeds, recognise, adopt)
+
+
+def _sighting(indexes: tuple[Index, ...], table: FeedTable) -> Sighting:
+    url = next((each for each in indexes if not each.publishes), indexes[0]).address
+    match table.match(url):
+        case Match(feed=feed) | Ambiguous(feeds=(feed, *_)):
+            standing = Standing.CONFIGURED if feed.configured else Standing.AUTOMATIC
+            return Sighting(url, standing, indexes, feed.realm.provider, feed)
+    named, likely = provider_of(url), likely_provider(url)
+    if named is not None:
+        why = "auto leaves it out" if named in BY_THEMSELVES else named
+        return Sighting(url, Standing.TO_ADD, indexes, named, why=why)
+    if likely is not None:
+        return Sighting(url, Standing.TO_ADD, indexes, likely, why=f"{likely} by its address")
+    if any(each.username or each.has_password or each.authenticate == ALWAYS for each in indexes):
+        return Sighting(url, Standing.TO_ADD, indexes, why="a client signs in there")
+    return Sighting(url, Standing.UNSURE, indexes, why="not asked")
+
+
+def _stem(url: Url) -> Url:
+    """What a feed's pages and its upload address have in common."""
+    return Url(url.origin, url.segments[:-1]) if url.segments and url.segments[-1] in _ENDS else url
+
+
+def _without_secrets(index: Index) -> str:
+    """An address that cannot be taken apart, if it is sure where its userinfo ends."""
+    try:
+        bare = index.bare.partition("?")[0].partition("#")[0]
+    except BadRequest:
+        bare = ""
+    return bare if bare and bare.isascii() and bare.isprintable() else "an address that is none"

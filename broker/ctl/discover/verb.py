@@ -1,0 +1,100 @@
+"""`brokerctl discover`: look where package clients look, and say what the broker makes of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from broker.ctl.outcome import ExitCode, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broker.config import Config
+    from broker.ctl.discover.survey import Sighting
+    from broker.ctl.setup.places import Places
+
+
+def discover(
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="The project to look at; by default where you are.")
+    ] = ".",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as one object.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no index whether it answers strangers.")
+    ] = False,
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="FILE", help="Another file than your own configuration.")
+    ] = None,
+) -> None:
+    """List the feeds that uv, pip, poetry, PDM and twine are told of, and how to add those that are new.
+
+    Read are uv.toml and pyproject.toml of DIR and the folders above it, your and the system's uv.toml and
+    pip.conf, .pypirc, the settings of poetry and PDM, and the variables of uv, pip and twine. Nothing is
+    changed. An index of which nobody can tell is asked once, without any password, whether it is public.
+    """
+    from broker.ctl.discover.screen import screen  # noqa: PLC0415 - what this verb alone needs
+    from broker.ctl.discover.strangers import with_answers  # noqa: PLC0415 - the same
+    from broker.ctl.discover.survey import survey  # noqa: PLC0415 - the same
+    from broker.ctl.indexes.everywhere import all_indexes  # noqa: PLC0415 - the same
+    from broker.ctl.setup.places import Places  # noqa: PLC0415 - the same
+
+    folder = Path(directory).absolute()
+    if not folder.is_dir():
+        raise Trouble(f"{directory} is no directory", exit_code=ExitCode.USAGE)
+    places = Places.here()
+    known = _configuration(config, places)
+    sightings = survey(all_indexes(folder, places), known)
+    if not offline:
+        sightings = with_answers(sightings, known.ca)
+
+    def shown(place: Path | str) -> str:
+        inside = isinstance(place, Path) and place.is_relative_to(folder)
+        return f"./{Path(place).relative_to(folder)}" if inside else places.shown(place)
+
+    typer.echo(_json(sightings, folder) if as_json else screen(sightings, shown))
+
+
+def _configuration(option: str | None, places: "Places") -> "Config":
+    """What the broker would read, but for the providers' own keys. Raises Trouble."""
+    from broker.config import Layer, Schema, load  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.core.failures import BadConfiguration  # noqa: PLC0415 - the same
+    from broker.host.layers import ConfigFiles  # noqa: PLC0415 - the same
+    from broker.host.paths import config_paths  # noqa: PLC0415 - the same
+    from broker.providers.recognise import default_name, provider_of  # noqa: PLC0415 - the same
+
+    paths = config_paths(option, places.environ, places.home)
+    try:
+        files = ConfigFiles(paths.site, paths.env, paths.user, required=option is not None).read()
+        layers = [Layer(each.text, places.shown(each.path), each.role) for each in files]
+        return load(layers, Schema({}, provider_of, default_name))
+    except BadConfiguration as failure:
+        raise Trouble(failure.detail, hint=failure.hint) from None
+
+
+def _json(sightings: "Sequence[Sighting]", folder: Path) -> str:
+    import json  # noqa: PLC0415 - this form only
+
+    feeds = [
+        {
+            "url": each.shown,
+            "standing": each.standing,
+            "provider": each.provider,
+            "feed": each.feed.name if each.feed is not None and each.feed.configured else None,
+            "why": each.why,
+            "add": each.command,
+            "found": [
+                {
+                    "client": index.client,
+                    "place": str(index.place),
+                    "name": index.name or None,
+                    "username": index.username,
+                    "has_password": index.has_password,
+                }
+                for index in each.indexes
+            ],
+        }
+        for each in sightings
+    ]
+    return json.dumps({"directory": str(folder), "feeds": feeds}, indent=2, ensure_ascii=False)

@@ -1,0 +1,50 @@
+"""pip's indexes: of its variables and of its configuration files, wherever pip reads them."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from broker.ctl.indexes.foreign import sections
+from broker.ctl.indexes.index import Index
+from broker.ctl.setup.places import Places
+
+PIP = "pip"
+KEYS = ("index-url", "extra-index-url")
+VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+NAME = "pip.conf"
+
+
+def pip_indexes(places: Places) -> Iterator[Index]:
+    """Every index that pip may use, the strongest first."""
+    for variable in VARIABLES:
+        for url in places.environ.get(variable, "").split():
+            yield Index.at(PIP, variable, url)
+    for path in pip_files(places):
+        for settings in sections(path).values():
+            for key, value in settings.items():
+                if key.replace("_", "-") in KEYS:
+                    for url in value.split():
+                        yield Index.at(PIP, path, url)
+
+
+def pip_files(places: Places) -> list[Path]:
+    """The files that pip reads, the strongest first (pip 26.3, `_internal/configuration.py`).
+
+    $PIP_CONFIG_FILE comes first, takes the user's files' place where it exists, and is no file at all when
+    it is os.devnull. pip's own environment is taken to be the active one.
+    """
+    chosen, virtual = places.environ.get("PIP_CONFIG_FILE"), places.environ.get("VIRTUAL_ENV")
+    if chosen == os.devnull:
+        return []
+    files = [Path(chosen)] if chosen else []
+    files += [Path(virtual) / NAME] if virtual else []
+    if not chosen or not Path(chosen).exists():
+        files += [places.pip_settings, places.home / ".pip" / NAME]
+    if sys.platform == "darwin":
+        return [*files, Path("/Library/Application Support/pip") / NAME]
+    return [
+        *files,
+        Path("/etc") / NAME,
+        *(folder / "pip" / NAME for folder in reversed(places.site_settings)),
+    ]

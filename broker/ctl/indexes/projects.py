@@ -1,0 +1,47 @@
+"""Sources of poetry and PDM: of the project's pyproject.toml, and of each one's settings in the home."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from broker.ctl.indexes.foreign import inner, table, tables
+from broker.ctl.indexes.index import Index
+from broker.ctl.setup.places import MAC_SETTINGS, Places
+
+POETRY = "poetry"
+PDM = "pdm"
+PYPROJECT = "pyproject.toml"
+SETTINGS = {POETRY: "pypoetry", PDM: "pdm"}
+"""Their folders below the user's settings (poetry's and PDM's "Configuration" pages)."""
+
+
+def source_indexes(directory: Path, places: Places) -> Iterator[Index]:
+    """Every source of the nearest project, then every source and repository of the user's settings."""
+    project = next(
+        (each for each in (directory, *directory.parents) if (each / PYPROJECT).is_file()), directory
+    )
+    for client in (POETRY, PDM):
+        path = project / PYPROJECT
+        for source in tables(table(path, "tool", client), "source"):
+            yield from _index(client, path, source.get("name"), source)
+    path = _settings(places, POETRY)
+    for name, repository in table(path, "repositories").items():
+        yield from _index(POETRY, path, name, inner(repository), publishes=True)
+    path = _settings(places, PDM)
+    yield from _index(PDM, path, None, table(path, "pypi"))
+    for key, publishes in (("pypi", False), ("repository", True)):
+        for name, repository in table(path, key).items():
+            yield from _index(PDM, path, name, inner(repository), publishes=publishes)
+
+
+def _settings(places: Places, client: str) -> Path:
+    folder = places.home / MAC_SETTINGS if sys.platform == "darwin" else places.settings
+    return folder / SETTINGS[client] / "config.toml"
+
+
+def _index(
+    client: str, path: Path, name: object, settings: Mapping[str, object], *, publishes: bool = False
+) -> Iterator[Index]:
+    url = settings.get("url")
+    if isinstance(url, str):
+        yield Index.at(client, path, url, name=name, username=settings.get("username"), publishes=publishes)

@@ -1,0 +1,30 @@
+"""Repositories that are uploaded to: those of `.pypirc`, and the one of twine's variable."""
+
+from collections.abc import Iterator
+
+from broker.ctl.indexes.foreign import sections
+from broker.ctl.indexes.index import Index
+from broker.ctl.setup.places import Places
+
+TWINE = "twine"
+VARIABLE = "TWINE_REPOSITORY_URL"
+
+
+def repository_indexes(places: Places) -> Iterator[Index]:
+    """Every repository with an address; one without is the public registry's by a name that twine knows."""
+    environ = places.environ
+    if environ.get(VARIABLE):
+        username = environ.get("TWINE_USERNAME")
+        yield Index.at(TWINE, VARIABLE, environ[VARIABLE], username=username, publishes=True)
+    path = places.home / ".pypirc"
+    for name, settings in sections(path).items():
+        if "repository" in settings:
+            yield Index.at(
+                TWINE,
+                path,
+                settings["repository"].strip(),
+                name=name,
+                username=settings.get("username"),
+                has_password=bool(settings.get("password")),
+                publishes=True,
+            )

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.ctl.homes import write
+from tests.fakes.http1 import Request, Response
+from tests.fakes.loopback import WebServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.ctl.conftest import Ended
+
+    Brokerctl = Callable[..., Ended]
+    Told = Callable[..., list[dict[str, Any]]]
+
+GOLDEN = Path(__file__).parent / "golden"
+
+AZURE = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi"
+ARTIFACTORY = "https://artifactory.example.com/artifactory/api/pypi/internal"
+GITLAB = "https://git.example.com/api/v4/groups/7/-/packages/pypi/simple/"
+PYPROJECT = f"""
+[[tool.uv.index]]
+name = "corp"
+url = "{AZURE}/simple/"
+publish-url = "{AZURE}/upload/"
+
+[[tool.poetry.source]]
+name = "internal"
+url = "{ARTIFACTORY}/simple"
+
+[[tool.pdm.source]]
+name = "libs"
+url = "{GITLAB}"
+"""
+PIP = f"""
+[global]
+index-url = https://me:s3cret@devpi.example.com/root/dev/+simple/
+extra-index-url =
+    {ARTIFACTORY}/simple/
+    http://old.example.com/simple/
+"""
+CONFIG = f"""
+[[feed]]
+name = "internal"
+url = "{ARTIFACTORY}/simple/"
+provider = "artifactory"
+secret = "netrc"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Where brokerctl is run."""
+    return tmp_path
+
+
+@pytest.fixture
+def told(brokerctl: Brokerctl) -> Told:
+    """The feeds that brokerctl tells of."""
+
+    def run(*arguments: str) -> list[dict[str, Any]]:
+        ended = brokerctl("discover", "--json", *arguments)
+        assert ended.exit_code == 0, ended.stderr
+        feeds: list[dict[str, Any]] = json.loads(ended.stdout)["feeds"]
+        return feeds
+
+    return run
+
+
+def furnish(room: Path, project: Path) -> None:
+    write(project / "pyproject.toml", PYPROJECT)
+    write(room / ".config/pip/pip.conf", PIP)
+    write(room / ".config/token-broker/config.toml", CONFIG, 0o600)
+    write(room / ".pypirc", f"[internal]\nrepository = {ARTIFACTORY}\nusername = ci\npassword = s3cret\n")
+
+
+def test_screen_is_the_golden_one(brokerctl: Brokerctl, room: Path, project: Path) -> None:
+    furnish(room, project)
+
+    ended = brokerctl("discover", "--offline")
+
+    assert ended.exit_code == 0
+    assert ended.stdout == (GOLDEN / "discover.txt").read_text()
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_no_password_is_ever_shown(
+    brokerctl: Brokerctl, room: Path, project: Path, form: tuple[str, ...]
+) -> None:
+    furnish(room, project)
+    write(project / "uv.toml", 'index-url = "https://me:s3/cret@x.example.com/simple/"')
+
+    ended = brokerctl("discover", "--offline", *form)
+
+    assert "devpi.example.com" in ended.stdout
+    assert "cret" not in ended.stdout + ended.stderr
+
+
+def test_where_there_is_nothing_it_says_so(brokerctl: Brokerctl) -> None:
+    ended = brokerctl("discover")
+
+    assert (ended.exit_code, ended.stdout) == (
+        0,
+        "No package index is configured here: clients use their own.\n",
+    )
+
+
+def test_pages_and_upload_address_are_one_feed(told: Told, project: Path) -> None:
+    write(project / "pyproject.toml", PYPROJECT)
+
+    [azure] = [each for each in told("--offline") if each["provider"] == "azure"]
+
+    assert (azure["standing"], len(azure["found"]), azure["add"]) == ("automatic", 2, None)
+
+
+@pytest.mark.parametrize(
+    ("config", "standing"),
+    [
+        ("", "automatic"),
+        ("auto = false\n", "to-add"),
+        ('auto = ["google"]\n', "to-add"),
+        (f'[[feed]]\nurl = "{AZURE}/simple/"\n', "configured"),
+        (f'[[feed]]\nurl = "{AZURE.replace("corp", "other")}/simple/"\n', "configured"),
+        (
+            'auto = false\n[[feed]]\nname = "x"\nurl = "https://x.example.com/"\nprovider = "basic"\n',
+            "to-add",
+        ),
+    ],
+)
+def test_standing_is_what_the_configuration_makes_of_it(
+    told: Told, room: Path, project: Path, config: str, standing: str
+) -> None:
+    write(project / "uv.toml", f'index-url = "{AZURE}/simple/"')
+    write(room / ".config/token-broker/config.toml", config, 0o600)
+
+    [feed] = told("--offline")
+
+    assert feed["standing"] == standing
+    assert (feed["add"] is None) == (standing != "to-add")
+
+
+@pytest.mark.parametrize(
+    ("index", "command"),
+    [
+        (f'url = "{AZURE}/simple/"', None),
+        (f'name = "libs"\nurl = "{GITLAB}"', f"brokerctl add {GITLAB} --name libs"),
+        (f'url = "{ARTIFACTORY}/simple"', f"brokerctl add {ARTIFACTORY}/simple/"),
+        (
+            'url = "https://ci@nexus.example.com/repository/x/simple"',
+            "brokerctl add https://nexus.example.com/repository/x/simple/ --username ci",
+        ),
+        (
+            'name = "a b; rm"\nurl = "https://x.example.com/simple/"\nauthenticate = "always"',
+            "brokerctl add https://x.example.com/simple/",
+        ),
+        (
+            'url = "https://a\'b@x.example.com/simple/"',
+            "brokerctl add https://x.example.com/simple/ --username 'a'\"'\"'b'",
+        ),
+    ],
+)
+def test_command_to_type_is_whole_and_safe(
+    told: Told, project: Path, index: str, command: str | None
+) -> None:
+    write(project / "uv.toml", f"[[index]]\n{index}\n")
+
+    [feed] = told("--offline")
+
+    assert feed["add"] == command
+
+
+@pytest.mark.parametrize(
+    ("answer", "standing", "provider"),
+    [
+        (Response(200), "public", None),
+        (Response(401), "to-add", None),
+        (Response(403), "to-add", None),
+        (
+            Response(401, headers=(("WWW-Authenticate", 'Basic realm="Artifactory Realm"'),)),
+            "to-add",
+            "artifactory",
+        ),
+        (Response(404), "unsure", None),
+        (Response(302, headers=(("Location", "/login"),)), "unsure", None),
+    ],
+)
+def test_index_of_which_nobody_can_tell_is_asked_as_a_stranger(
+    told: Told, project: Path, answer: Response, standing: str, provider: str | None
+) -> None:
+    seen: list[Request] = []
+
+    def say(request: Request) -> Response:
+        seen.append(request)
+        return answer
+
+    with WebServer(say) as server:
+        write(project / "uv.toml", f'index-url = "{server.url}/simple"')
+        [feed] = told()
+
+    assert (feed["standing"], feed["provider"]) == (standing, provider)
+    assert [(request.path, request.header("authorization")) for request in seen] == [("/simple/", None)]
+
+
+def test_only_those_of_which_nobody_can_tell_are_asked(told: Told, project: Path) -> None:
+    seen: list[Request] = []
+
+    def say(request: Request) -> Response:
+        seen.append(request)
+        return Response(401)
+
+    with WebServer(say) as server:
+        write(project / "uv.toml", f'index-url = "{server.url.replace("://", "://ci@")}"')
+        told()
+
+    assert seen == []
+
+
+def test_public_ones_are_one_quiet_line(brokerctl: Brokerctl, project: Path) -> None:
+    with WebServer(lambda _: Response(200)) as server:
+        write(project / "uv.toml", f'index-url = "{server.url}"\nextra-index-url = ["{AZURE}/simple"]')
+        ended = brokerctl("discover")
+
+    assert ended.stdout.startswith("1 feed found, known to the broker\n")
+    assert ended.stdout.endswith("\n\n1 public index, nothing to do: 127.0.0.1\n")
+
+
+def test_another_folder_can_be_named(told: Told, project: Path) -> None:
+    write(project / "sub/uv.toml", f'index-url = "{GITLAB}"')
+
+    assert told("--offline") == []
+    assert len(told("--offline", "sub")) == 1
+
+
+def test_folder_that_is_none_is_exit_2(brokerctl: Brokerctl) -> None:
+    assert brokerctl("discover", "absent").exit_code == 2
+
+
+def test_broken_configuration_is_told(brokerctl: Brokerctl, room: Path) -> None:
+    write(room / ".config/token-broker/config.toml", "ttl = \n", 0o600)
+
+    ended = brokerctl("discover")
+
+    assert ended.exit_code == 1
+    assert "config.toml, line 1" in ended.stderr
