@@ -8,6 +8,7 @@ import base64
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tests.e2e.household import DEPENDENCY, PACKAGE, feed
 from tests.fakes.artifactory import Artifactory
@@ -37,13 +38,24 @@ ARTIFACTORY = "https://artifactory.example.com/artifactory/api/pypi/internal/sim
 NEXUS = "https://nexus.example.com/repository/internal/simple/"
 OAUTH2 = "https://registry.example.com/simple/"
 
+UPLOADS = {
+    "google": "https://europe-west1-python.pkg.dev/acme-project/corp/",
+    "google-key": "https://us-python.pkg.dev/acme-project/keys/",
+    "codeartifact": "https://my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/corp/",
+    "gitlab": "https://git.example.com/api/v4/projects/42/packages/pypi",
+    "artifactory": "https://artifactory.example.com/artifactory/api/pypi/internal",
+    "nexus": "https://nexus.example.com/repository/internal/",
+    "oauth2": "https://registry.example.com/legacy/",
+}
+"""Where each service takes packages in, as its own documentation has a user write it."""
+
 _TELLING_PREFIXES = ("AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_", "GITLAB_", "CI_")
 """Variables of this machine that would tell an SDK what to do."""
 
 
 @dataclass
 class Field:
-    """Everything that hangs behind the proxy."""
+    """Everything that hangs behind the proxy; `stores` have the packages of each feed, by its name."""
 
     google: Google
     aws: Aws
@@ -51,6 +63,7 @@ class Field:
     artifactory: Artifactory
     endpoint: TokenEndpoint
     key: str
+    stores: dict[str, Registry | GitLab]
 
 
 def settle(house: Household) -> Field:
@@ -58,14 +71,14 @@ def settle(house: Household) -> Field:
 
     CodeArtifact needs no configuration: its host names the provider.
     """
-    field = Field(Google(), Aws(), GitLab(WHEELS), Artifactory(), TokenEndpoint(), _key())
+    field = Field(Google(), Aws(), GitLab(WHEELS), Artifactory(), TokenEndpoint(), _key(), {})
     _attach(house, field)
     Files(house.home).user()
     Home(house.home).key()
     for name in [name for name in house.environment if name.startswith(_TELLING_PREFIXES)]:
         del house.environment[name]
     house.environment["AWS_EC2_METADATA_DISABLED"] = "true"
-    field.gitlab.tokens[GITLAB_TOKEN] = Token(name="laptop", expires_at="2199-12-31")
+    field.gitlab.tokens[GITLAB_TOKEN] = Token(name="laptop", expires_at="2199-12-31", writes=True)
     field.artifactory.refresh_tokens.add("the-first-refresh-token")
     field.endpoint.clients["packages"] = CLIENT_SECRET
     netrc = house.home / "netrc-of-the-daemon"  # not ~/.netrc, which uv and pip would read themselves
@@ -74,6 +87,7 @@ def settle(house: Household) -> Field:
     access = house.keep_secret("access", "the-first-access-token")
     refresh = house.keep_secret("refresh", "the-first-refresh-token")
     client = "token_endpoint = 'https://login.example.com/token'\nclient_id = 'packages'"
+    client += f"\nalso = ['{UPLOADS['oauth2']}']"  # which no convention tells
     house.configure(
         f"[env]\nNETRC = '{netrc}'\n\n"
         + feed("google", GOOGLE)
@@ -102,64 +116,66 @@ def _attach(house: Household, field: Field) -> None:
     proxy = house.proxy
     field.google.attach(proxy)
     field.aws.attach(proxy)
+    proxy.route("git.example.com", field.gitlab)
+    proxy.route("login.example.com", field.endpoint)
+    field.stores["gitlab"] = field.gitlab
+    for name, registry in _registries(field).items():
+        field.stores[name] = registry
+        proxy.route(urlsplit(UPLOADS[name]).hostname or "", registry)
     proxy.route(
-        "europe-west1-python.pkg.dev",
-        Registry(
+        "artifactory.example.com",
+        lambda request: (
+            field.artifactory if request.path.startswith("/access/") else field.stores["artifactory"]
+        )(request),
+    )
+
+
+def _registries(field: Field) -> dict[str, Registry]:
+    return {
+        "google": Registry(
             WHEELS,
             root="/acme-project/corp/simple/",
             files="/acme-project/corp/",
+            upload="/acme-project/corp/",
             opens=lambda _, password: field.google.tokens.get(password) == USER,
         ),
-    )
-    proxy.route(
-        "us-python.pkg.dev",
-        Registry(
+        "google-key": Registry(
             WHEELS,
             root="/acme-project/keys/simple/",
             files="/acme-project/keys/",
+            upload="/acme-project/keys/",
             opens=lambda *pair: pair == ("_json_key_base64", field.key),
         ),
-    )
-    proxy.route(
-        "my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com",
-        Registry(
+        "codeartifact": Registry(
             WHEELS,
             root="/pypi/corp/simple/",
             files="/pypi/corp/simple/",
+            upload="/pypi/corp/",
             opens=lambda _, password: password in field.aws.tokens,
         ),
-    )
-    proxy.route("git.example.com", field.gitlab)
-    repository = Registry(
-        (*WHEELS, PRIVATE),
-        root="/artifactory/api/pypi/internal/simple/",
-        files="/artifactory/api/pypi/internal/packages/",
-        opens=lambda _, password: password in field.artifactory.packages.passwords,
-        public=WHEELS,
-    )
-    proxy.route(
-        "artifactory.example.com",
-        lambda request: (field.artifactory if request.path.startswith("/access/") else repository)(request),
-    )
-    proxy.route(
-        "nexus.example.com",
-        Registry(
+        "artifactory": Registry(
+            (*WHEELS, PRIVATE),
+            root="/artifactory/api/pypi/internal/simple/",
+            files="/artifactory/api/pypi/internal/packages/",
+            upload="/artifactory/api/pypi/internal/",
+            opens=lambda _, password: password in field.artifactory.packages.passwords,
+            public=WHEELS,
+        ),
+        "nexus": Registry(
             WHEELS,
             root="/repository/internal/simple/",
             files="/repository/internal/packages/",
+            upload="/repository/internal/",
             opens=lambda *pair: pair == (NAME_CODE, PASS_CODE),
         ),
-    )
-    proxy.route("login.example.com", field.endpoint)
-    proxy.route(
-        "registry.example.com",
-        Registry(
+        "oauth2": Registry(
             WHEELS,
             root="/simple/",
             files="/files/",
+            upload="/legacy/",
             opens=lambda _, password: password in field.endpoint.tokens,
         ),
-    )
+    }
 
 
 def _key() -> str:

@@ -4,27 +4,22 @@ TLS, the real SDKs, and services on loopback.
 
 from __future__ import annotations
 
-import sysconfig
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e import field as places
-from tests.e2e.field import Field, settle
-from tests.e2e.household import Household, household
+from tests.e2e.town import Town
+from tests.e2e.town import town as new_town
 from tests.fakes.gitlab import Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from tests.e2e.wire import Wire
     from tests.fakes.clients import Outcome
 
 pytestmark = pytest.mark.e2e
-
-BROKERCTL = Path(sysconfig.get_path("scripts")) / "brokerctl"
 
 FEEDS = {
     "google": (places.GOOGLE, "oauth2accesstoken"),
@@ -37,25 +32,10 @@ FEEDS = {
 }
 
 
-@dataclass(frozen=True)
-class Town:
-    """A house in the middle of the field, with a daemon in it."""
-
-    house: Household
-    field: Field
-    wire: Wire
-
-    def ask(self, command: str, url: str) -> Outcome:
-        """brokerctl, about a URL."""
-        return self.house._run([BROKERCTL, command, url], self.house.home, {})
-
-
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
-    with household() as house:
-        field = settle(house)
-        with house.brokerd() as broker:
-            yield Town(house, field, broker.wire)
+    with new_town() as made:
+        yield made
 
 
 def uv_with_username(town: Town, folder: Path, url: str, username: str) -> Outcome:
@@ -153,11 +133,10 @@ def test_status_knows_whose_tokens_they_are_and_when_they_end(town: Town) -> Non
 
 
 @pytest.fixture
-def village(house: Household) -> Iterator[Town]:
+def village() -> Iterator[Town]:
     """A town of the test's own, whose services nobody has asked yet."""
-    field = settle(house)
-    with house.brokerd() as broker:
-        yield Town(house, field, broker.wire)
+    with new_town() as made:
+        yield made
 
 
 def test_a_wrong_secret_is_refused_and_a_right_one_in_its_file_is_picked_up(village: Town) -> None:

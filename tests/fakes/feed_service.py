@@ -5,17 +5,16 @@ Next: `session_tokens.py`, where a feed's challenge leads.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from dataclasses import dataclass
-from email import message_from_bytes
 from typing import TYPE_CHECKING
 
 from tests.fakes.faults import azure_error, forbidden, not_found, redirect
 from tests.fakes.http1 import Answer, Headers, Request, Response
 from tests.fakes.organisation import NO_TENANT, Feed, Identity, Organisation, Visit
 from tests.fakes.simple_pages import project_page, projects_page
+from tests.fakes.uploads import read_upload
 from tests.fakes.wheels import Wheel, normalise
 
 if TYPE_CHECKING:
@@ -168,20 +167,10 @@ def _upload(organisation: Organisation, feed: Feed, request: Request, identity: 
         return forbidden()
     if request.method != "POST":
         return Response(405)
-    head = f"Content-Type: {request.header('content-type')}\r\n\r\n".encode()
-    fields: dict[str, bytes] = {}
-    filename = ""
-    for part in message_from_bytes(head + request.body).walk():
-        content = part.get_payload(decode=True)
-        if isinstance(content, bytes):
-            name = part.get_param("name", "", "content-disposition")
-            fields[str(name)] = content
-            filename = part.get_filename() or filename
-    content = fields.get("content", b"")
-    if hashlib.sha256(content).hexdigest() != fields.get("sha256_digest", b"").decode().strip():
+    uploaded = read_upload(request)
+    if uploaded is None:
         return azure_error(400, "The digest does not match the content.")
-    if any(wheel.filename == filename for wheel in feed.wheels):
-        return azure_error(409, f"The feed '{feed.name}' already contains file '{filename}'.")
-    name, version = fields["name"].decode(), fields["version"].decode()
-    feed.wheels.append(Wheel(name.strip(), version.strip(), filename, content))
+    if any(wheel.filename == uploaded.filename for wheel in feed.wheels):
+        return azure_error(409, f"The feed '{feed.name}' already contains file '{uploaded.filename}'.")
+    feed.wheels.append(uploaded)
     return Response(202)

@@ -13,6 +13,7 @@ from tests.fakes.faults import Faults
 from tests.fakes.http1 import Answer, Request, Response, json_response
 from tests.fakes.journal import Journal
 from tests.fakes.simple_pages import project_page, projects_page
+from tests.fakes.uploads import read_upload
 from tests.fakes.wheels import normalise
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ PROJECT_NUMBER = "42"
 _SIMPLE = re.compile(
     r"/api/v4/(?:groups/(?P<group>[^/]+)/-|projects/(?P<project>[^/]+))/packages/pypi/simple(?:/(?P<name>[^/]+))?/?"
 )
+_UPLOAD = re.compile(r"/api/v4/projects/(?P<project>[^/]+)/packages/pypi/?")
 _FILE = re.compile(
     r"/api/v4/projects/(?P<project>[^/]+)/packages/pypi/files/(?P<digest>[0-9a-f]+)/(?P<file>[^/]+)"
 )
@@ -35,7 +37,7 @@ _FILE = re.compile(
 class Token:
     """A token: the username that must come with it (None: any does), and what the API says of it.
 
-    `opens`: the groups and projects it is for, by number; None opens all.
+    `opens`: the groups and projects it is for, by number; None opens all. `writes`: it may publish, too.
     """
 
     username: str | None = None
@@ -43,6 +45,7 @@ class Token:
     expires_at: str | None = None
     active: bool = True
     opens: frozenset[str] | None = None
+    writes: bool = False
 
 
 class GitLab:
@@ -81,12 +84,16 @@ class GitLab:
 
     def _packages(self, request: Request) -> Response:
         simple, file = _SIMPLE.fullmatch(request.path), _FILE.fullmatch(request.path)
-        place = (simple and (simple["group"] or simple["project"])) or (file and file["project"])
+        upload = _UPLOAD.fullmatch(request.path) if request.method == "POST" else None
+        in_project = file or upload
+        place = (simple and (simple["group"] or simple["project"])) or (in_project and in_project["project"])
         if place is None or place not in {GROUP, GROUP_NUMBER, PROJECT_NUMBER}:
             return Response(404)
         if not self._opens(request, GROUP_NUMBER if place == GROUP else place):
             # the real one asks for Basic credentials only on this API
             return Response(401, b"", (("WWW-Authenticate", 'Basic realm="GitLab Packages Registry"'),))
+        if upload is not None:
+            return self._take(request)
         if file is not None:
             found = (one.content for one in self.wheels if one.filename == file["file"])
             content = next(found, None)
@@ -98,6 +105,15 @@ class GitLab:
             normalise(simple["name"]), self.wheels, lambda one: f"{links}/{one.sha256}/{one.filename}"
         )
         return page or Response(404)
+
+    def _take(self, request: Request) -> Response:
+        if not self.tokens[(request.basic or ("", ""))[1]].writes:
+            return json_response(403, {"message": "403 Forbidden"})
+        uploaded = read_upload(request)
+        if uploaded is None:
+            return json_response(400, {"error": "sha256_digest is invalid"})
+        self.wheels.append(uploaded)
+        return json_response(201, {"message": "201 Created"})
 
     def _opens(self, request: Request, number: str) -> bool:
         username, password = request.basic or ("", "")

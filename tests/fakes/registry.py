@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tests.fakes.http1 import Answer, Request, Response
 from tests.fakes.journal import Journal
 from tests.fakes.simple_pages import project_page, projects_page
+from tests.fakes.uploads import read_upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 class Registry:
     """A service: pages below `root`, files below `files` of the same host. `opens` says whether a username
-    and password may read, wrong ones are refused; `public` are the wheels that are seen without any.
+    and password may read and write, wrong ones are refused; `public` are the wheels that are seen without
+    any. What is posted to `upload`, with or without its last slash, is taken in.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Registry:
         files: str,
         opens: Callable[[str, str], bool],
         public: Iterable[Wheel] = (),
+        upload: str | None = None,
     ) -> None:
         self.wheels = list(wheels)
         self.public = list(public)
@@ -37,14 +40,27 @@ class Registry:
         self._root = root
         self._files = files
         self._opens = opens
+        self._upload = upload
 
     def __call__(self, request: Request) -> Answer:
         pair = request.basic
         self.requests.add((request.path, pair[0] if pair else None))
-        visible = self.public if pair is None else self.wheels if self._opens(*pair) else []
-        if not visible:
+        is_open = pair is not None and self._opens(*pair)
+        visible = self.public if pair is None else self.wheels if is_open else []
+        if not visible or (request.method == "POST" and not is_open):
             return Response(401, headers=(("WWW-Authenticate", 'Basic realm="packages"'),))
+        if request.method == "POST":
+            return self._take(request)
         return self._page(request.path, visible) or Response(404)
+
+    def _take(self, request: Request) -> Response:
+        if self._upload is None or request.path.rstrip("/") != self._upload.rstrip("/"):
+            return Response(405)
+        uploaded = read_upload(request)
+        if uploaded is None:
+            return Response(400)
+        self.wheels.append(uploaded)
+        return Response(200)
 
     def _page(self, path: str, visible: list[Wheel]) -> Response | None:
         name = path.rpartition("/")[2]

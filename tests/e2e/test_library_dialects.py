@@ -1,0 +1,118 @@
+"""What each client asks the keyring library for, in its order and to the end, asked of the real library,
+which finds our backend by its entry point. Measured with pip 26.3, twine 7.0.0, hatch 1.18.2, poetry 2.5.1
+and pdm 2.29.3; the clients themselves are in `test_publishing.py` and its neighbours.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.household import AZURE_FEED, Household, feed, household
+from tests.fakes.clients import PATIENCE_S
+from tests.fakes.organisation import WRITE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.e2e
+
+PAIR, PASSWORD = "get_credential", "get_password"
+HOST = "pkgs.dev.azure.com"
+UPLOAD = AZURE_FEED.replace("/simple/", "/upload/")
+NAMED = AZURE_FEED.replace("//", "//dev@", 1)
+BARE = AZURE_FEED.rstrip("/")
+EMPTY = "__poetry_source_empty_username__"
+NOBODY = "nobody"
+
+DIALECTS: dict[str, list[tuple[str, str, str | None, str]]] = {
+    "pip": [
+        (PAIR, AZURE_FEED, None, "VssSessionToken reads"),
+        (PAIR, HOST, None, "VssSessionToken reads"),
+    ],
+    "pip, username": [(PAIR, AZURE_FEED, "dev", "dev reads"), (PAIR, HOST, "dev", "dev reads")],
+    "twine": [
+        (PAIR, UPLOAD, None, "VssSessionToken writes"),
+        (PASSWORD, UPLOAD, "VssSessionToken", "writes"),
+    ],
+    "hatch": [(PASSWORD, UPLOAD, "dev", "writes")],
+    "poetry, source": [
+        (PASSWORD, "python-poetry-check", "python-poetry", NOBODY),
+        (PASSWORD, "poetry-repository-corp", EMPTY, NOBODY),
+        (PAIR, AZURE_FEED, None, "VssSessionToken reads"),
+        (PAIR, BARE, None, "VssSessionToken reads"),
+        (PAIR, HOST, None, "VssSessionToken reads"),
+    ],
+    "poetry, publish": [
+        (PASSWORD, "poetry-repository-corp", "__token__", NOBODY),
+        (PASSWORD, "poetry-repository-corp", "dev", NOBODY),
+        (PAIR, UPLOAD, "dev", "dev writes"),
+    ],
+    "pdm": [
+        (PAIR, AZURE_FEED, None, "VssSessionToken reads"),
+        (PASSWORD, AZURE_FEED, "__token__", "reads"),
+        (PAIR, HOST, None, "VssSessionToken reads"),
+        (PASSWORD, HOST, "__token__", "reads"),
+        (PAIR, "pdm-pypi-corp", None, NOBODY),
+        (PASSWORD, "pdm-pypi-corp", "__token__", NOBODY),
+    ],
+    "pdm, username": [(PAIR, NAMED, "dev", "dev reads"), (PASSWORD, NAMED, "dev", "reads")],
+    "pdm, publish": [
+        (PAIR, "pdm-repository-__unknown__", "dev", NOBODY),
+        (PASSWORD, "pdm-repository-__unknown__", "dev", NOBODY),
+        (PAIR, UPLOAD, "dev", "dev writes"),
+    ],
+}
+"""Function, service and username of each call, and whose credential comes back and what it may do."""
+
+LIBRARY = """
+import json, keyring, sys
+for function, service, username in json.load(sys.stdin):
+    found = getattr(keyring, function)(service, username)
+    pair = found if found is None or isinstance(found, str) else (found.username, found.password)
+    print(json.dumps(pair))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers() -> Iterator[dict[str, list[str]]]:
+    """What every dialect is answered, one after the other in one process."""
+    with household() as house:
+        house.configure(feed("corp", AZURE_FEED))
+        with house.brokerd():
+            done = subprocess.run(
+                [sys.executable, "-c", LIBRARY],
+                input=json.dumps([call[:3] for calls in DIALECTS.values() for call in calls]),
+                env=house.environment,
+                cwd=house.home,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+                check=False,
+            )
+        assert done.returncode == 0, done.stderr
+        said = iter(done.stdout.splitlines())
+        yield {
+            name: [described(house, json.loads(next(said))) for _ in calls]
+            for name, calls in DIALECTS.items()
+        }
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_library_is_answered_by_url_and_host_and_by_nothing_else(
+    answers: dict[str, list[str]], dialect: str
+) -> None:
+    assert answers[dialect] == [call[3] for call in DIALECTS[dialect]]
+
+
+def described(house: Household, answer: str | list[str] | None) -> str:
+    if answer is None:
+        return NOBODY
+    *username, password = [answer] if isinstance(answer, str) else answer
+    identity = house.acme.identify(password)
+    assert identity is not None, "a token that its organisation does not know"
+    return " ".join([*username, "writes" if WRITE in identity.scopes else "reads"])
