@@ -1,4 +1,7 @@
-"""`brokerctl exec`: any command with a private broker of its own. Nothing is installed, nothing stays."""
+"""`brokerctl exec`: any command with a private broker of its own. Nothing is installed, nothing stays.
+
+Where the command cannot be wrapped, a step of a CI job starts the broker for the steps that come after it.
+"""
 
 import contextlib
 import os
@@ -12,8 +15,9 @@ from typing import Annotated, Self
 
 import typer
 
-from broker.ctl import launch, wire
+from broker.ctl import launch, pipelines, service, wire
 from broker.ctl.indexes.uv import indexes_without_username, uv_indexes
+from broker.ctl.lasting import lasting_broker
 from broker.ctl.outcome import ExitCode, Trouble
 from broker.ctl.private import PrivateBroker, private_broker
 from broker.ctl.setup.places import Places
@@ -27,18 +31,33 @@ SIGNALLED = 128
 
 def exec_(
     command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="What to run.")] = None,
+    *,
+    github_env: Annotated[
+        bool, typer.Option("--github-env", help="GitHub Actions: for the later steps of this job.")
+    ] = False,
+    azure_pipelines: Annotated[
+        bool, typer.Option("--azure-pipelines", help="Azure Pipelines: for the later steps of this job.")
+    ] = False,
 ) -> None:
     """Run a command with a private broker of its own.
 
     Its uv and pip find fresh tokens; nothing is installed, and nothing is left behind. The exit code is the
     command's own; 125 if brokerctl fails, 126 if the command cannot run, 127 if there is none such.
+
+    With --github-env or --azure-pipelines no command is run: the broker serves the later steps of the CI
+    job and ends with it. They are told where it is, and nothing secret.
     """
-    if not command:
+    later = github_env + azure_pipelines
+    if later + bool(command) > 1:
+        raise Trouble(
+            "a command, --github-env and --azure-pipelines exclude each other", exit_code=ExitCode.EXEC_FAILED
+        )
+    if not command and not later:
         raise Trouble(
             "exec needs a command", hint="brokerctl exec -- uv sync", exit_code=ExitCode.EXEC_FAILED
         )
     try:
-        code = _with_private_broker(command)
+        code = _with_private_broker(command) if command else _for_later_steps(github=github_env)
     except Trouble as trouble:
         own = trouble.exit_code not in {ExitCode.EXEC_CANNOT_RUN, ExitCode.EXEC_NO_SUCH_COMMAND}
         exit_code = ExitCode.EXEC_FAILED if own else trouble.exit_code
@@ -57,6 +76,24 @@ def _with_private_broker(command: Sequence[str]) -> int:
                 for line in _failed_lookups(broker):
                     typer.echo(f"token-broker: {line}", err=True)
     return code
+
+
+def _for_later_steps(*, github: bool) -> int:
+    """Start a broker that goes on without us, and tell the job's later steps of it. Raises Trouble."""
+    pipelines.refuse_elsewhere(os.environ, github=github)
+    broker = lasting_broker(os.environ)
+    try:
+        variables = broker.variables | _usernames(broker, os.environ)
+        if github:
+            pipelines.tell_github(variables, broker.programs, os.environ)
+        else:
+            for line in pipelines.azure_commands(variables, broker.programs):
+                typer.echo(line)
+    except BaseException:
+        service.end(int(broker.read("/v1/status")["pid"]))
+        raise
+    typer.echo("uv and pip of the later steps ask a broker that ends with this job")
+    return ExitCode.FINE
 
 
 def _found(name: str, environ: Mapping[str, str]) -> str:

@@ -32,9 +32,15 @@ def beside_us(program: str) -> Path:
 
 
 def launch(
-    arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    kept: Sequence[int] = (),
 ) -> "subprocess.Popen[bytes]":
-    """Start brokerd in a session of its own, its stderr in `log`; our terminal and pipes stay free."""
+    """Start brokerd in a session of its own, its stderr in `log`; our terminal and pipes stay free.
+
+    The descriptors `kept` stay open in it as long as it runs.
+    """
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         return subprocess.Popen(
@@ -44,6 +50,7 @@ def launch(
             stderr=descriptor,
             cwd="/",
             env=environment,
+            pass_fds=kept,
             start_new_session=True,
         )
     finally:

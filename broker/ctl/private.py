@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,33 +57,42 @@ class PrivateBroker:
         """What the broker says."""
         return self.directory / LOG_NAME
 
-    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """What a command needs so that its uv and pip ask this broker, and leave no other one behind."""
-        path = inherited.get("PATH", os.defpath)
-        kept = {name: value for name, value in inherited.items() if name != "TOKEN_BROKER_PASSED"}
-        return kept | {
-            "PATH": f"{self.programs}{os.pathsep}{path}",
+    @property
+    def variables(self) -> dict[str, str]:
+        """What uv and pip need besides PATH so that they ask this broker, and leave no other one behind."""
+        return {
             "TOKEN_BROKER_SOCKET": self.socket,
             "TOKEN_BROKER_AUTOSTART": "0",
             "UV_KEYRING_PROVIDER": "subprocess",
             "PIP_KEYRING_PROVIDER": "subprocess",
         }
 
+    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a command whose uv and pip are to ask this broker."""
+        path = inherited.get("PATH", os.defpath)
+        kept = {name: value for name, value in inherited.items() if name != "TOKEN_BROKER_PASSED"}
+        return kept | self.variables | {"PATH": f"{self.programs}{os.pathsep}{path}"}
+
     @contextlib.contextmanager
     def serving(self, config: Path | None = None) -> Iterator[None]:
         """While in it, the broker answers, with the user's configuration or `config`. Raises Trouble."""
         options = [] if config is None else ["--config", str(config)]
-        environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
-        environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - whoever runs the command is told at its end
-        child = launch.launch(
-            ["--socket", self.socket, "--idle-exit", LAST_RESORT, *options], self.log, environment
-        )
+        child = self.start(LAST_RESORT, options)
         try:
             with _mourned(child.pid, self.directory):
                 launch.wait_until_it_answers(child, self.log, self.socket)
                 yield
         finally:
-            _end(child)
+            end(child)
+
+    def start(
+        self, idle_exit: str, options: Sequence[str] = (), kept: Sequence[int] = ()
+    ) -> "subprocess.Popen[bytes]":
+        """The broker's process, which may not answer yet. It keeps the descriptors `kept` open."""
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
+        environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - whoever runs the command is told at its end
+        arguments = ["--socket", self.socket, "--idle-exit", idle_exit, *options]
+        return launch.launch(arguments, self.log, environment, kept)
 
     def read(self, path: str, query: Mapping[str, str | None] | None = None) -> wire.Json:
         """The object that GET `path` answers. Raises Trouble."""
@@ -93,14 +102,20 @@ class PrivateBroker:
 @contextlib.contextmanager
 def private_broker() -> Iterator[PrivateBroker]:
     """A private broker that does not serve yet; its directory is gone afterwards. Raises Trouble."""
-    directory = Path(tempfile.mkdtemp(prefix="token-broker-", dir=_base()))  # 0700
+    broker = made_private_broker()
     try:
-        broker = PrivateBroker(directory)
-        broker.programs.mkdir()
-        (broker.programs / "keyring").symlink_to(launch.beside_us("keyring-shim"))
         yield broker
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(broker.directory, ignore_errors=True)
+
+
+def made_private_broker() -> PrivateBroker:
+    """A private broker that does not serve yet, in a new directory that is the caller's to remove."""
+    shim = launch.beside_us("keyring-shim")
+    broker = PrivateBroker(Path(tempfile.mkdtemp(prefix="token-broker-", dir=_base())))  # 0700
+    broker.programs.mkdir()
+    (broker.programs / "keyring").symlink_to(shim)
+    return broker
 
 
 def _base() -> str:
@@ -131,7 +146,8 @@ def _mourned(pid: int, directory: Path) -> Iterator[None]:
         mourner.communicate(b"all is well\n")
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
+def end(child: "subprocess.Popen[bytes]") -> None:
+    """End a broker that `start` has started, and wait until it has."""
     child.terminate()
     try:
         child.wait(STOP_LIMIT_S)
