@@ -3,13 +3,15 @@
 import contextlib
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 from broker.ctl.outcome import Trouble
+from broker.ctl.setup import files
 from broker.host.paths import config_paths
+
+NEW_FILE = 0o600
 
 
 class ConfigFile:
@@ -44,15 +46,15 @@ class ConfigFile:
             ) from None
 
     def write(self, text: str | None) -> None:
-        """Put the text in place of the file, readable by its owner alone; None removes it. Raises Trouble.
+        """Put the text in place of the file, with its mode, a new one for its owner alone; None removes it.
 
-        Whoever reads meanwhile sees the old text or the new one; so does whoever looks after a power cut.
+        Whoever reads meanwhile sees the old text or the new one. Raises Trouble.
         """
+        if text is not None:
+            files.put(self._target, text.encode(), files.mode_of(self._target) or NEW_FILE)
+            return
         try:
-            if text is None:
-                self._target.unlink(missing_ok=True)
-            else:
-                self._replace(text.encode())
+            self._target.unlink(missing_ok=True)
         except OSError as error:
             reason = str(error.strerror).lower()
             raise Trouble(
@@ -71,22 +73,5 @@ class ConfigFile:
             with contextlib.suppress(OSError):  # a home on a file system without locks
                 fcntl.flock(directory, fcntl.LOCK_EX)
             yield
-        finally:
-            os.close(directory)
-
-    def _replace(self, content: bytes) -> None:
-        descriptor, temporary = tempfile.mkstemp(prefix=".config.", dir=self._target.parent)  # 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self._target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        directory = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)  # the new name, too, must survive a power cut
         finally:
             os.close(directory)

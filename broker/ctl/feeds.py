@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,18 +9,16 @@ import typer
 
 from broker.ctl import wire
 from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.safekeeping import FORMS, is_place
 from broker.ctl.setup.renewal import renew_sandbox
-from broker.ctl.usernames import username_for
 
 if TYPE_CHECKING:
-    from broker.config import Config, FeedConfig
+    from broker.config import Config
     from broker.core.urls import Url
     from broker.ctl.configfile import ConfigFile
 
-FORMS = "env:NAME, file:PATH, credential:NAME, keyring:SERVICE[:USER], netrc or command:ARGV..."
 PLAIN_SECRET = f"a secret is never written in the configuration, only where it is: {FORMS}"
 
-_SECRET = re.compile(r"netrc|(env|file|keyring|command):.+", re.DOTALL)
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _SECRET_KEYS = {"secret", "password", "pat"}
 
@@ -64,12 +61,15 @@ def add(
 ) -> None:
     """Add a feed to the configuration.
 
-    A running broker takes it at once; one that refuses it leaves the file as it was.
+    A running broker takes it at once; one that refuses it leaves the file as it was. What the feed must have
+    and its URL does not say is asked for on a terminal; elsewhere the whole line to type is told.
     """
-    from broker.ctl.configfile import ConfigFile  # noqa: PLC0415 - what only these two verbs need
+    from broker.ctl.completing import completed  # noqa: PLC0415 - what only this verb needs
+    from broker.ctl.configfile import ConfigFile  # noqa: PLC0415 - the same
     from broker.ctl.feedtables import with_feed  # noqa: PLC0415 - the same
+    from broker.ctl.nextsteps import next_steps  # noqa: PLC0415 - the same
 
-    if secret is not None and not _SECRET.fullmatch(secret):
+    if secret is not None and not is_place(secret):
         raise Trouble(PLAIN_SECRET)
     wanted = _address(url)
     keys: dict[str, Any] = {
@@ -83,12 +83,11 @@ def add(
         **dict(_setting(setting) for setting in settings or []),
     }
     file = ConfigFile.of_user(config)
+    keys["name"] = _accepted_name(_loaded(file.read() or "", file), wanted.url, name)
+    keys = completed(wanted.url, keys, wanted.username)  # may ask a person, who may take a while
     with file.alone():
         before = file.read()
-        known = _loaded(before or "", file)
-        _refuse_duplicate(known, wanted.url, name)
-        keys["name"] = name or _free_name(known, wanted.url)
-        keys |= _completed(wanted, keys)
+        keys["name"] = _accepted_name(_loaded(before or "", file), wanted.url, name)
         after = with_feed(before or "", {key: value for key, value in keys.items() if value is not None})
         added = _loaded(after, file).feeds[-1]
         running = _change(file, before, after)
@@ -96,7 +95,7 @@ def add(
     renewed = renew_sandbox()
     if renewed is not None:
         typer.echo(renewed)
-    typer.echo(_usage(added, keys["username"]))
+    typer.echo(next_steps(added, keys))
 
 
 def remove(
@@ -145,27 +144,13 @@ def _setting(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not _KEY.fullmatch(key):
         raise Trouble(f"{key} is no KEY=VALUE", exit_code=ExitCode.USAGE)
-    if key in _SECRET_KEYS and not (key == "secret" and _SECRET.fullmatch(value)):
+    if key in _SECRET_KEYS and not (key == "secret" and is_place(value)):
         raise Trouble(PLAIN_SECRET)
     try:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return key, value
     return key, parsed["value"] if set(parsed) == {"value"} else value
-
-
-def _completed(wanted: _Wanted, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Provider and username that the URL has where they were not given; raises Trouble naming what to add."""
-    from broker.providers.recognise import provider_of  # noqa: PLC0415 - only this verb asks
-
-    if provider_of(wanted.url) is not None and keys["provider"] is None:
-        return {}  # such a server ignores the user name
-    if keys["provider"] is None and keys["secret"] is None:
-        raise Trouble(
-            f"{wanted.url.origin} does not name its provider",
-            hint=f"brokerctl add {wanted.url} --provider basic --username NAME --secret keyring:SERVICE",
-        )
-    return {"provider": keys["provider"] or "basic", "username": keys["username"] or wanted.username}
 
 
 def _loaded(text: str, file: "ConfigFile") -> "Config":
@@ -180,12 +165,14 @@ def _loaded(text: str, file: "ConfigFile") -> "Config":
         raise Trouble(failure.detail, hint=failure.hint) from None
 
 
-def _refuse_duplicate(known: "Config", url: "Url", name: str | None) -> None:
+def _accepted_name(known: "Config", url: "Url", name: str | None) -> str:
+    """The name, or a free one made from the URL. Raises Trouble for a feed that is there already."""
     for feed in known.feeds:
         if url in (feed.url, *feed.also):
             raise Trouble(f"{url} is configured already, as {feed.name} ({feed.place})")
         if feed.name == name:
             raise Trouble(f"a feed called {name} is configured already ({feed.place}): choose another --name")
+    return name or _free_name(known, url)
 
 
 def _free_name(known: "Config", url: "Url") -> str:
@@ -215,14 +202,4 @@ def _change(file: "ConfigFile", before: str | None, after: str) -> bool:
 def _afterwards(*, running: bool) -> str:
     return (
         "the running broker knows" if running else "the broker is not running and will read it when it starts"
-    )
-
-
-def _usage(feed: "FeedConfig", username: str | None) -> str:
-    """The line for uv and the one for pip that use the feed."""
-    user = username_for(feed.provider, username)
-    url = str(feed.url).replace("://", f"://{user}@", 1)
-    return (
-        f"\n  uv    uv pip install --keyring-provider subprocess --index-url {url} PACKAGE"
-        f"\n  pip   pip install --keyring-provider subprocess --index-url {url} PACKAGE"
     )

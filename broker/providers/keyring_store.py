@@ -140,3 +140,26 @@ def _ask_for_ever() -> None:
             answer.set_result(look_up())
         except BaseException as error:  # noqa: BLE001 - carried to whoever waits, and raised there
             answer.set_exception(error)
+
+
+def main() -> int:
+    """Print the name of the store that the broker would ask; exit 1 where there is none.
+
+    Run as a program by whoever must not load the library.
+    """
+    import sys  # noqa: PLC0415 - this program only
+
+    try:
+        name = type(chosen_store()).__module__
+    except SignInNeeded:
+        return 1
+    sys.stdout.write(f"{name}\n")
+    return 1 if name in _NOWHERE else 0
+
+
+_NOWHERE = frozenset({"keyring.backends.null", "keyring.backends.fail"})
+"""Backends that a user chooses to have none."""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

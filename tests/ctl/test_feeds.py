@@ -156,9 +156,9 @@ def test_host_that_names_no_provider_needs_one(brokerctl: Brokerctl, file: Path)
     ended = brokerctl("add", OWN)
 
     assert ended.exit_code == 1
-    assert ended.stderr.endswith(
-        f"run: brokerctl add {OWN} --provider basic --username NAME --secret keyring:SERVICE\n"
-    )
+    said = f"{OWN.removesuffix('/simple/')} is taken for basic, which needs a secret"
+    line = f"brokerctl add {OWN} --provider basic --username NAME --secret "
+    assert ended.stderr.startswith(f"token-broker: {said}; run: {line}")
     assert not file.exists()
 
 

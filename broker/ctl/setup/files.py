@@ -51,8 +51,18 @@ def put(path: Path, content: bytes, mode: int) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+        _sync(target.parent)
     except OSError as error:
         raise _trouble(path, "written", error) from None
+
+
+def _sync(folder: Path) -> None:
+    """A file's new name, too, must survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def make_folders(path: Path) -> list[Path]:

@@ -1,0 +1,86 @@
+"""The keys of a new feed, completed: by its address, else by a person, else a Trouble that says how."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from broker.core.urls import Url
+from broker.ctl.needs import SECRET, Need, is_moot, needs
+from broker.ctl.outcome import Trouble
+from broker.ctl.safekeeping import FORMS, Safekeeping, is_place, safekeeping
+from broker.ctl.setup.places import Places
+from broker.ctl.usernames import ANY
+from broker.providers.recognise import GITLAB, likely_provider, provider_of
+
+BASIC = "basic"
+OPTIONS = {"username": ("--username", "NAME"), "secret": ("--secret", "PLACE")}
+
+
+def completed(url: Url, keys: Mapping[str, Any], url_username: str | None) -> dict[str, Any]:
+    """The provider where the host does not name it, the user name in the URL where it matters, and the rest.
+
+    Raises Trouble where something is missing and nobody can be asked.
+    """
+    named = provider_of(url)
+    provider = keys["provider"] or named or likely_provider(url) or BASIC
+    found = dict(keys)
+    if provider != named or keys["provider"] is not None:
+        found["provider"] = provider
+    matters = named is None or keys["provider"] is not None or provider == GITLAB
+    if keys["username"] is None and matters and url_username != ANY:
+        found["username"] = url_username
+    missing = needs(provider, found, os.environ)
+    if not missing:
+        return found
+    kept = safekeeping(Places.here())
+    suggested = kept.suggested(url.origin.host, found["name"])
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        _refuse(url, provider, found, [need for need in missing if not need.optional], suggested)
+        return found
+    typer.echo(_introduction(url, provider, named, kept), err=True)
+    for need in missing:
+        if not is_moot(need, found):
+            found[need.key] = _answer(need, suggested) or None
+    return found
+
+
+def _introduction(url: Url, provider: str, named: str | None, kept: Safekeeping) -> str:
+    said = f"{url.origin} is taken for {provider}" if named is None else f"{provider} needs a token of yours"
+    where = (
+        "The desktop's keychain keeps it best."
+        if kept.has_keychain
+        else "This machine has no keychain that the broker reaches: a file that only you read will do."
+    )
+    return f"{said}. {where}"
+
+
+def _answer(need: Need, suggested: str) -> str:
+    """What a person says; asked again while a secret's place is none."""
+    while True:
+        default = suggested if need is SECRET else "" if need.optional else None
+        said: str = typer.prompt(need.question, default=default, show_default=bool(default), err=True)
+        if need is not SECRET or is_place(said.strip()):
+            return said.strip()
+        typer.echo(f"That is no place: {FORMS}. The secret itself is not typed here.", err=True)
+
+
+def _refuse(url: Url, provider: str, keys: Mapping[str, Any], missing: list[Need], suggested: str) -> None:
+    """Raises Trouble with the whole line to type; does nothing where nothing is missing."""
+    if not missing:
+        return
+    words = ["brokerctl", "add", str(url)]
+    words += ["--provider", provider] if keys["provider"] else []
+    words += ["--username", keys["username"] or "NAME"] if provider != GITLAB else []
+    for need in missing:
+        if need is SECRET:
+            words += ["--secret", suggested]
+        elif need.key != "username":
+            words.append(f"{need.key}=...")
+    detail = (
+        f"{url.origin} is taken for {provider}, which needs {' and '.join(need.what for need in missing)}"
+    )
+    raise Trouble(detail, hint=shlex.join(words))

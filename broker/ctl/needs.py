@@ -1,0 +1,58 @@
+"""What a feed needs that its address does not say. Pure: whoever asks a person has a terminal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from broker.ctl.safekeeping import BRINGS_A_USERNAME
+from broker.providers.recognise import ARTIFACTORY, GITLAB, NEXUS
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One key of a feed: its name in a sentence, what a person is asked, whether it can be left out."""
+
+    key: str
+    what: str
+    question: str
+    optional: bool = False
+
+
+SECRET = Need(
+    "secret", "a secret", "Where is its password or token kept? keyring:, file:, env:, command: or netrc"
+)
+
+_JOB = "GITLAB_CI"
+"""In a GitLab job the job's own token is taken."""
+
+_NEEDS = {
+    GITLAB: (SECRET,),
+    ARTIFACTORY: (
+        SECRET,
+        Need("username", "a user name", "User name, empty for a token's own", optional=True),
+    ),
+    NEXUS: (SECRET, Need("username", "a user name", "User name, or the name code of a user token")),
+    "basic": (SECRET, Need("username", "a user name", "User name, empty if any will do", optional=True)),
+    "oauth2": (
+        Need("token_endpoint", "a token endpoint", "Token endpoint"),
+        Need("client_id", "a client id", "Client id"),
+        SECRET,
+    ),
+    "command": (Need("command", "a command", "Command that prints the token"),),
+}
+"""By provider, in the order of asking. Whoever is not here signs in by itself, or is a plug-in of others'."""
+
+
+def needs(provider: str, keys: Mapping[str, Any], environ: Mapping[str, str]) -> list[Need]:
+    """What is missing of `keys` for a feed of this provider; a CI job brings its own secret."""
+    if (provider == GITLAB and environ.get(_JOB)) or (provider == ARTIFACTORY and keys.get("oidc")):
+        return []
+    return [
+        need for need in _NEEDS.get(provider, ()) if keys.get(need.key) is None and not is_moot(need, keys)
+    ]
+
+
+def is_moot(need: Need, keys: Mapping[str, Any]) -> bool:
+    """True for a user name that the secret's place brings, and where nobody knows yet which place that is."""
+    place = keys.get("secret")
+    return need.key == "username" and place is not None and str(place).startswith(BRINGS_A_USERNAME)

@@ -1,0 +1,38 @@
+"""What a person does after a feed was added: put its secret away, and use it."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from broker.ctl.indexes.index import ALWAYS
+from broker.ctl.safekeeping import Safekeeping
+from broker.ctl.setup.places import Places
+from broker.ctl.usernames import username_for, with_username
+from broker.providers.recognise import ANSWER_STRANGERS, likely_provider
+
+if TYPE_CHECKING:
+    from broker.config import FeedConfig
+
+
+def next_steps(feed: "FeedConfig", keys: Mapping[str, Any]) -> str:
+    """The lines after "added": how the secret gets to its place, and how uv and pip use the feed."""
+    return "\n".join(_lines(feed, keys))
+
+
+def _lines(feed: "FeedConfig", keys: Mapping[str, Any]) -> Iterator[str]:
+    user = username_for(feed.provider, keys.get("username"))
+    # whether there is a keychain was decided when the place was
+    putting = Safekeeping(Places.here(), has_keychain=True).putting(str(keys.get("secret") or ""), user)
+    if putting is not None:
+        how = " (paste it, then Enter and Ctrl-D)" if putting.startswith("sh ") else ""
+        yield f"\nPut the secret there{how}:"
+        yield f"  {putting}"
+    url = with_username(str(feed.url), user)
+    yield f"\n  uv    uv pip install --keyring-provider subprocess --index-url {url} PACKAGE"
+    yield f"  pip   pip install --keyring-provider subprocess --index-url {url} PACKAGE"
+    if feed.provider in ANSWER_STRANGERS or likely_provider(feed.url) in ANSWER_STRANGERS:
+        yield (
+            "\nThis server may answer strangers with fewer versions: keep the user name in the URL, "
+            "or for uv write"
+        )
+        yield f'  [[tool.uv.index]]\n  name = "{feed.name}"\n  url = "{feed.url}"'
+        yield f'  authenticate = "{ALWAYS}"'

@@ -1,0 +1,203 @@
+"""What `brokerctl add` asks, where it says that a secret goes, and what it leads to afterwards."""
+
+from __future__ import annotations
+
+import stat
+import sys
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from broker.ctl.needs import needs
+from tests.ctl.homes import write
+from tests.ctl.terminal import typed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.ctl.conftest import Ended
+
+    Brokerctl = Callable[..., Ended]
+
+ARTIFACTORY = "https://artifactory.example.com/artifactory/api/pypi/internal/simple/"
+NEXUS = "https://nexus.example.com/repository/internal/simple/"
+GITLAB = "https://gitlab.com/api/v4/groups/7/-/packages/pypi/simple/"
+OWN_GITLAB = "https://git.example.com/api/v4/groups/7/-/packages/pypi/simple/"
+OWN = "https://packages.example.com/simple/"
+FILE = "file:~/.config/token-broker/secrets/internal"
+
+DRAWER = """
+from keyring.backend import KeyringBackend
+
+class Drawer(KeyringBackend):
+    priority = 1
+    def get_password(self, service, username): return None
+    def set_password(self, service, username, password): return None
+"""
+
+
+@pytest.fixture
+def file(room: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the user's configuration will be, on a machine without a keychain."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("GITLAB_CI", raising=False)
+    return room / ".config/token-broker/config.toml"
+
+
+@pytest.fixture
+def keychain(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same machine with a keychain."""
+    write(tmp_path / "drawers/drawer.py", DRAWER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "drawers"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "drawer.Drawer")
+    return file
+
+
+def feed_in(file: Path) -> dict[str, Any]:
+    [feed] = tomllib.loads(file.read_text())["feed"]
+    del feed["url"], feed["name"]
+    return dict(feed)
+
+
+@pytest.mark.parametrize(
+    ("url", "provider"),
+    [(ARTIFACTORY, "artifactory"), (NEXUS, "nexus"), (OWN_GITLAB, "gitlab"), (OWN, "basic"), (GITLAB, None)],
+)
+def test_address_says_which_provider_it_is(
+    brokerctl: Brokerctl, file: Path, url: str, provider: str | None
+) -> None:
+    ended = brokerctl("add", url, "--secret", "netrc")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert feed_in(file).get("provider") == provider
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((ARTIFACTORY,), f"--provider artifactory --username NAME --secret '{FILE}'"),
+        ((NEXUS, "--secret", "env:X"), "--provider nexus --username NAME"),
+        ((GITLAB,), "--secret 'file:~/.config/token-broker/secrets/gitlab'"),
+        ((OWN, "--provider", "command"), "--provider command --username NAME command=..."),
+        ((OWN, "--provider", "oauth2", "--secret", "env:X"), "token_endpoint=... client_id=..."),
+    ],
+)
+def test_without_a_terminal_the_whole_line_is_told(
+    brokerctl: Brokerctl, file: Path, words: tuple[str, ...], said: str
+) -> None:
+    ended = brokerctl("add", *words)
+
+    assert ended.exit_code == 1
+    assert f"run: brokerctl add {words[0]}" in ended.stderr
+    assert said in ended.stderr
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("provider", "keys", "environ", "missing"),
+    [
+        ("azure", {}, {}, []),
+        ("google", {}, {}, []),
+        ("codeartifact", {}, {}, []),
+        ("a-plug-in", {}, {}, []),
+        ("gitlab", {}, {}, ["secret"]),
+        ("gitlab", {}, {"GITLAB_CI": "true"}, []),
+        ("gitlab", {"secret": "env:X"}, {}, []),
+        ("artifactory", {}, {}, ["secret", "username"]),
+        ("artifactory", {"oidc": "github"}, {}, []),
+        ("artifactory", {"secret": "netrc"}, {}, []),
+        ("nexus", {"secret": "command:pass x"}, {}, []),
+        ("nexus", {"secret": "env:X"}, {}, ["username"]),
+        ("basic", {"username": "ci"}, {}, ["secret"]),
+        ("command", {"command": "x"}, {}, []),
+    ],
+)
+def test_only_what_a_feed_must_have_is_missing(
+    provider: str, keys: dict[str, str], environ: dict[str, str], missing: list[str]
+) -> None:
+    assert [need.key for need in needs(provider, keys, environ)] == missing
+
+
+def test_on_a_terminal_it_asks_for_the_place_and_the_user_name(file: Path) -> None:
+    code, seen = typed("add", ARTIFACTORY, answers=("", "ci"))
+
+    assert code == 0, seen
+    assert feed_in(file) == {"provider": "artifactory", "username": "ci", "secret": FILE}
+    assert "This machine has no keychain that the broker reaches" in seen
+    assert f"[{FILE}]" in seen
+
+
+def test_a_secret_that_is_typed_for_its_place_is_asked_for_again(file: Path) -> None:
+    code, seen = typed("add", GITLAB, answers=("glpat-typed-by-mistake", "env:GITLAB_TOKEN"))
+
+    assert code == 0, seen
+    assert "The secret itself is not typed here" in seen
+    assert feed_in(file) == {"secret": "env:GITLAB_TOKEN"}
+
+
+def test_a_place_that_brings_the_user_name_ends_the_questions(file: Path) -> None:
+    code, seen = typed("add", NEXUS, answers=("netrc",))
+
+    assert code == 0, seen
+    assert feed_in(file) == {"provider": "nexus", "secret": "netrc"}
+
+
+def test_where_there_is_a_keychain_it_is_the_place(brokerctl: Brokerctl, keychain: Path) -> None:
+    ended = brokerctl("add", ARTIFACTORY)
+
+    assert "--secret keyring:artifactory.example.com" in ended.stderr
+    assert not keychain.exists()
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ("keyring:packages", "-m keyring set packages ci\n"),
+        ("keyring:packages:me", "-m keyring set packages me\n"),
+        (
+            "file:~/a b/token",
+            """sh -c 'umask 077; mkdir -p ~/'"'"'a b'"'"'; cat > ~/'"'"'a b/token'"'"''\n""",
+        ),
+        ("netrc", None),
+        ("env:TOKEN", None),
+    ],
+)
+@pytest.mark.usefixtures("file")
+def test_it_says_how_the_secret_gets_to_its_place(
+    brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch, secret: str, told: str | None
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    ended = brokerctl("add", OWN, "--username", "ci", "--secret", secret)
+
+    assert ("Put the secret there" in ended.stdout) == (told is not None)
+    assert (told or "") in ended.stdout
+
+
+@pytest.mark.usefixtures("file")
+def test_a_file_that_is_there_needs_no_word(brokerctl: Brokerctl, room: Path) -> None:
+    write(room / "token", "s3cret", 0o600)
+
+    assert "Put the secret" not in brokerctl("add", OWN, "--secret", "file:~/token").stdout
+
+
+@pytest.mark.parametrize(("url", "recommended"), [(ARTIFACTORY, True), (NEXUS, True), (OWN, False)])
+@pytest.mark.usefixtures("file")
+def test_always_is_recommended_where_strangers_are_answered(
+    brokerctl: Brokerctl, url: str, *, recommended: bool
+) -> None:
+    ended = brokerctl("add", url, "--username", "ci", "--secret", "netrc")
+
+    assert ('  authenticate = "always"\n' in ended.stdout) == recommended
+
+
+def test_the_files_mode_and_comments_stay(brokerctl: Brokerctl, file: Path) -> None:
+    write(file, "ttl = '40m'  # mine\n\n# the end\n", 0o640)
+
+    brokerctl("add", ARTIFACTORY, "--secret", "netrc")
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert file.read_text().startswith("ttl = '40m'  # mine\n\n# the end\n")
