@@ -42,7 +42,8 @@ class Credential:
 
     `expires_at` is the token's real end in UTC, or None when nobody knows one. `source` names the way it
     was obtained (`azure-cli`, `env:NAME`), `account` and `tenant` whom it belongs to, where known.
-    `is_personal`: the secret came with its username, as in netrc, and goes with no other.
+    `is_personal`: the secret came with its username, as in netrc, and goes with no other. `by_hand` is what a
+    person does for the next one before this ends; None where renewal brings it.
     """
 
     username: str
@@ -52,3 +53,4 @@ class Credential:
     account: str | None = None
     tenant: str | None = None
     is_personal: bool = False
+    by_hand: str | None = None

@@ -230,14 +230,14 @@ def after_success(
 ) -> Slot:
     """The slot that holds the new credential; `jitter` in [0, 1) was drawn for it.
 
-    A credential that has already ended is a failed attempt: some tools hand out what they have cached.
+    A credential that has already ended is a failed attempt: some tools hand out what they have cached, and
+    people forget what they have stored.
     """
     life_s = None
     if credential.expires_at is not None:
         life_s = (credential.expires_at - now.wall).total_seconds()
         if life_s <= 0:
-            failure = Unavailable(f"{credential.source} handed out a token that had already ended")
-            return after_failure(slot, failure, now, jitter)
+            return after_failure(slot, _ended(credential, credential.expires_at), now, jitter)
     wait_s = policy.ttl_s
     if life_s is not None:
         same = slot.held is not None and slot.held.credential == credential
@@ -257,6 +257,15 @@ def after_success(
             ends=None if life_s is None else now.after(life_s),
         ),
     )
+
+
+def _ended(credential: Credential, at: datetime) -> NotObtained:
+    """What a credential comes to that has ended already: a person's business where nobody else renews it."""
+    if credential.by_hand is not None:
+        return SignInNeeded(
+            f"the secret from {credential.source} ended on {at:%Y-%m-%d}: {credential.by_hand}"
+        )
+    return Unavailable(f"{credential.source} handed out a token that had already ended")
 
 
 def after_failure(slot: Slot, failure: NotObtained, now: Moment, jitter: float) -> Slot:

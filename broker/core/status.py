@@ -3,9 +3,13 @@
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from broker.core.credential import Credential
 from broker.core.failures import Refused
 from broker.core.feeds import Feed
 from broker.core.refresh import Moment, Slot, State
+
+ENDS_SOON_S = 14 * 86400.0
+"""Two weeks: a holiday is shorter, and GitLab's own mail comes a week before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,7 @@ class FeedStatus:
     """One feed as a person sees it. Times are UTC, durations whole seconds; None where nothing is known.
 
     `shares` names the first feed that has the same credential, `left_s` counts to the token's own end.
+    `warning` says what will be wrong one day, and what a person does before.
     """
 
     name: str
@@ -39,6 +44,7 @@ class FeedStatus:
     error: str | None
     hint: str | None
     shares: str | None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,18 @@ def feed_status(
         error=failure.detail if failure is not None else None,
         hint=failure.hint if failure is not None else None,
         shares=shares,
+        warning=_warning(credential, now),
+    )
+
+
+def _warning(credential: Credential | None, now: Moment) -> str | None:
+    """What is said of a secret that only a person can replace, when its end is near."""
+    if credential is None or credential.by_hand is None or credential.expires_at is None:
+        return None
+    if (credential.expires_at - now.wall).total_seconds() > ENDS_SOON_S:
+        return None
+    return (
+        f"the secret from {credential.source} ends on {credential.expires_at:%Y-%m-%d}: {credential.by_hand}"
     )
 
 

@@ -146,6 +146,10 @@ def _unescape(escape: re.Match[str]) -> str:
     if escape[1] is None:
         raise BadRequest("the URL has a percent sign that is not an escape")
     character = chr(int(escape[1], 16))
-    if character in "/\\" or character < " " or character == "\x7f":
-        raise BadRequest("the URL has an encoded slash or control character")
+    if character == "/":
+        raise BadRequest(
+            "the URL has an encoded slash: where it is a path in GitLab, write its number instead"
+        )
+    if character == "\\" or character < " " or character == "\x7f":
+        raise BadRequest("the URL has an encoded backslash or control character")
     return character if character in _UNRESERVED else escape[0].upper()

@@ -59,6 +59,7 @@ def feed_status(found: Mapping[str, Any]) -> FeedStatus:
         error=found.get("error"),
         hint=found.get("hint"),
         shares=found.get("shares"),
+        warning=found.get("warning"),
     )
 
 

@@ -128,6 +128,8 @@ def _complaints(status: BrokerStatus) -> list[tuple[str, str, str | None]]:
     for feed in status.feeds:
         if feed.error is not None:
             said.setdefault((feed.error, feed.hint), []).append(feed.name)
+        elif feed.warning is not None:
+            said.setdefault((feed.warning, None), []).append(feed.name)
     return [(", ".join(names), error, hint) for (error, hint), names in said.items()]
 
 

@@ -1,26 +1,31 @@
 """`artifactory`: JFrog Artifactory feeds, with a configured login, a refreshed token, or a CI job's exchange.
 
 A refresh token can be used once: the one that came back with a token is kept in this process, for as long
-as the configured one, which began the chain, does not change. Read `ArtifactoryProvider.obtain`.
+as the configured one, which began the chain, does not change. Two who ask at
+once wait for each other. Read `ArtifactoryProvider.obtain`.
 """
 
+import asyncio
 import json
 from collections.abc import Hashable
-from typing import Annotated, ClassVar, NamedTuple, Self
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Annotated, ClassVar, Self
 from urllib.parse import urlencode
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from broker.core.credential import Credential, Secret
-from broker.core.failures import Refused, SignInNeeded, Unavailable
+from broker.core.failures import NoSource, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed
 from broker.core.urls import Url
 from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
 from broker.providers import protocol, secrets
 from broker.providers.github_oidc import job_assertion
-from broker.providers.program import ANY_USERNAME, Found, checked_username
-from broker.providers.token_endpoint import Denial, Grant, read_grant
+from broker.providers.login import Place, Username, login
+from broker.providers.program import ANY_USERNAME, Found
+from broker.providers.token_endpoint import Denial, Grant, read_grant, subject_of
 
 REFRESH = ("access", "api", "v1", "tokens")
 EXCHANGE = ("access", "api", "v1", "oidc", "token")
@@ -28,21 +33,25 @@ EXCHANGE = ("access", "api", "v1", "oidc", "token")
 
 CONTEXT = "artifactory"
 
-_SOURCE = BeforeValidator(secrets.parse)
+FIRST_LEFT = timedelta(minutes=10)
+"""A configured access token that lives longer is handed out as it is: its refresh token works only once."""
 
 
 class ArtifactorySettings(protocol.Settings):
     """`secret` is where the password or token is. With `refresh`, where a refresh token is, it is renewed.
 
     `oidc` names the provider in JFrog's OIDC integration: a job's assertion, GitHub's own or the one that
-    `secret` holds, is exchanged for a token; `audience` is what the integration wants in it.
+    `secret` holds (GitLab's `id_tokens`), is exchanged for a token. `audience` is what the integration wants
+    in it, `mapping` and `project` the identity mapping and the project key where it must be told.
     """
 
-    username: Annotated[str, BeforeValidator(checked_username)] | None = None
-    secret: Annotated[secrets.SecretSource, _SOURCE] | None = None
-    refresh: Annotated[secrets.SecretSource, _SOURCE] | None = None
+    username: Username | None = None
+    secret: Place | None = None
+    refresh: Place | None = None
     oidc: Annotated[str, Field(min_length=1)] | None = None
     audience: Annotated[str, Field(min_length=1)] | None = None
+    mapping: Annotated[str, Field(min_length=1)] | None = None
+    project: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -50,17 +59,18 @@ class ArtifactorySettings(protocol.Settings):
             raise ValueError("write where the token is, in secret, or the OIDC provider's name, in oidc")
         if self.oidc is not None and self.refresh is not None:
             raise ValueError("oidc gets a new token for each job: leave out refresh")
-        if self.oidc is None and self.audience is not None:
-            raise ValueError("audience belongs to oidc")
+        if self.oidc is None and (self.audience or self.mapping or self.project):
+            raise ValueError("audience, mapping and project belong to oidc")
         return self
 
 
-class _Chain(NamedTuple):
-    """The last link of a chain of refreshes: the refresh token it began with, and the pair now in force."""
+@dataclass
+class _Chain:
+    """The last link of a chain of refreshes, and who may make the next: a refresh token works once."""
 
-    began: Secret
     access: Secret
     refresh: Secret
+    alone: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class ArtifactoryProvider:
@@ -69,8 +79,10 @@ class ArtifactoryProvider:
     name: ClassVar[str] = "artifactory"
     settings: ClassVar[type[protocol.Settings]] = ArtifactorySettings
 
-    _chains: ClassVar[dict[tuple[str, str], _Chain]] = {}
-    """By origin and identity. Of the class: a reload makes a new provider, and must not break a chain."""
+    _chains: ClassVar[dict[tuple[str, Secret], _Chain]] = {}
+    """By origin and the refresh token that it began with. Of the class: a reload makes a new provider, and
+    must not break a chain.
+    """
 
     def __init__(self, tools: protocol.Tools) -> None:
         self._http = tools.http
@@ -84,7 +96,8 @@ class ArtifactoryProvider:
         parts += [secrets.spell(own.secret)] if own.secret else []
         parts += [f"refresh={secrets.spell(own.refresh)}"] if own.refresh else []
         parts += [f"oidc={own.oidc}"] if own.oidc else []
-        parts += [f"audience={own.audience}"] if own.audience else []
+        told = {"audience": own.audience, "mapping": own.mapping, "project": own.project}
+        parts += [f"{name}={value}" for name, value in told.items() if value]
         return " ".join(parts)
 
     def kind(self, settings: protocol.Settings) -> str:
@@ -117,14 +130,7 @@ class ArtifactoryProvider:
         if own.refresh is not None:
             return await self._refreshed(feed, own, own.secret, own.refresh)
         found = await self._read(feed, own.secret, own.username)
-        return Credential(
-            username=own.username or found.username or ANY_USERNAME,
-            secret=found.secret,
-            expires_at=found.expires_at,
-            source=secrets.shown(own.secret),
-            account=own.username or found.username,
-            is_personal=found.username is not None,
-        )
+        return login(found, own.secret, own.username, subject_of(found.secret) or ANY_USERNAME)
 
     async def _refreshed(
         self,
@@ -133,11 +139,25 @@ class ArtifactoryProvider:
         access: secrets.SecretSource,
         refresh: secrets.SecretSource,
     ) -> Credential:
-        key = (str(feed.url.origin), self.identity(own))
         began = (await self._read(feed, refresh, own.username)).secret
-        chain = self._chains.get(key)
-        if chain is None or chain.began != began:
-            chain = _Chain(began, (await self._read(feed, access, own.username)).secret, began)
+        key = (str(feed.url.origin), began)
+        if key not in self._chains:
+            first = await self._read(feed, access, own.username)
+            if first.expires_at is not None and first.expires_at - self._now() > FIRST_LEFT:
+                first_username = subject_of(first.secret) or ANY_USERNAME
+                return replace(login(first, access, own.username, first_username), by_hand=None)
+            self._chains.setdefault(key, _Chain(first.secret, began))
+        chain = self._chains[key]
+        async with chain.alone:
+            try:
+                grant = await self._next(feed, chain, refresh)
+            except SignInNeeded:
+                self._chains.pop(key, None)  # the next try begins with what is configured then
+                raise
+            chain.access, chain.refresh = grant.token.secret, grant.refresh or chain.refresh
+        return _credential(grant, own, secrets.shown(refresh))
+
+    async def _next(self, feed: Feed, chain: _Chain, refresh: secrets.SecretSource) -> Grant:
         form = {
             "grant_type": "refresh_token",
             "refresh_token": chain.refresh.reveal(),
@@ -153,11 +173,14 @@ class ArtifactoryProvider:
                 f"the refresh token from {place} was used already, has expired or was revoked",
                 hint=secrets.replacing(refresh),
             )
-        self._chains[key] = _Chain(began, grant.token.secret, grant.refresh or chain.refresh)
-        return _credential(grant, own, secrets.shown(refresh))
+        return grant
 
     async def _exchanged(self, feed: Feed, own: ArtifactorySettings, provider: str) -> Credential:
         if own.secret is None:
+            if self._environ.get("GITLAB_CI"):
+                raise NoSource(
+                    "in a GitLab job the assertion is a variable of id_tokens: write its name in secret"
+                )
             subject = await job_assertion(self._http, self._environ, own.audience)
         else:
             subject = (await self._read(feed, own.secret, own.username)).secret
@@ -167,6 +190,8 @@ class ArtifactoryProvider:
             "subject_token": subject.reveal(),
             "provider_name": provider,
             **({"audience": own.audience} if own.audience else {}),
+            **({"identity_mapping_name": own.mapping} if own.mapping else {}),
+            **({"project_key": own.project} if own.project else {}),
         }
         headers = (("Content-Type", "application/json"),)
         body = json.dumps(asked).encode()

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
 from broker.providers import program, protocol, secrets
+from broker.providers.login import Username
 
 
 def _words(command: object) -> tuple[str, ...]:
@@ -24,7 +25,7 @@ class CommandSettings(protocol.Settings):
     """`command` is the program and its arguments; `username` is what to answer when it prints none."""
 
     command: Annotated[tuple[str, ...], BeforeValidator(_words)]
-    username: Annotated[str, BeforeValidator(program.checked_username)] | None = None
+    username: Username | None = None
 
 
 class CommandProvider:

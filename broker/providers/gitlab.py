@@ -8,9 +8,7 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
-from typing import Annotated, ClassVar
-
-from pydantic import BeforeValidator
+from typing import ClassVar
 
 from broker.core.credential import Credential, Secret
 from broker.core.failures import BadRequest, NoSource, SignInNeeded
@@ -21,7 +19,7 @@ from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
 from broker.providers import protocol, secrets
 from broker.providers.jwt import earliest
-from broker.providers.program import ANY_USERNAME, checked_username
+from broker.providers.login import Place, Username, login
 from broker.providers.recognise import GITLAB_API, gitlab_at
 
 JOB_USERNAME = "gitlab-ci-token"
@@ -29,6 +27,9 @@ JOB_TOKEN = "CI_JOB_TOKEN"  # noqa: S105 - a variable's name
 """GitLab's "CI/CD job token" page. The token is good until the job ends, which nobody can tell."""
 
 TOKEN_PREFIX = "glpat-"  # noqa: S105 - the prefix of personal, project and group access tokens
+OTHER_PREFIXES = ("gldt-", "glcbt-")
+"""Deploy tokens and job tokens ("Token overview"), which the API tells nothing of."""
+
 SELF = ("personal_access_tokens", "self")
 TOKEN_PAGE = "-/user_settings/personal_access_tokens"  # noqa: S105 - a page's path
 
@@ -48,8 +49,8 @@ class GitLabSettings(protocol.Settings):
     `username` is a deploy token's, which needs its own; other tokens go with any.
     """
 
-    username: Annotated[str, BeforeValidator(checked_username)] | None = None
-    secret: Annotated[secrets.SecretSource, BeforeValidator(secrets.parse)] | None = None
+    username: Username | None = None
+    secret: Place | None = None
 
 
 class GitLabProvider:
@@ -59,8 +60,8 @@ class GitLabProvider:
     settings: ClassVar[type[protocol.Settings]] = GitLabSettings
 
     _groups: ClassVar[dict[Url, Url]] = {}
-    """By the address of a project's packages, that of the group feed whose token lists it. Of the class: a
-    reload makes a new provider and keeps the tokens.
+    """By the address of a project's packages, or of its group's other spelling, that of the group feed whose
+    token lists it. Of the class: a reload makes a new provider and keeps the tokens.
     """
 
     def __init__(self, tools: protocol.Tools) -> None:
@@ -109,24 +110,25 @@ class GitLabProvider:
         found = await secrets.read(
             own.secret, host=feed.url.origin.host, username=own.username, environ=self._environ
         )
-        told = await self._told_of(feed.url, found.secret)
+        told = await self._told_of(feed.url, found.secret, own.username)
+        place, page = secrets.shown(own.secret), f"{_server(feed.url)}{TOKEN_PAGE}"
         if told.get("active") is False:
-            place, page = secrets.shown(own.secret), f"{_server(feed.url)}{TOKEN_PAGE}"
             raise SignInNeeded(
                 f"the token from {place} has expired or was revoked: make another at {page}",
                 hint=secrets.replacing(own.secret),
                 drops_token=True,
             )
         if told:
-            await self._learn_projects(feed.url, found.secret)
+            await self._learn_group(feed.url, found.secret)
         name, ends = told.get("name"), midnight(told.get("expires_at"))
         tell("token", f"GitLab says that it ends {ends:%Y-%m-%d}" if ends else "nobody says when it ends")
-        return Credential(
-            username=own.username or found.username or ANY_USERNAME,
-            secret=found.secret,
+        credential = login(found, own.secret, own.username)
+        return replace(
+            credential,
             expires_at=earliest(found.expires_at, ends),
-            source=secrets.shown(own.secret),
-            account=name if isinstance(name, str) and name.isprintable() else own.username or found.username,
+            account=name if isinstance(name, str) and name.isprintable() else credential.account,
+            is_personal=False,  # whatever came with it, GitLab asks nobody for a token's user name
+            by_hand=credential.by_hand and f"make another at {page} and put it into {place}",
         )
 
     def _job_token(self, feed: Feed) -> Credential:
@@ -137,8 +139,8 @@ class GitLabProvider:
             raise NoSource(f"this job is of {server.origin}: its token is not for {feed.url.origin}")
         return Credential(JOB_USERNAME, Secret(token), None, f"env:{JOB_TOKEN}")
 
-    async def _learn_projects(self, url: Url, token: Secret) -> None:
-        """Note the projects of a group's feed, so that links under their numbers are known to be its own.
+    async def _learn_group(self, url: Url, token: Secret) -> None:
+        """Note the group's other spelling and its projects, so that addresses under either are its own.
 
         It matters where one server has feeds with different tokens. What cannot be asked stays unknown.
         """
@@ -146,29 +148,44 @@ class GitLabProvider:
         if api is None or url.segments[len(api.segments) :][:1] != ("groups",):
             return
         group = Url(url.origin, url.segments[: len(api.segments) + 2])
-        for page in range(1, PAGES_MAX + 1):
-            request = Request("GET", f"{group}{PROJECTS}{page}", (("PRIVATE-TOKEN", token.reveal()),))
-            try:
-                numbers = read_projects(await self._http.send(request, body_bytes=PAGE_BYTES))
-            except Unreachable:
-                return
-            for number in numbers:
-                packages = ("projects", str(number), "packages", "pypi")
-                self._groups[Url(api.origin, (*api.segments, *packages))] = url
-            if len(numbers) < PAGE_PROJECTS:
-                return
-
-    async def _told_of(self, url: Url, token: Secret) -> Mapping[str, object]:
-        """What GitLab says of the token; nothing for one of another kind, or when it cannot be asked."""
-        api, text = api_of(url), token.reveal()
-        if api is None or not text.startswith(TOKEN_PREFIX):
-            return {}
-        asked = str(Url(api.origin, (*api.segments, *SELF))).rstrip("/")
         try:
-            response = await self._http.send(Request("GET", asked, (("PRIVATE-TOKEN", text),)))
+            about = read_told(await self._asked(f"{str(group).rstrip('/')}?with_projects=false", token))
+            for spelling in (about.get("id"), about.get("full_path")):
+                if spelling and "/" not in str(spelling):  # a subgroup's path stands in nobody's address
+                    self._learn(api, url, "groups", str(spelling), "-")
+            for page in range(1, PAGES_MAX + 1):
+                numbers = read_projects(await self._asked(f"{group}{PROJECTS}{page}", token))
+                for number in numbers:
+                    self._learn(api, url, "projects", str(number))
+                if len(numbers) < PAGE_PROJECTS:
+                    return
+        except Unreachable:
+            return
+
+    def _learn(self, api: Url, url: Url, *place: str) -> None:
+        self._groups[Url(api.origin, (*api.segments, *place, "packages", "pypi"))] = url
+
+    async def _told_of(self, url: Url, token: Secret, username: str | None) -> Mapping[str, object]:
+        """What GitLab says of the token; nothing for one of another kind, or when it cannot be asked.
+
+        A GitLab may have a prefix of its own for access tokens, or none: what has no prefix of another kind,
+        nor a user name that it needs, may be one; a 401 does not mean then that it is dead.
+        """
+        api, text = api_of(url), token.reveal()
+        is_sure = text.startswith(TOKEN_PREFIX)
+        if api is None or not (is_sure or (username is None and not text.startswith(OTHER_PREFIXES))):
+            return {}
+        try:
+            told = read_told(
+                await self._asked(str(Url(api.origin, (*api.segments, *SELF))).rstrip("/"), token)
+            )
         except Unreachable:
             return {}
-        return read_told(response)
+        return told if is_sure or told.get("active") is True else {}
+
+    async def _asked(self, url: str, token: Secret) -> Response:
+        request = Request("GET", url, (("PRIVATE-TOKEN", token.reveal()),))
+        return await self._http.send(request, body_bytes=PAGE_BYTES)
 
 
 def read_told(response: Response) -> Mapping[str, object]:

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote_plus, urlencode
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from broker.core.credential import Credential, Secret
 from broker.core.failures import BadRequest, Refused, Unavailable
@@ -14,7 +14,8 @@ from broker.core.urls import parse_url
 from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
 from broker.providers import protocol, secrets
-from broker.providers.program import ANY_USERNAME, checked_username
+from broker.providers.login import Place, Username
+from broker.providers.program import ANY_USERNAME
 from broker.providers.token_endpoint import Denial, read_grant
 
 
@@ -36,11 +37,11 @@ class OAuth2Settings(protocol.Settings):
 
     token_endpoint: Annotated[str, AfterValidator(_endpoint)]
     client_id: Annotated[str, Field(min_length=1)]
-    secret: Annotated[secrets.SecretSource, BeforeValidator(secrets.parse)]
+    secret: Place
     scope: Annotated[str, Field(min_length=1)] | None = None
     audience: Annotated[str, Field(min_length=1)] | None = None
     client_auth: Literal["basic", "post"] = "basic"
-    username: Annotated[str, BeforeValidator(checked_username)] = ANY_USERNAME
+    username: Username = ANY_USERNAME
 
 
 class OAuth2Provider:

@@ -139,6 +139,11 @@ def replacing(source: SecretSource) -> str | None:
             return None
 
 
+def by_hand(source: SecretSource) -> str | None:
+    """What a person does for another secret; None where a program brings it."""
+    return None if isinstance(source, CommandSecret) else f"put another into {shown(source)}"
+
+
 async def read(source: SecretSource, *, host: str, username: str | None, environ: Mapping[str, str]) -> Found:
     """Read the secret now, for `username` where the feed names one; the source may bring its own.
 

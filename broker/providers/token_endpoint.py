@@ -59,7 +59,8 @@ def read_grant(response: Response, now: datetime, server: str) -> Grant | Denial
         kept = Secret(refresh) if isinstance(refresh, str) and refresh else None
     except ValueError:
         raise Refused(f"{server} answers {status} without a token") from None
-    return Grant(token, kept, _account(answer, token.secret))
+    told = answer.get("username")
+    return Grant(token, kept, _named(told) if isinstance(told, str) else subject_of(token.secret))
 
 
 def _table(body: bytes) -> Mapping[str, object]:
@@ -79,11 +80,12 @@ def _end(seconds: object, now: datetime) -> datetime | None:
     return now + timedelta(seconds=seconds)
 
 
-def _account(answer: Mapping[str, object], token: Secret) -> str | None:
-    """Whom the token is for: the answer's `username`, else the end of a JWT's `sub`.
+def subject_of(token: Secret) -> str | None:
+    """Whom a JWT is for, by the end of its `sub`: Artifactory's are paths, `jfac@.../users/alice`."""
+    told = claims_of(token.reveal()).get("sub")
+    return _named(told) if isinstance(told, str) else None
 
-    Artifactory's subjects are paths: `jfac@.../users/alice`.
-    """
-    told = answer.get("username") or claims_of(token.reveal()).get("sub")
-    name = told.rpartition("/")[2] if isinstance(told, str) else ""
+
+def _named(told: str) -> str | None:
+    name = told.rpartition("/")[2]
     return name if name and name.isascii() and name.isprintable() and name == name.strip() else None

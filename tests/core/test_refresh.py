@@ -107,6 +107,15 @@ def test_a_token_that_has_already_ended_is_a_failed_attempt() -> None:
     assert slot.state(NOW) is State.FAILING
 
 
+def test_a_secret_that_has_ended_and_that_nobody_else_replaces_needs_a_person() -> None:
+    ended = replace(token(-1), by_hand="put another into env:TOKEN")
+    slot = after_success(EMPTY, ended, POLICY, NOW, 0)
+
+    assert slot.state(NOW) is State.SIGN_IN_NEEDED
+    assert slot.trouble is not None
+    assert slot.trouble.failure.detail.endswith("ended on 2026-01-02: put another into env:TOKEN")
+
+
 def test_the_same_token_again_is_asked_for_at_half_of_what_is_left() -> None:
     now = NOW.after(3300)
     slot = after_success(fresh(), token(3600), POLICY, now, 0)

@@ -51,6 +51,7 @@ def feed(name: str, **changes: object) -> dict[str, Any]:
         "error": None,
         "hint": None,
         "shares": None,
+        "warning": None,
         **changes,
     }
 

@@ -107,6 +107,13 @@ def test_sign_ins_that_work_start_nothing(clinic: Clinic) -> None:
     assert found(sign_ins.sign_ins_work_in_the_service, clinic.room(broker(feed("corp")))) == []
 
 
+def test_secret_that_ends_soon_is_found(clinic: Clinic) -> None:
+    said = "the secret from file:~/x ends on 2026-11-27: put another into file:~/x"
+    room = clinic.room(broker(feed("corp"), feed("libs", warning=said)))
+
+    assert found(sign_ins.secrets_last, room) == [("warning", f"libs: {said}", None)]
+
+
 @pytest.mark.parametrize(
     ("environ", "env", "names"),
     [

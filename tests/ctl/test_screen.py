@@ -81,6 +81,14 @@ def test_one_cure_for_two_feeds_is_said_once() -> None:
     assert drawn.endswith("\ncorp, tools: sign-in expired\n             az login\n")
 
 
+def test_secret_that_ends_soon_is_warned_of() -> None:
+    warned = feed("corp", warning="the secret from file:~/x ends on 2026-11-27: put another into file:~/x")
+
+    assert drawing(broker(warned), 80).endswith(
+        "\ncorp: the secret from file:~/x ends on 2026-11-27: put another into file:~/x\n"
+    )
+
+
 def test_command_to_type_is_never_wrapped() -> None:
     command = "az login --tenant 22222222-2222-2222-2222-222222222222"
 

@@ -4,6 +4,7 @@ TLS, the real SDKs, and services on loopback.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,6 +131,17 @@ def test_status_knows_whose_tokens_they_are_and_when_they_end(town: Town) -> Non
     assert (gitlab["account"], gitlab["expires_at"]) == ("laptop", "2199-12-31T00:00:00Z")
     assert (google["account"], google["source"]) == ("dev@acme.example", "google-auth")
     assert 3000 < google["left_s"] < 3600
+
+
+def test_status_warns_of_a_token_that_only_a_person_can_replace(village: Town) -> None:
+    next_week = datetime.now(UTC).date() + timedelta(days=7)
+    village.field.gitlab.tokens[places.GITLAB_TOKEN] = Token(expires_at=str(next_week))
+
+    village.ask("get", places.GITLAB)
+    seen = village.ask("status")
+
+    assert seen.exit_code == 0
+    assert f"ends on {next_week}: make another at https://git.example.com/-/" in " ".join(seen.stdout.split())
 
 
 @pytest.fixture

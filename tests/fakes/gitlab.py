@@ -62,6 +62,8 @@ class GitLab:
         self.requests.add(request)
         if request.path == "/api/v4/personal_access_tokens/self":
             return self.api_faults.stand_before(lambda: self._told(request))
+        if request.path in {f"/api/v4/groups/{GROUP}", f"/api/v4/groups/{GROUP_NUMBER}"}:
+            return self.api_faults.stand_before(lambda: self._group(request))
         if request.path == f"/api/v4/groups/{GROUP}/projects":
             return self.api_faults.stand_before(lambda: self._projects(request))
         return self._packages(request)
@@ -72,6 +74,11 @@ class GitLab:
             return json_response(401, {"message": "401 Unauthorized"})
         told = {"id": 1, "name": token.name, "revoked": False, "scopes": ["read_api"], "active": True}
         return json_response(200, {**told, "expires_at": token.expires_at})
+
+    def _group(self, request: Request) -> Response:
+        if (request.header("private-token") or "") not in self.tokens:
+            return json_response(401, {"message": "401 Unauthorized"})
+        return json_response(200, {"id": int(GROUP_NUMBER), "path": GROUP, "full_path": GROUP})
 
     def _projects(self, request: Request) -> Response:
         if (request.header("private-token") or "") not in self.tokens:

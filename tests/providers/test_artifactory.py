@@ -1,3 +1,5 @@
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -9,7 +11,8 @@ from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.artifactory import ArtifactoryProvider, ArtifactorySettings
 from broker.providers.protocol import Provider, Tools
-from tests.contract.provider_contract import Hanging, ProviderContract
+from tests.contract.kept_secret_contract import KeptSecretContract
+from tests.fakes import tokens
 from tests.fakes.artifactory import LIFE_S, PROVIDER, USER, Artifactory
 from tests.fakes.authority import Authority
 from tests.fakes.connect_proxy import Conduct, ConnectProxy
@@ -19,7 +22,8 @@ from tests.fakes.http1 import Response
 from tests.fakes.oidc import GITHUB_HOST, GithubOidc
 from tests.providers.conftest import NOW
 from tests.providers.online import feed_of, online
-from tests.providers.programs import Workshop, running
+from tests.providers.programs import Workshop
+from tests.providers.tokens import jwt
 
 __all__ = ["authority", "proxy"]
 
@@ -68,14 +72,13 @@ def provider(
     return ArtifactoryProvider(tools)
 
 
-class TestArtifactoryKeepsTheContract(ProviderContract):
+class TestArtifactoryKeepsTheContract(KeptSecretContract):
+    def made(self, provider: Provider, **keys: object) -> Feed:
+        return feed_with(provider, **keys)
+
     @pytest.fixture
     def feed(self, provider: Provider) -> Feed:
         return feed_with(provider, **REFRESHED)
-
-    @pytest.fixture
-    def secrets(self) -> list[str]:
-        return ["s3cret"]
 
     @pytest.fixture
     def failing(self, provider: Provider, workshop: Workshop) -> dict[str, Feed]:
@@ -87,16 +90,6 @@ class TestArtifactoryKeepsTheContract(ProviderContract):
             "no job": feed_with(provider, oidc=PROVIDER),
             "no secret": feed_with(provider, secret="env:ABSENT"),
         }
-
-    @pytest.fixture
-    def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
-        workshop.hanger("hang")
-        seen: list[int] = []
-        return Hanging(
-            feed_with(provider, secret="command:hang"),
-            begun=lambda: seen.append(workshop.started_pid()),
-            left=lambda: running(*seen),
-        )
 
     @pytest.fixture
     def settings_keys(self) -> dict[str, object]:
@@ -124,6 +117,45 @@ async def test_each_renewal_uses_the_refresh_token_of_the_one_before(
     used = [request.form["refresh_token"] for request in jfrog.requests]
     assert used[0] == "s3cret-refresh"
     assert len(set(used)) == 3
+
+
+async def test_two_who_refresh_at_once_use_one_chain(provider: Provider, jfrog: Artifactory) -> None:
+    """Two slots: feeds of one server with two user names and one refresh token."""
+    feeds = [feed_with(provider, **REFRESHED, username=name) for name in ("alice", "bob")]
+
+    obtained = await asyncio.gather(*(provider.obtain(feed, READ) for feed in feeds))
+
+    assert len({credential.secret for credential in obtained}) == 2
+    used = [request.form["refresh_token"] for request in jfrog.requests]
+    assert len(set(used)) == 2
+
+
+async def test_an_access_token_that_lives_costs_no_refresh_token(
+    provider: Provider, jfrog: Artifactory, workshop: Workshop
+) -> None:
+    lives = jwt(exp=(NOW + timedelta(hours=1)).timestamp(), sub="jfac@01/users/alice")
+    workshop.file("access", lives)
+
+    credential = await provider.obtain(feed_with(provider, **REFRESHED), READ)
+
+    assert (credential.secret.reveal(), credential.username, credential.by_hand) == (lives, "alice", None)
+    assert not jfrog.requests.entries
+
+
+async def test_an_access_token_near_its_end_is_refreshed(provider: Provider, workshop: Workshop) -> None:
+    workshop.file("access", jwt(exp=(NOW + timedelta(minutes=9)).timestamp(), sub="jfac@01/users/alice"))
+
+    credential = await provider.obtain(feed_with(provider, **REFRESHED), READ)
+
+    assert credential.expires_at == NOW + timedelta(seconds=LIFE_S)
+
+
+async def test_a_token_says_whom_it_is_for(provider: Provider, workshop: Workshop) -> None:
+    workshop.environ["TOKEN"] = jwt(sub="jfac@01/users/alice")
+
+    credential = await provider.obtain(feed_with(provider, secret="env:TOKEN"), READ)
+
+    assert credential.username == "alice"
 
 
 async def test_the_chain_outlives_a_reload(provider: Provider, tools: Tools) -> None:
@@ -165,6 +197,35 @@ async def test_a_jobs_assertion_is_exchanged(provider: Provider, jfrog: Artifact
     assert (credential.username, credential.account) == (USER, USER)
     assert credential.source == "oidc:github"
     assert credential.expires_at == NOW + timedelta(seconds=LIFE_S)
+
+
+@pytest.mark.usefixtures("github")
+async def test_what_the_integration_must_be_told_is_told(provider: Provider, jfrog: Artifactory) -> None:
+    told = {"audience": "jfrog", "mapping": "ci", "project": "tools"}
+
+    await provider.obtain(feed_with(provider, oidc=PROVIDER, **told), READ)
+
+    asked = json.loads(jfrog.requests.entries[0].body)
+    assert (asked["audience"], asked["identity_mapping_name"], asked["project_key"]) == (
+        "jfrog",
+        "ci",
+        "tools",
+    )
+
+
+async def test_a_gitlab_jobs_assertion_is_the_variable_that_is_named(
+    provider: Provider, workshop: Workshop
+) -> None:
+    workshop.environ |= {
+        "GITLAB_CI": "true",
+        "JFROG_ID_TOKEN": tokens.sign({"sub": "project_path:acme/tools"}),
+    }
+
+    credential = await provider.obtain(feed_with(provider, oidc=PROVIDER, secret="env:JFROG_ID_TOKEN"), READ)
+
+    assert credential.username == USER
+    with pytest.raises(NoSource, match="a variable of id_tokens"):
+        await provider.obtain(feed_with(provider, oidc=PROVIDER), READ)
 
 
 async def test_outside_of_a_job_there_is_nothing_to_exchange(provider: Provider) -> None:
@@ -211,6 +272,7 @@ async def test_an_artifactory_out_of_reach_is_unavailable(provider: Provider, pr
         {},
         {"refresh": "env:R"},
         {"secret": "env:S", "audience": "x"},
+        {"secret": "env:S", "mapping": "x"},
         {"oidc": "github", "refresh": "env:R"},
         {"secret": "plain"},
         {"oidc": ""},

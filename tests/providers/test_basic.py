@@ -6,27 +6,19 @@ from pydantic import ValidationError
 from broker.core.credential import Credential, Secret
 from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
-from broker.providers.basic import BasicProvider, BasicSettings
+from broker.providers.basic import BasicProvider
+from broker.providers.login import LoginSettings
 from broker.providers.protocol import Provider, Tools
-from broker.providers.recognise import realm_of
-from tests.contract.provider_contract import Hanging, ProviderContract
-from tests.providers.programs import Workshop, running
+from tests.contract.kept_secret_contract import KeptSecretContract
+from tests.providers.online import feed_of
+from tests.providers.programs import Workshop
 from tests.providers.tokens import jwt
 
 URL = parse_url("https://packages.example.com/artifactory/api/pypi/internal/simple/")
 
 
-def feed_with(provider: Provider, **keys: object) -> Feed:
-    settings = provider.settings.model_validate(keys)
-    return Feed(
-        name="internal",
-        realm=realm_of(URL, provider.name),
-        prefixes=(URL,),
-        identity=provider.identity(settings),
-        kind=provider.kind(settings),
-        username=provider.username(settings),
-        settings=settings,
-    )
+def feed_with(provider: Provider, /, **keys: object) -> Feed:
+    return feed_of(provider, URL, keys)
 
 
 @pytest.fixture
@@ -35,14 +27,13 @@ def provider(tools: Tools, workshop: Workshop) -> Provider:
     return BasicProvider(tools)
 
 
-class TestBasicKeepsTheContract(ProviderContract):
+class TestBasicKeepsTheContract(KeptSecretContract):
+    def made(self, provider: Provider, **keys: object) -> Feed:
+        return feed_with(provider, **keys)
+
     @pytest.fixture
     def feed(self, provider: Provider) -> Feed:
         return feed_with(provider, username="ci", secret="env:INTERNAL_TOKEN")
-
-    @pytest.fixture
-    def secrets(self) -> list[str]:
-        return ["s3cret"]
 
     @pytest.fixture
     def failing(self, provider: Provider, workshop: Workshop) -> dict[str, Feed]:
@@ -61,16 +52,6 @@ class TestBasicKeepsTheContract(ProviderContract):
         return {place: feed_with(provider, secret=place) for place in places}
 
     @pytest.fixture
-    def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
-        workshop.hanger("hang")
-        seen: list[int] = []
-        return Hanging(
-            feed_with(provider, secret="command:hang"),
-            begun=lambda: seen.append(workshop.started_pid()),
-            left=lambda: running(*seen),
-        )
-
-    @pytest.fixture
     def settings_keys(self) -> dict[str, object]:
         return {"username": "ci", "secret": "env:INTERNAL_TOKEN"}
 
@@ -79,7 +60,12 @@ async def test_username_and_secret_make_the_credential(provider: Provider) -> No
     credential = await provider.obtain(feed_with(provider, username="ci", secret="env:INTERNAL_TOKEN"), READ)
 
     assert credential == Credential(
-        "ci", Secret("s3cret-of-the-variable"), None, source="env:INTERNAL_TOKEN", account="ci"
+        "ci",
+        Secret("s3cret-of-the-variable"),
+        None,
+        source="env:INTERNAL_TOKEN",
+        account="ci",
+        by_hand="put another into env:INTERNAL_TOKEN",
     )
 
 
@@ -121,6 +107,26 @@ async def test_a_password_that_is_a_jwt_ends_when_it_says(provider: Provider, wo
     assert credential.expires_at == datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("place", "by_hand"),
+    [
+        ("file:~/kept", "put another into file:~/kept"),
+        ("netrc", "put another into netrc"),
+        ("command:pass s3cret", None),
+    ],
+)
+async def test_what_no_program_brings_a_person_replaces(
+    place: str, by_hand: str | None, provider: Provider, workshop: Workshop
+) -> None:
+    workshop.file("kept", "s3cret")
+    workshop.file(".netrc", "machine packages.example.com login ci password s3cret")
+    workshop.printer("pass", "s3cret")
+
+    credential = await provider.obtain(feed_with(provider, secret=place), READ)
+
+    assert credential.by_hand == by_hand
+
+
 def test_feeds_of_one_origin_differ_by_username_and_by_place(provider: Provider) -> None:
     keys = {
         feed_with(provider, username=username, secret=secret).key()
@@ -131,22 +137,7 @@ def test_feeds_of_one_origin_differ_by_username_and_by_place(provider: Provider)
     assert len(keys) == 12
 
 
-def test_a_plain_secret_is_refused_without_being_shown() -> None:
-    with pytest.raises(ValidationError, match="never written in the configuration") as raised:
-        BasicSettings.model_validate({"secret": "s3cret"})
-
-    assert "s3cret" not in str(raised.value)
-
-
 @pytest.mark.parametrize("username", ["", "a\nb", "a ", 5])
 def test_a_username_that_cannot_be_sent_is_refused(username: object) -> None:
     with pytest.raises(ValidationError, match="username"):
-        BasicSettings.model_validate({"username": username, "secret": "netrc"})
-
-
-def test_a_change_of_the_secret_changes_the_marks(provider: Provider, workshop: Workshop) -> None:
-    feed = feed_with(provider, secret="env:INTERNAL_TOKEN")
-    before = provider.sign_in_marks(feed)
-    workshop.environ["INTERNAL_TOKEN"] = "another"
-
-    assert provider.sign_in_marks(feed) != before
+        LoginSettings.model_validate({"username": username, "secret": "netrc"})

@@ -8,24 +8,15 @@ from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.command import CommandProvider, CommandSettings
 from broker.providers.protocol import Provider, Tools
-from broker.providers.recognise import realm_of
 from tests.contract.provider_contract import Hanging, ProviderContract
+from tests.providers.online import feed_of
 from tests.providers.programs import Workshop, running
 
 URL = parse_url("https://packages.example.com/simple/")
 
 
-def feed_with(provider: Provider, **keys: object) -> Feed:
-    settings = provider.settings.model_validate(keys)
-    return Feed(
-        name="internal",
-        realm=realm_of(URL, provider.name),
-        prefixes=(URL,),
-        identity=provider.identity(settings),
-        kind=provider.kind(settings),
-        username=provider.username(settings),
-        settings=settings,
-    )
+def feed_with(provider: Provider, /, **keys: object) -> Feed:
+    return feed_of(provider, URL, keys)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from broker.core.urls import parse_url
 from broker.providers.nexus import NexusProvider
 from broker.providers.protocol import Provider, Tools
 from broker.providers.recognise import spellings_of
-from tests.contract.provider_contract import Hanging, ProviderContract
+from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.providers.online import feed_of
-from tests.providers.programs import Workshop, running
+from tests.providers.programs import Workshop
 
 HOST = "nexus.example.com"
 URL = parse_url(f"https://{HOST}/repository/internal/simple/")
@@ -26,14 +26,13 @@ def provider(tools: Tools, workshop: Workshop) -> Provider:
     return NexusProvider(tools)
 
 
-class TestNexusKeepsTheContract(ProviderContract):
+class TestNexusKeepsTheContract(KeptSecretContract):
+    def made(self, provider: Provider, **keys: object) -> Feed:
+        return feed_with(provider, **keys)
+
     @pytest.fixture
     def feed(self, provider: Provider) -> Feed:
         return feed_with(provider, username="ci", secret="env:PASSWORD")
-
-    @pytest.fixture
-    def secrets(self) -> list[str]:
-        return ["s3cret"]
 
     @pytest.fixture
     def failing(self, provider: Provider) -> dict[str, Feed]:
@@ -44,16 +43,6 @@ class TestNexusKeepsTheContract(ProviderContract):
         }
 
     @pytest.fixture
-    def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
-        workshop.hanger("hang")
-        seen: list[int] = []
-        return Hanging(
-            feed_with(provider, secret="command:hang"),
-            begun=lambda: seen.append(workshop.started_pid()),
-            left=lambda: running(*seen),
-        )
-
-    @pytest.fixture
     def settings_keys(self) -> dict[str, object]:
         return {"username": "ci", "secret": "netrc"}
 
@@ -62,7 +51,13 @@ async def test_a_user_token_is_a_pair_that_netrc_keeps(provider: Provider) -> No
     credential = await provider.obtain(feed_with(provider, secret="netrc"), READ)
 
     assert credential == Credential(
-        "s3cret-name", Secret("s3cret-pass"), None, source="netrc", account=None, is_personal=True
+        "s3cret-name",
+        Secret("s3cret-pass"),
+        None,
+        source="netrc",
+        account=None,
+        is_personal=True,
+        by_hand="put another into netrc",
     )
 
 
@@ -96,12 +91,3 @@ def test_files_beside_the_index_belong_to_the_feed(provider_name: str, url: str)
 def test_nothing_is_added_to_an_address_of_another_form() -> None:
     assert spellings_of(parse_url(f"https://{HOST}/repository/internal/"), "nexus") == ()
     assert spellings_of(URL, "basic") == ()
-
-
-def test_a_replaced_pair_changes_the_marks(provider: Provider, workshop: Workshop) -> None:
-    feed = feed_with(provider, secret="netrc")
-    before = provider.sign_in_marks(feed)
-
-    workshop.file(".netrc", f"machine {HOST} login a password another")
-
-    assert provider.sign_in_marks(feed) != before

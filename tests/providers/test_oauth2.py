@@ -9,7 +9,7 @@ from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.oauth2 import OAuth2Provider, OAuth2Settings
 from broker.providers.protocol import Provider, Tools
-from tests.contract.provider_contract import Hanging, ProviderContract
+from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.fakes.authority import Authority
 from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.faults import html_garbage, throttled
@@ -18,7 +18,7 @@ from tests.fakes.http1 import Response
 from tests.fakes.token_endpoint import TokenEndpoint, denied
 from tests.providers.conftest import NOW
 from tests.providers.online import feed_of, online
-from tests.providers.programs import Workshop, running
+from tests.providers.programs import Workshop
 
 __all__ = ["authority", "proxy"]
 
@@ -60,14 +60,13 @@ def provider(tools: Tools, server: TokenEndpoint, workshop: Workshop) -> Provide
     return OAuth2Provider(tools)
 
 
-class TestOAuth2KeepsTheContract(ProviderContract):
+class TestOAuth2KeepsTheContract(KeptSecretContract):
+    def made(self, provider: Provider, **keys: object) -> Feed:
+        return feed_with(provider, **keys)
+
     @pytest.fixture
     def feed(self, provider: Provider) -> Feed:
         return feed_with(provider)
-
-    @pytest.fixture
-    def secrets(self) -> list[str]:
-        return ["s3cret"]
 
     @pytest.fixture
     def failing(self, provider: Provider, workshop: Workshop) -> dict[str, Feed]:
@@ -77,16 +76,6 @@ class TestOAuth2KeepsTheContract(ProviderContract):
             "no secret": feed_with(provider, secret="env:ABSENT"),
             "no server": feed_with(provider, token_endpoint="https://absent.example.com/"),
         }
-
-    @pytest.fixture
-    def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
-        workshop.hanger("hang")
-        seen: list[int] = []
-        return Hanging(
-            feed_with(provider, secret="command:hang"),
-            begun=lambda: seen.append(workshop.started_pid()),
-            left=lambda: running(*seen),
-        )
 
     @pytest.fixture
     def settings_keys(self) -> dict[str, object]:

@@ -36,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     feeds.one_credential_per_host,
     permissions.permissions_are_tight,
     sign_ins.sign_ins_work_in_the_service,
+    sign_ins.secrets_last,
     sign_ins.service_sees_the_tokens,
     sign_ins.az_is_signed_in,
     network.service_has_the_network_settings,

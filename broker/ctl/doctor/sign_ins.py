@@ -41,6 +41,14 @@ def sign_ins_work_in_the_service(room: Room) -> Iterator[Finding]:
             yield problem("sign-in", f"{feed.name}: {feed.error or feed.state}", feed.hint)
 
 
+def secrets_last(room: Room) -> Iterator[Finding]:
+    """No secret that only a person can replace is about to end."""
+    status = room.broker.status
+    for feed in status.feeds if status is not None else ():
+        if feed.warning is not None:
+            yield warning("secret-ends", f"{feed.name}: {feed.warning}", None)
+
+
 def service_sees_the_tokens(room: Room) -> Iterator[Finding]:
     """No variable with a token is set in this shell that the daemon, in its own environment, cannot see."""
     secrets = {str(feed.get("secret", "")).removeprefix("env:") for feed in room.configured.feeds}

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple, Self
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, model_validator
 
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NoSource, Refused, SignInNeeded, Unavailable
@@ -20,12 +20,16 @@ from broker.core.narration import tell
 from broker.providers import protocol, secrets
 from broker.providers.google.complaints import failure_of
 from broker.providers.google.sign_in import METADATA
+from broker.providers.login import Place
 from broker.providers.program import found
 from broker.providers.tool import ask_tool, is_importable, is_on_path, json_object, moment, sdk_argv
 
 TOKEN_USERNAME = "oauth2accesstoken"  # noqa: S105 - a name, not a secret
 KEY_USERNAME = "_json_key_base64"
 """What Artifact Registry calls the two kinds of password (its Python "set up authentication" page)."""
+
+ENCODE = "base64 < KEY.json | tr -d '\\n'"
+"""What makes such a password of a key."""
 
 SDK = ("google.auth", "requests")
 """google-auth, and what its way out is made of."""
@@ -71,7 +75,7 @@ class GoogleSettings(protocol.Settings):
     credentials: Annotated[str, AfterValidator(_path)] | None = None
     account: Annotated[str, AfterValidator(_account)] | None = None
     impersonate: Annotated[str, AfterValidator(_account)] | None = None
-    secret: Annotated[secrets.SecretSource, BeforeValidator(secrets.parse)] | None = None
+    secret: Place | None = None
 
     @model_validator(mode="after")
     def _one_identity(self) -> Self:
@@ -211,9 +215,12 @@ class GoogleProvider:
             return False
 
     async def _key(self, source: secrets.SecretSource, feed: Feed) -> Credential:
-        key = await secrets.read(
-            source, host=feed.url.origin.host, username=KEY_USERNAME, environ=self._environ
-        )
+        try:
+            key = await secrets.read(
+                source, host=feed.url.origin.host, username=KEY_USERNAME, environ=self._environ
+            )
+        except Refused as error:  # base64(1) breaks lines after 76 characters
+            raise Refused(error.detail, hint=error.hint or ENCODE) from None
         return Credential(
             KEY_USERNAME, key.secret, None, secrets.shown(source), account=account_of_key(key.secret)
         )
@@ -252,9 +259,7 @@ def account_of_key(key: Secret) -> str | None:
     except (binascii.Error, ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, Mapping) or parsed.get("type") != "service_account":
-        raise Refused(
-            "the secret is not a service account's key in base64", hint="base64 < KEY.json | tr -d '\\n'"
-        )
+        raise Refused("the secret is not a service account's key in base64", hint=ENCODE)
     email = parsed.get("client_email")
     return email if isinstance(email, str) and email.isprintable() else None
 

@@ -1,31 +1,29 @@
 from datetime import UTC, datetime
 
 import pytest
-from pydantic import ValidationError
 
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NoSource, SignInNeeded
 from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
-from broker.providers.gitlab import GitLabSettings
 from broker.providers.protocol import Provider
-from tests.contract.provider_contract import Hanging, ProviderContract
+from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.fakes.connect_proxy import Conduct, ConnectProxy
 from tests.fakes.faults import html_garbage
 from tests.fakes.gitlab import GitLab, Token
 from tests.fakes.http1 import Response
-from tests.providers.gitlab.feeds import JOB, OWN, TOKEN, feed_with
-from tests.providers.programs import Workshop, running
+from tests.providers.gitlab.feeds import JOB, OWN, TOKEN, URL, feed_with
+from tests.providers.online import feed_of
+from tests.providers.programs import Workshop
 
 
-class TestGitLabKeepsTheContract(ProviderContract):
+class TestGitLabKeepsTheContract(KeptSecretContract):
+    def made(self, provider: Provider, **keys: object) -> Feed:
+        return feed_of(provider, URL, keys)
+
     @pytest.fixture
     def feed(self, provider: Provider) -> Feed:
         return feed_with(provider, secret="env:GITLAB_TOKEN")
-
-    @pytest.fixture
-    def secrets(self) -> list[str]:
-        return ["s3cret"]
 
     @pytest.fixture
     def failing(self, provider: Provider, workshop: Workshop) -> dict[str, Feed]:
@@ -35,16 +33,6 @@ class TestGitLabKeepsTheContract(ProviderContract):
             "absent": feed_with(provider, secret="env:ABSENT"),
             "another job's": feed_with(provider),
         }
-
-    @pytest.fixture
-    def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
-        workshop.hanger("hang")
-        seen: list[int] = []
-        return Hanging(
-            feed_with(provider, secret="command:hang"),
-            begun=lambda: seen.append(workshop.started_pid()),
-            left=lambda: running(*seen),
-        )
 
     @pytest.fixture
     def settings_keys(self) -> dict[str, object]:
@@ -62,6 +50,8 @@ async def test_a_token_ends_when_gitlab_says(provider: Provider, gitlab: GitLab)
         datetime(2026, 12, 24, tzinfo=UTC),
         source="env:GITLAB_TOKEN",
         account="laptop",
+        by_hand="make another at https://gitlab.com/-/user_settings/personal_access_tokens "
+        "and put it into env:GITLAB_TOKEN",
     )
 
 
@@ -107,6 +97,20 @@ async def test_a_gitlab_out_of_reach_leaves_the_end_unknown(provider: Provider, 
     credential = await provider.obtain(feed_with(provider, secret="env:GITLAB_TOKEN"), READ)
 
     assert credential.expires_at is None
+
+
+@pytest.mark.parametrize(
+    ("known", "ends"), [(True, datetime(2026, 12, 24, tzinfo=UTC)), (False, None)], ids=["known", "unknown"]
+)
+async def test_a_token_of_another_prefix_is_asked_about_and_never_called_dead(
+    provider: Provider, gitlab: GitLab, workshop: Workshop, *, known: bool, ends: datetime | None
+) -> None:
+    workshop.environ["OWN_TOKEN"] = token = "corp-s3cret-of-a-person"
+    gitlab.tokens = {token: Token(expires_at="2026-12-24")} if known else {}
+
+    credential = await provider.obtain(feed_with(provider, secret="env:OWN_TOKEN"), READ)
+
+    assert (credential.secret, credential.expires_at) == (Secret(token), ends)
 
 
 async def test_a_deploy_token_is_answered_with_its_own_username_and_asked_of_nobody(
@@ -158,20 +162,3 @@ async def test_half_a_job_is_none(absent: str, provider: Provider, workshop: Wor
 
     with pytest.raises(NoSource, match="no token is configured"):
         await provider.obtain(feed_with(provider, OWN), READ)
-
-
-def test_a_plain_token_is_refused_without_being_shown() -> None:
-    with pytest.raises(ValidationError) as raised:
-        GitLabSettings.model_validate({"secret": TOKEN})
-
-    assert "s3cret" not in str(raised.value)
-
-
-def test_a_replaced_token_changes_the_marks(provider: Provider, workshop: Workshop) -> None:
-    workshop.file("token", "old")
-    feed = feed_with(provider, secret="file:~/token")
-    before = provider.sign_in_marks(feed)
-
-    workshop.file("token", "newer")
-
-    assert provider.sign_in_marks(feed) != before

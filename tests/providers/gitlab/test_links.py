@@ -72,6 +72,26 @@ async def test_a_groups_projects_belong_to_its_token_where_there_are_several(
     assert found.feed is feeds.feeds[1]
 
 
+@pytest.mark.parametrize(("configured", "asked"), [("acme", "1234567"), ("1234567", "acme")])
+async def test_a_groups_other_spelling_belongs_to_its_token_where_there_are_several(
+    configured: str, asked: str, provider: Provider
+) -> None:
+    api = "https://gitlab.com/api/v4"
+    feeds = table(
+        provider,
+        feed_text(f"{api}/groups/other/-/packages/pypi/simple/", "OTHER")
+        + feed_text(f"{api}/groups/{configured}/-/packages/pypi/simple/"),
+    )
+    service = parse_service(f"{api}/groups/{asked}/-/packages/pypi/simple/demo/")
+    before = feeds.match(service)
+
+    await provider.obtain(feeds.feeds[1], READ)
+    found: Any = feeds.match(service)
+
+    assert isinstance(before, Ambiguous)
+    assert found.feed is feeds.feeds[1]
+
+
 async def test_a_group_that_cannot_be_listed_keeps_its_token(provider: Provider, gitlab: GitLab) -> None:
     gitlab.api_faults.give(json_response(200, {"active": True, "name": "laptop"}))
 

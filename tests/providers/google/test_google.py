@@ -92,6 +92,16 @@ async def test_a_damaged_key_is_refused_before_anybody_sends_it(
         await provider.obtain(feed_with(provider, secret="env:KEY"), READ)
 
 
+async def test_a_key_in_broken_lines_says_how_it_is_encoded(provider: Provider, workshop: Workshop) -> None:
+    encoded = base64.encodebytes(json.dumps(service_account_key()).encode())
+    workshop.file("key", encoded)
+
+    with pytest.raises(Refused, match="one line") as raised:
+        await provider.obtain(feed_with(provider, secret="file:~/key"), READ)
+
+    assert raised.value.hint == "base64 < KEY.json | tr -d '\\n'"
+
+
 def test_feeds_of_every_location_share_one_credential(provider: Provider) -> None:
     assert feed_with(provider).key() == feed_with(provider, ELSEWHERE).key()
     assert feed_with(provider).identity == DEFAULT_IDENTITY

@@ -1,0 +1,80 @@
+"""A login that somebody else keeps: a username, and where its secret is, which is read at each renewal.
+
+`basic` and `nexus` are this and little more; `artifactory` and `gitlab` begin with it. Next: `secrets.py`.
+"""
+
+from collections.abc import Hashable
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator
+
+from broker.core.credential import Credential
+from broker.core.feeds import Feed
+from broker.providers import protocol, secrets
+from broker.providers.program import ANY_USERNAME, Found, checked_username
+
+Username = Annotated[str, BeforeValidator(checked_username)]
+Place = Annotated[secrets.SecretSource, BeforeValidator(secrets.parse)]
+
+
+class LoginSettings(protocol.Settings):
+    """`secret` says where the secret is; `username` may be left to netrc, the keyring or the command."""
+
+    username: Username | None = None
+    secret: Place
+
+
+class LoginProvider:
+    """Reads the configured secret at each renewal."""
+
+    name: ClassVar[str]
+    settings: ClassVar[type[protocol.Settings]] = LoginSettings
+
+    def __init__(self, tools: protocol.Tools) -> None:
+        self._environ = tools.environ
+
+    def identity(self, settings: protocol.Settings) -> str:
+        """The username and where the secret is: two feeds of one origin may differ in either."""
+        own = _own(settings)
+        return f"{own.username or ''} {secrets.spell(own.secret)}".strip()
+
+    def kind(self, settings: protocol.Settings) -> str:  # noqa: ARG002 - there is one kind only
+        """Always `password`."""
+        return "password"
+
+    def username(self, settings: protocol.Settings) -> str | None:
+        """The configured one; None where the secret's place may bring its own."""
+        return _own(settings).username
+
+    async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a password knows no scope
+        """Read the secret. Raises what `secrets.read` raises."""
+        own = _own(feed.settings)
+        found = await secrets.read(
+            own.secret, host=feed.url.origin.host, username=own.username, environ=self._environ
+        )
+        return login(found, own.secret, own.username)
+
+    def sign_in_marks(self, feed: Feed) -> Hashable:
+        """What changes when the secret was replaced."""
+        return secrets.marks(_own(feed.settings).secret, self._environ)
+
+
+def login(
+    found: Found, source: secrets.SecretSource, username: str | None, otherwise: str = ANY_USERNAME
+) -> Credential:
+    """The credential: the configured username comes first, then the secret's own, then `otherwise`."""
+    return Credential(
+        username=username or found.username or otherwise,
+        secret=found.secret,
+        expires_at=found.expires_at,
+        source=secrets.shown(source),
+        account=username or found.username,
+        is_personal=found.username is not None,
+        by_hand=secrets.by_hand(source),
+    )
+
+
+def _own(settings: object) -> LoginSettings:
+    if not isinstance(settings, LoginSettings):
+        raise TypeError("these settings belong to another provider")
+    return settings
