@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.contract.provider_contract import Hanging, ProviderContract
-from tests.providers.programs import running
+from tests.providers.programs import hanging
 
 if TYPE_CHECKING:
     from broker.core.feeds import Feed
@@ -34,12 +34,7 @@ class KeptSecretContract(ProviderContract):
     @pytest.fixture
     def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
         workshop.hanger("hang")
-        seen: list[int] = []
-        return Hanging(
-            self.made(provider, secret="command:hang"),
-            begun=lambda: seen.append(workshop.started_pid()),
-            left=lambda: running(*seen),
-        )
+        return hanging(self.made(provider, secret="command:hang"), workshop)
 
     def test_a_plain_secret_is_refused_without_being_shown(
         self, provider: Provider, settings_keys: dict[str, object]

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from broker.core.feeds import Feed
 from broker.host.http import Http
 from broker.providers.protocol import Tools
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from broker.core.urls import Url
     from broker.providers.protocol import Provider
     from tests.fakes.authority import Authority
+    from tests.fakes.connect_proxy import ConnectProxy
     from tests.providers.programs import Workshop
 
 
@@ -24,6 +27,16 @@ async def online(authority: Authority, workshop: Workshop) -> AsyncIterator[Tool
     """What a provider is made with; the way there is the process's own HTTPS_PROXY."""
     async with Http(authority.bundle) as http:
         yield Tools(http, workshop.environ, lambda: NOW)
+
+
+@pytest.fixture
+async def tools(
+    authority: Authority, proxy: ConnectProxy, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Tools]:
+    """What a provider is made with whose services are behind the proxy."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    async with online(authority, workshop) as made:
+        yield made
 
 
 def feed_of(provider: Provider, url: Url, keys: dict[str, object]) -> Feed:

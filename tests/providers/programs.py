@@ -6,8 +6,12 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from tests.contract.provider_contract import Hanging
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from broker.core.feeds import Feed
 
 
 class Workshop:
@@ -47,6 +51,12 @@ class Workshop:
     def started_pid(self) -> int:
         """The process id of the hanger; blocks until one was started."""
         return int(self._started.read_text())
+
+
+def hanging(feed: Feed, workshop: Workshop) -> Hanging:
+    """The feed of a provider that runs the workshop's hanger and waits for it."""
+    seen: list[int] = []
+    return Hanging(feed, begun=lambda: seen.append(workshop.started_pid()), left=lambda: running(*seen))
 
 
 def running(*pids: int) -> list[int]:

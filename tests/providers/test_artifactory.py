@@ -1,6 +1,5 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -14,18 +13,17 @@ from broker.providers.protocol import Provider, Tools
 from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.fakes import tokens
 from tests.fakes.artifactory import LIFE_S, PROVIDER, USER, Artifactory
-from tests.fakes.authority import Authority
 from tests.fakes.connect_proxy import Conduct, ConnectProxy
 from tests.fakes.faults import html_garbage, throttled
 from tests.fakes.fixtures import authority, proxy
 from tests.fakes.http1 import Response
 from tests.fakes.oidc import GITHUB_HOST, GithubOidc
 from tests.providers.conftest import NOW
-from tests.providers.online import feed_of, online
+from tests.providers.online import feed_of, tools
 from tests.providers.programs import Workshop
 from tests.providers.tokens import jwt
 
-__all__ = ["authority", "proxy"]
+__all__ = ["authority", "proxy", "tools"]
 
 HOST = "artifactory.example.com"
 URL = parse_url(f"https://{HOST}/artifactory/api/pypi/internal/simple/")
@@ -49,15 +47,6 @@ def github(proxy: ConnectProxy, workshop: Workshop) -> GithubOidc:
     proxy.route(GITHUB_HOST, made)
     workshop.environ.update(made.environment)
     return made
-
-
-@pytest.fixture
-async def tools(
-    authority: Authority, proxy: ConnectProxy, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Tools]:
-    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    async with online(authority, workshop) as made:
-        yield made
 
 
 @pytest.fixture

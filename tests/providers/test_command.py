@@ -10,7 +10,7 @@ from broker.providers.command import CommandProvider, CommandSettings
 from broker.providers.protocol import Provider, Tools
 from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.providers.online import feed_of
-from tests.providers.programs import Workshop, running
+from tests.providers.programs import Workshop, hanging
 
 URL = parse_url("https://packages.example.com/simple/")
 
@@ -46,12 +46,7 @@ class TestCommandKeepsTheContract(ProviderContract):
     @pytest.fixture
     def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
         workshop.hanger("hang")
-        seen: list[int] = []
-        return Hanging(
-            feed_with(provider, command="hang"),
-            begun=lambda: seen.append(workshop.started_pid()),
-            left=lambda: running(*seen),
-        )
+        return hanging(feed_with(provider, command="hang"), workshop)
 
     @pytest.fixture
     def settings_keys(self) -> dict[str, object]:

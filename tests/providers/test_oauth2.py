@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,17 +9,16 @@ from broker.core.urls import parse_url
 from broker.providers.oauth2 import OAuth2Provider, OAuth2Settings
 from broker.providers.protocol import Provider, Tools
 from tests.contract.kept_secret_contract import KeptSecretContract
-from tests.fakes.authority import Authority
 from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.faults import html_garbage, throttled
 from tests.fakes.fixtures import authority, proxy
 from tests.fakes.http1 import Response
 from tests.fakes.token_endpoint import TokenEndpoint, denied
 from tests.providers.conftest import NOW
-from tests.providers.online import feed_of, online
+from tests.providers.online import feed_of, tools
 from tests.providers.programs import Workshop
 
-__all__ = ["authority", "proxy"]
+__all__ = ["authority", "proxy", "tools"]
 
 URL = parse_url("https://registry.example.com/simple/")
 CLIENT = "id with : and ü"
@@ -42,15 +40,6 @@ def server(proxy: ConnectProxy) -> TokenEndpoint:
     made.clients[CLIENT] = SECRET
     proxy.route("login.example.com", made)
     return made
-
-
-@pytest.fixture
-async def tools(
-    authority: Authority, proxy: ConnectProxy, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Tools]:
-    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    async with online(authority, workshop) as made:
-        yield made
 
 
 @pytest.fixture

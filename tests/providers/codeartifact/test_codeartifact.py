@@ -14,7 +14,7 @@ from broker.providers.protocol import Provider
 from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.fakes.aws import ROLE, Home
 from tests.providers.codeartifact.feeds import CHINESE, URL, feed_with
-from tests.providers.programs import Workshop, running
+from tests.providers.programs import Workshop, hanging
 
 
 class TestCodeArtifactKeepsTheContract(ProviderContract):
@@ -42,12 +42,7 @@ class TestCodeArtifactKeepsTheContract(ProviderContract):
     def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
         workshop.hanger("aws")
         workshop.environ["PATH"] += ":/usr/bin:/bin"  # where sleep is
-        seen: list[int] = []
-        return Hanging(
-            feed_with(provider),
-            begun=lambda: seen.append(workshop.started_pid()),
-            left=lambda: running(*seen),
-        )
+        return hanging(feed_with(provider), workshop)
 
     @pytest.fixture
     def settings_keys(self) -> dict[str, object]:

@@ -17,7 +17,7 @@ from tests.fakes.google import (
     service_account_key,
 )
 from tests.providers.google.feeds import ELSEWHERE, HELPER, URL, feed_with
-from tests.providers.programs import Workshop, running
+from tests.providers.programs import Workshop, hanging
 
 
 class TestGoogleKeepsTheContract(ProviderContract):
@@ -47,12 +47,7 @@ class TestGoogleKeepsTheContract(ProviderContract):
     def hanging(self, provider: Provider, workshop: Workshop) -> Hanging:
         workshop.hanger("gcloud")
         workshop.environ["PATH"] += ":/usr/bin:/bin"  # where sleep is
-        seen: list[int] = []
-        return Hanging(
-            feed_with(provider, account=USER),
-            begun=lambda: seen.append(workshop.started_pid()),
-            left=lambda: running(*seen),
-        )
+        return hanging(feed_with(provider, account=USER), workshop)
 
     @pytest.fixture
     def settings_keys(self) -> dict[str, object]:
