@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.household import Household, household
+from tests.e2e.toolbox import Toolbox
+from tests.e2e.town import Town
+from tests.e2e.town import town as new_town
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +21,19 @@ def house() -> Iterator[Household]:
     """A household of the test's own, nobody serving in it yet."""
     with household() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[Town]:
+    """A town for a module's tests to share, with a daemon in it."""
+    with new_town() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def toolbox(tmp_path_factory: pytest.TempPathFactory) -> Toolbox:
+    """The clients that are too big to be always there; each is installed when first asked for."""
+    return Toolbox(tmp_path_factory.mktemp("toolbox"))
 
 
 @pytest.fixture(scope="session")

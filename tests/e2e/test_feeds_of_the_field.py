@@ -33,12 +33,6 @@ FEEDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def town() -> Iterator[Town]:
-    with new_town() as made:
-        yield made
-
-
 def uv_with_username(town: Town, folder: Path, url: str, username: str) -> Outcome:
     named = url.replace("https://", f"https://{username}@")
     return town.house.uv_pip(

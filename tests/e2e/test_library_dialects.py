@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.household import AZURE_FEED, Household, feed, household
+from tests.e2e.household import AZURE_FEED, AZURE_UPLOAD, Household, feed, household
 from tests.fakes.clients import PATIENCE_S
 from tests.fakes.organisation import WRITE
 
@@ -23,7 +23,6 @@ pytestmark = pytest.mark.e2e
 
 PAIR, PASSWORD = "get_credential", "get_password"
 HOST = "pkgs.dev.azure.com"
-UPLOAD = AZURE_FEED.replace("/simple/", "/upload/")
 NAMED = AZURE_FEED.replace("//", "//dev@", 1)
 BARE = AZURE_FEED.rstrip("/")
 EMPTY = "__poetry_source_empty_username__"
@@ -36,10 +35,10 @@ DIALECTS: dict[str, list[tuple[str, str, str | None, str]]] = {
     ],
     "pip, username": [(PAIR, AZURE_FEED, "dev", "dev reads"), (PAIR, HOST, "dev", "dev reads")],
     "twine": [
-        (PAIR, UPLOAD, None, "VssSessionToken writes"),
-        (PASSWORD, UPLOAD, "VssSessionToken", "writes"),
+        (PAIR, AZURE_UPLOAD, None, "VssSessionToken writes"),
+        (PASSWORD, AZURE_UPLOAD, "VssSessionToken", "writes"),
     ],
-    "hatch": [(PASSWORD, UPLOAD, "dev", "writes")],
+    "hatch": [(PASSWORD, AZURE_UPLOAD, "dev", "writes")],
     "poetry, source": [
         (PASSWORD, "python-poetry-check", "python-poetry", NOBODY),
         (PASSWORD, "poetry-repository-corp", EMPTY, NOBODY),
@@ -50,7 +49,7 @@ DIALECTS: dict[str, list[tuple[str, str, str | None, str]]] = {
     "poetry, publish": [
         (PASSWORD, "poetry-repository-corp", "__token__", NOBODY),
         (PASSWORD, "poetry-repository-corp", "dev", NOBODY),
-        (PAIR, UPLOAD, "dev", "dev writes"),
+        (PAIR, AZURE_UPLOAD, "dev", "dev writes"),
     ],
     "pdm": [
         (PAIR, AZURE_FEED, None, "VssSessionToken reads"),
@@ -64,7 +63,7 @@ DIALECTS: dict[str, list[tuple[str, str, str | None, str]]] = {
     "pdm, publish": [
         (PAIR, "pdm-repository-__unknown__", "dev", NOBODY),
         (PASSWORD, "pdm-repository-__unknown__", "dev", NOBODY),
-        (PAIR, UPLOAD, "dev", "dev writes"),
+        (PAIR, AZURE_UPLOAD, "dev", "dev writes"),
     ],
 }
 """Function, service and username of each call, and whose credential comes back and what it may do."""

@@ -11,22 +11,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e import field as places
-from tests.e2e.household import AZURE_FEED, PACKAGE
-from tests.e2e.town import Town
-from tests.e2e.town import town as new_town
+from tests.e2e.household import AZURE_FEED, AZURE_UPLOAD, PACKAGE
 from tests.e2e.transcript import Transcript
+from tests.e2e.workbench import Workbench
+from tests.fakes.clients import UV
 from tests.fakes.organisation import READ, WRITE
-from tests.fakes.wheels import Wheel, wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from tests.e2e.town import Town
     from tests.fakes.clients import Outcome
+    from tests.fakes.wheels import Wheel
 
 pytestmark = pytest.mark.e2e
 
 TWINE = Path(sysconfig.get_path("scripts")) / "twine"
-AZURE_UPLOAD = AZURE_FEED.replace("/simple/", "/upload/")
 
 UPLOADS = {
     "google-key": "_json_key_base64",
@@ -40,23 +38,19 @@ UPLOADS = {
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Town]:
-    with new_town() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def transcript(town: Town) -> Transcript:
     return Transcript(town.house)
 
 
 @pytest.fixture
-def built(tmp_path: Path) -> Wheel:
-    """A wheel below `dist`, of a name that no other test uses."""
-    made = wheel(f"fresh-{tmp_path.name.replace('_', '-')}", "3.0")
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / made.filename).write_bytes(made.content)
-    return made
+def bench(town: Town, tmp_path: Path) -> Workbench:
+    return Workbench(town, tmp_path, UV)
+
+
+@pytest.fixture
+def built(bench: Workbench) -> Wheel:
+    """A wheel of a name that no other test uses."""
+    return bench.build(bench.folder.name.replace("_", "-"))
 
 
 def uv_publish(town: Town, folder: Path, url: str, username: str, *options: str) -> Outcome:
@@ -120,7 +114,7 @@ def test_reading_and_writing_have_a_token_each_and_the_reading_one_writes_nothin
     again = [town.wire.look_up(url).json["password"] for url in (AZURE_FEED, AZURE_UPLOAD)]
 
     scopes = {token.value: token.identity.scopes for token in town.house.acme.issued}
-    assert (scopes[read], scopes[write]) == ({READ}, {WRITE})
+    assert (scopes[read], scopes[write]) == (frozenset({READ}), frozenset({WRITE}))
     assert again == [read, write]
     assert [exchange.scope for exchange in town.house.acme.exchanges].count(WRITE) == 1
 

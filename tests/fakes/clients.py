@@ -22,6 +22,7 @@ PYTHON = Path(sys.executable)
 # whatever tells a package client, a sign-in tool or the daemon what to do
 _TELLING_PREFIXES = (
     *("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "XDG_", "NETRC", "TOKEN_BROKER_"),
+    *("TWINE_", "POETRY_", "PDM_", "HATCH_", "PIPX_", "KEYRING_", "DBUS_SESSION_"),
     *("AZURE_", "ARTIFACTS_", "VSS_", "SYSTEM_", "ACTIONS_", "IDENTITY_", "MSI_"),
 )
 

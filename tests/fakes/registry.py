@@ -46,12 +46,12 @@ class Registry:
         pair = request.basic
         self.requests.add((request.path, pair[0] if pair else None))
         is_open = pair is not None and self._opens(*pair)
-        visible = self.public if pair is None else self.wheels if is_open else []
-        if not visible or (request.method == "POST" and not is_open):
+        is_public = pair is None and bool(self.public) and request.method != "POST"
+        if not is_open and not is_public:
             return Response(401, headers=(("WWW-Authenticate", 'Basic realm="packages"'),))
         if request.method == "POST":
             return self._take(request)
-        return self._page(request.path, visible) or Response(404)
+        return self._page(request.path, self.wheels if is_open else self.public) or Response(404)
 
     def _take(self, request: Request) -> Response:
         if self._upload is None or request.path.rstrip("/") != self._upload.rstrip("/"):

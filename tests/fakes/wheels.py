@@ -39,8 +39,12 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def wheel(name: str, version: str = "1.0", requires: tuple[str, ...] = ()) -> Wheel:
-    """A wheel with one module that knows its `version`, and the given Requires-Dist lines."""
+def wheel(
+    name: str, version: str = "1.0", requires: tuple[str, ...] = (), commands: tuple[str, ...] = ()
+) -> Wheel:
+    """A wheel with one module that knows its `version`, the given Requires-Dist lines, and commands that
+    print the version.
+    """
     module = normalise(name).replace("-", "_")
     info = f"{module}-{version}.dist-info"
     metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: >=3.8"]
@@ -50,6 +54,10 @@ def wheel(name: str, version: str = "1.0", requires: tuple[str, ...] = ()) -> Wh
         f"{info}/METADATA": "\n".join(metadata) + "\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: fakes\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
+    if commands:
+        members[f"{module}.py"] += "\n\ndef main():\n    print(version)\n"
+        scripts = "".join(f"{command} = {module}:main\n" for command in commands)
+        members[f"{info}/entry_points.txt"] = f"[console_scripts]\n{scripts}"
     record = "".join(f"{path},{_digest(text)},{len(text.encode())}\n" for path, text in members.items())
     members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
     packed = io.BytesIO()
