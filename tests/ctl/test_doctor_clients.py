@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.ctl.doctor.keyring import clients_ask, shim_is_first, shim_is_first_in_cron
+from broker.ctl.doctor.poetry import poetry_sources_have_no_username
 from broker.ctl.doctor.projects import indexes_have_usernames, pip_sees_what_the_user_may
 from broker.ctl.doctor.shadows import netrc_shadows, uv_store_shadows
 from tests.ctl.clinic import found
@@ -168,6 +169,39 @@ def test_user_name_from_a_variable_is_one(clinic: Clinic) -> None:
     clinic.environ["UV_INDEX_CORP_USERNAME"] = "x"
 
     assert found(indexes_have_usernames, clinic.room()) == []
+
+
+def poetry_source(url: str) -> str:
+    return f'[[tool.poetry.source]]\nname = "corp"\nurl = "{url}"\n'
+
+
+def test_poetry_source_with_a_user_name_is_found(clinic: Clinic) -> None:
+    clinic.write("pyproject.toml", poetry_source(WITH_USER))
+
+    [(level, said, repair)] = found(poetry_sources_have_no_username, clinic.room())
+
+    assert level == "problem"
+    assert said.endswith('pyproject.toml: poetry source "corp" has a user name: poetry will never ask')
+    assert repair == f'url = "{URL}"'
+
+
+@pytest.mark.parametrize(
+    "project",
+    [
+        "",
+        poetry_source(URL),
+        poetry_source(WITH_USER.replace("@", ":password@")),
+        poetry_source(PUBLIC.replace("://", "://me@")),
+        poetry_source("https://[me@"),
+        '[[tool.poetry.source]]\nname = "PyPI"\n',
+        '[tool.poetry]\nsource = "corp"\n',
+        "[[tool.poetry",
+    ],
+)
+def test_other_poetry_sources_are_fine(clinic: Clinic, project: str) -> None:
+    clinic.write("pyproject.toml", project)
+
+    assert found(poetry_sources_have_no_username, clinic.room()) == []
 
 
 @pytest.mark.parametrize(
