@@ -136,13 +136,25 @@ class Keeper:
     async def _reconsidered(
         self, entry: Entry, feed: Feed, credential: Credential, wait_s: float
     ) -> Credential:
-        """A live credential that the feed turned down: tried again when that is some time ago."""
-        trial = entry.trials.get(feed.name)
-        if trial is not None and trial.wants_repeating(self.clock.now()):
-            trial = await self._trials.verdict(entry, feed, wait_s)
+        """A live credential that the feed turned down: tried again when that is some time ago, and fetched
+        anew where a secret may have been replaced.
+        """
+        trial, begun = entry.trials.get(feed.name), self.clock.now()
+        is_old = trial is not None and trial.wants_repeating(begun)
+        marks = self._suppliers.marks(entry.feed)
+        is_replaced = is_old if marks is None else marks != entry.marks
+        if trial is not None and trial.refusal is not None and is_replaced:
+            flight = self._start(entry)
+            await asyncio.wait({flight}, timeout=wait_s)
+            failure = flight.result() if flight.done() and not flight.cancelled() else None
+            if failure is not None:
+                raise failure
+        if is_old or is_replaced:
+            left_s = max(0.0, wait_s - (self.clock.now().boot_s - begun.boot_s))
+            trial = await self._trials.verdict(entry, feed, left_s)
         if trial is not None and trial.refusal is not None:
             raise trial.refusal
-        return credential
+        return entry.slot.live(self.clock.now()) or credential
 
     # Orders
 
@@ -296,9 +308,8 @@ class Keeper:
         elif slot.held is not None:
             ends = slot.held.credential.expires_at
             log.info("renewed realm=%s scope=%s expires_at=%s took_ms=%.0f", realm, scope, ends, took_ms)
-            is_new = before.held is None or before.held.credential.secret != slot.held.credential.secret
             for feed in self.entries.feeds():
-                self._trials.start_where_wanted(entry, feed, is_new=is_new)
+                self._trials.start_where_wanted(entry, feed)
         self._announce(entry, now)
         self._poked.set()
 

@@ -43,11 +43,11 @@ class Trials:
         await asyncio.wait({self.start(entry, feed)}, timeout=wait_s)
         return entry.trials.get(feed.name)
 
-    def start_where_wanted(self, entry: Entry, feed: Feed, *, is_new: bool) -> None:
-        """Try a renewed credential: a new one where the last was tried, any where that was in doubt."""
-        before = entry.trials.get(feed.name)
-        is_untried = is_new and (before is not None or feed is entry.feed)
-        if is_untried or (before is not None and before.verdict is Verdict.UNAUTHORISED):
+    def start_where_wanted(self, entry: Entry, feed: Feed) -> None:
+        """Try a renewed credential where the last was tried. One that is the same as before, such as a
+        password, may have been revoked meanwhile.
+        """
+        if feed is entry.feed or feed.name in entry.trials:
             self.start(entry, feed)
 
     async def _attempt(self, entry: Entry, feed: Feed) -> None:

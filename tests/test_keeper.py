@@ -522,6 +522,58 @@ async def test_a_feed_that_says_unauthorised_costs_one_new_fetch_and_never_more(
         await ask(keeper, CORP)
 
 
+async def test_a_refused_secret_that_was_replaced_is_fetched_by_the_next_question(
+    make: Make, issuer: Issuer, gatekeeper: Gatekeeper
+) -> None:
+    gatekeeper.words = [Verdict.UNAUTHORISED] * 2
+    keeper = make(CORP, runs=True)
+    await settle()
+    with pytest.raises(Refused, match="does not accept"):
+        await ask(keeper, CORP)
+    issuer.mark = "replaced"
+
+    assert await answered(ask(keeper, CORP)) == "token-3"
+
+
+async def test_a_refused_secret_that_cannot_be_watched_is_fetched_after_a_while(
+    make: Make, issuer: Issuer, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    gatekeeper.words = [Verdict.UNAUTHORISED] * 2
+    issuer.mark = None
+    keeper = make(CORP, runs=True)
+    await settle()
+    with pytest.raises(Refused, match="does not accept"):
+        await ask(keeper, CORP)
+    await clock.advance(HOLD_REFUSED_S)
+
+    assert await answered(ask(keeper, CORP)) == "token-3"
+
+
+async def test_a_refused_secret_that_has_gone_is_what_the_next_question_hears(
+    make: Make, issuer: Issuer, gatekeeper: Gatekeeper
+) -> None:
+    gatekeeper.words = [Verdict.FORBIDDEN]
+    keeper = make(CORP, runs=True)
+    await settle()
+    issuer.mark, issuer.failure = "gone", SignInNeeded("the file does not exist")
+
+    with pytest.raises(SignInNeeded, match="does not exist"):
+        await ask(keeper, CORP)
+
+
+async def test_a_renewed_secret_that_is_the_same_is_tried_again(
+    make: Make, issuer: Issuer, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    issuer.same, issuer.life_s = True, None
+    gatekeeper.words = [Verdict.ACCEPTED, *[Verdict.UNAUTHORISED] * 2]
+    keeper = make(CORP, runs=True)
+    await clock.advance(3001)
+
+    assert gatekeeper.heard == ["corp token-1"] * 3
+    with pytest.raises(Refused, match="does not accept"):
+        await ask(keeper, CORP)
+
+
 async def test_unreachable_proves_nothing(make: Make, gatekeeper: Gatekeeper) -> None:
     gatekeeper.words = [Verdict.UNKNOWN]
     keeper = make(CORP, runs=True)

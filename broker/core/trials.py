@@ -41,10 +41,13 @@ def judge(credential: Credential, verdict: Verdict, before: Trial | None, now: M
 
     UNAUTHORISED without a refusal asks for a new fetch; a second one in a row is a refusal.
     """
-    who = credential.account or f"the credential from {credential.source}"
+    theirs = f"the credential of {credential.account}" if credential.account else "the credential"
     refusal = None
     if verdict is Verdict.FORBIDDEN:
+        who = credential.account or f"the credential from {credential.source}"
         refusal = Refused(f"{who} has no right to read this feed (403): ask its owner for the reader role")
     elif verdict is Verdict.UNAUTHORISED and before is not None and before.verdict is Verdict.UNAUTHORISED:
-        refusal = Refused(f"the feed does not accept {who} (401), nor did it accept a newly fetched one")
+        refusal = Refused(
+            f"the feed does not accept {theirs} from {credential.source} (401), not even a newly fetched one"
+        )
     return Trial(credential, now, verdict, refusal)
