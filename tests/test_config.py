@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from broker.config import Config, Layer, Schema, load
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Allow
-from broker.core.places import line_of
 from broker.core.urls import parse_url
 from broker.providers.protocol import Settings
 from broker.providers.recognise import default_name, provider_of
@@ -190,24 +189,3 @@ def test_without_the_providers_models_their_keys_are_left_unchecked() -> None:
     )
 
     assert config.feeds[0].settings is None
-
-
-TEXT = 'ttl = "1h"\n\n[env]\nPATH = "x"\n\n[[feed]]\nurl = "a"\n\n[[feed]]\n"name" = "b"\nurl = "b"\n'
-
-
-@pytest.mark.parametrize(
-    ("path", "line"),
-    [
-        (("ttl",), 1),
-        (("env",), 3),
-        (("env", "PATH"), 4),
-        (("feed", 0), 6),
-        (("feed", 0, "url"), 7),
-        (("feed", 0, "name"), 6),
-        (("feed", 1, "name"), 10),
-        (("feed", 1, "url"), 11),
-        (("nothing",), 1),
-    ],
-)
-def test_a_keys_line_is_found_or_that_of_its_table(path: tuple[str | int, ...], line: int) -> None:
-    assert line_of(TEXT, path) == line

@@ -174,8 +174,10 @@ class FeedTable:
         return found
 
     def _by_url(self, url: Url) -> Match | None:
-        by_segments = self._by_prefix.get(url.origin, {})
-        for length in range(len(url.segments) if by_segments else -1, -1, -1):
+        by_segments = self._by_prefix.get(url.origin)
+        if by_segments is None:
+            return None
+        for length in range(len(url.segments), -1, -1):
             feed = by_segments.get(url.segments[:length])
             if feed is not None:
                 return Match(feed, feed.key(), f"longest prefix, {length} segments")

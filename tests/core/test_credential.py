@@ -18,6 +18,8 @@ CREDENTIAL = Credential("ci", Secret(MARKER), None, "env:X")
 def test_a_secret_prints_as_stars(shown: str) -> None:
     assert MARKER not in shown
     assert "****" in shown
+    assert "*****" not in shown
+    assert repr(CREDENTIAL.secret) == "****"
 
 
 def test_reveal_is_the_one_way_to_its_text() -> None:
@@ -25,17 +27,18 @@ def test_reveal_is_the_one_way_to_its_text() -> None:
 
 
 def test_a_secret_is_never_pickled_or_copied() -> None:
-    with pytest.raises(TypeError):
-        pickle.dumps(CREDENTIAL.secret)
-    with pytest.raises(TypeError):
-        copy.copy(CREDENTIAL.secret)
-    with pytest.raises(TypeError):
+    for leak in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"^a secret is never pickled or copied$"):
+            leak(CREDENTIAL.secret)
+    with pytest.raises(TypeError, match=r"^a secret is never pickled or copied$"):
         asdict(CREDENTIAL)
 
 
 @pytest.mark.parametrize("text", ["", " x", "x ", "a\nb", "x\r", "ä", "€", "a\tb", "\x00"])
 def test_what_clients_cannot_send_is_no_secret(text: str) -> None:
-    with pytest.raises(ValueError, match="printable ASCII"):
+    with pytest.raises(
+        ValueError, match=r"^a secret must be one line of printable ASCII without blanks at its ends$"
+    ):
         Secret(text)
 
 
@@ -46,4 +49,5 @@ def test_every_printable_character_is_allowed_within(text: str) -> None:
 
 def test_equal_secrets_are_equal() -> None:
     assert Secret("a") == Secret("a") != Secret("b")
-    assert hash(Secret("a")) == hash(Secret("a"))
+    assert {Secret("a"), Secret("a"), Secret("b")} == {Secret("a"), Secret("b")}
+    assert hash(Secret("a")) != hash(Secret("b"))

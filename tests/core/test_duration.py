@@ -23,5 +23,7 @@ def test_numbers_with_units_are_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "50", "m", "50 m", "-5m", "5x", "5m!", "1h 30m", "inf"])
 def test_everything_else_is_told_how_to_write_one(text: str) -> None:
-    with pytest.raises(ValueError, match='such as "50m"'):
+    with pytest.raises(ValueError, match="duration") as raised:
         parse_duration(text)
+
+    assert str(raised.value) == 'write a duration as a number and a unit, such as "50m", "12h" or "90s"'

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, Recognised
+from broker.core.feeds import PUBLISH, Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, Recognised, SlotKey
 from broker.core.urls import Host, Url, parse_service, parse_url
 from broker.providers.recognise import recognise
 
@@ -66,6 +66,22 @@ def test_the_longest_whole_segment_prefix_or_else_the_realm_answers(service: str
 
     assert isinstance(found, Match)
     assert found.feed.name == name
+    assert found.key == SlotKey(found.feed.realm, found.feed.identity, "read", found.feed.kind)
+
+
+@pytest.mark.parametrize(
+    ("service", "why"),
+    [
+        ("https://artifactory.example/api/pypi/internal/simple/x/", "longest prefix, 4 segments"),
+        (f"https://pkgs.dev.azure.com/acme/{GUID}/x.whl", "the default of realm azure:acme"),
+        ("https://pkgs.dev.azure.com/elsewhere/_packaging/x/pypi/simple/", "its address names the realm"),
+    ],
+)
+def test_a_match_says_why(service: str, why: str) -> None:
+    found = TABLE.match(parse_service(service))
+
+    assert isinstance(found, Match)
+    assert found.why == why
 
 
 @pytest.mark.parametrize(
@@ -86,18 +102,23 @@ def test_the_longest_whole_segment_prefix_or_else_the_realm_answers(service: str
     ],
 )
 def test_what_only_looks_alike_belongs_to_no_feed(service: str) -> None:
-    assert isinstance(TABLE.match(parse_service(service)), NoMatch)
+    assert TABLE.match(parse_service(service)) == NoMatch("no feed has this address")
 
 
-@pytest.mark.parametrize("host", ["pkgs.dev.azure.com", "artifactory.example"])
-def test_a_bare_host_with_two_credentials_is_ambiguous(host: str) -> None:
-    assert isinstance(TABLE.match(Host(host, None)), Ambiguous)
+@pytest.mark.parametrize(
+    ("host", "feeds"),
+    [("pkgs.dev.azure.com", (CORP, TOOLS, LABS)), ("artifactory.example", (INTERNAL, DEEP))],
+)
+def test_a_bare_host_with_two_credentials_is_ambiguous(host: str, feeds: tuple[Feed, ...]) -> None:
+    assert TABLE.match(Host(host, None)) == Ambiguous(feeds)
 
 
 def test_a_bare_host_whose_feeds_share_one_credential_is_answered() -> None:
     table = FeedTable([CORP, TOOLS], recognise, nobody)
 
-    assert isinstance(table.match(Host("pkgs.dev.azure.com", None)), Match)
+    assert table.match(Host("pkgs.dev.azure.com", None)) == Match(
+        CORP, CORP.key(), "every feed on pkgs.dev.azure.com has this credential"
+    )
 
 
 def test_a_bare_host_is_not_answered_by_a_default_identity_among_others() -> None:
@@ -133,13 +154,47 @@ def test_a_file_link_outside_all_feeds_without_a_default_is_ambiguous() -> None:
     assert isinstance(FeedTable(feeds, recognise, nobody).match(GUID_FILE), Ambiguous)
 
 
+def test_a_file_link_outside_all_feeds_takes_a_reader_before_a_publisher() -> None:
+    table = FeedTable([replace(TOOLS, scope=PUBLISH), CORP], recognise, nobody)
+
+    found = table.match(GUID_FILE)
+
+    assert isinstance(found, Match)
+    assert found.feed is CORP
+
+
+def test_a_file_link_outside_all_feeds_takes_a_publisher_where_nobody_reads() -> None:
+    publisher = replace(CORP, scope=PUBLISH)
+
+    found = FeedTable([publisher, replace(TOOLS, identity="tenant 2")], recognise, nobody).match(GUID_FILE)
+
+    assert isinstance(found, Match)
+    assert found.feed is publisher
+
+
+def test_an_address_that_stands_for_a_configured_one_takes_its_feed() -> None:
+    learned = Recognised(Realm("azure", "elsewhere"), "files", (), (), stands_for=INTERNAL.url)
+
+    found = FeedTable([INTERNAL], lambda _: learned, nobody).match(parse_url("https://files.example/x.whl"))
+
+    assert found == Match(INTERNAL, INTERNAL.key(), "longest prefix, 4 segments")
+
+
+def test_a_feed_at_the_root_of_its_host_covers_all_of_it() -> None:
+    root = feed("root", "https://root.example/", Realm("basic", "https://root.example"))
+    table = FeedTable([root], recognise, nobody)
+
+    assert isinstance(table.match(parse_url("https://root.example/")), Match)
+    assert isinstance(table.match(parse_url("https://root.example/a/b")), Match)
+
+
 @pytest.mark.parametrize("username", [None, "", "ci"])
 def test_a_feed_with_its_own_username_answers_it_and_none(username: str | None) -> None:
     assert isinstance(TABLE.match(INTERNAL.url, username), Match)
 
 
 def test_another_users_name_for_a_feed_with_its_own_is_not_answered() -> None:
-    assert isinstance(TABLE.match(INTERNAL.url, "somebody"), NoMatch)
+    assert TABLE.match(INTERNAL.url, "somebody") == NoMatch("feed internal answers only the username ci")
 
 
 def test_any_username_is_answered_where_the_server_ignores_it() -> None:

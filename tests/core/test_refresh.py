@@ -100,11 +100,50 @@ def test_a_wall_clock_set_forward_ends_a_token_at_once() -> None:
     assert fresh().live(now) is None
 
 
-def test_a_token_that_has_already_ended_is_a_failed_attempt() -> None:
-    slot = after_success(EMPTY, token(-1), POLICY, NOW, 0)
+@pytest.mark.parametrize("life_s", [-1, 0])
+def test_a_token_that_has_already_ended_is_a_failed_attempt(life_s: float) -> None:
+    slot = after_success(EMPTY, token(life_s), POLICY, NOW, 0)
 
     assert slot.held is None
     assert slot.state(NOW) is State.FAILING
+    assert slot.trouble is not None
+    assert slot.trouble.failure.detail == "azure-cli handed out a token that had already ended"
+
+
+def test_what_is_held_stays_when_a_token_that_has_ended_comes() -> None:
+    slot = after_success(fresh(), token(-1), POLICY, NOW, 0)
+
+    assert slot.live(NOW) == token(3600)
+
+
+def test_a_success_keeps_the_slots_key_and_the_time() -> None:
+    slot = fresh()
+
+    assert slot.key == KEY
+    assert slot.held is not None
+    assert slot.held.obtained == NOW
+
+
+@pytest.mark.parametrize(
+    ("failure", "state"),
+    [
+        (Unavailable("x"), State.FAILING),
+        (Refused("x"), State.REFUSED),
+        (SignInNeeded("x"), State.SIGN_IN_NEEDED),
+    ],
+)
+def test_the_last_failures_word_is_the_state(failure: NotObtained, state: State) -> None:
+    assert failed(failure, fresh()).state(NOW) is state
+
+
+def test_what_is_left_is_told_by_the_clock_that_says_less_and_is_never_negative() -> None:
+    moment = NOW.after(100)
+
+    assert moment.left_s(NOW) == 100
+    assert moment.left_s(Moment(NOW.wall, NOW.boot_s + 60)) == 40
+    assert moment.left_s(Moment(NOW.wall + timedelta(seconds=70), NOW.boot_s)) == 30
+    assert moment.left_s(NOW.after(100)) == 0
+    assert moment.left_s(NOW.after(1000)) == 0
 
 
 def test_a_secret_that_has_ended_and_that_nobody_else_replaces_needs_a_person() -> None:
@@ -212,6 +251,23 @@ def test_a_definite_no_is_asked_again_after_minutes() -> None:
     assert waits(Refused("x"), EMPTY, 5) == pytest.approx([300, 600, 1200, 2400, 3600])
 
 
+@pytest.mark.parametrize(("jitter", "retry_s"), [(0.0, 2.0), (0.5, 1.8), (0.999999, 1.6)])
+def test_jitter_brings_a_retry_forward_by_at_most_a_fifth(jitter: float, retry_s: float) -> None:
+    slot = failed(Unavailable("x"), failed(Unavailable("x")), jitter=jitter)
+
+    assert slot.trouble is not None
+    assert slot.trouble.retry is not None
+    assert slot.trouble.retry.left_s(NOW) == pytest.approx(retry_s, abs=0.001)
+
+
+def test_a_thousand_failures_overflow_nothing() -> None:
+    slot = EMPTY
+    for _ in range(1100):
+        slot = failed(Unavailable("x"), slot)
+
+    assert next_step(slot, POLICY, NOW, NOW) == WaitUntil(NOW.after(300))
+
+
 def test_a_missing_sign_in_is_not_retried_by_ourselves() -> None:
     slot = failed(SignInNeeded("x"))
 
@@ -252,6 +308,15 @@ def test_a_held_reason_answers_for_a_while_only(
     step = on_lookup(failed(failure), NOW.after(after_s))
 
     assert step == (Join() if tries_anew else Answer(failure))
+
+
+@pytest.mark.parametrize(("after_s", "tries_anew"), [(29, False), (30, True)])
+def test_a_sign_in_that_nobody_watches_is_tried_anew_after_half_a_minute(
+    after_s: float, tries_anew: bool
+) -> None:
+    step = on_lookup(failed(SignInNeeded("x")), NOW.after(after_s), watched=False)
+
+    assert isinstance(step, Join) is tries_anew
 
 
 @pytest.mark.parametrize("failure", [UNAVAILABLE, Refused("x"), SignInNeeded("x")])

@@ -1,43 +1,176 @@
-from datetime import timedelta
+"""What status shows of a slot, and how it is written."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from broker.core.credential import Credential, Secret
+from broker.core.failures import Refused, SignInNeeded
 from broker.core.feeds import Feed, Realm
-from broker.core.refresh import RefreshPolicy, Slot, after_success
-from broker.core.status import Usage, feed_status
-from broker.core.urls import parse_url
-from tests.core.test_refresh import NOW
-
-FEED = Feed("corp", Realm("gitlab", "https://git.example.com"), (parse_url("https://git.example.com/"),))
-
-
-def warning(ends_in: timedelta | None, by_hand: str | None) -> str | None:
-    ends = None if ends_in is None else NOW.wall + ends_in
-    credential = Credential("u", Secret("s3cret"), ends, "file:~/x", by_hand=by_hand)
-    slot = after_success(Slot(FEED.key()), credential, RefreshPolicy(), NOW, 0.0)
-    return feed_status(FEED, slot, None, Usage(NOW.wall), ttl_s=3000, shares=None, now=NOW).warning
-
-
-@pytest.mark.parametrize(
-    ("ends_in", "by_hand", "is_warned"),
-    [
-        (timedelta(days=14), "put another there", True),
-        (timedelta(hours=1), "put another there", True),
-        (timedelta(days=14, seconds=1), "put another there", False),
-        (timedelta(hours=1), None, False),
-        (None, "put another there", False),
-    ],
+from broker.core.refresh import Moment, RefreshPolicy, Slot, after_failure, after_success
+from broker.core.status import (
+    BrokerStatus,
+    FeedStatus,
+    Lookup,
+    Usage,
+    feed_status,
+    rfc3339,
+    to_json,
 )
-def test_a_secret_that_a_person_replaces_is_warned_of_two_weeks_before_its_end(
-    ends_in: timedelta | None, by_hand: str | None, *, is_warned: bool
-) -> None:
-    assert (warning(ends_in, by_hand) is not None) == is_warned
+from broker.core.urls import parse_url
+
+NOW = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)
+ENDS = NOW.wall + timedelta(seconds=3600)
+FEED = Feed(
+    "corp",
+    Realm("azure", "acme"),
+    (parse_url("https://feed.example/simple/"), parse_url("https://other.example/")),
+    username="ci",
+)
+CREDENTIAL = Credential("VssSessionToken", Secret("TBKTEST-1"), ENDS, "azure-cli", "dev@acme.example", "t-1")
+EMPTY = Slot(FEED.key())
+FRESH = after_success(EMPTY, CREDENTIAL, RefreshPolicy(), NOW, 0)
+USAGE = Usage(NOW.wall, 812, 4, NOW.after(60).wall)
 
 
-def test_a_warning_says_when_and_what_to_do() -> None:
-    ends = NOW.wall + timedelta(days=2)
+def status_of(slot: Slot, refusal: Refused | None = None, now: Moment = NOW) -> FeedStatus:
+    return feed_status(FEED, slot, refusal, USAGE, ttl_s=3000.4, shares="first", now=now)
 
-    assert warning(timedelta(days=2), "put another there") == (
-        f"the secret from file:~/x ends on {ends:%Y-%m-%d}: put another there"
+
+def test_a_fresh_feed_shows_everything_but_the_secret() -> None:
+    status = status_of(FRESH, now=NOW.after(100.5))
+
+    assert status == FeedStatus(
+        name="corp",
+        provider="azure",
+        realm="azure:acme",
+        urls=("https://feed.example/simple/", "https://other.example/"),
+        configured=True,
+        usable=True,
+        state="fresh",
+        since=NOW.wall,
+        source="azure-cli",
+        account="dev@acme.example",
+        tenant="t-1",
+        scope="read",
+        username="VssSessionToken",
+        obtained_at=NOW.wall,
+        expires_at=ENDS,
+        refresh_at=NOW.after(3000).wall,
+        ttl_s=3000,
+        left_s=3499,
+        lookups=812,
+        fetches=4,
+        last_used_at=NOW.after(60).wall,
+        error=None,
+        hint=None,
+        shares="first",
     )
+    assert "TBKTEST" not in repr(status)
+
+
+def test_of_an_empty_feed_nothing_is_known_but_its_configuration() -> None:
+    status = status_of(EMPTY)
+
+    assert (status.state, status.usable, status.username) == ("empty", False, "ci")
+    assert {
+        status.source,
+        status.account,
+        status.tenant,
+        status.obtained_at,
+        status.expires_at,
+        status.refresh_at,
+        status.left_s,
+        status.error,
+        status.hint,
+    } == {None}
+
+
+def test_a_token_without_an_end_has_no_time_left_to_tell() -> None:
+    slot = after_success(EMPTY, replace(CREDENTIAL, expires_at=None), RefreshPolicy(), NOW, 0)
+
+    assert (status_of(slot).left_s, status_of(slot).expires_at) == (None, None)
+
+
+def test_an_ended_token_is_not_usable_and_has_nothing_left() -> None:
+    status = status_of(FRESH, now=NOW.after(3601))
+
+    assert (status.state, status.usable, status.left_s) == ("expired", False, 0)
+
+
+def test_a_failing_renewal_says_why_while_the_token_is_usable() -> None:
+    slot = after_failure(FRESH, SignInNeeded("signed out", hint="az login"), NOW, 0)
+
+    status = status_of(slot)
+
+    assert (status.state, status.usable) == ("sign-in-needed", True)
+    assert (status.error, status.hint) == ("signed out", "az login")
+
+
+def test_what_the_feed_itself_refused_is_not_usable() -> None:
+    status = status_of(FRESH, Refused("no right", hint="ask"))
+
+    assert (status.state, status.usable) == ("refused", False)
+    assert (status.error, status.hint) == ("no right", "ask")
+
+
+def test_the_renewals_own_trouble_is_told_before_the_feeds_refusal() -> None:
+    slot = after_failure(FRESH, SignInNeeded("signed out"), NOW, 0)
+
+    status = status_of(slot, Refused("no right"))
+
+    assert (status.state, status.usable, status.error) == ("sign-in-needed", False, "signed out")
+
+
+def test_a_status_is_written_as_the_contract_has_it() -> None:
+    look_up = Lookup(NOW.wall, 1001, 811, "https://feed.example/", "corp", "hit", None)
+    status = BrokerStatus(
+        "1.0", 1, "/s", None, NOW.wall, 9, {"hit": 1}, (look_up,), (status_of(EMPTY),), error=None
+    )
+
+    plain = to_json(status)
+
+    assert plain["started_at"] == "2026-01-02T03:04:05Z"
+    assert plain["lookups"] == {"hit": 1}
+    assert plain["recent"] == [to_json(look_up)]
+    assert plain["recent"] == [
+        {
+            "at": "2026-01-02T03:04:05Z",
+            "uid": 1001,
+            "pid": 811,
+            "url": "https://feed.example/",
+            "feed": "corp",
+            "outcome": "hit",
+            "hint": None,
+        }
+    ]
+    assert plain["feeds"] == [to_json(status_of(EMPTY))]
+    assert list(plain) == [
+        "version", "pid", "socket", "config", "started_at", "uptime_s", "lookups", "recent", "feeds", "error"
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def _far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "XXX-9")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_far_east")
+def test_times_are_written_in_utc_to_the_second() -> None:
+    local = datetime(2026, 11, 21, 10, 41, 0, 999999, tzinfo=timezone(timedelta(hours=1)))
+
+    assert rfc3339(local) == "2026-11-21T09:41:00Z"
+
+
+def test_what_status_cannot_show_is_an_error() -> None:
+    odd = replace(status_of(EMPTY), error=object())  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError, match=r"^status cannot show a object$"):
+        to_json(odd)

@@ -1,0 +1,71 @@
+"""What a feed's word on a credential means."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from broker.core.credential import Credential, Secret
+from broker.core.refresh import HOLD_REFUSED_S, Moment
+from broker.core.trials import Trial, Verdict, judge
+
+NOW = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)
+CREDENTIAL = Credential("VssSessionToken", Secret("token"), None, "azure-cli", account="dev@acme.example")
+NAMELESS = Credential("ci", Secret("token"), None, "env:X")
+
+ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN = (
+    Trial(CREDENTIAL, NOW, verdict, None) for verdict in (*Verdict,)
+)
+
+
+@pytest.mark.parametrize("before", [None, ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN])
+@pytest.mark.parametrize("verdict", [Verdict.ACCEPTED, Verdict.UNKNOWN])
+def test_accepted_and_unknown_refuse_nothing(before: Trial | None, verdict: Verdict) -> None:
+    assert judge(CREDENTIAL, verdict, before, NOW) == Trial(CREDENTIAL, NOW, verdict, None)
+
+
+@pytest.mark.parametrize("before", [None, ACCEPTED, FORBIDDEN, UNKNOWN])
+def test_a_first_unauthorised_refuses_nothing_yet(before: Trial | None) -> None:
+    trial = judge(CREDENTIAL, Verdict.UNAUTHORISED, before, NOW)
+
+    assert trial == Trial(CREDENTIAL, NOW, Verdict.UNAUTHORISED, None)
+
+
+@pytest.mark.parametrize(
+    ("credential", "verdict", "detail"),
+    [
+        (
+            CREDENTIAL,
+            Verdict.UNAUTHORISED,
+            "the feed does not accept dev@acme.example (401), nor did it accept a newly fetched one",
+        ),
+        (
+            NAMELESS,
+            Verdict.UNAUTHORISED,
+            "the feed does not accept the credential from env:X (401), nor did it accept a newly fetched one",
+        ),
+        (
+            CREDENTIAL,
+            Verdict.FORBIDDEN,
+            "dev@acme.example has no right to read this feed (403): ask its owner for the reader role",
+        ),
+    ],
+)
+def test_a_no_for_good_says_who_is_refused_what(
+    credential: Credential, verdict: Verdict, detail: str
+) -> None:
+    trial = judge(credential, verdict, UNAUTHORISED, NOW)
+
+    assert trial.refusal is not None
+    assert trial.refusal.detail == detail
+
+
+def test_forbidden_is_a_no_at_once() -> None:
+    assert judge(CREDENTIAL, Verdict.FORBIDDEN, None, NOW).refusal is not None
+
+
+@pytest.mark.parametrize(("after_s", "wants"), [(HOLD_REFUSED_S - 0.1, False), (HOLD_REFUSED_S, True)])
+def test_a_refusal_wants_repeating_after_a_while(after_s: float, wants: bool) -> None:
+    refused = judge(CREDENTIAL, Verdict.FORBIDDEN, None, NOW)
+
+    assert refused.wants_repeating(NOW.after(after_s)) is wants
+    assert not ACCEPTED.wants_repeating(NOW.after(after_s))
