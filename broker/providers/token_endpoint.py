@@ -4,6 +4,7 @@ No I/O. Error descriptions may quote what was sent: only the registered error co
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -72,12 +73,17 @@ def _table(body: bytes) -> Mapping[str, object]:
 
 
 def _end(seconds: object, now: datetime) -> datetime | None:
-    """`expires_in` as a time; some servers send it as text, and Artifactory sends 0 for never."""
-    if isinstance(seconds, str) and seconds.isascii() and seconds.isdecimal():
-        seconds = int(seconds[:12])
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < LIFE_MAX_S:
+    """`expires_in` as a time; some servers send it as text, and Artifactory sends 0 for never.
+
+    A negative one is that of a token which has already ended.
+    """
+    if isinstance(seconds, str) and re.fullmatch(r"-?[0-9]{1,12}", seconds):
+        seconds = int(seconds)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
-    return now + timedelta(seconds=seconds)
+    if not (seconds < 0 or 0 < seconds < LIFE_MAX_S):
+        return None
+    return now + timedelta(seconds=max(seconds, -1))
 
 
 def subject_of(token: Secret) -> str | None:

@@ -24,6 +24,7 @@ url = "d"
 
 [[feed]]
 url = "e"
+secret = "netrc"
 """
 
 
@@ -49,6 +50,7 @@ url = "e"
         (("feed", 1, "name", "more"), 12),
         (("feed", 2, "url"), 19),
         (("feed", 2, "name"), 18),
+        (("feed", 1, "secret"), 11),
         (("feed", 3, "url"), 8),
         (("feed", 3, "nothing"), 1),
         (("feed", "url"), 7),

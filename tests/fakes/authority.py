@@ -11,6 +11,7 @@ import shutil
 import ssl
 import tempfile
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
@@ -36,6 +37,15 @@ class Authority:
                 self._certificate(host).configure_cert(context)
                 self._contexts[host] = context
             return self._contexts[host]
+
+    def expired_context(self, host: str) -> ssl.SSLContext:
+        """What a server speaks TLS with whose certificate ended yesterday."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ended = datetime.now(UTC) - timedelta(days=1)
+        self._ca.issue_cert(host, not_before=ended - timedelta(days=90), not_after=ended).configure_cert(
+            context
+        )
+        return context
 
     def _certificate(self, host: str) -> trustme.LeafCert:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import os
+import ssl
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ class Conduct(enum.Enum):
     RESET = "reset"
     HANG = "no answer"
     STRANGE_CERTIFICATE = "led to its fake behind a certificate that nobody trusts"
+    ANOTHERS_CERTIFICATE = "led to its fake behind a certificate for another name"
+    EXPIRED_CERTIFICATE = "led to its fake behind a certificate that has ended"
 
 
 @dataclass(frozen=True)
@@ -133,13 +136,22 @@ class ConnectProxy(Loopback):
                 line.reset()
             case Conduct.HANG:
                 line.wait_for_leaving()
-            case Conduct.LEAD | Conduct.STRANGE_CERTIFICATE if route is not None:
-                authority = self._authority if conduct is Conduct.LEAD else strange_authority()
+            case _ if route is not None:
                 conversation.agree_to_connect()
-                line.secure(authority.server_context(host))
+                line.secure(self._server_context(host, conduct))
                 if route.tap is not None:
                     line.tap(route.tap)
                 converse(line, route.service, scheme="https", host=host)
+
+    def _server_context(self, host: str, conduct: Conduct) -> ssl.SSLContext:
+        match conduct:
+            case Conduct.STRANGE_CERTIFICATE:
+                return strange_authority().server_context(host)
+            case Conduct.ANOTHERS_CERTIFICATE:
+                return self._authority.server_context("somebody-else.example")
+            case Conduct.EXPIRED_CERTIFICATE:
+                return self._authority.expired_context(host)
+        return self._authority.server_context(host)
 
     def _pass_on(self, request: Request) -> Answer:
         route, conduct = self._find(request.host)

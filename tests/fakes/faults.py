@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from tests.fakes.http1 import Answer, Half, Held, Response, Silence, html_response, json_response
+from tests.fakes.http1 import Answer, Drip, Half, Held, Reset, Response, Silence, html_response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,3 +111,13 @@ def half_answer() -> Half:
 def silence() -> Silence:
     """A service that takes the request and never answers."""
     return Silence()
+
+
+def reset() -> Reset:
+    """A service that resets the connection instead of answering."""
+    return Reset()
+
+
+def drip(until: threading.Event, content: object) -> Drip:
+    """A JSON answer that comes a byte a second, until the event is set."""
+    return Drip(json_response(200, content), until)

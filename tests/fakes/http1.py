@@ -106,7 +106,15 @@ class Held:
     then: Callable[[], Answer]
 
 
-Answer = Response | Half | Silence | Reset | Held
+@dataclass(frozen=True)
+class Drip:
+    """A good answer, a byte a second, until a test sets `until`: then the rest at once."""
+
+    response: Response
+    until: threading.Event
+
+
+Answer = Response | Half | Silence | Reset | Held | Drip
 Service = Callable[[Request], Answer]
 
 
@@ -187,6 +195,9 @@ class Conversation:
             case Held(until, then):
                 self._line.wait_for(until)
                 return self.give(request, then())
+            case Drip(response, until):
+                self._line.slow_down(until)
+                return self.give(request, response)
         return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
 
     def agree_to_connect(self) -> None:

@@ -22,6 +22,7 @@ LOOPBACK = "127.0.0.1"
 BACKLOG = 512  # uv opens up to 50 connections at once; several clients run beside each other
 CHUNK_BYTES = 65536
 JOIN_S = 5.0  # a thread that outlives its hung-up line by this much is a defect of the fake
+DRIP_S = 1.0
 GLANCE_S = 0.02  # how often a held answer looks whether its line was hung up
 _LINGER_NOT = struct.pack("ii", 1, 0)  # closing sends RST
 
@@ -32,6 +33,7 @@ class Line:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._tap: Callable[[bytes], None] | None = None
+        self._slow_until: threading.Event | None = None
         self._changing = threading.Lock()
         self._hung_up = threading.Event()
 
@@ -44,7 +46,18 @@ class Line:
 
     def send(self, content: bytes) -> None:
         """Send all of `content`."""
-        self._socket.sendall(content)
+        if self._slow_until is None:
+            self._socket.sendall(content)
+            return
+        for number in range(len(content)):
+            self._socket.sendall(content[number : number + 1])
+            if self._hung_up.is_set():
+                raise ConnectionAbortedError
+            self._slow_until.wait(DRIP_S)
+
+    def slow_down(self, until: threading.Event) -> None:
+        """From now on send a byte a second, until the event is set."""
+        self._slow_until = until
 
     def tap(self, tap: Callable[[bytes], None]) -> None:
         """From now on show `tap` every byte that is received."""

@@ -94,6 +94,10 @@ async def test_any_client_id_and_secret_arrive_whole(
         (0, None),
         ("soon", None),
         (10**15, None),
+        (float("nan"), None),
+        (-60, NOW - timedelta(seconds=1)),
+        ("-60", NOW - timedelta(seconds=1)),
+        (float("-inf"), NOW - timedelta(seconds=1)),
     ],
 )
 async def test_the_token_ends_when_the_server_says(
