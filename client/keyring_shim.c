@@ -6,8 +6,10 @@
  * `token_broker_client.py` is the same program in Python, in the same order, under the same names;
  * tests/contract/ holds both to one suite.
  *
- * A look-up allocates nothing and uses no locale and no stdio: every buffer is fixed and filled
- * through Text, which refuses what does not fit. What held a secret is wiped before the end.
+ * No part of it allocates, and none uses stdio or a locale: every buffer is fixed and filled through
+ * Text, which refuses what does not fit. What held a secret is wiped before the end, and there is no
+ * core file of a look-up. tests/contract/test_native.py lists all that is taken from the C library,
+ * and the system calls of a look-up.
  */
 
 #define _GNU_SOURCE      /* struct ucred */
@@ -22,7 +24,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -35,8 +36,12 @@
 #ifdef __APPLE__
 #include <mach-o/dyld.h>
 #else
+#include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
+
+extern char **environ; /* macOS declares it nowhere */
 
 #ifndef SYSTEM_SOCKET /* the tests have another */
 #define SYSTEM_SOCKET "/run/token-broker/broker.sock"
@@ -55,12 +60,18 @@ enum {
 	OUTPUT_BYTES = 2 * (ANSWER_BYTES + USERNAME_BYTES), /* every character escaped */
 	LINE_BYTES = 500, /* one line on stderr, whatever the broker says */
 	PATH_BYTES = 4096,
+	ENVIRONMENT_COUNT = 16384, /* variables that can be handed on; their addresses alone are 128 kB */
 	NAP_MS = 10, /* between two looks at a socket that is not there yet */
 	START_GRACE_MS = 1000, /* for another broker that is just starting, once ours has ended */
 };
 
 /* sun_path without its final zero: 107 on Linux, 103 on macOS */
 #define SOCKET_PATH_BYTES (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#ifdef MSG_NOSIGNAL
+#define NO_SIGNAL MSG_NOSIGNAL
+#else
+#define NO_SIGNAL 0 /* macOS has SO_NOSIGPIPE instead */
+#endif
 #define IDLE_EXIT "1h" /* of a broker that nobody but a look-up started */
 
 #define NOT_RUNNING "the broker is not running; run: brokerctl setup"
@@ -83,6 +94,9 @@ enum {
 #else
 #define COMPILER "GCC " __VERSION__
 #endif
+
+/* Kept out of line: its buffers would cost every look-up pages of stack. */
+#define RARE __attribute__((cold, noinline))
 
 /* For `strings` and bench/lookup. */
 __attribute__((used)) static const char built_with[] = "keyring-shim, built with " COMPILER ", " LIBC;
@@ -126,10 +140,45 @@ static void put_number(Text *text, uint64_t number, unsigned base, size_t width)
 	put_bytes(text, digits + first, sizeof digits - first);
 }
 
+/* Read `count` digits, 1 to `most` of them (at most 19). False for anything else. */
+static bool read_number(const char *digits, size_t count, size_t most, uint64_t *value)
+{
+	*value = 0;
+	if (count == 0 || count > most)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (digits[i] < '0' || digits[i] > '9')
+			return false;
+		*value = *value * 10 + (uint64_t)(digits[i] - '0');
+	}
+	return true;
+}
+
+/* Return where the `count` bytes of `wanted` first stand in `bytes`, NULL when nowhere. */
+static const char *find(const char *bytes, size_t size, const char *wanted, size_t count)
+{
+	const char *end = bytes + size, *first;
+	while ((size_t)(end - bytes) >= count &&
+	       (first = memchr(bytes, wanted[0], (size_t)(end - bytes) - count + 1)) != NULL) {
+		if (memcmp(first, wanted, count) == 0)
+			return first;
+		bytes = first + 1;
+	}
+	return NULL;
+}
+
+/* Overwrite what the optimiser would leave, for it is never read again. */
+static void wipe(char *bytes, size_t count)
+{
+	volatile char *each = bytes;
+	while (count-- > 0)
+		*each++ = 0;
+}
+
 /* What a step of a look-up comes to, the look-up itself included. FAILED and NOBODY fill `line`. */
 
 typedef enum {
-	GOOD,     /* the step succeeded; of a look-up: `answer` is filled */
+	GOOD,     /* the step succeeded; of a look-up: the answer is filled */
 	NOT_OURS, /* no broker knows a feed for this service and username */
 	SILENT,   /* no answer and nothing to say: a bare host that several credentials share */
 	FAILED,   /* a credential that cannot be had */
@@ -141,10 +190,11 @@ typedef struct {
 	const char *username, *password; /* inside `received`, terminated */
 } Answer;
 
-static char received[ANSWER_BYTES + 1]; /* what the broker sent, a secret in it */
-static size_t received_bytes;
+static struct {
+	size_t count;
+	char bytes[ANSWER_BYTES + 1];
+} received; /* what the broker sent, a secret in it */
 static char line[LINE_BYTES + 2 * PATH_BYTES];
-static Answer answer;
 
 /* Return FAILED, with the strings up to NULL as the line. */
 __attribute__((sentinel)) static Outcome failed(const char *part, ...)
@@ -286,12 +336,31 @@ static void nap(int64_t ms)
 	nanosleep(&length, NULL);
 }
 
+/* Who we are */
+
+static uid_t our_uid(void)
+{
+#ifdef AT_EUID
+	return (uid_t)getauxval(AT_EUID); /* the kernel told it at our start: no system call */
+#else
+	return geteuid();
+#endif
+}
+
+/* Keep what we are about to hold out of core files, and from programs that would read our memory. */
+static void hide(void)
+{
+#ifdef PR_SET_DUMPABLE
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
 /* Where the socket is */
 
 static bool is_our_directory(const char *path)
 {
 	struct stat found;
-	return stat(path, &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == geteuid();
+	return stat(path, &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == our_uid();
 }
 
 /* Return the variable's value if it is an absolute path, else NULL. */
@@ -335,7 +404,7 @@ static bool put_socket_directory(Text *path)
 	}
 #endif
 	put(path, "/run/user/"); /* cron and ssh commands have it, but no variable */
-	put_number(path, geteuid(), 10, 1);
+	put_number(path, our_uid(), 10, 1);
 	if (is_our_directory(path->bytes)) {
 		put(path, "/token-broker");
 		return true;
@@ -349,7 +418,7 @@ static bool put_socket_directory(Text *path)
 	return true;
 }
 
-/* Fill `path` with the path of the user's socket, whether or not anything is there.
+/* Fill `path`, of SOCKET_PATH_BYTES, with the path of the user's socket, whether or not anything is there.
  * FAILED when it is longer than the system can bind, relative, or cannot be named. */
 static Outcome socket_path(Text *path)
 {
@@ -364,7 +433,7 @@ static Outcome socket_path(Text *path)
 	} else {
 		return failed("neither XDG_RUNTIME_DIR nor HOME is set; run: export HOME=~", NULL);
 	}
-	if (path->overflowed || path->used > SOCKET_PATH_BYTES)
+	if (path->overflowed)
 		return failed("the socket's path is longer than ", number(SOCKET_PATH_BYTES, 10, 1),
 			      " bytes; run: export TOKEN_BROKER_SOCKET=/a/shorter/path", NULL);
 	return GOOD;
@@ -383,12 +452,11 @@ static bool trusted_uid(uid_t *uid)
 {
 	const char *text = getenv("TOKEN_BROKER_TRUST_UID");
 	size_t count = text == NULL ? 0 : strlen(text);
-	unsigned long long value;
-	if (count == 0 || count > 10 || strspn(text, "0123456789") != count)
-		return false;
-	value = strtoull(text, NULL, 10);
+	uint64_t value;
+	if (!read_number(text, count, 10, &value) || value > UINT32_MAX)
+		return false; /* a larger one would come out as another uid */
 	*uid = (uid_t)value;
-	return value <= UINT32_MAX; /* a larger one would come out as another uid */
+	return true;
 }
 
 static Outcome foreign(const char *path, const char *what, uid_t uid, const char *not_us)
@@ -424,7 +492,7 @@ static Outcome check_directory(const char *path)
 		return NOBODY;
 	if (!S_ISDIR(found.st_mode))
 		return failed(path, " is not a directory; run: ls -ld ", path, NULL);
-	if (found.st_uid != geteuid())
+	if (found.st_uid != our_uid())
 		return foreign(path, " belongs to uid ", found.st_uid, ", not to you");
 	if ((found.st_mode & 077) != 0)
 		return open_to_others(path, found.st_mode, "700");
@@ -438,30 +506,29 @@ static Outcome check_socket(const char *path)
 		return NOBODY;
 	if (!S_ISSOCK(found.st_mode))
 		return failed(path, " is not a socket; run: rm ", path, NULL);
-	if (found.st_uid != geteuid())
+	if (found.st_uid != our_uid())
 		return foreign(path, " belongs to uid ", found.st_uid, ", not to you");
 	if ((found.st_mode & 077) != 0)
 		return open_to_others(path, found.st_mode, "600");
 	return GOOD;
 }
 
-/* Copy the directory of an absolute path; `directory` has PATH_BYTES. */
-static void directory_of(char *directory, const char *path)
+/* Append the directory of an absolute path. */
+static void put_directory_of(Text *to, const char *path)
 {
-	Text to = {.bytes = directory, .size = PATH_BYTES, .used = 0, .overflowed = false};
-	put_bytes(&to, path, (size_t)(strrchr(path, '/') - path));
+	put_bytes(to, path, (size_t)(strrchr(path, '/') - path));
 }
 
 /* Say in `trust` who may listen at `path`. NOBODY with errno when there is no socket; FAILED, naming the repair,
  * when others could have put it there and TOKEN_BROKER_TRUST_UID does not say whom to trust instead. */
 static Outcome check_trust(const char *path, Trust *trust)
 {
-	char directory[PATH_BYTES];
+	char directory[SOCKET_PATH_BYTES + 1];
+	Text to = TEXT(directory);
 	Outcome outcome;
-	directory_of(directory, path);
+	put_directory_of(&to, path);
+	*trust = (Trust){.anyone = strcmp(path, SYSTEM_SOCKET) == 0};
 	trust->other = trusted_uid(&trust->other_uid);
-	trust->anyone = strcmp(path, SYSTEM_SOCKET) == 0;
-	trust->us = false;
 	if (trust->anyone)
 		return check_system_directory(directory);
 	outcome = check_directory(directory);
@@ -488,7 +555,7 @@ static Outcome check_listener(int connection, const char *path, const Trust *tru
 		return failed_with_error(path, errno);
 	uid = listener.uid;
 #endif
-	if ((trust->us && uid == geteuid()) || (trust->other && uid == trust->other_uid))
+	if ((trust->us && uid == our_uid()) || (trust->other && uid == trust->other_uid))
 		return GOOD;
 	return foreign(path, " is served by uid ", uid, ", not by you");
 }
@@ -553,7 +620,7 @@ static Outcome connect_once(const char *path, int64_t deadline, int *connection)
 	return outcome;
 }
 
-static Outcome start_broker(const char *path, int64_t deadline, int *connection);
+RARE static Outcome start_broker(const char *path, int64_t deadline, int *connection);
 
 /* As connect_once(), with the broker started before if need be and `start`. */
 static Outcome open_broker(const char *path, int64_t deadline, bool start, int *connection)
@@ -619,10 +686,10 @@ static bool make_directory(char *directory)
 /* Open start.lock in the socket's directory, which is made if it is missing. */
 static Outcome open_lock(const char *socket, int *lock)
 {
-	char directory[PATH_BYTES], file[PATH_BYTES + 16];
-	Text path = TEXT(file);
+	char directory[SOCKET_PATH_BYTES + 1], file[sizeof directory + sizeof "/start.lock"];
+	Text to = TEXT(directory), path = TEXT(file);
 	Outcome outcome;
-	directory_of(directory, socket);
+	put_directory_of(&to, socket);
 	if (!make_directory(directory))
 		return failed_with_error(directory, errno);
 	outcome = check_directory(directory);
@@ -652,6 +719,16 @@ static void close_from(int first)
 		close(descriptor);
 }
 
+/* Take TOKEN_BROKER_PASSED out of these variables. */
+static void unmark(char **variables)
+{
+	char **kept = variables;
+	for (; *variables != NULL; variables++)
+		if (strncmp(*variables, "TOKEN_BROKER_PASSED=", strlen("TOKEN_BROKER_PASSED=")) != 0)
+			*kept++ = *variables;
+	*kept = NULL;
+}
+
 /* Turn this forked child's child into the broker, telling its process id, and why it failed, through `writer`. */
 static _Noreturn void become_broker(char *brokerd, int writer)
 {
@@ -671,7 +748,7 @@ static _Noreturn void become_broker(char *brokerd, int writer)
 	told = getpid();
 	if (write(3, &told, sizeof told) != sizeof told || chdir("/") != 0)
 		_exit(127);
-	unsetenv("TOKEN_BROKER_PASSED");
+	unmark(environ);
 	execv(brokerd, arguments);
 	told = errno;
 	if (write(3, &told, sizeof told) != sizeof told)
@@ -774,6 +851,7 @@ static Outcome send_request(int connection, const Question *question, int64_t de
 	Text text = TEXT(request);
 	int64_t left = deadline - now_ms(), margin = left / 10 < 500 ? left / 10 : 500;
 	int64_t wait = left > margin ? left - margin : 0; /* the broker's reason shall arrive before we give up */
+	int at_once = MSG_DONTWAIT;
 	put(&text, "GET /v1/credential?url=");
 	put_percent_encoded(&text, question->service);
 	if (question->username != NULL) {
@@ -786,29 +864,30 @@ static Outcome send_request(int connection, const Question *question, int64_t de
 	put_number(&text, (uint64_t)wait % 1000, 10, 3);
 	put(&text, " HTTP/1.1\r\nHost: broker\r\nAccept: text/plain\r\nConnection: close\r\n\r\n");
 	for (size_t sent = 0; sent < text.used;) {
-		if (!limit(connection, SO_SNDTIMEO, deadline))
-			return failed(NOT_IN_TIME, NULL);
-#ifdef MSG_NOSIGNAL
-		ssize_t part = send(connection, request + sent, text.used - sent, MSG_NOSIGNAL);
-#else
-		ssize_t part = send(connection, request + sent, text.used - sent, 0);
-#endif
+		ssize_t part = send(connection, request + sent, text.used - sent, NO_SIGNAL | at_once);
 		if (part >= 0)
 			sent += (size_t)part;
+		else if (errno == EAGAIN && at_once != 0)
+			at_once = 0; /* a new connection has room for nearly every request: this one is long */
 		else if (errno == EAGAIN)
 			return failed(NOT_IN_TIME, NULL);
 		else if (errno != EINTR)
 			break; /* it may have answered before it closed */
+		if (at_once == 0 && !limit(connection, SO_SNDTIMEO, deadline))
+			return failed(NOT_IN_TIME, NULL);
 	}
 	return GOOD;
 }
 
-/* Return whether `field` is the header `name`, and set `value` to its trimmed value. */
+/* Return whether `field` is the header `name`, given in small letters, and set `value` to its trimmed value. */
 static bool is_header(const char *field, size_t count, const char *name, const char **value, size_t *value_bytes)
 {
 	size_t length = strlen(name);
-	if (count <= length || field[length] != ':' || strncasecmp(field, name, length) != 0)
+	if (count <= length || field[length] != ':')
 		return false;
+	for (size_t i = 0; i < length; i++)
+		if ((field[i] >= 'A' && field[i] <= 'Z' ? field[i] + ('a' - 'A') : field[i]) != name[i])
+			return false;
 	*value = field + length + 1;
 	*value_bytes = count - length - 1;
 	for (; *value_bytes > 0 && (**value == ' ' || **value == '\t'); ++*value)
@@ -818,20 +897,6 @@ static bool is_header(const char *field, size_t count, const char *name, const c
 	return true;
 }
 
-/* Read `count` digits, 1 to 7 of them. False for anything else. */
-static bool read_number(const char *digits, size_t count, size_t *value)
-{
-	*value = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (digits[i] < '0' || digits[i] > '9')
-			return false;
-		*value = *value * 10 + (size_t)(digits[i] - '0');
-		if (i >= 7)
-			return false;
-	}
-	return count > 0;
-}
-
 typedef enum { MORE, WHOLE, GARBAGE } Progress;
 
 /* Say how the HTTP/1 answer in `received` stands, and fill `reply` when it is whole.
@@ -839,23 +904,24 @@ typedef enum { MORE, WHOLE, GARBAGE } Progress;
 static Progress parse_answer(Reply *reply)
 {
 	static const char version[] = "HTTP/1.", gap[] = "\r\n\r\n";
-	const char *end = memmem(received, received_bytes, gap, 4), *field, *value;
-	size_t count, lengths = 0, length = 0, status;
-	if (memcmp(received, version, received_bytes < 7 ? received_bytes : 7) != 0)
+	const char *bytes = received.bytes, *end = find(bytes, received.count, gap, 4), *field, *value;
+	const Progress unfinished = received.count < ANSWER_BYTES ? MORE : GARBAGE;
+	size_t count, lengths = 0;
+	uint64_t length = 0, status;
+	if (memcmp(bytes, version, received.count < 7 ? received.count : 7) != 0)
 		return GARBAGE;
 	if (end == NULL)
-		return received_bytes < ANSWER_BYTES ? MORE : GARBAGE;
-	field = memmem(received, received_bytes, "\r\n", 2);
-	if (received[8] != ' ' || !read_number(received + 9, 3, &status) ||
-	    (received[12] != ' ' && received[12] != '\r'))
+		return unfinished;
+	field = find(bytes, received.count, gap, 2);
+	if (bytes[8] != ' ' || !read_number(bytes + 9, 3, 3, &status) || (bytes[12] != ' ' && field != bytes + 12))
 		return GARBAGE;
 	while (field < end) {
-		const char *next = memmem(field + 2, (size_t)(end - field), "\r\n", 2);
+		const char *next = find(field + 2, (size_t)(end - field), gap, 2);
 		field += 2;
 		if (is_header(field, (size_t)(next - field), "transfer-encoding", &value, &count))
 			return GARBAGE;
 		if (is_header(field, (size_t)(next - field), "content-length", &value, &count)) {
-			if (!read_number(value, count, &length))
+			if (!read_number(value, count, 7, &length))
 				return GARBAGE;
 			lengths++;
 		}
@@ -863,29 +929,30 @@ static Progress parse_answer(Reply *reply)
 	}
 	reply->status = (unsigned)status;
 	reply->body = end + 4;
-	reply->body_bytes = (size_t)(received + received_bytes - reply->body);
+	reply->body_bytes = (size_t)(bytes + received.count - reply->body);
 	if (lengths != 1 || reply->body_bytes > length)
 		return GARBAGE;
-	return reply->body_bytes == length ? WHOLE : received_bytes < ANSWER_BYTES ? MORE : GARBAGE;
+	return reply->body_bytes == length ? WHOLE : unfinished;
 }
 
 /* Read until the whole answer is there. CLOSED when nothing came, FAILED when it is not an answer. */
 static Outcome read_answer(int connection, int64_t deadline, Reply *reply)
 {
-	received_bytes = 0;
+	wipe(received.bytes, received.count);
+	received.count = 0;
 	for (;;) {
 		if (!limit(connection, SO_RCVTIMEO, deadline))
 			return failed(NOT_IN_TIME, NULL);
-		ssize_t part = recv(connection, received + received_bytes, ANSWER_BYTES - received_bytes, 0);
+		ssize_t part = recv(connection, received.bytes + received.count, ANSWER_BYTES - received.count, 0);
 		if (part < 0 && errno == EINTR)
 			continue;
 		if (part < 0 && errno == EAGAIN)
 			return failed(NOT_IN_TIME, NULL);
-		if (part <= 0 && received_bytes == 0)
+		if (part <= 0 && received.count == 0)
 			return failed(CLOSED_TWICE, NULL), CLOSED;
 		if (part <= 0)
 			return failed(CUT_SHORT, NULL);
-		received_bytes += (size_t)part;
+		received.count += (size_t)part;
 		switch (parse_answer(reply)) {
 		case WHOLE:
 			return GOOD;
@@ -911,10 +978,10 @@ static Outcome exchange(const char *path, const Question *question, int64_t dead
 	return outcome;
 }
 
-static Outcome judge_credential(const Reply *reply)
+static Outcome judge_credential(const Reply *reply, Answer *answer)
 {
 	size_t count = reply->body_bytes;
-	char *end = received + received_bytes, *split;
+	char *end = received.bytes + received.count, *split;
 	if (count > 0 && reply->body[count - 1] == '\n') {
 		count--;
 		end--;
@@ -925,7 +992,7 @@ static Outcome judge_credential(const Reply *reply)
 		return failed(NOT_UNDERSTOOD, NULL);
 	*split = '\0';
 	*end = '\0';
-	answer = (Answer){.username = reply->body, .password = split + 1};
+	*answer = (Answer){.username = reply->body, .password = split + 1};
 	return GOOD;
 }
 
@@ -942,9 +1009,9 @@ static Outcome judge_failure(const Reply *reply)
 		if (byte == 0xc2 && next >= 0x80 && next <= 0x9f)
 			i++;
 		else if (byte >= 0x20 && byte != 0x7f)
-			received[shown++] = (char)byte; /* in place: it only gets shorter */
+			received.bytes[shown++] = (char)byte; /* in place: it only gets shorter */
 	}
-	const char *first = received;
+	const char *first = received.bytes;
 	if (shown >= strlen(prefix) && memcmp(first, prefix, strlen(prefix)) == 0) {
 		first += strlen(prefix);
 		shown -= strlen(prefix);
@@ -960,11 +1027,11 @@ static Outcome judge_failure(const Reply *reply)
 }
 
 /* Return what the broker's status and body mean. */
-static Outcome judge(const Reply *reply)
+static Outcome judge(const Reply *reply, Answer *answer)
 {
 	switch (reply->status) {
 	case 200:
-		return judge_credential(reply);
+		return judge_credential(reply, answer);
 	case 400:
 	case 404:
 		return NOT_OURS;
@@ -975,21 +1042,21 @@ static Outcome judge(const Reply *reply)
 	}
 }
 
-static Outcome ask_broker(const char *path, const Question *question, int64_t deadline, bool start)
+static Outcome ask_broker(const char *path, const Question *question, int64_t deadline, bool start, Answer *answer)
 {
 	Reply reply;
 	Outcome outcome = exchange(path, question, deadline, start, &reply);
 	if (outcome == CLOSED) /* a restart between connect and answer: its successor answers */
 		outcome = exchange(path, question, deadline, start, &reply);
 	if (outcome == GOOD)
-		return judge(&reply);
+		return judge(&reply, answer);
 	return outcome == CLOSED ? FAILED : outcome;
 }
 
 /* Return what the user's broker says, or the system's where the user's knows no such feed. */
-static Outcome ask(const Question *question)
+static Outcome ask(const Question *question, Answer *answer)
 {
-	static char socket[PATH_BYTES];
+	char socket[SOCKET_PATH_BYTES + 1];
 	Text path = TEXT(socket);
 	int64_t deadline = now_ms() + budget_ms();
 	Outcome outcome;
@@ -1000,9 +1067,9 @@ static Outcome ask(const Question *question)
 	outcome = socket_path(&path);
 	if (outcome != GOOD)
 		return outcome;
-	outcome = ask_broker(socket, question, deadline, true);
+	outcome = ask_broker(socket, question, deadline, true, answer);
 	if (!is_system(socket) && (outcome == NOT_OURS || outcome == NOBODY)) {
-		Outcome systems = ask_broker(SYSTEM_SOCKET, question, deadline, false);
+		Outcome systems = ask_broker(SYSTEM_SOCKET, question, deadline, false, answer);
 		if (systems != NOBODY)
 			return systems;
 	}
@@ -1025,14 +1092,6 @@ static bool write_all(int descriptor, const char *bytes, size_t count)
 	return true;
 }
 
-/* Overwrite what the optimiser would leave, for it is never read again. */
-static void wipe(char *bytes, size_t count)
-{
-	volatile char *each = bytes;
-	while (count-- > 0)
-		*each++ = 0;
-}
-
 /* Append printable ASCII as the JSON string that json.dumps makes of it. */
 static void put_quoted(Text *to, const char *text)
 {
@@ -1045,31 +1104,37 @@ static void put_quoted(Text *to, const char *text)
 	put(to, "\"");
 }
 
-/* Write the answer as keyring 25.7 does, in one write. A requested username is echoed. */
-static bool print_answer(const Question *question)
+/* Append the answer as keyring 25.7 prints it. A requested username is echoed. */
+static void put_answer(Text *to, const Answer *answer, const Question *question)
+{
+	const char *username = question->username != NULL ? question->username : answer->username;
+	if (question->json) {
+		put(to, "{");
+		if (question->creds) {
+			put(to, "\"username\": ");
+			put_quoted(to, username);
+			put(to, ", ");
+		}
+		put(to, "\"password\": ");
+		put_quoted(to, answer->password);
+		put(to, "}\n");
+	} else {
+		if (question->creds) {
+			put(to, username);
+			put(to, "\n");
+		}
+		put(to, answer->password);
+		put(to, "\n");
+	}
+}
+
+/* Write the answer in one write. False when it cannot be written. */
+static bool print_answer(const Answer *answer, const Question *question)
 {
 	static char output[OUTPUT_BYTES];
 	Text text = TEXT(output);
-	const char *username = question->username != NULL ? question->username : answer.username;
 	bool written;
-	if (question->json) {
-		put(&text, "{");
-		if (question->creds) {
-			put(&text, "\"username\": ");
-			put_quoted(&text, username);
-			put(&text, ", ");
-		}
-		put(&text, "\"password\": ");
-		put_quoted(&text, answer.password);
-		put(&text, "}\n");
-	} else {
-		if (question->creds) {
-			put(&text, username);
-			put(&text, "\n");
-		}
-		put(&text, answer.password);
-		put(&text, "\n");
-	}
+	put_answer(&text, answer, question);
 	written = !text.overflowed && write_all(1, output, text.used);
 	wipe(output, text.used);
 	return written;
@@ -1151,7 +1216,8 @@ static const char *path_after_us(const char *program, const struct stat *ourselv
 }
 
 /* Become the `keyring` in `directory` if there is one that is not this program. */
-static void try_to_become(const char *directory, size_t count, char **arguments, const struct stat *ourselves)
+static void try_to_become(const char *directory, size_t count, char **arguments, char **variables,
+			  const struct stat *ourselves)
 {
 	char candidate[PATH_BYTES];
 	struct stat found;
@@ -1159,46 +1225,64 @@ static void try_to_become(const char *directory, size_t count, char **arguments,
 		return;
 	char *program = arguments[0];
 	arguments[0] = candidate;
-	execv(candidate, arguments);
+	execve(candidate, arguments, variables);
 	arguments[0] = program; /* not executable after all: the next one */
+}
+
+/* Return these variables and TOKEN_BROKER_PASSED=1; NULL when they are too many. */
+static char **marked(char **variables)
+{
+	static char mark[] = "TOKEN_BROKER_PASSED=1";
+	static char *all[ENVIRONMENT_COUNT + 2];
+	size_t count = 0;
+	for (; variables[count] != NULL; count++) {
+		if (count == ENVIRONMENT_COUNT)
+			return NULL;
+		all[count] = variables[count];
+	}
+	all[count] = mark;
+	return all;
 }
 
 /* Become the next `keyring` after us: on PATH after our entry, then the one `setup` replaced.
  * Return when there is none or we were passed on to already. */
-static void pass_on(char **arguments)
+RARE static void pass_on(char **arguments)
 {
+	char **variables = marked(environ);
 	char replaced[PATH_BYTES];
 	Text text = TEXT(replaced);
 	struct stat ourselves = {0};
 	const char *rest, *entry, *data = absolute("XDG_DATA_HOME"), *home = absolute("HOME");
 	size_t count;
-	if (getenv("TOKEN_BROKER_PASSED") != NULL || arguments[0] == NULL || setenv("TOKEN_BROKER_PASSED", "1", 1) != 0)
+	if (getenv("TOKEN_BROKER_PASSED") != NULL || arguments[0] == NULL || variables == NULL)
 		return;
 	(void)own_identity(&ourselves); /* unknown without /proc: the variable alone ends a loop then */
 	rest = path_after_us(arguments[0], &ourselves);
 	while ((entry = next_entry(&rest, &count)) != NULL)
-		try_to_become(entry, count, arguments, &ourselves);
+		try_to_become(entry, count, arguments, variables, &ourselves);
 	if (data == NULL && home == NULL)
 		return;
 	put(&text, data != NULL ? data : home);
 	put(&text, data != NULL ? "/token-broker/replaced" : "/.local/share/token-broker/replaced");
 	if (!text.overflowed)
-		try_to_become(replaced, text.used, arguments, &ourselves);
+		try_to_become(replaced, text.used, arguments, variables, &ourselves);
 }
 
 /* Answer like `keyring`; return the exit code: 0 answered, 1 not. */
 int main(int count, char **arguments)
 {
 	Question question;
+	Answer answer;
 	bool printed = false;
 	if (count < 1 || !parse_command(arguments + 1, &question)) {
 		pass_on(arguments);
 		print_line(NOBODY_ELSE);
 		return 1;
 	}
-	switch (ask(&question)) {
+	hide();
+	switch (ask(&question, &answer)) {
 	case GOOD:
-		printed = print_answer(&question);
+		printed = print_answer(&answer, &question);
 		break;
 	case FAILED:
 	case CLOSED:
@@ -1215,6 +1299,6 @@ int main(int count, char **arguments)
 	case SILENT:
 		break;
 	}
-	wipe(received, received_bytes);
+	wipe(received.bytes, received.count);
 	return printed ? 0 : 1;
 }
