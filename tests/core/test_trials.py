@@ -36,12 +36,15 @@ def test_a_first_unauthorised_refuses_nothing_yet(before: Trial | None) -> None:
         (
             CREDENTIAL,
             Verdict.UNAUTHORISED,
-            "the feed does not accept dev@acme.example (401), nor did it accept a newly fetched one",
+            (
+                "the feed does not accept the credential of dev@acme.example from azure-cli (401), "
+                "not even a newly fetched one"
+            ),
         ),
         (
             NAMELESS,
             Verdict.UNAUTHORISED,
-            "the feed does not accept the credential from env:X (401), nor did it accept a newly fetched one",
+            "the feed does not accept the credential from env:X (401), not even a newly fetched one",
         ),
         (
             CREDENTIAL,

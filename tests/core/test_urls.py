@@ -90,8 +90,11 @@ REFUSED = {
         "https://feed.example/./a",
         "https://feed.example/a/..",
     ],
-    "the URL has an encoded slash or control character": [
-        *(f"https://feed.example/a%{code}b" for code in ("2f", "2F", "5C", "5c", "00", "0d%0a", "1f", "7F")),
+    "the URL has an encoded slash: where it is a path in GitLab, write its number instead": [
+        *(f"https://feed.example/a%{code}b" for code in ("2f", "2F")),
+    ],
+    "the URL has an encoded backslash or control character": [
+        *(f"https://feed.example/a%{code}b" for code in ("5C", "5c", "00", "0d%0a", "1f", "7F")),
     ],
     "the URL has a percent sign that is not an escape": [
         "https://feed.example/a%zz",
