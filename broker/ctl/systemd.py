@@ -10,6 +10,10 @@ from pathlib import Path
 SOCKET_UNIT = "token-broker.socket"
 SERVICE_UNIT = "token-broker.service"
 
+USER = "--user"
+SYSTEM = "--system"
+"""Which service manager: this user's own, or the machine's."""
+
 LINGERING = Path("/var/lib/systemd/linger")
 """Where logind notes who does, for it only answers for users that are logged in."""
 
@@ -54,16 +58,25 @@ def ask(*command: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def systemctl(*arguments: str) -> str | None:
-    """Run `systemctl --user`; returns None when it did as told, else the first line of what it said."""
+def systemctl(*arguments: str, manager: str = USER) -> str | None:
+    """Run systemctl; returns None when it did as told, else the first line of what it said."""
+    return _complaint("systemctl", manager, *arguments)
+
+
+def made_users(sysusers: str) -> str | None:
+    """Make the users and groups of a file in sysusers.d; returns as `systemctl` does."""
+    return _complaint("systemd-sysusers", sysusers)
+
+
+def _complaint(*command: str) -> str | None:
     try:
-        done = _run(ACT_LIMIT_S, "systemctl", "--user", *arguments)
+        done = _run(ACT_LIMIT_S, *command)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"systemctl did not end ({type(error).__name__})"
+        return f"{command[0]} did not end ({type(error).__name__})"
     if done.returncode == 0:
         return None
     said = done.stderr.strip().splitlines()
-    return said[0] if said else f"systemctl ended with {done.returncode}"
+    return said[0] if said else f"{command[0]} ended with {done.returncode}"
 
 
 def _run(limit_s: float, *command: str) -> "subprocess.CompletedProcess[str]":

@@ -157,7 +157,7 @@ async def read(source: SecretSource, *, host: str, username: str | None, environ
             text = await asyncio.to_thread(read_file, expand(path, environ))
             return _usable(text, path)
         case CredentialSecret(name):
-            text = await asyncio.to_thread(read_file, _credential(name, environ))
+            text = await asyncio.to_thread(_from_credential, name, environ)
             return _usable(text, f"the credential {name}")
         case KeyringSecret(service, own):
             person, text = await keyring_store.read_login(service, own or username)
@@ -176,7 +176,7 @@ def marks(source: SecretSource, environ: Mapping[str, str]) -> Hashable:
         case FileSecret(path):
             return file_mark(expand(path, environ))
         case CredentialSecret(name):
-            return file_mark(Path(environ.get(CREDENTIALS, "/nowhere"), name))
+            return file_mark(Path(environ.get(CREDENTIALS) or "/nowhere", name))
         case NetrcSecret():
             return file_mark(netrc_path(environ))
         case KeyringSecret() | CommandSecret():
@@ -251,16 +251,15 @@ def _from_env(name: str, environ: Mapping[str, str]) -> str:
     return text
 
 
-def _credential(name: str, environ: Mapping[str, str]) -> Path:
-    """The credential's file; raises SignInNeeded where the service has none of that name."""
-    folder = environ.get(CREDENTIALS)
-    if not folder or not Path(folder, name).exists():
+def _from_credential(name: str, environ: Mapping[str, str]) -> str:
+    try:
+        return read_file(Path(environ.get(CREDENTIALS) or "/nowhere", name))
+    except SignInNeeded:
         unit = "/etc/systemd/system/token-broker.service.d/credentials.conf"
         raise SignInNeeded(
             f"the broker's service has no credential {name}",
             hint=f"{ADD_TO}{unit}: [Service] LoadCredentialEncrypted={name}",
-        )
-    return Path(folder, name)
+        ) from None
 
 
 def _from_netrc(path: Path, host: str, username: str | None) -> Found:

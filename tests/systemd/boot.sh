@@ -4,13 +4,21 @@
 #   boot.sh WORK PACKAGES PATH...    WORK is an empty directory; each PATH is to be readable for the machine's
 #                                    users, and PACKAGES too, as /srv/site-packages: a sandbox hides /tmp.
 #
-# /run, /home and /etc are private, alice (1001) and bob (1002) have empty homes there, and whatever reaches past the
-# namespaces (clocks, kernel settings, /tmp) is masked. What is mounted here ends with the namespace.
+# /run, /home, /etc, /opt, /usr/local and /var/lib are private, alice (1001), bob (1002) and carol (1003) have empty homes
+# there, and whatever reaches past the namespaces (clocks, kernel settings, /tmp) is masked. What is mounted here ends with the namespace.
 set -eu
 work=$1 packages=$2
 shift 2
 mount --make-rprivate /
 mount -t proc proc /proc
+
+# What an administrator installs and sets up is written into memory, over what is there.
+mkdir "$work/over"
+mount -t tmpfs -o mode=755 tmpfs "$work/over"
+for folder in /opt /usr/local /var/lib; do
+    mkdir -p "$work/over$folder/upper" "$work/over$folder/work"
+    mount -t overlay -o "lowerdir=$folder,upperdir=$work/over$folder/upper,workdir=$work/over$folder/work" overlay "$folder"
+done
 
 mkdir "$work/packages"
 mount --rbind "$packages" "$work/packages"
@@ -53,13 +61,13 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 
 cp -a /etc "$work/etc"
 mount --bind "$work/etc" /etc
-for user in alice:1001 bob:1002; do
+for user in alice:1001 bob:1002 carol:1003; do
     name=${user%:*} id=${user#*:}
     echo "$name:x:$id:$id::/home/$name:/bin/bash" >>/etc/passwd
     echo "$name:x:$id:" >>/etc/group
     echo "$name:*:19000:0:99999:7:::" >>/etc/shadow
-    # alice may read the journal, bob may not
-    [ "$name" = bob ] || sed -i "s/^\(systemd-journal:.*\)$/\1$name/" /etc/group
+    # alice may read the journal, the others may not
+    [ "$name" != alice ] || sed -i "s/^\(systemd-journal:.*\)$/\1$name/" /etc/group
     install -d -o "$id" -g "$id" -m 700 "/home/$name"
 done
 
@@ -74,6 +82,9 @@ for unit in systemd-tmpfiles-setup.service systemd-tmpfiles-setup-dev.service sy
 done
 mkdir -p /run/systemd/system/systemd-logind.service.d
 printf '[Service]\nPrivateTmp=no\n' >/run/systemd/system/systemd-logind.service.d/shared-tmp.conf
+
+# What systemd mounts aside for a unit's credentials is to be seen by the unit: within the namespace, no further.
+mount --make-rshared /
 
 export container=unshare
 exec /lib/systemd/systemd --system --unit=basic.target --log-target=null --show-status=0 \

@@ -1,4 +1,4 @@
-"""token-broker as alice would have installed it: a virtual environment of her own, below her home.
+"""token-broker as alice would have installed it, below her home, or an administrator for everybody, in /opt.
 
 Its `broker` and its shim are copies; what they depend on is read from the environment that runs the tests.
 """
@@ -13,6 +13,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import token_broker_client
 import token_broker_keyring
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 PREFIX = "apps/token-broker"
 """Below the home."""
+
+EVERYBODYS = Path("/opt/token-broker")
+NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 SCRIPTS = {"brokerd": "broker.daemon", "brokerctl": "broker.ctl.app"}
 PACKAGES = Path(sysconfig.get_path("purelib"))
@@ -38,14 +42,34 @@ READABLE = (UV.parent, *((INTERPRETER,) if Path("/usr") != INTERPRETER else ()))
 
 
 def install(machine: Machine, user: str) -> Path:
-    """Install, and return the installation's prefix as the machine's users see it."""
+    """Install for one user, and return the installation's prefix as the machine's users see it."""
     seen = Path("/home", user, PREFIX)
-    made = machine.home(user) / PREFIX
+    _install(machine, seen, INTERPRETER / "bin" / NAME)
+    owner = machine.home(user).stat()
+    for place, _, files in os.walk(machine.home(user) / PREFIX.partition("/")[0]):
+        for file in ("", *files):
+            os.chown(Path(place, file), owner.st_uid, owner.st_gid, follow_symlinks=False)
+    return seen
+
+
+def install_for_everybody(machine: Machine) -> Path:
+    """Install where everybody may run it and only root may change it; returns the prefix.
+
+    Skips where no Python of our version lies outside of the homes, which a service does not see.
+    """
+    for python in (INTERPRETER / "bin" / NAME, Path("/usr/bin", NAME), Path("/usr/local/bin", NAME)):
+        if python.exists() and not str(python.resolve()).startswith(("/root/", "/home/")):
+            _install(machine, EVERYBODYS, python)
+            return EVERYBODYS
+    pytest.skip(f"no {NAME} outside of the homes")
+
+
+def _install(machine: Machine, seen: Path, python: Path) -> None:
+    made = machine.root / seen.relative_to("/")
     scripts = made / "bin"
-    packages = made / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    packages = made / "lib" / NAME / "site-packages"
     scripts.mkdir(parents=True)
     packages.mkdir(parents=True)
-    python = INTERPRETER / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     (scripts / "python").symlink_to(python)
     (made / "pyvenv.cfg").write_text(f"home = {python.parent}\ninclude-system-site-packages = false\n")
     (packages / "environment.pth").write_text(f"import site; site.addsitedir({str(PACKAGES_SEEN)!r})\n")
@@ -61,8 +85,3 @@ def install(machine: Machine, user: str) -> Path:
         script = scripts / name
         script.write_text(f"#!{seen}/bin/python\nimport sys\nfrom {entry} import main\nsys.exit(main())\n")
         script.chmod(0o755)
-    owner = machine.home(user).stat()
-    for place, _, files in os.walk(machine.home(user) / PREFIX.partition("/")[0]):
-        for file in ("", *files):
-            os.chown(Path(place, file), owner.st_uid, owner.st_gid, follow_symlinks=False)
-    return seen

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 BOOT = Path(__file__).with_name("boot.sh")
-UIDS = {"alice": 1001, "bob": 1002}
+UIDS = {"alice": 1001, "bob": 1002, "carol": 1003}
+MANAGED = ("alice", "bob")
+"""Who is logged in, and has a service manager."""
+
 NEEDED = ("/lib/systemd/systemd", "/usr/bin/dbus-daemon", "/usr/bin/unshare", "/usr/bin/setpriv")
 PAM_MODULES = "pam_systemd.so"
 COMMAND_LIMIT_S = 60
@@ -113,7 +116,7 @@ def machine(packages: Path, readable: Sequence[Path]) -> Iterator[Machine]:
             first = until(lambda: _child_of(outer), "process 1")
             booted = Machine(first)
             until(lambda: _is_up(booted, outer), "systemd")
-            managers = [f"user@{uid}.service" for uid in UIDS.values()]
+            managers = [f"user@{UIDS[user]}.service" for user in MANAGED]
             booted.run("root", "systemctl", "start", "dbus.socket", "systemd-logind.service", *managers)
             yield booted
         except TimeoutError as error:

@@ -60,7 +60,7 @@ def clients_ask(room: Room) -> Iterator[Finding]:
             continue
         how = "off" if said is None or said == "disabled" else said
         variable = f"{client.name.upper()}_KEYRING_PROVIDER"
-        step = clients.client_step(room.places, client)
+        step = clients.client_step(client, room.places.shown(client.path))
 
         def turn_on(step: Step = step) -> None:
             journal = Journal(room.places.journal)

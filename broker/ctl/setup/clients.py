@@ -38,9 +38,11 @@ def clients(places: Places) -> tuple[Client, Client]:
     )
 
 
-def client_step(places: Places, client: Client) -> Step:
-    """The line for one client's settings, and what is said of it; a provider that somebody chose stays."""
-    shown = places.shown(client.path)
+def client_step(client: Client, shown: str) -> Step:
+    """The line for one client's settings, and what is said of it; a provider that somebody chose stays.
+
+    `shown` is the file as a person writes it.
+    """
     by_hand = f"write into {shown}: {client.line}"
     text = files.text_of(client.path)
     try:

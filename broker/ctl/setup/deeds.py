@@ -143,6 +143,22 @@ class Enabled:
 
 
 @dataclass(frozen=True, slots=True)
+class Listening:
+    """A socket unit of the machine's that listens."""
+
+    unit: str
+
+    def undo(self, _: Path) -> str | None:
+        """Stop it, and what it is the socket of."""
+        systemd.systemctl("stop", self.unit, systemd.SERVICE_UNIT, manager=systemd.SYSTEM)
+        return None
+
+    def script(self) -> str:
+        """The same for sh."""
+        return f"systemctl stop {quote(self.unit)} {systemd.SERVICE_UNIT} 2>/dev/null"
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """An agent whose socket launchd keeps."""
 
@@ -160,4 +176,4 @@ class Loaded:
         return f"{gui} || {user} || :"
 
 
-Deed = Made | Wrote | Linked | Moved | Enabled | Loaded
+Deed = Made | Wrote | Linked | Moved | Enabled | Listening | Loaded

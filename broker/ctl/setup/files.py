@@ -65,12 +65,14 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_folders(path: Path) -> list[Path]:
+def make_folders(path: Path, mode: int = NEW_FOLDER) -> list[Path]:
     """Make the folder and those above it that are missing; returns what was made, the outermost first."""
     missing = [each for each in (path, *path.parents) if not os.path.lexists(each)]
     try:
         for folder in reversed(missing):
             folder.mkdir(mode=NEW_FOLDER)
+            if mode != NEW_FOLDER:
+                folder.chmod(mode)  # whatever the umask takes from mkdir's
     except OSError as error:
         raise _trouble(path, "made", error) from None
     return missing[::-1]

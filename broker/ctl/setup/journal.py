@@ -8,27 +8,27 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from broker.ctl import launchctl, systemd
 from broker.ctl.outcome import Trouble
 from broker.ctl.setup import files
-from broker.ctl.setup.deeds import Deed, Enabled, Linked, Loaded, Made, Moved, Wrote
+from broker.ctl.setup.deeds import Deed, Enabled, Linked, Listening, Loaded, Made, Moved, Wrote
 
 NAME = "journal.json"
 SCRIPT = "undo.sh"
 PRIVATE = 0o600
 
 KINDS: dict[str, Callable[..., Deed]] = {
-    kind.__name__: kind for kind in (Made, Wrote, Linked, Moved, Enabled, Loaded)
+    kind.__name__: kind for kind in (Made, Wrote, Linked, Moved, Enabled, Listening, Loaded)
 }
 PATHS = {"path", "to"}
 
 SCRIPT_HEAD = """\
 #!/bin/sh
-# Undoes what `brokerctl setup` did to this home, also when token-broker is not installed any more.
+# Undoes what `brokerctl setup` did here, also when token-broker is not installed any more.
 # Whatever was changed since then is left alone, and named.
 here=$(dirname "$0")
 restore() { # FILE NUMBER LINE
@@ -45,19 +45,26 @@ restore() { # FILE NUMBER LINE
 """
 SCRIPT_END = """\
 systemctl --user daemon-reload 2>/dev/null
+[ "$(id -u)" != 0 ] || systemctl daemon-reload 2>/dev/null
 rm -r "$here"
 """
 
 
 class Journal:
-    """The deeds so far, at `folder`; each method does one more. Raises Trouble."""
+    """The deeds so far, at `folder`; each method does one more. Raises Trouble.
 
-    def __init__(self, folder: Path) -> None:
+    New folders have `folder_mode`. Paths are written down as the machine at `root` sees them: an image can
+    undo it itself once it runs.
+    """
+
+    def __init__(self, folder: Path, folder_mode: int = files.NEW_FOLDER, root: Path = Path("/")) -> None:
         self.folder = folder
+        self._folder_mode = folder_mode
+        self._root = root
         self.deeds: list[Deed] = []
         text = files.text_of(folder / NAME)
         try:
-            self.deeds = [_deed(found) for found in json.loads(text)] if text else []
+            self.deeds = [_deed(found, root) for found in json.loads(text)] if text else []
         except (ValueError, TypeError, KeyError):
             raise Trouble(f"{folder / NAME} is damaged", hint=f"sh {folder / SCRIPT}") from None
 
@@ -69,7 +76,7 @@ class Journal:
     def make_folder(self, path: Path) -> None:
         """Make a folder, and those above it that are missing, each for us alone."""
         self._begin()
-        for made in files.make_folders(path):
+        for made in files.make_folders(path, self._folder_mode):
             self._note(Made(made))
 
     def write(self, path: Path, text: str, mode: int, line: str | None = None) -> None:
@@ -121,6 +128,13 @@ class Journal:
         if complaint is not None:
             raise Trouble(complaint, hint=f"systemctl --user status {unit}")
 
+    def listen(self, unit: str) -> None:
+        """Let the machine's service manager open the socket unit now."""
+        self._note(Listening(unit))
+        complaint = systemd.systemctl("start", unit, manager=systemd.SYSTEM)
+        if complaint is not None:
+            raise Trouble(complaint, hint=f"systemctl status {unit}")
+
     def load(self, plist: Path) -> None:
         """Let launchd keep the agent's socket now and after every login."""
         self._note(Loaded(plist))
@@ -142,7 +156,7 @@ class Journal:
     def _begin(self) -> None:
         """Make the journal's own folder; the first deeds are those that this needed."""
         if not self.folder.is_dir():
-            for made in files.make_folders(self.folder):
+            for made in files.make_folders(self.folder, self._folder_mode):
                 if made != self.folder:
                     self.deeds.append(Made(made))
             self._save()
@@ -154,9 +168,13 @@ class Journal:
             self._save()
 
     def _save(self) -> None:
-        listed = [{"kind": type(deed).__name__, **asdict(deed)} for deed in self.deeds]
+        seen = [_moved(deed, self._seen) for deed in self.deeds]
+        listed = [{"kind": type(deed).__name__, **asdict(deed)} for deed in seen]
         files.put(self.folder / NAME, json.dumps(listed, indent=1, default=str).encode(), PRIVATE)
-        files.put(self.folder / SCRIPT, _script(self.deeds).encode(), PRIVATE)
+        files.put(self.folder / SCRIPT, _script(seen).encode(), PRIVATE)
+
+    def _seen(self, path: Path) -> Path:
+        return Path("/") / path.relative_to(self._root)
 
 
 def _script(deeds: list[Deed]) -> str:
@@ -166,6 +184,12 @@ def _script(deeds: list[Deed]) -> str:
     return SCRIPT_HEAD + "\n".join(others) + "\n" + SCRIPT_END + "\n".join(folders) + "\n"
 
 
-def _deed(found: dict[str, Any]) -> Deed:
+def _deed(found: dict[str, Any], root: Path) -> Deed:
     keys = {key: Path(value) if key in PATHS else value for key, value in found.items() if key != "kind"}
-    return KINDS[found["kind"]](**keys)
+    return _moved(KINDS[found["kind"]](**keys), lambda path: root / path.relative_to("/"))
+
+
+def _moved(deed: Deed, to: Callable[[Path], Path]) -> Deed:
+    """The deed with its paths as somebody else sees them."""
+    paths: dict[str, Any] = {key: to(getattr(deed, key)) for key in PATHS if hasattr(deed, key)}
+    return replace(deed, **paths)

@@ -56,6 +56,29 @@ def service_unit(installation: Installation) -> str:
     )
 
 
+def preset() -> str:
+    """The preset by which every user's socket is enabled."""
+    return _filled("user-preset/50-token-broker.preset", {})
+
+
+def sysusers(group: str | None) -> str:
+    """The system broker's user, and the group that may ask it unless that is somebody else's to make."""
+    return _filled("sysusers.d/token-broker.conf", {"@GROUP_LINE@\n": f"g {group} -\n" if group else ""})
+
+
+def system_socket_unit(group: str) -> str:
+    """token-broker.socket of the system broker, open to the group."""
+    return _filled(f"system/{SOCKET_UNIT}", {"@GROUP@": _plain(group)})
+
+
+def system_service_unit(installation: Installation) -> str:
+    """token-broker.service of the system broker."""
+    return _filled(
+        f"system/{SERVICE_UNIT}",
+        {"@PYTHON@": executed(str(installation.python)), "@BROKERD@": executed(str(installation.brokerd))},
+    )
+
+
 def sandbox(view: View) -> str:
     """The drop-in that hides everything else from the daemon."""
     writable = [_quoted(f"-{path}") for path in view.writable]

@@ -2,22 +2,34 @@
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from broker.ctl import launch, launchctl, systemd
-from broker.ctl.outcome import ExitCode
-from broker.ctl.setup import agent, clients, service
+from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.setup import agent, clients, everybody, machine, service, system
 from broker.ctl.setup.completion import completion_step
 from broker.ctl.setup.environment import environment_step
+from broker.ctl.setup.image import Image
 from broker.ctl.setup.journal import Journal
 from broker.ctl.setup.link import REPLACE, is_foreign, link_step
 from broker.ctl.setup.places import Places
-from broker.ctl.setup.step import Folder, Link, Mark, Step, Write
+from broker.ctl.setup.screen import say, show_diff, show_plan
+from broker.ctl.setup.step import Mark, Step
 
-TOPIC_CELLS = 10
 EXAMPLE = "https://VssSessionToken@pkgs.dev.azure.com/ORG/_packaging/FEED/pypi/simple/"
+
+AllUsers = Annotated[bool, typer.Option("--all-users", help="For every user of this machine; as root.")]
+System = Annotated[
+    bool,
+    typer.Option("--system", help="One broker for a group of this machine's users; as root."),
+]
+Root = Annotated[
+    Path | None,
+    typer.Option("--root", metavar="DIR", help="In an image below DIR instead of this machine."),
+]
 
 
 def setup(
@@ -31,46 +43,48 @@ def setup(
     no_configure_clients: Annotated[
         bool, typer.Option("--no-configure-clients", help="Leave uv's and pip's settings as they are.")
     ] = False,
+    all_users: AllUsers = False,
+    for_system: System = False,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="With --system: whose members may ask it, instead of a new group's."
+        ),
+    ] = None,
+    root: Root = None,
 ) -> None:
     """Install the service, the keyring command, and turn the keyring on in uv and pip.
 
     What is done is written down: `brokerctl teardown` undoes it. Doing it again changes nothing but what is
     not as it should be.
+
+    An administrator does it for every user of a machine (--all-users), or sets up one broker for a group of
+    them, under an identity that is no person's (--system).
     """
-    places = Places.here()
-    shim = launch.beside_us("keyring-shim")
-    replace = replace or (not dry_run and _may_replace(places))
-    steps = [environment_step(places), link_step(places, shim, replace=replace)]
-    if not no_configure_clients:
-        steps += [clients.client_step(places, client) for client in clients.clients(places)]
-    steps.append(completion_step(places))
-    for step in steps[2:-1]:
-        _show_diff(places, step)
-    if dry_run:
-        if systemd.is_there():
-            steps += [service.service_step(places), *service.sandbox_steps(places)]
-        elif launchctl.is_there():
-            steps.append(agent.agent_step(places))
-        _show_plan(places, steps)
+    image = _image(all_users=all_users, for_system=for_system, root=root)
+    if for_system and image is not None:
+        machine.set_up_system(image, dry_run=dry_run, group=group)
         return
-    journal = Journal(places.journal)
-    wrong = False
-    for step in steps:
-        for change in step.pending:
-            change.do(journal)
-        wrong |= _say(step)
-    for step in _service(places, journal):
-        wrong |= _say(step)
-    typer.echo(f"\nTry it:  uv pip install --index-url {EXAMPLE} PACKAGE")
-    typer.echo(f"Undo:    brokerctl teardown   (or, without brokerctl: sh {journal.folder}/undo.sh)")
-    raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
+    if group is not None:
+        raise Trouble("--group goes with --system", exit_code=ExitCode.USAGE)
+    if image is not None:
+        machine.set_up_all_users(
+            image, dry_run=dry_run, replace=replace, configure_clients=not no_configure_clients
+        )
+        return
+    _set_up_home(dry_run=dry_run, replace=replace, configure_clients=not no_configure_clients)
 
 
-def teardown() -> None:
+def teardown(*, all_users: AllUsers = False, for_system: System = False, root: Root = None) -> None:
     """Undo what setup did.
 
     Every file is as it was before; what was changed since is left alone, and named.
     """
+    image = _image(all_users=all_users, for_system=for_system, root=root)
+    if image is not None:
+        place, option = (system.JOURNAL, "--system") if for_system else (everybody.JOURNAL, "--all-users")
+        machine.tear_down(image, place, option)
+        return
     places = Places.here()
     journal = Journal(places.journal)
     if journal.is_empty:
@@ -79,6 +93,49 @@ def teardown() -> None:
     for line in journal.undo():
         typer.echo(f" {Mark.OPEN} {line}")
     typer.echo("token-broker is not set up any more; everything that setup changed is as it was")
+
+
+def _set_up_home(*, dry_run: bool, replace: bool, configure_clients: bool) -> None:
+    places = Places.here()
+    shim = launch.beside_us("keyring-shim")
+    replace = replace or (not dry_run and _may_replace(places))
+    steps = [environment_step(places), link_step(places, shim, replace=replace)]
+    if configure_clients:
+        steps += [
+            clients.client_step(client, places.shown(client.path)) for client in clients.clients(places)
+        ]
+    steps.append(completion_step(places))
+    for step in steps[2:-1]:
+        show_diff(step, places.shown)
+    if dry_run:
+        if systemd.is_there():
+            steps += [service.service_step(places), *service.sandbox_steps(places)]
+        elif launchctl.is_there():
+            steps.append(agent.agent_step(places))
+        show_plan(steps, places.shown, expected=REPLACE)
+        return
+    journal = Journal(places.journal)
+    wrong = False
+    for step in steps:
+        for change in step.pending:
+            change.do(journal)
+        wrong |= say(step)
+    for step in _service(places, journal):
+        wrong |= say(step)
+    typer.echo(f"\nTry it:  uv pip install --index-url {EXAMPLE} PACKAGE")
+    typer.echo(f"Undo:    brokerctl teardown   (or, without brokerctl: sh {journal.folder}/undo.sh)")
+    raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
+
+
+def _image(*, all_users: bool, for_system: bool, root: Path | None) -> Image | None:
+    """The machine that is meant; None for the user's own home."""
+    if all_users and for_system:
+        raise Trouble("--all-users and --system exclude each other", exit_code=ExitCode.USAGE)
+    if not all_users and not for_system:
+        if root is not None:
+            raise Trouble("--root goes with --all-users or --system", exit_code=ExitCode.USAGE)
+        return None
+    return Image(Path("/") if root is None else root.absolute())
 
 
 def _service(places: Places, journal: Journal) -> Iterable[Step]:
@@ -97,37 +154,3 @@ def _may_replace(places: Places) -> bool:
     return typer.confirm(
         f"{places.shown(places.link)} is another keyring. Move it to {kept}, where it is still used?"
     )
-
-
-def _show_diff(places: Places, step: Step) -> None:
-    """What changes in files that are somebody else's, before it does."""
-    for change in step.pending:
-        if isinstance(change, Write):
-            typer.echo(change.diff(places.shown(change.path)))
-
-
-def _show_plan(places: Places, steps: Iterable[Step]) -> None:
-    nothing = True
-    for step in steps:
-        for change in step.pending:
-            nothing = False
-            match change:
-                case Write(path=path):
-                    typer.echo(f" would write  {places.shown(path)}")
-                case Link(path=path, target=target):
-                    typer.echo(f" would link   {places.shown(path)} \N{RIGHTWARDS ARROW} {target}")
-                case Folder(path=path):
-                    typer.echo(f" would make   {places.shown(path)}")
-        if step.mark is not Mark.DONE and step.hint != REPLACE:
-            _say(step)
-        elif step.mark is Mark.WRONG:
-            typer.echo(f" would keep   {step.said}   {step.hint}")
-    if nothing:
-        typer.echo("everything is set up already")
-
-
-def _say(step: Step) -> bool:
-    """Print the step's line; True when it is wrong."""
-    hint = "" if step.hint is None else f"   {step.hint}"
-    typer.echo(f" {step.mark} {step.topic:<{TOPIC_CELLS}} {step.said}{hint}")
-    return step.mark is Mark.WRONG

@@ -1,0 +1,87 @@
+"""`brokerctl setup --all-users`: a broker of their own for every user of a machine.
+
+Every user's service manager listens for look-ups; the first one starts that user's broker, as that user.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from broker.ctl.setup import clients, units
+from broker.ctl.setup.image import Image
+from broker.ctl.setup.link import is_ours
+from broker.ctl.setup.settings import (
+    PIP_LINE,
+    UV_LINE,
+    pip_provider,
+    uv_provider,
+    with_pip_line,
+    with_uv_line,
+)
+from broker.ctl.setup.step import Change, Link, Mark, Step, Write
+
+JOURNAL = "/var/lib/token-broker/setup/all-users"
+LINK = "/usr/local/bin/keyring"
+REPLACED = "/usr/local/share/token-broker/replaced/keyring"
+UNITS = "/etc/systemd/user"
+WANTED_BY = f"{UNITS}/sockets.target.wants"
+PRESET = "/etc/systemd/user-preset/50-token-broker.preset"
+"""`systemctl --global preset-all` of an image builder goes by it."""
+
+UV_SETTINGS = "/etc/uv/uv.toml"
+PIP_SETTINGS = "/etc/pip.conf"
+
+REPLACE = "brokerctl setup --all-users --replace"
+
+
+def steps(image: Image, *, replace: bool, configure_clients: bool) -> list[Step]:
+    """What is done to the machine. Raises Trouble where not everybody could run this installation."""
+    found = [service_step(image), link_step(image, replace=replace)]
+    if configure_clients:
+        found += [client_step(each) for each in clients_of(image)]
+    return found
+
+
+def service_step(image: Image) -> Step:
+    """The units, enabled for every user by the link that `systemctl --global enable` would make."""
+    here = image.installation()
+    socket = f"{UNITS}/{units.SOCKET_UNIT}"
+    changes: list[Change] = [
+        Write(image.at(socket), units.socket_unit(here)),
+        Write(image.at(f"{UNITS}/{units.SERVICE_UNIT}"), units.service_unit(here)),
+        Write(image.at(PRESET), units.preset()),
+        Link(image.at(f"{WANTED_BY}/{units.SOCKET_UNIT}"), Path(socket), image.at(f"{socket}.replaced")),
+    ]
+    said = f"{socket}, enabled for every user; each broker starts with its user's first look-up"
+    return Step("service", said, changes)
+
+
+def link_step(image: Image, *, replace: bool) -> Step:
+    """The `keyring` that everybody's uv and pip find."""
+    path, shim = image.at(LINK), image.shim()
+    link = Link(path, shim, image.at(REPLACED))
+    said = f"{LINK} \N{RIGHTWARDS ARROW} {shim}"
+    is_foreign = path.exists() and not path.is_symlink() and not is_ours(path)
+    if path.is_symlink():
+        is_foreign = path.readlink().name != shim.name
+    if is_foreign and not replace:
+        return Step("keyring", f"{LINK} is another keyring and stays", (), Mark.WRONG, REPLACE)
+    return Step(
+        "keyring", f"{said}; the one that was there is kept in {REPLACED}" if is_foreign else said, [link]
+    )
+
+
+def clients_of(image: Image) -> list[clients.Client]:
+    """The settings that uv and pip read before every user's own."""
+    return [
+        clients.Client("uv", image.at(UV_SETTINGS), UV_LINE, uv_provider, with_uv_line),
+        clients.Client("pip", image.at(PIP_SETTINGS), PIP_LINE, pip_provider, with_pip_line),
+    ]
+
+
+def client_step(client: clients.Client) -> Step:
+    """The line for one client's settings, in a file that everybody may read."""
+    step = clients.client_step(client, str(client.path))
+    changes = [
+        replace(each, mode=each.mode | 0o444) if isinstance(each, Write) else each for each in step.changes
+    ]
+    return replace(step, changes=changes)

@@ -1,0 +1,88 @@
+"""A whole machine's files: this one's, or those of an image of one that lies below a folder.
+
+What is written into an image names paths as the machine sees them once it runs, and never leads out of it.
+"""
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker.ctl import launch
+from broker.ctl.outcome import Trouble
+from broker.ctl.setup.link import SHIM
+from broker.ctl.setup.units import Installation
+
+ROOT_UID = 0
+
+INSTALL = "UV_TOOL_DIR=/opt/token-broker UV_TOOL_BIN_DIR=/usr/local/bin uv tool install token-broker"
+"""Puts an installation where everybody may run it and only root may change it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The machine whose root directory is `root`."""
+
+    root: Path = Path("/")
+
+    @property
+    def is_live(self) -> bool:
+        """True for the machine that runs us: its service manager can be spoken to."""
+        return self.root == Path("/")
+
+    def at(self, place: str) -> Path:
+        """Where that machine's absolute path is for us. Raises Trouble if it leads out of the image."""
+        path = self.root / place.lstrip("/")
+        if not path.parent.resolve().is_relative_to(self.root.resolve()):
+            raise Trouble(f"{path.parent} leads out of {self.root}", hint=f"ls -ld {path.parent}")
+        return path
+
+    def seen(self, path: Path) -> Path:
+        """The path as that machine sees it: below `root` without it, any other as it is."""
+        return Path("/") / path.relative_to(self.root) if path.is_relative_to(self.root) else path
+
+    def installation(self) -> Installation:
+        """This installation, as everybody on that machine will run it. Raises Trouble where they cannot.
+
+        brokerctl runs from the image, or the image has the same installation in the same place.
+        """
+        found = Installation(
+            self.seen(Path(sys.executable)), self.seen(launch.beside_us("brokerd").absolute())
+        )
+        for path in (found.python, found.brokerd, self.shim()):
+            self._refuse_what_others_cannot_run(path)
+        return found
+
+    def shim(self) -> Path:
+        """This installation's shim, as that machine sees it."""
+        return self.seen(launch.beside_us(SHIM).absolute())
+
+    def _refuse_what_others_cannot_run(self, path: Path) -> None:
+        """Whoever can write what everybody runs can act as them; and nobody can run what is in a home."""
+        here = self.root / path.relative_to("/")
+        if not os.path.lexists(here):
+            raise Trouble(f"{self.root} has no {path}: install token-broker in it first", hint=INSTALL)
+        for each in dict.fromkeys((here, *here.parents, *(self._real(here), *self._real(here).parents))):
+            if not each.is_relative_to(self.root):
+                continue
+            found = each.lstat()
+            if stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_IXOTH:
+                raise Trouble(f"{each} is closed to others, and token-broker lies below it", hint=INSTALL)
+            if self.is_live and (found.st_uid != ROOT_UID or _is_open(found)):
+                raise Trouble(
+                    f"{each} can be changed by others than root, who would run as you", hint=INSTALL
+                )
+
+    def _real(self, here: Path) -> Path:
+        """Where links lead, which in an image are read as that machine will read them."""
+        return here.resolve() if self.is_live else here
+
+
+def _is_open(found: os.stat_result) -> bool:
+    """True for what others than the owner may change: in a sticky folder, only what is theirs."""
+    return (
+        not stat.S_ISLNK(found.st_mode)
+        and bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+        and not found.st_mode & stat.S_ISVTX
+    )

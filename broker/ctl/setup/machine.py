@@ -1,0 +1,97 @@
+"""Setting up a whole machine or an image of one, for all users or with a system broker; and undoing it."""
+
+import os
+from collections.abc import Sequence
+
+import typer
+
+from broker.ctl import systemd
+from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.setup import everybody, system
+from broker.ctl.setup.image import ROOT_UID, Image
+from broker.ctl.setup.journal import Journal
+from broker.ctl.setup.screen import say, show_diff, show_plan
+from broker.ctl.setup.step import Mark, Step
+from broker.host.paths import SYSTEM
+
+FOLDER_MODE = 0o755
+NEXT_LOGIN = "users who are logged in have it from their next login on"
+UNTIL_LOGOUT = "users who are logged in keep their sockets until they log out"
+
+
+def set_up_all_users(image: Image, *, dry_run: bool, replace: bool, configure_clients: bool) -> None:
+    """A broker of their own for every user."""
+    _refuse_a_plain_user(image, "setup --all-users")
+    steps = everybody.steps(image, replace=replace, configure_clients=configure_clients)
+    for step in steps:
+        if step.topic in {"uv", "pip"}:
+            show_diff(step, str)
+    if dry_run:
+        show_plan(steps, str, expected=everybody.REPLACE)
+        return
+    wrong = _do(image, everybody.JOURNAL, steps)
+    if image.is_live:
+        typer.echo(f" {Mark.OPEN} {NEXT_LOGIN}")
+    _say_undo("--all-users", image)
+    raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
+
+
+def set_up_system(image: Image, *, dry_run: bool, group: str | None) -> None:
+    """One broker for the users of a group."""
+    _refuse_a_plain_user(image, "setup --system")
+    steps = system.steps(image, group)
+    if dry_run:
+        show_plan(steps, str, expected="")
+        return
+    _do(image, system.JOURNAL, steps)
+    if image.is_live:
+        _listen(Journal(image.at(system.JOURNAL), FOLDER_MODE, image.root))
+    typer.echo(f"\nNext:  add feeds to {SYSTEM}, then: systemctl reload token-broker.service")
+    typer.echo(f"       usermod -aG {group or system.GROUP} USER   (who may ask; from their next login on)")
+    _say_undo("--system", image)
+
+
+def tear_down(image: Image, place: str, option: str) -> None:
+    """Undo what the set-up with this option did."""
+    _refuse_a_plain_user(image, f"teardown {option}")
+    journal = Journal(image.at(place), FOLDER_MODE, image.root)
+    if journal.is_empty:
+        typer.echo("nothing was set up here")
+        return
+    for line in journal.undo():
+        typer.echo(f" {Mark.OPEN} {line}")
+    if image.is_live:
+        systemd.systemctl("daemon-reload", manager=systemd.SYSTEM)
+        stays = UNTIL_LOGOUT if place == everybody.JOURNAL else "the user token-broker and its home stay"
+        typer.echo(f" {Mark.OPEN} {stays}")
+    typer.echo("token-broker is not set up any more; everything that setup changed is as it was")
+
+
+def _do(image: Image, place: str, steps: Sequence[Step]) -> bool:
+    """Do what is pending; True where something could not be done."""
+    journal = Journal(image.at(place), FOLDER_MODE, image.root)
+    wrong = False
+    for step in steps:
+        for change in step.pending:
+            change.do(journal)
+        wrong |= say(step)
+    return wrong
+
+
+def _listen(journal: Journal) -> None:
+    """Make the user, and open the socket, on the machine that runs us. Raises Trouble."""
+    systemd.made_users(system.SYSUSERS)
+    systemd.systemctl("daemon-reload", manager=systemd.SYSTEM)
+    journal.listen(systemd.SOCKET_UNIT)
+
+
+def _refuse_a_plain_user(image: Image, words: str) -> None:
+    if image.is_live and os.geteuid() != ROOT_UID:
+        raise Trouble("only root can set up a whole machine", hint=f"sudo brokerctl {words}")
+    if not image.root.is_dir():
+        raise Trouble(f"{image.root} is not a folder", exit_code=ExitCode.USAGE)
+
+
+def _say_undo(option: str, image: Image) -> None:
+    where = "" if image.is_live else f" --root {image.root}"
+    typer.echo(f"Undo:  brokerctl teardown {option}{where}")

@@ -1,0 +1,48 @@
+"""What setup prints: the line of a step, what would be done, and how files of somebody else's change."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import typer
+
+from broker.ctl.setup.step import Folder, Link, Mark, Step, Write
+
+TOPIC_CELLS = 10
+
+Shown = Callable[[Path], str]
+"""A path as a person writes it."""
+
+
+def show_diff(step: Step, shown: Shown) -> None:
+    """What changes in files that are somebody else's, before it does."""
+    for change in step.pending:
+        if isinstance(change, Write):
+            typer.echo(change.diff(shown(change.path)))
+
+
+def show_plan(steps: Iterable[Step], shown: Shown, *, expected: str) -> None:
+    """What would be done, and what a person would have to do; `expected` is the hint of a plain refusal."""
+    nothing = True
+    for step in steps:
+        for change in step.pending:
+            nothing = False
+            match change:
+                case Write(path=path):
+                    typer.echo(f" would write  {shown(path)}")
+                case Link(path=path, target=target):
+                    typer.echo(f" would link   {shown(path)} \N{RIGHTWARDS ARROW} {target}")
+                case Folder(path=path):
+                    typer.echo(f" would make   {shown(path)}")
+        if step.mark is not Mark.DONE and step.hint != expected:
+            say(step)
+        elif step.mark is Mark.WRONG:
+            typer.echo(f" would keep   {step.said}   {step.hint}")
+    if nothing:
+        typer.echo("everything is set up already")
+
+
+def say(step: Step) -> bool:
+    """Print the step's line; True when it is wrong."""
+    hint = "" if step.hint is None else f"   {step.hint}"
+    typer.echo(f" {step.mark} {step.topic:<{TOPIC_CELLS}} {step.said}{hint}")
+    return step.mark is Mark.WRONG

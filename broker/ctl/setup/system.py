@@ -1,0 +1,74 @@
+"""`brokerctl setup --system`: one broker for a group of users, under an identity that is no person's."""
+
+from pathlib import Path
+
+from broker.ctl.outcome import Trouble
+from broker.ctl.setup import files, units
+from broker.ctl.setup.image import Image
+from broker.ctl.setup.step import Change, Link, Mark, Step, Write
+from broker.host.paths import SYSTEM
+
+JOURNAL = "/var/lib/token-broker/setup/system"
+"""Root's, unlike the service's home beside it: what is undone must not be for the service to say."""
+
+UNITS = "/etc/systemd/system"
+WANTED_BY = f"{UNITS}/sockets.target.wants"
+SYSUSERS = "/etc/sysusers.d/token-broker.conf"
+GROUP = "feed-users"
+"""Made when no other group is named."""
+
+BEGINNING = """\
+# The feeds of this machine's broker, over the site's /etc/token-broker/config.toml. Who may use one is said
+# by its `allow`; without it only root may. Secrets stay outside: credential:NAME is what the unit loads
+# by that name.
+#
+# [[feed]]
+# name = "corp"
+# url = "https://pkgs.dev.azure.com/ORG/_packaging/FEED/pypi/simple/"
+# auth = ["managed-identity"]
+# allow = { groups = ["developers"] }
+"""
+
+
+def steps(image: Image, group: str | None) -> list[Step]:
+    """What is done to the machine. Raises Trouble where the service could not run this installation."""
+    return [user_step(image, group), service_step(image, group or GROUP), configuration_step(image)]
+
+
+def user_step(image: Image, group: str | None) -> Step:
+    """The service's user, and the group that may ask where none is named."""
+    if group is not None and image.is_live and not _is_there(group):
+        raise Trouble(f"there is no group {group}", hint=f"groupadd --system {group}")
+    made = f", group {GROUP}" if group is None else ""
+    said = f"user token-broker{made} ({SYSUSERS})"
+    return Step("user", said, [Write(image.at(SYSUSERS), units.sysusers(None if group else GROUP))])
+
+
+def service_step(image: Image, group: str) -> Step:
+    """The units, with the socket enabled."""
+    here = image.installation()
+    socket = f"{UNITS}/{units.SOCKET_UNIT}"
+    changes: list[Change] = [
+        Write(image.at(socket), units.system_socket_unit(group)),
+        Write(image.at(f"{UNITS}/{units.SERVICE_UNIT}"), units.system_service_unit(here)),
+        Link(image.at(f"{WANTED_BY}/{units.SOCKET_UNIT}"), Path(socket), image.at(f"{socket}.replaced")),
+    ]
+    return Step("service", f"{socket}, enabled; open to the members of {group}", changes)
+
+
+def configuration_step(image: Image) -> Step:
+    """The configuration to begin with, where there is none: it is the administrator's from then on."""
+    path = image.at(str(SYSTEM))
+    if files.content_of(path) is not None:
+        return Step("feeds", f"{SYSTEM} is there and stays")
+    return Step("feeds", f"{SYSTEM} is to be filled in", [Write(path, BEGINNING)], Mark.OPEN)
+
+
+def _is_there(group: str) -> bool:
+    import grp  # noqa: PLC0415 - this verb only
+
+    try:
+        grp.getgrnam(group)
+    except KeyError:
+        return False
+    return True
