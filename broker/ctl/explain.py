@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Annotated
 
+import token_broker_client as client
 import typer
 
 from broker.ctl import wire
-from broker.ctl.outcome import ExitCode
+from broker.ctl.outcome import ExitCode, Trouble
 
 LABEL_CELLS = 15
 """Margin, the longest step's name, and a gap."""
@@ -40,12 +41,34 @@ def explain(
     """
     query = {"url": url} if username is None else {"url": url, "username": username}
     ended = ExitCode.FINE
-    with wire.steps("/v1/explain", query) as steps:
+    with wire.steps("/v1/explain", query, socket=_socket_for(query)) as steps:
         typer.echo(_shown(url))
         for line, step in screen(steps, width()):
             typer.echo(line)
             ended = ENDS.get(step, ended)
     raise typer.Exit(ended)
+
+
+def _socket_for(query: dict[str, str]) -> str | None:
+    """The system broker's socket where its answer counts, else None for the user's own, running or not.
+
+    A feed that the user's knows by its address alone, and has no sign-in for, is none of its own.
+    """
+    try:
+        wire.read("/v1/match", query, socket=client.SYSTEM_SOCKET)
+    except wire.Refusal as refusal:
+        if refusal.kind == wire.NO_FEED:
+            return None
+    except Trouble:
+        return None
+    try:
+        if wire.read("/v1/match", query).get("configured") is False:
+            wire.read("/v1/credential", query, patience_s=wire.FETCH_PATIENCE_S)
+    except wire.NotRunning:
+        return client.SYSTEM_SOCKET
+    except wire.Refusal as refusal:
+        return client.SYSTEM_SOCKET if refusal.kind == wire.NO_FEED else None
+    return None
 
 
 def screen(steps: Iterable[wire.Json], cells: int) -> Iterator[tuple[str, str]]:

@@ -28,15 +28,7 @@ def get(
 
 def credential(url: str, username: str | None) -> wire.Json:
     """The user's broker's answer, or the system's where the user's knows no such feed. Raises Trouble."""
-    try:
-        return _credential(url, username, None)
-    except wire.Refusal as refusal:
-        if refusal.kind != "no-feed":
-            raise
-        try:
-            return _credential(url, username, client.SYSTEM_SOCKET)
-        except wire.NotRunning:
-            raise refusal from None
+    return wire.whoever_knows(lambda socket: _credential(url, username, socket))
 
 
 def _credential(url: str, username: str | None, socket: str | None) -> wire.Json:

@@ -21,7 +21,7 @@ def refresh(
     if name is not None:
         typer.echo(_refreshed(name))
         return
-    seen = broker_status(wire.read("/v1/status"))
+    seen = broker_status(wire.whoever_knows(lambda socket: wire.read("/v1/status", socket=socket)))
     worst = ExitCode.FINE
     for feed in seen.feeds:
         if feed.shares is not None:
@@ -41,7 +41,7 @@ def forget(name: Annotated[str, typer.Argument(metavar="NAME", help="The feed.")
 
     The next look-up fetches a new one: for a token that was revoked, say.
     """
-    wire.order(wire.feed_path(name, "forget"))
+    wire.whoever_knows(lambda socket: wire.order(wire.feed_path(name, "forget"), socket=socket))
     typer.echo(f"{name}: token dropped; the next look-up fetches a new one")
 
 
@@ -50,7 +50,7 @@ def reload() -> None:
 
     Feeds that did not change keep their tokens. A broken file changes nothing: what it says is printed.
     """
-    feeds = wire.order("/v1/reload").get("feeds", [])
+    feeds = wire.whoever_knows(lambda socket: wire.order("/v1/reload", socket=socket)).get("feeds", [])
     typer.echo(f"configuration read: {', '.join(feeds) if feeds else 'no feeds yet'}")
     renewed = renew_sandbox()
     if renewed is not None:
@@ -58,7 +58,10 @@ def reload() -> None:
 
 
 def _refreshed(name: str) -> str:
-    found = wire.order(wire.feed_path(name, "refresh"), patience_s=wire.FETCH_PATIENCE_S)
+    path = wire.feed_path(name, "refresh")
+    found = wire.whoever_knows(
+        lambda socket: wire.order(path, patience_s=wire.FETCH_PATIENCE_S, socket=socket)
+    )
     try:
         feed: FeedStatus = feed_status(found)
     except (KeyError, TypeError, ValueError):

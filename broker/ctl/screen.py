@@ -7,6 +7,7 @@ says what to type if it is not.
 from collections.abc import Sequence
 from datetime import datetime
 
+import token_broker_client as client
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -70,17 +71,22 @@ Other feeds:  brokerctl add URL"""
 
 
 def status_screen(
-    status: BrokerStatus, *, now: datetime, width: int | None, tool_version: str | None = None
+    status: BrokerStatus,
+    *,
+    now: datetime,
+    width: int | None,
+    tool_version: str | None = None,
+    system: BrokerStatus | None = None,
 ) -> RenderableType:
     """The whole screen for a terminal of `width` cells, or for a pipe (None: as wide as it needs).
 
     `now` is in the zone that times of day are shown in. `tool_version` is brokerctl's own, None where
-    unknown: a daemon of another version is pointed out.
+    unknown: a daemon of another version is pointed out. `system` is the system broker beside this one.
     """
     parts: list[RenderableType] = [_headline(status)]
     if status.feeds:
         parts += [Text(), _table(status.feeds, now, width)]
-    elif status.error is None:
+    elif status.error is None and system is None:
         parts += [Text(), _verbatim(EMPTY_STATE)]
     complaints = _complaints(status)
     if complaints:
@@ -92,6 +98,10 @@ def status_screen(
     if tool_version is not None and tool_version != status.version:
         said = f"the daemon is {status.version}, this brokerctl is {tool_version}: "
         parts += [Text(), _verbatim(f"{said}brokerctl restart")]
+    if system is not None:
+        own = {url for feed in status.feeds for url in feed.urls}
+        names = ", ".join(feed.name for feed in system.feeds if own.isdisjoint(feed.urls))
+        parts += [Text(), Text(f"the system broker has {names or 'no other feed'} for you")]
     return Group(*parts)
 
 
@@ -113,8 +123,9 @@ def _headline(status: BrokerStatus) -> Text:
     else:
         state = f"{usable} of {total} {'feed' if total == 1 else 'feeds'} usable"
         colour = "green" if usable == total else "yellow"
+    whose = " of this machine" if status.socket == client.SYSTEM_SOCKET else ""
     return Text.assemble(
-        ("token-broker", "bold"),
+        (f"token-broker{whose}", "bold"),
         f" {status.version} · running {duration(status.uptime_s)} · ",
         (state, colour),
     )

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
+import token_broker_client as client
 import typer
 
 from broker.core.refresh import State
@@ -33,13 +34,14 @@ def status(
     if as_json:
         import json  # noqa: PLC0415 - this form only
 
-        found = wire.read("/v1/status")
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        found = _asked()
+        system = _system_beside(found)
+        typer.echo(json.dumps(found | ({"system": system} if system else {}), indent=2, ensure_ascii=False))
         raise typer.Exit(exit_code_of(broker_status(found)))
     if short:
         from broker.ctl.screen import status_line  # noqa: PLC0415 - rich is loaded by those who draw
 
-        seen = broker_status(wire.read("/v1/status"))
+        seen = broker_status(_asked())
         typer.echo(status_line(seen))
         raise typer.Exit(exit_code_of(seen))
     from rich.console import Console  # noqa: PLC0415 - rich is loaded by those who draw
@@ -48,9 +50,25 @@ def status(
     if watch:
         _watch(console)
         return
-    seen = broker_status(wire.read("/v1/status"))
-    console.print(_screen(seen, console), crop=False)
+    found = _asked()
+    seen = broker_status(found)
+    console.print(_screen(found, console), crop=False)
     raise typer.Exit(exit_code_of(seen))
+
+
+def _asked() -> wire.Json:
+    """The status of the user's broker, or of the system's where only that runs. Raises Trouble."""
+    return wire.whoever_knows(lambda socket: wire.read("/v1/status", socket=socket))
+
+
+def _system_beside(found: wire.Json) -> wire.Json | None:
+    """The system broker's status, where it is another than this one and answers this user."""
+    if found.get("socket") == client.SYSTEM_SOCKET:
+        return None
+    try:
+        return wire.read("/v1/status", socket=client.SYSTEM_SOCKET)
+    except Trouble:
+        return None
 
 
 def exit_code_of(seen: BrokerStatus) -> ExitCode:
@@ -70,14 +88,16 @@ def tool_version() -> str | None:
         return None
 
 
-def _screen(seen: BrokerStatus, console: "Console") -> "RenderableType":
+def _screen(found: wire.Json, console: "Console") -> "RenderableType":
     from broker.ctl.screen import status_screen  # noqa: PLC0415 - rich is loaded by those who draw
 
+    system = _system_beside(found)
     return status_screen(
-        seen,
+        broker_status(found),
         now=local_now(),
         width=console.width if console.is_terminal else None,
         tool_version=tool_version(),
+        system=None if system is None else broker_status(system),
     )
 
 
@@ -98,8 +118,7 @@ def _watch(console: "Console") -> None:
     try:
         with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
             while True:
-                seen = broker_status(wire.read("/v1/status"))
-                live.update(_screen(seen, console), refresh=True)
+                live.update(_screen(_asked(), console), refresh=True)
                 clock.pause(WATCH_EVERY_S)
     except KeyboardInterrupt:
         return

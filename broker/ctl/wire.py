@@ -4,9 +4,9 @@ The socket, and whom to trust at its other end, are the client's; nothing here e
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import token_broker_client as client
@@ -22,7 +22,27 @@ FETCH_PATIENCE_S = 120.0
 OK = 200
 SIGN_IN_NEEDED = 401
 
+NO_FEED = "no-feed"
+
 Json = dict[str, Any]
+
+_Answer = TypeVar("_Answer")
+
+
+def whoever_knows(ask: Callable[[str | None], _Answer]) -> _Answer:
+    """What `ask` returns of the user's broker, or of the system's where the user's knows no such feed.
+
+    The same where the user's does not run. `ask` is given the socket: None is the user's own. Raises Trouble.
+    """
+    try:
+        return ask(None)
+    except (NotRunning, Refusal) as outcome:
+        if isinstance(outcome, Refusal) and outcome.kind != NO_FEED:
+            raise
+        try:
+            return ask(client.SYSTEM_SOCKET)
+        except NotRunning:
+            raise outcome from None
 
 
 def read(
@@ -37,19 +57,21 @@ def read(
     return _exchange("GET", f"{path}?{urlencode(given)}" if given else path, patience_s, socket)
 
 
-def order(path: str, *, patience_s: float = PATIENCE_S) -> Json:
+def order(path: str, *, patience_s: float = PATIENCE_S, socket: str | None = None) -> Json:
     """The object that POST `path` answers, once it is done. Raises Trouble."""
-    return _exchange("POST", path, patience_s, None)
+    return _exchange("POST", path, patience_s, socket)
 
 
 @contextmanager
-def steps(path: str, query: Mapping[str, str] | None = None) -> Iterator[Iterator[Json]]:
+def steps(
+    path: str, query: Mapping[str, str] | None = None, *, socket: str | None = None
+) -> Iterator[Iterator[Json]]:
     """The objects that POST `path` answers one by one, as long as it takes. Raises Trouble.
 
     Leaving the context hangs up, by which the daemon gives up what it was doing.
     """
     target = f"{path}?{urlencode(query)}" if query else path
-    with _troubles(), client.stream("POST", target, patience_s=PATIENCE_S) as answer:
+    with _troubles(), client.stream("POST", target, patience_s=PATIENCE_S, path=socket) as answer:
         if answer.status != OK:
             raise _refusal(answer.status, _object(answer.read()))
         yield (_object(line) for line in answer)

@@ -23,7 +23,7 @@ HERE = Path(sys.executable).parent
 FOR_ALL = ("--all-users",)
 FOR_A_GROUP = ("--system",)
 
-WRITTEN = {
+WRITTEN: dict[tuple[str, ...], set[str]] = {
     FOR_ALL: {
         "etc/systemd/user/token-broker.socket",
         "etc/systemd/user/token-broker.service",

@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import token_broker_client as client
+
 from broker.ctl import systemd
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.doctor.room import Room, is_linux
 from broker.ctl.outcome import ExitCode
 from broker.ctl.status import tool_version
+from broker.host.paths import SYSTEM
 
 PROC = Path("/proc")
+SYSTEM_SOCKET = Path(client.SYSTEM_SOCKET)
 
 
 def broker_answers(room: Room) -> Iterator[Finding]:
@@ -18,7 +22,9 @@ def broker_answers(room: Room) -> Iterator[Finding]:
     if answered.trouble is not None:
         trouble = answered.trouble
         if trouble.exit_code is ExitCode.NOT_RUNNING:
-            if systemd.has_units():
+            if room.system.status is not None:
+                yield fine("broker", "no broker of your own is running: the system broker answers")
+            elif systemd.has_units():
                 yield problem("broker", "no broker is running", "brokerctl start")
             else:
                 yield warning(
@@ -30,6 +36,36 @@ def broker_answers(room: Room) -> Iterator[Finding]:
     if answered.status is not None and answered.status.error is not None:
         yield problem("configuration", answered.status.error, "brokerctl reload")
     yield fine("broker", f"broker answers in {answered.took_s * 1000:.1f} ms")
+
+
+def system_broker_answers(room: Room) -> Iterator[Finding]:
+    """Where there is a system broker, it has something for this user, or is not for this user at all."""
+    status, trouble = room.system.status, room.system.trouble
+    if status is not None and status.error is not None:
+        yield problem("system-broker", f"the system broker: {status.error}", "sudo brokerctl reload")
+    elif status is not None and status.feeds:
+        names = ", ".join(feed.name for feed in status.feeds)
+        yield fine("system-broker", f"the system broker answers for {names} after your own")
+    elif status is not None:
+        yield warning(
+            "system-broker",
+            "the system broker lets you in and has no feed for you: no `allow` names you or a group of yours",
+            f"ask for it: {SYSTEM}",
+        )
+    elif trouble is not None and trouble.exit_code is not ExitCode.NOT_RUNNING:
+        yield problem("system-broker", f"the system broker: {trouble.detail}", trouble.hint)
+    elif SYSTEM_SOCKET.exists():
+        yield fine(
+            "system-broker", f"there is a system broker, which is not for you ({_group(SYSTEM_SOCKET)})"
+        )
+
+
+def _group(socket: Path) -> str:
+    """Whom it is for."""
+    try:
+        return f"it is for the members of {socket.group()}"
+    except (KeyError, OSError):
+        return "you are not in its group"
 
 
 def same_version(room: Room) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ Check = Callable[[Room], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = (
     answers.broker_answers,
+    answers.system_broker_answers,
     answers.same_version,
     answers.only_one_broker,
     units.service_is_enabled,

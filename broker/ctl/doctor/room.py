@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import token_broker_client as client
+
 from broker.core.failures import BadRequest
 from broker.core.status import BrokerStatus
 from broker.core.urls import Url, parse_url
@@ -59,6 +61,7 @@ class Room:
     directory: Path
     ask: Callable[[], Answered]
     date_of: Callable[[str], datetime | None] = server_date
+    ask_system: Callable[[], Answered] = field(default_factory=lambda: ask_system_broker)
     clock: SystemClock = field(default_factory=SystemClock)
 
     @classmethod
@@ -70,6 +73,11 @@ class Room:
     def broker(self) -> Answered:
         """The user's broker, asked once."""
         return self.ask()
+
+    @cached_property
+    def system(self) -> Answered:
+        """The system broker, asked once."""
+        return self.ask_system()
 
     @cached_property
     def configured(self) -> Configured:
@@ -84,16 +92,16 @@ class Room:
 
     @cached_property
     def feeds(self) -> list[Feed]:
-        """Configured feeds, then those that the broker has learned."""
+        """Configured feeds, then those that the broker has learned, then the system broker's for us."""
         found = []
         for number, table in enumerate(self.configured.feeds):
             urls = _urls([table.get("url"), *_listed(table.get("also"))])
             if urls:
                 provider = str(table.get("provider") or provider_of(urls[0]) or "")
                 found.append(Feed(str(table.get("name", f"feed {number + 1}")), provider, urls, dict(table)))
-        status = self.broker.status
         known = {url for feed in found for url in feed.urls}
-        for learned in status.feeds if status is not None else ():
+        told = (status for status in (self.broker.status, self.system.status) if status is not None)
+        for learned in (feed for status in told for feed in status.feeds):
             urls = _urls(learned.urls)
             if urls and not known.intersection(urls):
                 found.append(Feed(learned.name, learned.provider, urls))
@@ -142,6 +150,17 @@ def ask_broker() -> Answered:
         wire.read("/v1/health", socket=launch.socket_path())
         took_s = clock.now().boot_s - begun.boot_s
         return Answered(broker_status(wire.read("/v1/status")), took_s)
+    except Trouble as trouble:
+        return Answered(trouble=trouble)
+
+
+def ask_system_broker() -> Answered:
+    """Ask the system broker how it is."""
+    clock = SystemClock()
+    begun = clock.now()
+    try:
+        status = broker_status(wire.read("/v1/status", socket=client.SYSTEM_SOCKET))
+        return Answered(status, clock.now().boot_s - begun.boot_s)
     except Trouble as trouble:
         return Answered(trouble=trouble)
 
