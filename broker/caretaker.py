@@ -23,8 +23,8 @@ class Ending:
 class Caretaker:
     """Notices a changed configuration, a stolen socket, a changed installation and a long silence.
 
-    `idle_exit_s`: end when nobody asked for this many seconds; None: never. `marks` tells one installation
-    from the next. `run` returns when `ending` is known.
+    `idle_exit_s`: end when nobody asked for this many seconds and nothing is shared; None: never. `marks`
+    tells one installation from the next. `run` returns when `ending` is known.
     """
 
     def __init__(
@@ -77,11 +77,13 @@ class Caretaker:
         if self._place.is_lost():
             self.end("the socket was removed or taken by another process", code=1)
         elif self._marks() != self._installed:
-            self.end("the installation changed")
+            # no look-up by a share starts the next one: the service manager shall, at once
+            self.end("the installation changed", code=1 if self._service.shares.are_in_use() else 0)
         elif self._idle_left_s() <= 0:
             self.end("nobody asked for a long time")
         else:
             await self._reload()
+            self._service.shares.look()
             if self._service.keeper.has_turned():
                 self._notifier.alive()
             self._notifier.status(self._summary())
@@ -100,7 +102,7 @@ class Caretaker:
         return min(self._idle_left_s(), NAP_S if watchdog_s is None else watchdog_s)
 
     def _idle_left_s(self) -> float:
-        if self._idle_exit_s is None:
+        if self._idle_exit_s is None or self._service.shares.are_in_use():
             return NAP_S
         last = self._service.ledger.last or self._service.about.started
         return last.after(self._idle_exit_s).left_s(self._clock.now())

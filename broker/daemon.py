@@ -77,7 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     handler.setFormatter(formatter_for(os.environ, sys.stderr))
     logging.basicConfig(handlers=[handler])
     try:
-        # Taken before there is a loop or a thread: making the socket changes the umask for a moment.
         place = _place(options)
         try:
             return asyncio.run(_serve(options, place))
@@ -130,6 +129,7 @@ async def _serve(options: argparse.Namespace, place: Place) -> int:
             limits=limits,
             drain_s=DRAIN_S + GOODBYE_S,
             lifespan="off",
+            opened=lambda: None if options.system else service.shares.begin(server.open),
         )
         caretaker = Caretaker(
             service,

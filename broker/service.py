@@ -6,9 +6,11 @@ is told to everybody who asks instead of ending the daemon; one that breaks late
 
 import asyncio
 import logging
+import os
 import random
 from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from broker.api.office import About
 from broker.assembly import policies_of, schema_of, table_of
@@ -24,6 +26,7 @@ from broker.keeper import Keeper
 from broker.ledger import Ledger
 from broker.providers.protocol import Interactive, Provider, ProviderClass, SignsInElsewhere, Tools
 from broker.providers.trial import trial_at
+from broker.shares import Shares
 
 log = logging.getLogger("broker.service")
 
@@ -82,6 +85,9 @@ class Service:
             try_at=trial_at(lambda: self._now.http),
             draw=random.SystemRandom().random,
         )
+        self.shares = Shares(
+            Path(about.socket).parent, os.geteuid(), clock=clock, feed_named=self._configured
+        )
 
     async def reload(self) -> None:
         """Read the configuration again; raises BadConfiguration and changes nothing when it is broken."""
@@ -121,12 +127,16 @@ class Service:
 
     async def close(self) -> None:
         """Forget every credential and let go of every connection."""
+        self.shares.close()
         self.keeper.close()
         await self._now.http.aclose()
 
     async def closing(self) -> None:
         """Returns when the daemon is about to end."""
         await self._ending.wait()
+
+    def _configured(self, name: str) -> Feed | None:
+        return next((feed for feed in self._now.table.feeds if feed.name == name), None)
 
     def _interactive(self, feed: Feed) -> Interactive:
         provider = self._now.providers[feed.realm.provider]

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker.api import explaining, lookups, orders, signing, watching
+from broker.api import explaining, lookups, orders, sharing, signing, watching
 from broker.api.office import Office
 from broker.api.problems import problem, wants_text
 from broker.core.failures import BadRequest, Failure, NotAllowed
@@ -56,7 +56,7 @@ def create_app(office: Office) -> FastAPI:
         redoc_url=None,
     )
     app.state.office = office
-    for router in (lookups.router, watching.router, orders.router, explaining.router, signing.router):
+    for router in (module.router for module in (lookups, watching, orders, sharing, explaining, signing)):
         app.include_router(router)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _not_found)

@@ -58,9 +58,8 @@ async def _told(office: Office, guest: Guest, url: str, username: str | None) ->
 async def _walk(office: Office, guest: Guest, url: str, username: str | None) -> None:
     keeper = office.keeper
     try:
-        match = matched(office, parse_service(url), username)
+        match = permit(guest, matched(office, parse_service(url), username))
         _tell_match(office, match)
-        permit(guest, match)
         if keeper.is_flying(match):
             tell("renewal", "one is under way already: its steps are not told")
         if refusal_of_order(guest, Order.REFRESH) is None:

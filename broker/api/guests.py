@@ -10,6 +10,7 @@ from broker.core.access import (
     Guest,
     Order,
     OwnSocket,
+    ShareSocket,
     SystemSocket,
     may_see,
     refusal_of_entry,
@@ -25,17 +26,30 @@ ENTRANCE_EXTENSION = "token_broker.entrance"
 
 async def guest_of(office: Office, scope: Scope) -> Guest:
     """The guest behind a request. Raises NotAllowed where nothing is answered any more, and Unavailable."""
+    guest = await unchecked_guest_of(office, scope)
+    admit(office, guest)
+    return guest
+
+
+async def unchecked_guest_of(office: Office, scope: Scope) -> Guest:
+    """The guest, whatever may be answered to them: for who has more to ask first. Raises as `guest_of`."""
     extensions = scope["extensions"]
     entrance: Entrance = extensions[ENTRANCE_EXTENSION]
     uid: int = extensions[PEER_EXTENSION]["uid"]
-    caller = Caller(uid)
-    if isinstance(entrance, SystemSocket):
-        caller = await office.accounts.caller(uid, office.keeper.entries.table.groups)
-    guest = Guest(entrance, caller)
+    match entrance:
+        case SystemSocket():
+            return Guest(entrance, await office.accounts.caller(uid, office.keeper.entries.table.groups))
+        case ShareSocket(name=name):
+            return Guest(office.shares.present(name), Caller(uid))
+        case OwnSocket():
+            return Guest(entrance, Caller(uid))
+
+
+def admit(office: Office, guest: Guest) -> None:
+    """Raise NotAllowed where nothing is answered to this guest any more."""
     refusal = refusal_of_entry(guest, office.keeper.clock.now())
     if refusal is not None:
         raise refusal
-    return guest
 
 
 async def ordered(request: Request, order: Order, name: str) -> Feed:

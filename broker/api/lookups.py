@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
-from broker.api.guests import guest_of, is_own, pid_of, uid_of
+from broker.api.guests import admit, guest_of, is_own, pid_of, uid_of, unchecked_guest_of
 from broker.api.office import Office, office_of
 from broker.api.problems import problem, slug_of, wants_text
-from broker.core.access import Guest, refusal_of_look_up
+from broker.core.access import Guest, refusal_of_look_up, seen_by
 from broker.core.credential import Credential
 from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource, NotNeeded
 from broker.core.feeds import Ambiguous, Match, NoMatch
@@ -59,9 +59,10 @@ async def answer(office: Office, question: Question, scope: Scope) -> Response:
     outcome = Outcome.HIT
     try:
         service = parse_service(question.url)
-        guest = await guest_of(office, scope)
+        guest = await unchecked_guest_of(office, scope)
         match = matched(office, service, question.username)
-        permit(guest, match)
+        match = permit(guest, match)
+        admit(office, guest)  # only now: what no share was ever for is passed on when it has ended, too
         found = keeper.held(match)
         if found is None:
             outcome = Outcome.WAIT
@@ -102,8 +103,7 @@ async def match(request: Request, url: UrlQuery, username: UsernameQuery = None)
     office = office_of(request)
     try:
         guest = await guest_of(office, request.scope)
-        found = matched(office, parse_service(url), username)
-        permit(guest, found)
+        found = permit(guest, matched(office, parse_service(url), username))
     except Failure as failure:
         return problem(failure, text=wants_text(request.scope["headers"]))
     return JSONResponse(
@@ -160,8 +160,9 @@ def matched(office: Office, service: Service, username: str | None) -> Match:
     return found
 
 
-def permit(guest: Guest, match: Match) -> None:
-    """Raise why this guest does not get the match's credential."""
+def permit(guest: Guest, match: Match) -> Match:
+    """The match as this guest may know it; raises why they do not get its credential."""
     refusal = refusal_of_look_up(guest, match)
     if refusal is not None:
         raise refusal
+    return seen_by(guest, match)

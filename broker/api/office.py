@@ -6,12 +6,12 @@ from typing import Protocol
 
 from fastapi import Request
 
-from broker.core.access import Caller, Guest, may_see, may_see_look_up_of
+from broker.core.access import Caller, Guest, OwnSocket, Share, may_see, may_see_look_up_of
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed
 from broker.core.refresh import Moment, Slot
 from broker.core.signing import Page, SignedIn, SignedOut, Way
-from broker.core.status import BrokerStatus, FeedStatus, Usage, feed_status
+from broker.core.status import BrokerStatus, FeedStatus, ShareStatus, Usage, feed_status
 from broker.keeper import Keeper
 from broker.ledger import Ledger
 
@@ -21,6 +21,26 @@ class Accounts(Protocol):
 
     async def caller(self, uid: int, groups: frozenset[str]) -> Caller:
         """Who this uid is, and which of `groups` it is in now; raises Unavailable."""
+        ...
+
+
+class Shares(Protocol):
+    """The second sockets, each for some feeds and a time."""
+
+    def grant(self, name: str, feeds: Sequence[str], for_s: float) -> ShareStatus:
+        """Make or renew a share; raises NoFeed, BadRequest, Unavailable."""
+        ...
+
+    def end(self, name: str) -> None:
+        """End a share now; raises BadRequest where there is none."""
+        ...
+
+    def present(self, name: str) -> Share:
+        """What the share of this name grants now; raises NotAllowed where it was ended."""
+        ...
+
+    def listed(self) -> tuple[ShareStatus, ...]:
+        """Every share."""
         ...
 
 
@@ -47,6 +67,11 @@ class Office(Protocol):
     @property
     def accounts(self) -> Accounts:
         """Whom the system broker asks who a caller is."""
+        ...
+
+    @property
+    def shares(self) -> Shares:
+        """The second sockets."""
         ...
 
     async def reload(self) -> None:
@@ -94,6 +119,7 @@ def status_of(office: Office, guest: Guest) -> BrokerStatus:
         ),
         feeds=tuple(feed_status_of(office, feed) for feed in keeper.entries.feeds() if may_see(guest, feed)),
         error=office.fault.detail if office.fault is not None else None,
+        shares=office.shares.listed() if isinstance(guest.entrance, OwnSocket) else (),
     )
 
 

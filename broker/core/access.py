@@ -5,7 +5,7 @@ strangers off a socket, and `api/guests.py` asks here for each request. Groups a
 now (`host/accounts.py`), never those that a login still carries.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from broker.core.failures import Failure, NoFeed, NotAllowed
@@ -13,6 +13,9 @@ from broker.core.feeds import READ, Feed, Match
 from broker.core.refresh import Moment
 
 ROOT = 0
+
+UNMAPPED = 65534
+"""What the kernel says of every uid that has no number in our user namespace (/proc/sys/fs/overflowuid)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,40 @@ class SystemSocket:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A second socket of a user's own broker, for a container, say: these feeds, look-ups only."""
+class ShareSocket:
+    """A second socket of a user's own broker, for a container, say; it grants the Share of its name."""
 
-    feeds: frozenset[str]
-    ends: Moment
+    name: str
 
 
-Entrance = OwnSocket | SystemSocket | Share
+Entrance = OwnSocket | SystemSocket | ShareSocket
 """The socket that a connection came in by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a ShareSocket grants at present: look-ups for these feeds, to its owner and root, until it ends.
+
+    `renewal` is the command that its owner types to grant it anew.
+    """
+
+    name: str
+    feeds: tuple[Feed, ...]
+    ends: Moment
+    owner: int
+    renewal: str
+
+    def sponsor(self, match: Match) -> Feed | None:
+        """The shared feed that a look-up is for: the matched one, or one whose credential it is as well."""
+        if match.feed in self.feeds:
+            return match.feed
+        if not match.stands_in:
+            return None
+        return next((feed for feed in self.feeds if feed.key() == match.key), None)
+
+
+Granted = OwnSocket | SystemSocket | Share
+"""What an entrance grants now."""
 
 
 class Order(StrEnum):
@@ -45,6 +73,7 @@ class Order(StrEnum):
     LOGIN = "login"
     LOGOUT = "logout"
     RELOAD = "reload"
+    SHARE = "share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +93,9 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A caller and the entrance they came by: whom the functions below decide about."""
+    """A caller and what the entrance they came by grants: whom the functions below decide about."""
 
-    entrance: Entrance
+    entrance: Granted
     caller: Caller
 
 
@@ -75,9 +104,23 @@ HOUSE = Guest(OwnSocket(), Caller(ROOT))
 
 
 def refusal_of_entry(guest: Guest, now: Moment) -> NotAllowed | None:
-    """Why nothing at all is answered to this guest any more."""
-    if isinstance(guest.entrance, Share) and guest.entrance.ends.reached(now):
-        return NotAllowed("this share has ended")
+    """Why nothing at all is answered to this guest, or not any more."""
+    share, uid = guest.entrance, guest.caller.uid
+    if not isinstance(share, Share):
+        return None
+    if uid not in {share.owner, ROOT}:
+        who = f"uid {uid}"
+        if uid == UNMAPPED:
+            who = f"a user who has no number in the broker's user namespace ({UNMAPPED}), such as root"
+        return NotAllowed(
+            f"the share {share.name} is for uid {share.owner}, and you are {who}",
+            hint=f"docker run --user {share.owner} IMAGE",
+        )
+    if share.ends.reached(now):
+        return NotAllowed(
+            f"the share {share.name} has ended: renew it on the machine that shares",
+            hint=share.renewal,
+        )
     return None
 
 
@@ -87,7 +130,7 @@ def refusal_of_look_up(guest: Guest, match: Match) -> Failure | None:
     match guest.entrance:
         case OwnSocket():
             return None
-        case Share() if not may_see(guest, feed):
+        case Share() as share if share.sponsor(match) is None:
             return NoFeed("no feed that is shared here has this address")
         case SystemSocket() if not feed.configured:
             return NoFeed("the system broker has no feed of this address in its configuration")
@@ -101,6 +144,12 @@ def refusal_of_look_up(guest: Guest, match: Match) -> Failure | None:
             "credentials that publish are not given out here: use a feed and sign-in of your own"
         )
     return None
+
+
+def seen_by(guest: Guest, match: Match) -> Match:
+    """The permitted match, with a feed that the guest knows of."""
+    sponsor = guest.entrance.sponsor(match) if isinstance(guest.entrance, Share) else None
+    return match if sponsor is None else replace(match, feed=sponsor)
 
 
 def refusal_of_order(guest: Guest, order: Order, feed: str | None = None) -> NotAllowed | None:
@@ -123,7 +172,7 @@ def may_see(guest: Guest, feed: Feed) -> bool:
         case OwnSocket():
             return True
         case Share(feeds=feeds):
-            return feed.name in feeds
+            return feed in feeds
         case SystemSocket() if guest.caller.uid == ROOT:
             return True
     allow = feed.allow
@@ -138,5 +187,5 @@ def may_see_look_up_of(guest: Guest, uid: int | None, feed: str | None) -> bool:
         case OwnSocket():
             return True
         case Share(feeds=feeds):
-            return feed in feeds
+            return feed in {each.name for each in feeds}
     return guest.caller.uid in {ROOT, uid}

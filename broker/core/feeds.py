@@ -102,11 +102,16 @@ class Recognised:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The feed that answers, and the slot that its credential is kept in."""
+    """The feed that answers, and the slot that its credential is kept in.
+
+    `stands_in`: the address lies under none of the feed's own prefixes, but in its realm or on its host, and
+    every feed with this credential could answer as well.
+    """
 
     feed: Feed
     key: SlotKey
     why: str
+    stands_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,4 +210,4 @@ def _only(feeds: list[Feed], why: str) -> Match | Ambiguous:
     """The first feed when all share one credential, else nobody's."""
     if len({feed.key() for feed in feeds}) > 1:
         return Ambiguous(tuple(dict.fromkeys(feeds)))
-    return Match(feeds[0], feeds[0].key(), why)
+    return Match(feeds[0], feeds[0].key(), why, stands_in=True)

@@ -71,6 +71,23 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareStatus:
+    """A second socket: for which feeds, where, and for how long. `state` is `open` or `ended`.
+
+    `folder` is what a container mounts, `renewal` the command that renews the share.
+    """
+
+    name: str
+    feeds: tuple[str, ...]
+    folder: str
+    socket: str
+    state: str
+    ends_at: datetime
+    left_s: int
+    renewal: str
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerStatus:
     """The whole broker as a person sees it; `error` says why its configuration cannot be used."""
 
@@ -84,6 +101,7 @@ class BrokerStatus:
     recent: tuple[Lookup, ...]
     feeds: tuple[FeedStatus, ...]
     error: str | None = None
+    shares: tuple[ShareStatus, ...] = ()
 
 
 def feed_status(
@@ -144,7 +162,7 @@ def _warning(credential: Credential | None, now: Moment) -> str | None:
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
-def to_json(status: BrokerStatus | FeedStatus | Lookup) -> dict[str, Json]:
+def to_json(status: BrokerStatus | FeedStatus | ShareStatus | Lookup) -> dict[str, Json]:
     """The record as JSON values: times in RFC 3339 with `Z`, keys in the order of the contract."""
     plain: dict[str, object] = asdict(status)
     return {key: _value(value) for key, value in plain.items()}

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import command, explain, feeds, logs, lookup, orders, service, signing, status
+from broker.ctl import command, explain, feeds, logs, lookup, orders, service, share, signing, status
 from broker.ctl.demo import verb
 from broker.ctl.discover.verb import discover
 from broker.ctl.doctor.verb import doctor
@@ -59,6 +59,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "get": (lookup.get, _FEED_URL),
     "explain": (explain.explain, _FEED_URL),
     "exec": (command.exec_, "-- uv sync"),
+    "share": (share.share, "--feed corp --for 8h"),
     "login": (signing.login, "corp"),
     "logout": (signing.logout, "corp"),
     "refresh": (orders.refresh, "corp"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from broker.core.status import BrokerStatus, FeedStatus
+from broker.core.status import BrokerStatus, FeedStatus, ShareStatus
 from broker.ctl.outcome import Trouble
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -27,6 +27,7 @@ def broker_status(found: Mapping[str, Any]) -> BrokerStatus:
             recent=(),
             feeds=tuple(feed_status(feed) for feed in found["feeds"]),
             error=found.get("error"),
+            shares=tuple(share_status(share) for share in found.get("shares", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Trouble("the broker's status was not understood", hint="brokerctl restart") from None
@@ -60,6 +61,20 @@ def feed_status(found: Mapping[str, Any]) -> FeedStatus:
         hint=found.get("hint"),
         shares=found.get("shares"),
         warning=found.get("warning"),
+    )
+
+
+def share_status(found: Mapping[str, Any]) -> ShareStatus:
+    """One share's record. Raises KeyError, TypeError or ValueError for what is none."""
+    return ShareStatus(
+        name=str(found["name"]),
+        feeds=tuple(found["feeds"]),
+        folder=str(found["folder"]),
+        socket=str(found.get("socket", "")),
+        state=str(found["state"]),
+        ends_at=_time(found["ends_at"]) or _EPOCH,
+        left_s=int(found["left_s"]),
+        renewal=str(found.get("renewal", "")),
     )
 
 

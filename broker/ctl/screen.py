@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from broker.core.refresh import State
-from broker.core.status import BrokerStatus, FeedStatus
+from broker.core.status import BrokerStatus, FeedStatus, ShareStatus
 from broker.ctl.words import ago, clock_time, duration
 
 BAR_CELLS = 12
@@ -88,6 +88,8 @@ def status_screen(
         parts += [Text(), _table(status.feeds, now, width)]
     elif status.error is None and system is None:
         parts += [Text(), _verbatim(EMPTY_STATE)]
+    if status.shares:
+        parts += [Text(), *(share_line(share, now) for share in status.shares)]
     complaints = _complaints(status)
     if complaints:
         parts.append(Text())
@@ -103,6 +105,15 @@ def status_screen(
         names = ", ".join(feed.name for feed in system.feeds if own.isdisjoint(feed.urls))
         parts += [Text(), Text(f"the system broker has {names or 'no other feed'} for you")]
     return Group(*parts)
+
+
+def share_line(share: ShareStatus, now: datetime) -> Text:
+    """One share: for whom, until when, and what to type about it."""
+    feeds = ", ".join(share.feeds)
+    if share.state == "open":
+        return _verbatim(f"share {share.name}: {feeds}, {duration(share.left_s)} left")
+    ended = f"ended {ago((now - share.ends_at).total_seconds())}"
+    return _verbatim(f"share {share.name}: {feeds}, {ended}  {share.renewal}")
 
 
 def status_line(status: BrokerStatus) -> str:

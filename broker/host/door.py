@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from broker.host.limits import Limits
 from broker.host.pace import Pace
-from broker.host.ucred import Peer, peer_of
+from broker.host.ucred import NOBODY, Peer, peer_as_seen, peer_of
 
 BURST = 64
 """Callers let in before the loop looks after those who are already inside."""
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 class Door:
     """Lets peers in from a listening socket, which stays its owner's to close, but not before the Door.
 
-    `admits` judges a peer by uid and gid; `pace` says when its user's turn is. `close` and `wait_closed` are
-    those of asyncio.Server, for uvicorn.
+    `see` tells who comes, `admits` judges them by uid and gid; `pace` says when its user's turn is. `close`
+    and `wait_closed` are those of asyncio.Server, for uvicorn.
     """
 
     def __init__(
@@ -43,12 +43,14 @@ class Door:
         admits: Callable[[Peer], bool],
         speak: Speaker,
         pace: Pace | None = None,
+        see: Callable[[socket.socket], Peer | None] = peer_of,
     ) -> None:
         self._listening = listening
         self._limits = limits
         self._admits = admits
         self._speak = speak
         self._pace = pace
+        self._see = see
         self._loop = asyncio.get_running_loop()
         self._inside: dict[socket.socket, Peer] = {}
         self._by_user: Counter[int] = Counter()
@@ -103,9 +105,9 @@ class Door:
 
     def _let_in(self, connection: socket.socket) -> None:
         connection.setblocking(False)  # noqa: FBT003 - its signature
-        peer = peer_of(connection)
+        peer = self._see(connection)
         if peer is None or not self._admits(peer):
-            log.warning("refused_peer reason=user peer=%s", peer)
+            log.warning("refused_peer reason=%s peer=%s", _why_unknown(connection) or "user", peer)
             connection.close()
             return
         if self._limits.per_user is not None and self._by_user[peer.uid] >= self._limits.per_user:
@@ -143,3 +145,13 @@ class Door:
             del self._by_user[peer.uid]
         if self._retry is None:
             self._accept_again()
+
+
+def _why_unknown(connection: socket.socket) -> str | None:
+    """Why nothing is known of this peer, in a word for the log; None where somebody is."""
+    peer = peer_as_seen(connection)
+    if peer is None:
+        return "unknown"
+    if peer.uid == NOBODY:
+        return "user-namespace"
+    return "pid-namespace" if peer.pid <= 0 else None

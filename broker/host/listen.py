@@ -45,7 +45,7 @@ class Taken(NotListening):
         self.path = path
 
 
-class _Identity(NamedTuple):
+class Identity(NamedTuple):
     """What tells one file from every other that exists now."""
 
     device: int
@@ -56,7 +56,7 @@ class Listener:
     """A listening socket at `path` that nobody else serves, until `close`."""
 
     def __init__(
-        self, listening: socket.socket, path: Path, identity: _Identity, directory: int, lock: int
+        self, listening: socket.socket, path: Path, identity: Identity, directory: int, lock: int
     ) -> None:
         self.socket = listening
         self.path = path
@@ -66,13 +66,13 @@ class Listener:
 
     def is_still_ours(self) -> bool:
         """True while clients that go by the path reach this socket. Cheap; never raises."""
-        return _identity_at(self.path) == self._identity
+        return identity_at(self.path) == self._identity
 
     def close(self) -> None:
         """Stop listening, remove the socket if it is still the one we bound, and release the lock."""
         if self._lock < 0:
             return
-        if _identity_at(self.path.name, self._directory) == self._identity:
+        if identity_at(self.path.name, self._directory) == self._identity:
             os.unlink(self.path.name, dir_fd=self._directory)
         self.socket.close()
         os.ftruncate(self._lock, 0)
@@ -85,25 +85,30 @@ def take(path: Path) -> Listener:
     """Return a Listener at the absolute `path`; its directory is created when missing.
 
     Raises Taken when another process serves there, NotListening for a path that is too long or a place that
-    is not ours alone. Changes the umask for a moment: call it before there are threads.
+    is not ours alone.
     """
+    refuse_too_long(path)
+    with contextlib.ExitStack() as undo:
+        directory = own_directory(path.parent)
+        undo.callback(os.close, directory)
+        lock = _exclusive_lock(directory, path)
+        undo.callback(os.close, lock)
+        _refuse_what_is_no_stale_socket(directory, path)
+        listening, identity = bind(directory, path)
+        undo.pop_all()
+        return Listener(listening, path, identity, directory, lock)
+
+
+def refuse_too_long(path: Path) -> None:
+    """Raise NotListening for a path that no socket can have."""
     if len(os.fsencode(path)) > SUN_PATH_BYTES_MAX:
         raise NotListening(
             f"the socket path is longer than this system's {SUN_PATH_BYTES_MAX} bytes: {path}",
             hint="export TOKEN_BROKER_SOCKET=/a/shorter/path",
         )
-    with contextlib.ExitStack() as undo:
-        directory = _own_directory(path.parent)
-        undo.callback(os.close, directory)
-        lock = _exclusive_lock(directory, path)
-        undo.callback(os.close, lock)
-        _refuse_what_is_no_stale_socket(directory, path)
-        listening, identity = _bind(directory, path)
-        undo.pop_all()
-        return Listener(listening, path, identity, directory, lock)
 
 
-def _own_directory(directory: Path) -> int:
+def own_directory(directory: Path) -> int:
     """A descriptor of the directory, which is real, ours and closed to everybody else; made when missing."""
     try:
         for missing in reversed([p for p in (directory, *directory.parents) if not os.path.lexists(p)]):
@@ -165,7 +170,7 @@ def _exclusive_lock(directory: int, path: Path) -> int:
             except BlockingIOError:
                 _refuse_if_served(path)
                 raise Taken(_pid_in(lock), path) from None
-            if _identity_at(LOCK_NAME, directory) != (found.st_dev, found.st_ino):
+            if identity_at(LOCK_NAME, directory) != (found.st_dev, found.st_ino):
                 continue  # removed meanwhile: whoever opens it next would lock another file
             os.ftruncate(lock, 0)
             os.pwrite(lock, b"%d\n" % os.getpid(), 0)
@@ -209,7 +214,7 @@ def _refuse_what_is_no_stale_socket(directory: int, path: Path) -> None:
     _refuse_if_served(path)
 
 
-def _bind(directory: int, path: Path) -> tuple[socket.socket, _Identity]:
+def bind(directory: int, path: Path) -> tuple[socket.socket, Identity]:
     """Listen under a name no client knows, then rename: nobody ever meets a wrong mode or a deaf socket."""
     # of the same length, so that it fits where the path does
     name = path.name[:-1] + ("~" if path.name[-1] != "~" else "-")
@@ -218,17 +223,18 @@ def _bind(directory: int, path: Path) -> tuple[socket.socket, _Identity]:
         listening.settimeout(0)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=directory)  # a predecessor's, killed between bind and rename
-        umask = os.umask(0o177)
+        if sys.platform == "linux":
+            # bind(2) gives the file the socket's own mode (unix_bind_bsd of net/unix/af_unix.c); elsewhere
+            # it is open for a moment, in a directory that nobody else can enter. The umask is every thread's.
+            os.fchmod(listening.fileno(), 0o600)
         try:
             listening.bind(os.fspath(path.with_name(name)))
         except OSError as error:
             raise NotListening(f"the socket {path} cannot be made: {_why(error)}") from error
-        finally:
-            os.umask(umask)
         try:
             os.chmod(name, 0o600, dir_fd=directory)
             listening.listen(BACKLOG)
-            identity = _identity_at(name, directory)
+            identity = identity_at(name, directory)
             os.rename(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
         except OSError as error:
             # bind goes by path: a directory replaced meanwhile has not got the name
@@ -239,12 +245,13 @@ def _bind(directory: int, path: Path) -> tuple[socket.socket, _Identity]:
         return listening, identity
 
 
-def _identity_at(name: str | Path, directory: int | None = None) -> _Identity | None:
+def identity_at(name: str | Path, directory: int | None = None) -> Identity | None:
+    """What is there under this name, or None; a link is not followed."""
     try:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except OSError:
         return None
-    return _Identity(found.st_dev, found.st_ino)
+    return Identity(found.st_dev, found.st_ino)
 
 
 def _why(error: OSError) -> str:

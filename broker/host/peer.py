@@ -70,11 +70,15 @@ OWN = OwnSocket()
 
 @dataclass(frozen=True, slots=True)
 class Doorway:
-    """A listening socket: what it is an entrance to, and whom its door lets in by uid and gid."""
+    """A listening socket: what it is an entrance to, and whom its door lets in by uid and gid.
+
+    `see` is how the door learns who comes: by `peer_of` it knows nobody whom the kernel cannot name here.
+    """
 
     listening: socket.socket
     entrance: Entrance = OWN
     admits: Callable[[Peer], bool] = ours_or_root
+    see: Callable[[socket.socket], Peer | None] = peer_of
 
 
 class BrokerProtocol(H11Protocol):
@@ -157,6 +161,7 @@ class Server(uvicorn.Server):
     """uvicorn behind a Door in each doorway: `await serve()` until `stop()`. The sockets stay their owner's.
 
     Signals are the daemon's, so none is caught here. At the end requests under way have `drain_s` seconds.
+    `opened` is called once the doors are open.
     """
 
     def __init__(
@@ -167,6 +172,7 @@ class Server(uvicorn.Server):
         limits: Limits,
         drain_s: int = 10,
         lifespan: Literal["on", "off"] = "on",
+        opened: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -186,6 +192,7 @@ class Server(uvicorn.Server):
             )
         )
         self._doorways = doorways
+        self._opened = opened
         self._limits = limits
         self._pace = None if limits.per_user_s is None else Pace(limits.per_user_s)
         self._quota = Quota(_QUOTA_LOGGERS)
@@ -202,11 +209,19 @@ class Server(uvicorn.Server):
         self._quota.start()
         for doorway in self._doorways:
             self.open(doorway)
+        self._opened()
 
     def open(self, doorway: Doorway) -> Door:
         """Let peers in by one more socket from now on, until the Door is closed or the server ends."""
         speak = functools.partial(self._speak, doorway.entrance)
-        door = Door(doorway.listening, self._limits, admits=doorway.admits, speak=speak, pace=self._pace)
+        door = Door(
+            doorway.listening,
+            self._limits,
+            admits=doorway.admits,
+            speak=speak,
+            pace=self._pace,
+            see=doorway.see,
+        )
         self.servers.append(door)  # type: ignore[arg-type] # it has what uvicorn calls of one: close, wait_closed
         return door
 

@@ -39,15 +39,21 @@ def peer_of(connection: socket.socket) -> Peer | None:
     None for anything but a Unix socket, for an owner without a number in our user namespace, and for a
     process outside our pid namespace.
     """
+    peer = peer_as_seen(connection)
+    return None if peer is None or peer.pid <= 0 or peer.uid == NOBODY else peer
+
+
+def peer_as_seen(connection: socket.socket) -> Peer | None:
+    """Return the kernel's word as it is: uid NOBODY and pid 0 stand for everybody whom it cannot name here.
+
+    For telling such a peer what is wrong. None where the kernel says nothing. Never raises.
+    """
     if connection.family != socket.AF_UNIX:
         return None
     try:
-        peer = _peer_on_macos(connection) if sys.platform == "darwin" else _peer_on_linux(connection)
+        return _peer_on_macos(connection) if sys.platform == "darwin" else _peer_on_linux(connection)
     except (OSError, struct.error):
         return None
-    if peer is None or peer.pid <= 0 or peer.uid == NOBODY:
-        return None
-    return peer
 
 
 def _peer_on_linux(connection: socket.socket) -> Peer | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from broker.core.access import Entrance, Share, SystemSocket
+from broker.core.access import Entrance, SystemSocket
 from broker.core.feeds import Allow, FeedTable
 from broker.keeper import Policies
 from broker.providers.recognise import recognise
@@ -26,7 +26,6 @@ from tests.api.test_routes import (
     learn,
     line,
 )
-from tests.fake_clock import START, FakeClock
 from tests.fake_provider import Issuer
 
 __all__ = ["clock", "household", "issuer"]
@@ -184,17 +183,3 @@ async def test_every_look_up_is_audited_without_its_secret(
         "lookup uid=1002 pid=811 feed=corp outcome=not-allowed",
         "lookup uid=1001 pid=811 feed=- outcome=no-feed",
     ]
-
-
-async def test_a_share_gives_what_is_shared_until_it_ends(shared: Household, clock: FakeClock) -> None:
-    async with asker(shared, ALICE, Share(frozenset({"corp"}), START.after(60))) as container:
-        given = await credential(container)
-        other = await credential(container, str(TOOLS.url))
-        order = await container.post("/v1/feeds/corp/refresh")
-        seen = (await container.get("/v1/status")).json()
-        await clock.advance(60)
-        late = [await credential(container), await container.get("/v1/status")]
-
-    assert (given.status_code, other.status_code, order.status_code) == (200, 404, 403)
-    assert [feed["name"] for feed in seen["feeds"]] == ["corp"]
-    assert [answer.json()["detail"] for answer in late] == ["this share has ended"] * 2

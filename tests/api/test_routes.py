@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -30,6 +31,7 @@ from broker.core.urls import parse_url
 from broker.keeper import Keeper, Policies
 from broker.ledger import Ledger
 from broker.providers.recognise import recognise
+from broker.shares import Shares
 from tests.fake_clock import START, FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
 
@@ -67,6 +69,7 @@ class Household:
         self.keeper = keeper
         self.ledger = Ledger()
         self.accounts = Directory()
+        self.shares = Shares(Path("/nowhere"), 1001, clock=keeper.clock, feed_named=keeper.entries.named)
         self.fault: BadConfiguration | None = None
         self.reload_failure: BadConfiguration | None = None
         self.ending = asyncio.Event()

@@ -6,8 +6,9 @@ import pytest
 
 from broker.core.access import (
     ROOT,
+    UNMAPPED,
     Caller,
-    Entrance,
+    Granted,
     Guest,
     Order,
     OwnSocket,
@@ -18,6 +19,7 @@ from broker.core.access import (
     refusal_of_entry,
     refusal_of_look_up,
     refusal_of_order,
+    seen_by,
 )
 from broker.core.failures import Failure, NoFeed, NotAllowed
 from broker.core.feeds import PUBLISH, Allow, Feed, Match, Realm
@@ -42,7 +44,7 @@ SUPERUSER = Caller(ROOT, "root")
 
 OWN = OwnSocket()
 SYSTEM = SystemSocket()
-SHARE = Share(frozenset({"corp"}), START.after(60))
+SHARE = Share("dev", (CORP,), START.after(60), ALICE.uid, "brokerctl share --feed corp --for 1m --name dev")
 
 
 def to(feed: Feed, scope: str | None = None) -> Match:
@@ -75,7 +77,7 @@ def to(feed: Feed, scope: str | None = None) -> Match:
     ],
 )
 def test_who_gets_which_credential(
-    entrance: Entrance, caller: Caller, match: Match, refusal: type[Failure] | None
+    entrance: Granted, caller: Caller, match: Match, refusal: type[Failure] | None
 ) -> None:
     found = refusal_of_look_up(Guest(entrance, caller), match)
 
@@ -108,7 +110,7 @@ def test_a_refusal_says_who_can_change_it_and_where(caller: Caller, words: str) 
         (SHARE, SUPERUSER, False),
     ],
 )
-def test_who_may_order_a_change(order: Order, entrance: Entrance, caller: Caller, *, may: bool) -> None:
+def test_who_may_order_a_change(order: Order, entrance: Granted, caller: Caller, *, may: bool) -> None:
     assert (refusal_of_order(Guest(entrance, caller), order, "corp") is None) is may
 
 
@@ -132,7 +134,7 @@ def test_a_member_is_told_what_root_would_type() -> None:
         (SHARE, ALICE, NOBODYS, False),
     ],
 )
-def test_who_is_told_of_a_feed(entrance: Entrance, caller: Caller, feed: Feed, *, may: bool) -> None:
+def test_who_is_told_of_a_feed(entrance: Granted, caller: Caller, feed: Feed, *, may: bool) -> None:
     assert may_see(Guest(entrance, caller), feed) is may
 
 
@@ -146,12 +148,52 @@ def test_who_is_told_of_a_feed(entrance: Entrance, caller: Caller, feed: Feed, *
         (SHARE, ALICE, True),
     ],
 )
-def test_who_is_told_of_a_look_up_by_bob_for_corp(entrance: Entrance, caller: Caller, *, may: bool) -> None:
+def test_who_is_told_of_a_look_up_by_bob_for_corp(entrance: Granted, caller: Caller, *, may: bool) -> None:
     assert may_see_look_up_of(Guest(entrance, caller), BOB.uid, "corp") is may
 
 
-def test_a_share_ends() -> None:
+def test_an_ended_share_says_what_renews_it() -> None:
     guest = Guest(SHARE, ALICE)
+    refusal = refusal_of_entry(guest, START.after(60))
 
     assert refusal_of_entry(guest, START.after(59)) is None
-    assert refusal_of_entry(guest, START.after(60)) is not None
+    assert refusal is not None
+    assert refusal.hint == "brokerctl share --feed corp --for 1m --name dev"
+
+
+@pytest.mark.parametrize(
+    ("caller", "words"),
+    [
+        (ALICE, None),
+        (SUPERUSER, None),
+        (BOB, "the share dev is for uid 1001, and you are uid 1002"),
+        (Caller(UNMAPPED), "and you are a user who has no number in the broker's user namespace (65534)"),
+    ],
+)
+def test_a_share_is_for_its_owner_and_root(caller: Caller, words: str | None) -> None:
+    refusal = refusal_of_entry(Guest(SHARE, caller), START)
+
+    assert (refusal is None) is (words is None)
+    assert words is None or words in str(refusal)
+    assert refusal is None or refusal.hint == "docker run --user 1001 IMAGE"
+
+
+def test_a_file_link_of_the_realm_gets_the_shared_feeds_credential_under_its_name() -> None:
+    sibling = replace(CORP, name="sibling")
+    link = Match(sibling, CORP.key(), "the default of realm", stands_in=True)
+    guest = Guest(SHARE, ALICE)
+
+    assert refusal_of_look_up(guest, link) is None
+    assert seen_by(guest, link).feed == CORP
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        to(replace(CORP, name="sibling")),
+        Match(replace(CORP, name="other"), replace(CORP.key(), identity="other"), "x", stands_in=True),
+    ],
+    ids=["the sibling's own address", "another credential"],
+)
+def test_a_sibling_that_is_not_shared_stays_unknown(match: Match) -> None:
+    assert isinstance(refusal_of_look_up(Guest(SHARE, ALICE), match), NoFeed)

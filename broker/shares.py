@@ -1,0 +1,203 @@
+"""Shares: second sockets with a lifetime, for containers and machines that see nothing else of this broker.
+
+Part of the composition root: what may be asked is decided in `core.access`, what a grant is in `core.shares`.
+Grants outlive the daemon in a file beside its socket, which no container sees. An ended share keeps its
+socket for a while, to say what renews it; its folder is never removed, for a container may have it mounted.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from broker.core.access import Share, ShareSocket
+from broker.core.failures import BadRequest, NoFeed, NotAllowed, Unavailable
+from broker.core.feeds import READ, Feed
+from broker.core.shares import MOST, Grant, from_record, granted, to_record
+from broker.core.status import ShareStatus
+from broker.host import memo
+from broker.host.clock import Clock
+from broker.host.listen import NotListening
+from broker.host.outlet import Outlet
+from broker.host.peer import Doorway, anybody
+from broker.host.ucred import peer_as_seen
+
+FOLDERS = "shares"
+MEMO = "shares.json"
+"""Both beside the daemon's socket, in a directory that is its user's alone."""
+
+log = logging.getLogger("broker.shares")
+
+
+class Door(Protocol):
+    """What lets peers in until it is closed."""
+
+    def close(self) -> None:
+        """Let nobody in from now on."""
+        ...
+
+
+OpenDoor = Callable[[Doorway], Door]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A grant, and the socket it is used by."""
+
+    grant: Grant
+    outlet: Outlet
+    door: Door
+
+
+class Shares:
+    """All shares of one daemon, whose socket lies in `base` and whose user has the uid `owner`.
+
+    `feed_named` finds a feed that is configured now.
+    """
+
+    def __init__(
+        self, base: Path, owner: int, *, clock: Clock, feed_named: Callable[[str], Feed | None]
+    ) -> None:
+        self._base = base
+        self._owner = owner
+        self._clock = clock
+        self._feed_named = feed_named
+        self._open_door: OpenDoor | None = None
+        self._by_name: dict[str, _Open] = {}
+
+    def begin(self, open_door: OpenDoor) -> None:
+        """Serve from now on, first what the daemon before this one had granted."""
+        self._open_door = open_door
+        now = self._clock.now()
+        for grant in self._remembered():
+            if grant.is_forgotten(now):
+                continue
+            try:
+                self._put(grant)
+            except NotListening as failure:
+                log.warning("share_lost name=%s: %s", grant.name, failure)
+
+    def grant(self, name: str, feeds: Sequence[str], for_s: float) -> ShareStatus:
+        """Make the share, or renew it with these feeds and this life.
+
+        Raises NoFeed, BadRequest, and Unavailable where there is no place for its socket.
+        """
+        if self._open_door is None:
+            raise BadRequest("the system broker is shared by `allow` in its configuration")
+        grant = granted(name, feeds, for_s, self._clock.now())
+        for feed in feeds:
+            self._check(feed)
+        if name not in self._by_name and len(self._by_name) >= MOST:
+            raise BadRequest(f"there are {MOST} shares already", hint="brokerctl share --list")
+        try:
+            self._put(grant)
+            self._remember()
+        except NotListening as failure:
+            raise Unavailable(str(failure), hint=failure.hint) from None
+        except OSError as error:
+            reason = (error.strerror or "unknown error").lower()
+            raise Unavailable(f"{self._base / MEMO} cannot be written: {reason}") from None
+        log.info("shared name=%s feeds=%s ends=%s", name, ",".join(grant.feeds), grant.ends.wall)
+        return self._status(self._by_name[name])
+
+    def end(self, name: str) -> None:
+        """End the share and take its socket away; its folder stays. Raises BadRequest where there is none."""
+        if name not in self._by_name:
+            raise BadRequest(f"there is no share called {name}", hint="brokerctl share --list")
+        self._take_away(name)
+        self._remember()
+        log.info("share_ended name=%s", name)
+
+    def present(self, name: str) -> Share:
+        """What the share grants now. Raises NotAllowed where its owner has ended it."""
+        opened = self._by_name.get(name)
+        if opened is None:
+            raise NotAllowed(f"the share {name} was ended by its owner")
+        grant = opened.grant
+        feeds = tuple(filter(None, map(self._feed_named, grant.feeds)))
+        return Share(name, feeds, grant.ends, self._owner, grant.renewal)
+
+    def listed(self) -> tuple[ShareStatus, ...]:
+        """Every share, those included that have ended and still say so."""
+        return tuple(self._status(opened) for opened in self._by_name.values())
+
+    def are_in_use(self) -> bool:
+        """True while one of them has not ended: then there should be a daemon."""
+        now = self._clock.now()
+        return any(not opened.grant.ends.reached(now) for opened in self._by_name.values())
+
+    def look(self) -> None:
+        """Forget what ended long ago, and make anew a socket that somebody has removed. Never raises."""
+        now = self._clock.now()
+        for name, opened in tuple(self._by_name.items()):
+            if opened.grant.is_forgotten(now):
+                self._take_away(name)
+            elif not opened.outlet.is_still_ours():
+                log.warning("share_socket_lost name=%s", name)
+                self._take_away(name)
+                try:
+                    self._put(opened.grant)
+                except NotListening as failure:
+                    log.warning("share_lost name=%s: %s", name, failure)
+
+    def close(self) -> None:
+        """Take the sockets away; the grants are remembered."""
+        for name in tuple(self._by_name):
+            self._take_away(name)
+
+    def _check(self, name: str) -> None:
+        feed = self._feed_named(name)
+        if feed is None:
+            raise NoFeed(
+                f"there is no feed called {name} in the configuration; one known by its address alone must "
+                "be added first",
+                hint="brokerctl add URL --name NAME",
+            )
+        if feed.scope != READ:
+            raise BadRequest(f"{name} publishes, and a share gives read credentials only")
+
+    def _put(self, grant: Grant) -> None:
+        opened = self._by_name.get(grant.name)
+        if opened is not None and opened.outlet.is_still_ours():
+            opened.grant = grant
+            return
+        if opened is not None:
+            self._take_away(grant.name)
+        assert self._open_door is not None  # noqa: S101 - `begin` comes first
+        outlet = Outlet.at(self._base / FOLDERS / grant.name)
+        doorway = Doorway(outlet.socket, ShareSocket(grant.name), anybody, peer_as_seen)
+        self._by_name[grant.name] = _Open(grant, outlet, self._open_door(doorway))
+
+    def _take_away(self, name: str) -> None:
+        opened = self._by_name.pop(name)
+        opened.door.close()
+        opened.outlet.close()
+
+    def _status(self, opened: _Open) -> ShareStatus:
+        grant, now = opened.grant, self._clock.now()
+        return ShareStatus(
+            name=grant.name,
+            feeds=grant.feeds,
+            folder=str(opened.outlet.path.parent),
+            socket=str(opened.outlet.path),
+            state="ended" if grant.ends.reached(now) else "open",
+            ends_at=grant.ends.wall,
+            left_s=int(grant.ends.left_s(now)),
+            renewal=grant.renewal,
+        )
+
+    def _remembered(self) -> list[Grant]:
+        text = memo.read(self._base / MEMO)
+        if text is None:
+            return []
+        try:
+            return [from_record(record) for record in json.loads(text)][:MOST]
+        except (ValueError, TypeError) as error:
+            log.warning("shares_forgotten: %s", error)
+            return []
+
+    def _remember(self) -> None:
+        records = [to_record(opened.grant) for opened in self._by_name.values()]
+        memo.write(self._base / MEMO, json.dumps(records))

@@ -1,0 +1,125 @@
+"""A share's socket in its folder: closed to others, and proof against those whom the folder is shown to."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from broker.host.listen import NotListening
+from broker.host.outlet import Outlet
+
+
+@pytest.fixture
+def folder(place: Path) -> Path:
+    """Where a share's folder would be: two levels below the broker's own directory."""
+    place.chmod(0o700)
+    return place / "shares" / "dev"
+
+
+def answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def test_folders_and_socket_are_their_owners_alone(folder: Path) -> None:
+    outlet = Outlet.at(folder)
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (folder.parent, folder, outlet.path)]
+    outlet.close()
+
+    assert modes == [0o700, 0o700, 0o600]
+
+
+def test_the_umask_does_not_matter_and_is_not_touched(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        outlet = Outlet.at(folder)
+        mode = stat.S_IMODE(outlet.path.stat().st_mode)
+        outlet.close()
+    finally:
+        during = os.umask(before)
+
+    assert (mode, during) == (0o600, 0)
+
+
+def test_the_folder_outlives_the_socket(folder: Path) -> None:
+    outlet = Outlet.at(folder)
+    inode = folder.stat().st_ino
+    outlet.close()
+    between = list(folder.iterdir())
+    again = Outlet.at(folder)
+    serves = answers(again.path)
+    again.close()
+
+    assert (between, serves) == ([], True)
+    assert folder.stat().st_ino == inode
+
+
+def test_a_socket_left_by_a_kill_is_replaced(folder: Path) -> None:
+    killed = Outlet.at(folder)
+    killed.socket.close()
+    outlet = Outlet.at(folder)
+    serves = answers(outlet.path)
+    outlet.close()
+
+    assert serves
+
+
+@pytest.mark.parametrize("what", ["removed", "replaced"])
+def test_a_socket_that_is_not_there_any_more_is_noticed_and_another_ones_is_left(
+    folder: Path, what: str
+) -> None:
+    outlet = Outlet.at(folder)
+    assert outlet.is_still_ours()
+    outlet.path.unlink()
+    if what == "replaced":
+        outlet.path.touch()
+    noticed = not outlet.is_still_ours()
+    outlet.close()
+
+    assert noticed
+    assert outlet.path.exists() is (what == "replaced")
+
+
+def test_a_folder_that_is_a_link_elsewhere_is_refused(folder: Path, place: Path) -> None:
+    folder.parent.mkdir(mode=0o700)
+    (place / "elsewhere").mkdir(mode=0o700)
+    folder.symlink_to(place / "elsewhere")
+
+    with pytest.raises(NotListening, match="is a symbolic link"):
+        Outlet.at(folder)
+
+
+def test_a_name_planted_in_the_folder_is_replaced_and_not_followed(folder: Path, place: Path) -> None:
+    folder.parent.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700)
+    precious = place / "precious"
+    precious.write_text("mine")
+    (folder / "broker.sock").symlink_to(precious)
+    (folder / "broker.soc~").symlink_to(precious)
+    outlet = Outlet.at(folder)
+    serves = answers(outlet.path)
+    outlet.close()
+
+    assert serves
+    assert precious.read_text() == "mine"
+
+
+def test_a_directory_that_the_daemon_cannot_see_is_said_with_its_repair(place: Path) -> None:
+    with pytest.raises(NotListening) as refused:
+        Outlet.at(place / "hidden" / "shares" / "dev")
+
+    assert refused.value.hint == "brokerctl setup"
+    assert not (place / "hidden").exists()
+
+
+def test_a_path_too_long_for_a_socket_is_refused_and_nothing_is_made(place: Path) -> None:
+    with pytest.raises(NotListening, match="longer than"):
+        Outlet.at(place / "shares" / ("x" * 100))
+
+    assert list(place.iterdir()) == []

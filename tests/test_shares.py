@@ -1,0 +1,160 @@
+"""Shares over time: over the daemon's end, over their own, and when a container tampers with its folder."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.core.failures import NotAllowed
+from broker.core.feeds import Feed, Realm
+from broker.core.shares import LINGER_S, MOST
+from broker.core.urls import parse_url
+from broker.host.peer import Doorway
+from broker.shares import Shares
+from tests.fake_clock import FakeClock
+
+CORP = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp/simple/"),))
+HOUR_S = 3600.0
+
+
+class Door:
+    """A door that says whether it is open."""
+
+    def __init__(self, doorway: Doorway) -> None:
+        self.doorway = doorway
+        self.is_open = True
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self.is_open = False
+
+
+class Daemon:
+    """One daemon's shares, and the doors that it opened."""
+
+    def __init__(self, base: Path, clock: FakeClock) -> None:
+        self.doors: list[Door] = []
+        self.shares = Shares(base, 1001, clock=clock, feed_named={"corp": CORP}.get)
+        self.shares.begin(self._open)
+
+    def _open(self, doorway: Doorway) -> Door:
+        self.doors.append(Door(doorway))
+        return self.doors[-1]
+
+
+@pytest.fixture
+def base() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tb-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def daemon(base: Path, clock: FakeClock) -> Iterator[Daemon]:
+    made = Daemon(base, clock)
+    yield made
+    made.shares.close()
+
+
+def test_a_share_outlives_the_daemon(daemon: Daemon, base: Path, clock: FakeClock) -> None:
+    before = daemon.shares.grant("dev", ["corp"], HOUR_S)
+    daemon.shares.close()
+    after = Daemon(base, clock)
+    listed, granted = after.shares.listed(), after.shares.present("dev")
+    serves = (base / "shares" / "dev" / "broker.sock").is_socket()
+    after.shares.close()
+
+    assert listed == (before,)
+    assert granted.feeds == (CORP,)
+    assert serves
+    assert not (base / "shares" / "dev" / "broker.sock").exists()
+
+
+async def test_no_life_is_won_by_a_restart(daemon: Daemon, base: Path, clock: FakeClock) -> None:
+    daemon.shares.grant("dev", ["corp"], HOUR_S)
+    daemon.shares.close()
+    clock.set_wall(-HOUR_S)
+    await clock.advance(HOUR_S)
+    after = Daemon(base, clock)
+    (listed,) = after.shares.listed()
+    after.shares.close()
+
+    assert (listed.state, listed.left_s) == ("ended", 0)
+
+
+def test_what_was_ended_does_not_come_back(daemon: Daemon, base: Path, clock: FakeClock) -> None:
+    daemon.shares.grant("dev", ["corp"], HOUR_S)
+    daemon.shares.end("dev")
+    daemon.shares.close()
+
+    assert Daemon(base, clock).shares.listed() == ()
+    with pytest.raises(NotAllowed, match="was ended by its owner"):
+        daemon.shares.present("dev")
+
+
+async def test_an_ended_share_keeps_its_socket_for_a_week(daemon: Daemon, clock: FakeClock) -> None:
+    daemon.shares.grant("dev", ["corp"], HOUR_S)
+    await clock.advance(HOUR_S)
+    daemon.shares.look()
+    (ended,) = daemon.shares.listed()
+    assert (ended.state, daemon.shares.are_in_use()) == ("ended", False)
+    assert daemon.doors[0].is_open
+
+    clock.suspend(LINGER_S)
+    daemon.shares.look()
+
+    assert daemon.shares.listed() == ()
+    assert not daemon.doors[0].is_open
+
+
+def test_a_socket_that_a_container_removed_is_made_anew(daemon: Daemon) -> None:
+    made = daemon.shares.grant("dev", ["corp"], HOUR_S)
+    Path(made.socket).unlink()
+
+    daemon.shares.look()
+
+    assert Path(made.socket).is_socket()
+    assert [door.is_open for door in daemon.doors] == [False, True]
+
+
+def test_a_feed_that_is_gone_from_the_configuration_is_not_shared_any_more(
+    base: Path, clock: FakeClock
+) -> None:
+    feeds = {"corp": CORP}
+    shares = Shares(base, 1001, clock=clock, feed_named=feeds.get)
+    shares.begin(Door)
+    shares.grant("dev", ["corp"], HOUR_S)
+    feeds.clear()
+    granted = shares.present("dev")
+    shares.close()
+
+    assert granted.feeds == ()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[1]", '[{"name": "../../x"}]', "null", '{"a": 1}'])
+def test_a_memo_that_no_daemon_wrote_shares_nothing(base: Path, clock: FakeClock, text: str) -> None:
+    (base / "shares.json").write_text(text)
+
+    assert Daemon(base, clock).shares.listed() == ()
+
+
+def test_no_secret_is_in_the_memo(daemon: Daemon, base: Path) -> None:
+    daemon.shares.grant("dev", ["corp"], HOUR_S)
+
+    (record,) = json.loads((base / "shares.json").read_text())
+    assert set(record) == {"name", "feeds", "for_s", "ends_at", "ends_boot_s"}
+
+
+def test_there_is_a_limit_to_what_one_daemon_holds_open(daemon: Daemon) -> None:
+    for number in range(MOST):
+        daemon.shares.grant(f"s{number}", ["corp"], HOUR_S)
+
+    with pytest.raises(Exception, match=f"{MOST} shares already"):
+        daemon.shares.grant("one-more", ["corp"], HOUR_S)
+    assert daemon.shares.grant("s0", ["corp"], 2 * HOUR_S).left_s == 2 * HOUR_S
