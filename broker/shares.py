@@ -1,8 +1,8 @@
 """Shares: second sockets with a lifetime, for containers and machines that see nothing else of this broker.
 
 Part of the composition root: what may be asked is decided in `core.access`, what a grant is in `core.shares`.
-Grants outlive the daemon in a file beside its socket, which no container sees. An ended share keeps its
-socket for a while, to say what renews it; its folder is never removed, for a container may have it mounted.
+Grants outlive the daemon in a file that no container sees. An ended share keeps its socket for a while, to
+say what renews it; its folder is never removed, for a container may have it mounted.
 """
 
 import json
@@ -25,8 +25,10 @@ from broker.host.peer import Doorway, anybody
 from broker.host.ucred import peer_as_seen
 
 FOLDERS = "shares"
-MEMO = "shares.json"
-"""Both beside the daemon's socket, in a directory that is its user's alone."""
+"""Beside the daemon's socket: a folder for each share."""
+
+MEMO = "granted.json"
+"""In it: no container sees more than its own folder, and the sandboxed daemon sees only these."""
 
 log = logging.getLogger("broker.shares")
 
@@ -98,7 +100,7 @@ class Shares:
             raise Unavailable(str(failure), hint=failure.hint) from None
         except OSError as error:
             reason = (error.strerror or "unknown error").lower()
-            raise Unavailable(f"{self._base / MEMO} cannot be written: {reason}") from None
+            raise Unavailable(f"{self._base / FOLDERS / MEMO} cannot be written: {reason}") from None
         log.info("shared name=%s feeds=%s ends=%s", name, ",".join(grant.feeds), grant.ends.wall)
         return self._status(self._by_name[name])
 
@@ -189,7 +191,7 @@ class Shares:
         )
 
     def _remembered(self) -> list[Grant]:
-        text = memo.read(self._base / MEMO)
+        text = memo.read(self._base / FOLDERS / MEMO)
         if text is None:
             return []
         try:
@@ -200,4 +202,4 @@ class Shares:
 
     def _remember(self) -> None:
         records = [to_record(opened.grant) for opened in self._by_name.values()]
-        memo.write(self._base / MEMO, json.dumps(records))
+        memo.write(self._base / FOLDERS / MEMO, json.dumps(records))

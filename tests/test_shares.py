@@ -139,7 +139,8 @@ def test_a_feed_that_is_gone_from_the_configuration_is_not_shared_any_more(
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "[1]", '[{"name": "../../x"}]', "null", '{"a": 1}'])
 def test_a_memo_that_no_daemon_wrote_shares_nothing(base: Path, clock: FakeClock, text: str) -> None:
-    (base / "shares.json").write_text(text)
+    (base / "shares").mkdir(mode=0o700)
+    (base / "shares" / "granted.json").write_text(text)
 
     assert Daemon(base, clock).shares.listed() == ()
 
@@ -147,7 +148,7 @@ def test_a_memo_that_no_daemon_wrote_shares_nothing(base: Path, clock: FakeClock
 def test_no_secret_is_in_the_memo(daemon: Daemon, base: Path) -> None:
     daemon.shares.grant("dev", ["corp"], HOUR_S)
 
-    (record,) = json.loads((base / "shares.json").read_text())
+    (record,) = json.loads((base / "shares" / "granted.json").read_text())
     assert set(record) == {"name", "feeds", "for_s", "ends_at", "ends_boot_s"}
 
 

@@ -128,7 +128,7 @@ def test_sandbox_binds_folders_and_the_sockets_it_needs() -> None:
     assert "ProtectHome=tmpfs\n" in text
     assert 'BindPaths="-/home/a b/.azure"\n' in text
     assert 'BindReadOnlyPaths="-/home/a b/100%%"\n' in text
-    assert "BindPaths=%t/systemd/notify -%t/bus\n" in text
+    assert "BindPaths=%t/systemd/notify -%t/bus -%t/token-broker/shares\n" in text
 
 
 def test_sandbox_that_keeps_the_home_lets_only_sign_ins_write() -> None:

@@ -84,9 +84,12 @@ def sandbox(view: View) -> str:
     writable = [_quoted(f"-{path}") for path in view.writable]
     readable = [_quoted(f"-{path}") for path in view.readable]
     if view.keeps_home:
-        binds = [f"ReadWritePaths={path}" for path in writable]
+        binds = [f"ReadWritePaths={path}" for path in ("-%t/token-broker/shares", *writable)]
     else:
-        binds = ["BindPaths=%t/systemd/notify -%t/bus", *(f"BindPaths={path}" for path in writable)]
+        binds = [
+            "BindPaths=%t/systemd/notify -%t/bus -%t/token-broker/shares",
+            *(f"BindPaths={path}" for path in writable),
+        ]
         binds += [f"BindReadOnlyPaths={path}" for path in readable]
     return _filled(
         SANDBOX, {"@HOME@": "read-only" if view.keeps_home else "tmpfs", "@BINDS@": "\n".join(binds)}
