@@ -117,7 +117,7 @@ def test_a_bare_host_whose_feeds_share_one_credential_is_answered() -> None:
     table = FeedTable([CORP, TOOLS], recognise, nobody)
 
     assert table.match(Host("pkgs.dev.azure.com", None)) == Match(
-        CORP, CORP.key(), "every feed on pkgs.dev.azure.com has this credential"
+        CORP, CORP.key(), "every feed on pkgs.dev.azure.com has this credential", stands_in=True
     )
 
 

@@ -149,7 +149,8 @@ def test_a_status_is_written_as_the_contract_has_it() -> None:
     ]
     assert plain["feeds"] == [to_json(status_of(EMPTY))]
     assert list(plain) == [
-        "version", "pid", "socket", "config", "started_at", "uptime_s", "lookups", "recent", "feeds", "error"
+        "version", "pid", "socket", "config", "started_at", "uptime_s", "lookups", "recent", "feeds", "error",
+        "shares",
     ]  # fmt: skip
 
 

@@ -47,7 +47,7 @@ WRITTEN: dict[tuple[str, ...], set[str]] = {
 def image(tmp_path: Path) -> Path:
     """An image with the same installation in the same place, and settings of somebody else's."""
     root = tmp_path / "image"
-    for program in ("python", "brokerd", "keyring-shim"):
+    for program in (Path(sys.executable).name, "brokerd", "keyring-shim"):
         write(root / HERE.relative_to("/") / program, "#!/bin/sh\n", 0o755)
     write(root / "etc/pip.conf", "[global]\ntimeout = 60\n", 0o644)
     return root
