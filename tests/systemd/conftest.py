@@ -9,6 +9,7 @@ from broker.ctl.setup.units import Installation, service_unit, socket_unit
 from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, UNITS, Account
 from tests.systemd.installation import PACKAGES, READABLE
 from tests.systemd.machine import CannotBoot, Machine, machine
+from tests.systemd.workstation import Workstation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,20 @@ def _installed(booted: Machine) -> Account:
     return account
 
 
+@pytest.fixture(scope="session")
+def workstation(booted: Machine) -> Workstation:
+    """The machine, with token-broker installed for everybody and set up for nobody."""
+    return Workstation(booted)
+
+
+@pytest.fixture(scope="module")
+def system_broker(workstation: Workstation) -> Iterator[Workstation]:
+    """The same with a system broker."""
+    workstation.set_up_system_broker()
+    yield workstation
+    workstation.root("brokerctl", "teardown", "--system")
+
+
 @pytest.fixture
 def alice(_installed: Account) -> Iterator[Account]:
     """Alice's account: token-broker is installed below her home and nothing else is there."""
@@ -42,12 +57,17 @@ def alice(_installed: Account) -> Iterator[Account]:
 def served(alice: Account) -> Account:
     """Alice, with the socket listening, one feed configured, and no daemon yet."""
     alice.write(CONFIG, FEED_CONFIG, 0o600)
-    installation = Installation(alice.bin / "python", alice.bin / "brokerd")
-    alice.write(f"{UNITS}/{SOCKET_UNIT}", socket_unit(installation))
-    alice.write(f"{UNITS}/{SERVICE_UNIT}", service_unit(installation))
-    alice.systemctl("daemon-reload")
-    alice.systemctl("start", SOCKET_UNIT)
+    listen(alice)
     return alice
+
+
+def listen(account: Account) -> None:
+    """Let the account's socket listen."""
+    installation = Installation(account.bin / "python", account.bin / "brokerd")
+    account.write(f"{UNITS}/{SOCKET_UNIT}", socket_unit(installation))
+    account.write(f"{UNITS}/{SERVICE_UNIT}", service_unit(installation))
+    account.systemctl("daemon-reload")
+    account.systemctl("start", SOCKET_UNIT)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

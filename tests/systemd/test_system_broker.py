@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.patience import until
-from tests.systemd.account import SERVICE_UNIT, SOCKET_UNIT
+from tests.systemd.account import CONFIG, SERVICE_UNIT, SOCKET_UNIT
 from tests.systemd.machine import UIDS
-from tests.systemd.workstation import CORP, CORP_TOKEN, TOOLS, TOOLS_TOKEN, UNITS, Workstation
+from tests.systemd.workstation import (
+    CORP,
+    CORP_TOKEN,
+    FEEDS,
+    SYSTEM_SOCKET,
+    TOOLS,
+    TOOLS_TOKEN,
+    UNITS,
+    Workstation,
+)
 
 if TYPE_CHECKING:
-    from tests.systemd.machine import Machine
+    from collections.abc import Iterator
 
 EXPOSURE_MAX = 1.4
 
 
-@pytest.fixture(scope="module")
-def _made(booted: Machine) -> Workstation:
-    workstation = Workstation(booted)
-    workstation.set_up_system_broker()
-    return workstation
-
-
 @pytest.fixture
-def shared(_made: Workstation) -> Workstation:
+def shared(system_broker: Workstation) -> Workstation:
     """A workstation with a system broker, whatever the last test left."""
-    if not _made.file(f"{UNITS}/{SOCKET_UNIT}").exists():
-        _made.set_up_system_broker()
-    return _made
+    if not system_broker.file(f"{UNITS}/{SOCKET_UNIT}").exists():
+        system_broker.set_up_system_broker()
+    return system_broker
 
 
 def credential(url: str) -> str:
@@ -68,14 +71,15 @@ def test_a_user_may_be_named_without_a_group(shared: Workstation) -> None:
 
 def test_what_can_publish_is_given_to_nobody(shared: Workstation) -> None:
     shared.file("etc/token-broker/system.toml").write_text(
-        shared.file("etc/token-broker/system.toml").read_text()
-        + '[[feed]]\nname = "acme"\nurl = "https://pkgs.dev.azure.com/acme/_packaging/f/pypi/simple/"\n'
+        FEEDS + '[[feed]]\nname = "acme"\nurl = "https://pkgs.dev.azure.com/acme/_packaging/f/pypi/simple/"\n'
         'allow = { users = ["alice"] }\n'
     )
     shared.root("systemctl", "reload", SERVICE_UNIT)
     upload = "https://pkgs.dev.azure.com/acme/_packaging/f/pypi/upload/"
 
     answers = [shared.ask(user, "GET", credential(upload)) for user in ("alice", "root")]
+    shared.file("etc/token-broker/system.toml").write_text(FEEDS)
+    shared.root("systemctl", "reload", SERVICE_UNIT)
 
     assert [(status, problem["type"]) for status, problem in answers] == [(403, "not-allowed")] * 2
     assert "credentials that publish are not given out here" in answers[0][1]["detail"]
@@ -149,6 +153,59 @@ def test_units_are_without_a_complaint_of_systemd_and_as_closed_as_promised(shar
     assert float(reached[1]) <= EXPOSURE_MAX
 
 
+OWN = f"""[[feed]]
+name = "mine"
+url = "{CORP}"
+provider = "command"
+command = ["/bin/echo", "my-own"]
+verify = false
+"""
+
+
+@pytest.fixture
+def with_her_own(shared: Workstation) -> Iterator[Workstation]:
+    """Alice has a broker of her own besides, which has the feed, too."""
+    shared.run("alice", "sh", "-c", f"umask 77; mkdir -p .config/token-broker; echo '{OWN}' >{CONFIG}")
+    shared.run("alice", "brokerctl", "start")
+    yield shared
+    shared.run("alice", "brokerctl", "stop")
+    shared.run("alice", "rm", "-r", ".config/token-broker")
+
+
+def test_a_users_own_feed_wins_and_status_and_doctor_say_which_broker_answers(
+    with_her_own: Workstation,
+) -> None:
+    own, others = with_her_own.look_up("alice"), with_her_own.look_up("alice", TOOLS)
+    status = with_her_own.run("alice", "brokerctl", "status").stdout
+    as_json = json.loads(with_her_own.run("alice", "brokerctl", "status", "--json").stdout)
+    doctor = with_her_own.run("alice", "brokerctl", "doctor", check=False).stdout
+
+    assert own.stdout == "my-own\n"
+    assert "tools: alice may not use it" in others.stderr
+    assert "the system broker has no other feed for you" in status
+    assert as_json["socket"] == f"/run/user/{UIDS['alice']}/token-broker/broker.sock"
+    assert as_json["system"]["socket"] == SYSTEM_SOCKET
+    assert "the system broker answers for corp" in doctor
+
+
+def test_without_a_broker_of_ones_own_brokerctl_speaks_to_the_system_broker(shared: Workstation) -> None:
+    status = shared.run("alice", "brokerctl", "status").stdout
+    got = shared.run("alice", "brokerctl", "get", CORP).stdout
+    explained = shared.run("alice", "brokerctl", "explain", CORP).stdout
+    refused = shared.run("alice", "brokerctl", "refresh", "corp", check=False)
+    ordered = shared.root("brokerctl", "refresh", "corp")
+
+    assert status.startswith("token-broker of this machine ")
+    assert got == f"{CORP_TOKEN}\n"
+    assert re.search(r"^  feed +corp \(/etc/token-broker/system.toml line 2\)", explained, re.MULTILINE)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "only root may order a refresh from the system broker; run: sudo brokerctl refresh corp" in (
+        refused.stderr
+    )
+    assert ordered.stdout == "corp: new token with no expiry\n"
+
+
+@pytest.mark.long
 def test_teardown_undoes_the_set_up(shared: Workstation) -> None:
     ended = shared.root("brokerctl", "teardown", "--system")
 

@@ -84,11 +84,17 @@ class Workstation:
         path = {"PATH": f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin"}
         return self.machine.run("root", *argv, environment=path, check=check)
 
-    def run(self, user: str, *argv: str | Path, check: bool = True, **variables: str) -> Done:
+    def run(
+        self, user: str, *argv: str | Path, environment: Mapping[str, str] | None = None, check: bool = True
+    ) -> Done:
         """Run a command as this user, whose PATH has everybody's programs."""
-        path = {"PATH": f"{self.bin}:/usr/bin:/bin", "TOKEN_BROKER_AUTOSTART": "0", **variables}
+        variables = {
+            "PATH": f"{self.bin}:/usr/bin:/bin",
+            "TOKEN_BROKER_AUTOSTART": "0",
+            **(environment or {}),
+        }
         command = ["env", "-C", f"/home/{user}" if UIDS.get(user) else "/root", *argv]
-        return self.machine.run(user, *command, environment=path, check=check)
+        return self.machine.run(user, *command, environment=variables, check=check)
 
     def look_up(self, user: str, url: str = CORP) -> Done:
         """Ask the shim as uv would."""
