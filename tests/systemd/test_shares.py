@@ -54,6 +54,18 @@ def test_sandboxed_daemon_shares_and_its_folder_outlives_its_restart(sandboxed: 
     assert folder.stat().st_ino == before
 
 
+def test_rootless_container_of_an_ordinary_user_is_its_own_root(sandboxed: Account) -> None:
+    sandboxed.brokerctl(*SHARE)
+    mount = "mkdir -p m && mount --bind $1 m && TOKEN_BROKER_SOCKET=$PWD/m/broker.sock exec $2 get $3 user"
+    inside = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", f"id -u && {mount}", "sh")
+
+    told = sandboxed.run(
+        *inside, sandboxed.socket.parent / "shares/dev", sandboxed.bin / "keyring-shim", FEED
+    )
+
+    assert told.stdout == f"0\n{TOKEN}\n"
+
+
 @pytest.mark.long
 def test_new_installation_is_started_at_once_while_something_is_shared(sandboxed: Account) -> None:
     quicken(sandboxed)
