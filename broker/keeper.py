@@ -203,9 +203,12 @@ class Keeper:
         self._drop(self.entries)
 
     def adopt(self, table: FeedTable, providers: Mapping[str, Provider], policies: Policies) -> None:
-        """Go on with another configuration. Feeds that did not change keep their tokens."""
+        """Go on with another configuration. Feeds that did not change keep their tokens, unless the secret or
+        sign-in behind one has changed.
+        """
         self._suppliers, self.policies = Suppliers(providers), policies
         self.entries.adopt(table, self.clock.now())
+        self._marks_due = self.clock.now()
         self._poked.set()
 
     def close(self) -> None:

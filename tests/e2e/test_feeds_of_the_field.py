@@ -127,6 +127,13 @@ def test_status_knows_whose_tokens_they_are_and_when_they_end(town: Town) -> Non
     assert 3000 < google["left_s"] < 3600
 
 
+@pytest.fixture
+def village() -> Iterator[Town]:
+    """A town of the test's own, whose services nobody has asked yet."""
+    with new_town() as made:
+        yield made
+
+
 def test_status_warns_of_a_token_that_only_a_person_can_replace(village: Town) -> None:
     next_week = datetime.now(UTC).date() + timedelta(days=7)
     village.field.gitlab.tokens[places.GITLAB_TOKEN] = Token(expires_at=str(next_week))
@@ -136,38 +143,3 @@ def test_status_warns_of_a_token_that_only_a_person_can_replace(village: Town) -
 
     assert seen.exit_code == 0
     assert f"ends on {next_week}: make another at https://git.example.com/-/" in " ".join(seen.stdout.split())
-
-
-@pytest.fixture
-def village() -> Iterator[Town]:
-    """A town of the test's own, whose services nobody has asked yet."""
-    with new_town() as made:
-        yield made
-
-
-def test_a_wrong_secret_is_refused_and_a_right_one_in_its_file_is_picked_up(village: Town) -> None:
-    village.field.endpoint.clients["packages"] = "another-secret"
-    refused = village.ask("get", places.OAUTH2)
-    state = village.wire.feed("oauth2")["state"]
-    village.house.keep_secret("client", "another-secret")
-
-    got = village.ask("get", places.OAUTH2)
-
-    assert (refused.exit_code, state) == (1, "refused")
-    assert "does not take the client's secret" in refused.stderr
-    assert got.exit_code == 0, got.text
-    assert got.stdout.strip() in village.field.endpoint.tokens
-
-
-def test_a_revoked_token_needs_a_person_and_its_successor_is_picked_up(village: Town) -> None:
-    village.field.gitlab.tokens.clear()
-    needed = village.ask("get", places.GITLAB)
-    state = village.wire.feed("gitlab")["state"]
-    village.field.gitlab.tokens["glpat-of-tomorrow"] = Token()
-    village.house.keep_secret("gitlab", "glpat-of-tomorrow")
-
-    got = village.ask("get", places.GITLAB)
-
-    assert (needed.exit_code, state) == (4, "sign-in-needed")
-    assert "make another at https://git.example.com/-/user_settings" in needed.stderr
-    assert (got.exit_code, got.stdout) == (0, "glpat-of-tomorrow\n")

@@ -76,6 +76,9 @@ class Aws:
 
     def _sts(self, request: Request) -> Response:
         action = request.form.get("Action", "")
+        signed = _SIGNED_BY.search(request.header("authorization") or "")
+        if action == "AssumeRole" and (signed is None or signed[1] not in self.keys):
+            return sts_error(403, "InvalidClientTokenId")
         if action == "AssumeRoleWithWebIdentity" and request.form.get("WebIdentityToken") != WEB_IDENTITY:
             return sts_error(400, "InvalidIdentityToken")
         return Response(
