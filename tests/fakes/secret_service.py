@@ -1,6 +1,6 @@
-"""A secret store as azure-identity finds one on a Linux desktop: a `gi` with libsecret's three calls, whose
-secrets lie in a file of the test's. What it has is for tests to read; it encrypts nothing.
-Next: msal-extensions 1.3's libsecret.py, which calls it.
+"""A secret store as azure-identity and the keyring library find one on a Linux desktop: a `gi` with
+libsecret's calls, whose secrets lie in files of the test's. What it has is for tests to read and write; it
+encrypts nothing. Next: libsecret.py of msal-extensions 1.3 and of keyring 25.7, which call it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,29 @@ _REPOSITORY = """
 import json, os
 
 FILE = {kept!r}
+ITEMS = {items!r}
 
 
 class GLib:
     Error = OSError
+
+
+class Gio:
+    pass
+
+
+class Item:
+    def __init__(self, kept):
+        self._kept = kept
+
+    def get_attributes(self):
+        return self._kept["attributes"]
+
+    def retrieve_secret_sync(self):
+        return self
+
+    def get_text(self):
+        return self._kept["text"]
 
 
 class Secret:
@@ -32,6 +51,17 @@ class Secret:
 
     class SchemaAttributeType:
         STRING = 0
+
+    class ServiceFlags:
+        OPEN_SESSION = 0
+
+    class SearchFlags:
+        UNLOCK = 0
+
+    class Service:
+        @staticmethod
+        def get_sync(flags, cancellable):
+            return Secret
 
     class Schema:
         @staticmethod
@@ -60,6 +90,12 @@ class Secret:
         return Secret._all().get(schema)
 
     @staticmethod
+    def password_search_sync(schema, attributes, flags, cancellable):
+        with open(ITEMS) as kept:
+            found = json.load(kept)
+        return [Item(one) for one in found if attributes.items() <= one["attributes"].items()]
+
+    @staticmethod
     def password_clear_sync(schema, attributes, cancellable):
         found = Secret._all()
         had = found.pop(schema, None) is not None
@@ -77,14 +113,23 @@ class SecretService:
         package.mkdir(parents=True)
         self._kept = folder / "secrets.json"
         self._kept.write_text("{}")
+        self._items = folder / "items.json"
+        self._items.write_text("[]")
         (package / "__init__.py").write_text(_GI)
-        (package / "repository.py").write_text(_REPOSITORY.format(kept=str(self._kept)))
+        (package / "repository.py").write_text(
+            _REPOSITORY.format(kept=str(self._kept), items=str(self._items))
+        )
 
     @property
     def secrets(self) -> dict[str, str]:
         """Everything in it, by schema."""
         found: dict[str, str] = json.loads(self._kept.read_text())
         return found
+
+    def keep(self, service: str, username: str, password: str) -> None:
+        """What `keyring set SERVICE USERNAME` does; it is the only entry then."""
+        attributes = {"service": service, "username": username, "application": "Python keyring library"}
+        self._items.write_text(json.dumps([{"attributes": attributes, "text": password}]))
 
     def lock(self) -> None:
         """Refuse to store anything from now on."""
