@@ -149,7 +149,7 @@ class Keeper:
             failure = flight.result() if flight.done() and not flight.cancelled() else None
             if failure is not None:
                 raise failure
-        if is_old or is_replaced:
+        if is_old or is_replaced or feed.name in entry.trying:
             left_s = max(0.0, wait_s - (self.clock.now().boot_s - begun.boot_s))
             trial = await self._trials.verdict(entry, feed, left_s)
         if trial is not None and trial.refusal is not None:

@@ -68,7 +68,12 @@ class Gatekeeper:
 
     words: list[Verdict] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     async def __call__(self, feed: Feed, credential: Credential) -> Verdict:
         self.heard.append(f"{feed.name} {credential.secret.reveal()}")
+        await self.gate.wait()
         return self.words.pop(0) if self.words else Verdict.ACCEPTED

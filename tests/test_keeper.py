@@ -535,6 +535,21 @@ async def test_a_refused_secret_that_was_replaced_is_fetched_by_the_next_questio
     assert await answered(ask(keeper, CORP)) == "token-3"
 
 
+async def test_a_question_waits_for_the_feeds_word_about_a_refused_secrets_successor(
+    make: Make, gatekeeper: Gatekeeper
+) -> None:
+    gatekeeper.words = [Verdict.FORBIDDEN]
+    keeper = make(CORP, runs=True)
+    await settle()
+    gatekeeper.gate.clear()
+    await keeper.refresh(Match(CORP, CORP.key(), "test"))
+    question = ask(keeper, CORP)
+    await settle()
+    gatekeeper.gate.set()
+
+    assert await answered(question) == "token-2"
+
+
 async def test_a_refused_secret_that_cannot_be_watched_is_fetched_after_a_while(
     make: Make, issuer: Issuer, gatekeeper: Gatekeeper, clock: FakeClock
 ) -> None:
