@@ -47,7 +47,9 @@ def judge(credential: Credential, verdict: Verdict, before: Trial | None, now: M
         who = credential.account or f"the credential from {credential.source}"
         refusal = Refused(f"{who} has no right to read this feed (403): ask its owner for the reader role")
     elif verdict is Verdict.UNAUTHORISED and before is not None and before.verdict is Verdict.UNAUTHORISED:
-        refusal = Refused(
-            f"the feed does not accept {theirs} from {credential.source} (401), not even a newly fetched one"
-        )
+        if credential.by_hand is not None:
+            refusal = Refused(f"the feed does not accept {theirs} (401): {credential.by_hand}")
+        else:
+            refused = f"the feed does not accept {theirs} from {credential.source}"
+            refusal = Refused(f"{refused} (401), not even a newly fetched one")
     return Trial(credential, now, verdict, refusal)

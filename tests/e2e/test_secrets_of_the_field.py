@@ -57,7 +57,7 @@ def town() -> Iterator[Town]:
 
 class TestPassword(SecretContract):
     name, url = "plain", PLAIN_FEED
-    told = Told(1, "refused", f"{REFUSED} of ci from file:")
+    told = Told(1, "refused", f"{REFUSED} of ci (401): put another into file:")
 
     def put(self, town: Town, secret: str) -> None:
         town.house.keep_secret("plain.secret", secret)
@@ -68,7 +68,7 @@ class TestPassword(SecretContract):
 
 class TestUserTokenInNetrc(SecretContract):
     name, url = "pair", NEXUS
-    told = Told(1, "refused", f"{REFUSED} from netrc")
+    told = Told(1, "refused", f"{REFUSED} (401): put another into netrc")
 
     def put(self, town: Town, secret: str) -> None:
         netrc = town.house.home / "netrc-of-the-daemon"
@@ -81,7 +81,7 @@ class TestUserTokenInNetrc(SecretContract):
 
 class TestIdentityTokenInEnvToml(SecretContract):
     name, url = "identity", ARTIFACTORY
-    told = Told(1, "refused", f"{REFUSED} from env:IDENTITY_TOKEN")
+    told = Told(1, "refused", f"{REFUSED} (401): put another into env:IDENTITY_TOKEN")
 
     def put(self, town: Town, secret: str) -> None:
         town.house.config.with_name("env.toml").write_text(f'[env]\nIDENTITY_TOKEN = "{secret}"\n')
@@ -143,7 +143,7 @@ class TestDeployToken(TestPersonalAccessToken):
     """Of which GitLab's API says nothing: the feed's own word is all there is."""
 
     first, second, wrong = SecretContract.first, SecretContract.second, SecretContract.wrong
-    told = Told(1, "refused", f"{REFUSED} from file:")
+    told = Told(1, "refused", f"{REFUSED} (401): make another at https://git.example.com/-/")
 
 
 def key(number: int) -> str:
@@ -155,7 +155,7 @@ def key(number: int) -> str:
 class TestServiceAccountKey(SecretContract):
     name, url = "google-key", places.GOOGLE_KEY
     first, second, wrong = key(1), key(2), key(3)
-    told = Told(1, "refused", f"{REFUSED} of {ROBOT} from file:")
+    told = Told(1, "refused", f"{REFUSED} of {ROBOT} (401): put another into file:")
 
     def put(self, town: Town, secret: str) -> None:
         town.house.keep_secret("key", secret)

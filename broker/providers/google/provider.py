@@ -222,7 +222,12 @@ class GoogleProvider:
         except Refused as error:  # base64(1) breaks lines after 76 characters
             raise Refused(error.detail, hint=error.hint or ENCODE) from None
         return Credential(
-            KEY_USERNAME, key.secret, None, secrets.shown(source), account=account_of_key(key.secret)
+            KEY_USERNAME,
+            key.secret,
+            None,
+            secrets.shown(source),
+            account=account_of_key(key.secret),
+            by_hand=secrets.by_hand(source),
         )
 
 
