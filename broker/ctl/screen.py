@@ -67,7 +67,7 @@ into the feed's URL (https://USER@...).
   uv    export UV_KEYRING_PROVIDER=subprocess
   pip   pip config set global.keyring-provider subprocess
 
-Other feeds:  brokerctl add URL"""
+Other feeds:  brokerctl discover, or brokerctl add URL"""
 
 
 def status_screen(

@@ -35,6 +35,9 @@ CERTIFICATES = (
     "AWS_CA_BUNDLE",
 )
 KEYRING_FILES = ("python_keyring", "keyrings")
+SOURCES = ("secret", "refresh")
+"""The keys of a feed that say where a secret is."""
+
 SHEBANG_BYTES = 512
 
 
@@ -90,10 +93,10 @@ class Folders:
     def _secrets(self) -> Iterator[Path]:
         for feed in self._feeds:
             yield from (self._places.expanded(path).parent for path in named_files(feed))
-            kind = str(feed.get("secret", "")).partition(":")[0]
-            if kind == "netrc":
+            kinds = {kind for kind, _ in map(_source, (feed.get(key) for key in SOURCES))}
+            if "netrc" in kinds:
                 yield Path(self._places.environ.get("NETRC") or self._places.home / ".netrc").parent
-            elif kind == "keyring":
+            if "keyring" in kinds:
                 yield from (self._places.belongings / name for name in KEYRING_FILES)
                 yield self._places.settings / "python_keyring"
 
@@ -144,9 +147,15 @@ def _commands(feed: Mapping[str, Any]) -> Iterator[list[str]]:
         yield [str(word) for word in command]
     elif isinstance(command, str):
         yield command.split()
-    kind, _, rest = str(feed.get("secret", "")).partition(":")
-    if kind == "command":
-        yield rest.split()
+    for kind, rest in map(_source, (feed.get(key) for key in SOURCES)):
+        if kind == "command":
+            yield rest.split()
+
+
+def _source(value: object) -> tuple[str, str]:
+    """The kind of a secret's place, and what follows it."""
+    kind, _, rest = str(value or "").partition(":")
+    return kind, rest
 
 
 def _named_by_url(feed: Mapping[str, Any]) -> str | None:
