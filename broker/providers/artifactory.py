@@ -170,7 +170,7 @@ class ArtifactoryProvider:
         if isinstance(grant, Denial):
             place = secrets.shown(refresh)
             raise SignInNeeded(
-                f"the refresh token from {place} was used already (each works once), has ended or was revoked",
+                f"the refresh token from {place} was used (each works once), has ended or was revoked",
                 hint=secrets.replacing(refresh),
             )
         return grant

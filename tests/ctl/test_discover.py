@@ -23,6 +23,7 @@ GOLDEN = Path(__file__).parent / "golden"
 AZURE = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi"
 ARTIFACTORY = "https://artifactory.example.com/artifactory/api/pypi/internal"
 GITLAB = "https://git.example.com/api/v4/groups/7/-/packages/pypi/simple/"
+HOSTED_GITLAB = "https://gitlab.com/api/v4/groups/7/-/packages/pypi/simple/"
 PYPROJECT = f"""
 [[tool.uv.index]]
 name = "corp"
@@ -153,6 +154,11 @@ def test_standing_is_what_the_configuration_makes_of_it(
         (
             'url = "https://ci@nexus.example.com/repository/x/simple"',
             "brokerctl add https://nexus.example.com/repository/x/simple/ --username ci",
+        ),
+        (f'url = "{HOSTED_GITLAB}"', f"brokerctl add {HOSTED_GITLAB}"),
+        (
+            'url = "https://${USER}:${PASSWORD}@nexus.example.com/repository/x/simple"',
+            "brokerctl add https://nexus.example.com/repository/x/simple/",
         ),
         (
             'name = "a b; rm"\nurl = "https://x.example.com/simple/"\nauthenticate = "always"',

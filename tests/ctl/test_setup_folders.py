@@ -74,9 +74,10 @@ def test_folders_of_sign_ins_and_secrets_are_shown(
     assert not view.keeps_home
 
 
+@pytest.mark.parametrize("key", ["secret", "refresh"])
 @pytest.mark.parametrize("secret", ["netrc", "file:~/feed-password"])
-def test_secret_in_the_home_itself_keeps_the_home_visible(home: Path, secret: str) -> None:
-    assert view_of(home, feed('provider = "basic"', f'secret = "{secret}"')).keeps_home
+def test_secret_in_the_home_itself_keeps_the_home_visible(home: Path, secret: str, key: str) -> None:
+    assert view_of(home, feed('provider = "basic"', f'{key} = "{secret}"')).keeps_home
 
 
 def test_variables_move_the_folders(home: Path) -> None:
@@ -100,7 +101,12 @@ def test_sign_in_tool_below_the_home_is_shown_with_its_environment_and_its_inter
 
 
 @pytest.mark.parametrize(
-    "line", ["command = ['~/feeds/print-token']", "secret = 'command:~/feeds/print-token --now'"]
+    "line",
+    [
+        "command = ['~/feeds/print-token']",
+        "secret = 'command:~/feeds/print-token --now'",
+        "refresh = 'command:~/feeds/print-token --now'",
+    ],
 )
 def test_folder_of_a_configured_command_is_shown(home: Path, line: str) -> None:
     script(home / "feeds" / "print-token")

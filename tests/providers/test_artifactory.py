@@ -172,9 +172,7 @@ async def test_a_new_refresh_token_in_its_place_begins_a_new_chain(
 async def test_a_used_refresh_token_needs_a_person(provider: Provider, jfrog: Artifactory) -> None:
     jfrog.refresh_tokens.clear()
 
-    with pytest.raises(
-        SignInNeeded, match=r"from file:~/refresh was used already .*, has ended or was revoked"
-    ):
+    with pytest.raises(SignInNeeded, match=r"from file:~/refresh was used .*, has ended or was revoked"):
         await provider.obtain(feed_with(provider, **REFRESHED), READ)
 
 
