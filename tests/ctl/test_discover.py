@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.ctl.homes import write
+from tests.ctl.sightings import broker as seen
+from tests.ctl.sightings import feed
 from tests.fakes.http1 import Request, Response
 from tests.fakes.loopback import WebServer
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.ctl.conftest import Ended
+    from tests.ctl.stand_in import StandInBroker
 
     Brokerctl = Callable[..., Ended]
     Told = Callable[..., list[dict[str, Any]]]
@@ -102,6 +105,27 @@ def test_no_password_is_ever_shown(
     assert "cret" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("said", "standing"),
+    [
+        ({"configured": True}, "configured"),
+        ({"configured": False}, "automatic"),
+        ({"configured": False, "usable": False}, "to-add"),
+    ],
+)
+def test_what_a_running_broker_serves_is_known(
+    told: Told, broker: StandInBroker, project: Path, said: dict[str, bool], standing: str
+) -> None:
+    realm = "gitlab:https://git.example.com"
+    served = feed("libs", provider="gitlab", realm=realm, urls=[GITLAB], **said)
+    broker.answers |= {"GET /v1/health": (200, {}), "GET /v1/status": (200, seen(served))}
+    write(project / "uv.toml", f'index-url = "{GITLAB}"')
+
+    [found] = told("--offline")
+
+    assert found["standing"] == standing
+
+
 def test_where_there_is_nothing_it_says_so(brokerctl: Brokerctl) -> None:
     ended = brokerctl("discover")
 
@@ -139,10 +163,10 @@ def test_standing_is_what_the_configuration_makes_of_it(
     write(project / "uv.toml", f'index-url = "{AZURE}/simple/"')
     write(room / ".config/token-broker/config.toml", config, 0o600)
 
-    [feed] = told("--offline")
+    [found] = told("--offline")
 
-    assert feed["standing"] == standing
-    assert (feed["add"] is None) == (standing != "to-add")
+    assert found["standing"] == standing
+    assert (found["add"] is None) == (standing != "to-add")
 
 
 @pytest.mark.parametrize(
@@ -175,9 +199,9 @@ def test_command_to_type_is_whole_and_safe(
 ) -> None:
     write(project / "uv.toml", f"[[index]]\n{index}\n")
 
-    [feed] = told("--offline")
+    [found] = told("--offline")
 
-    assert feed["add"] == command
+    assert found["add"] == command
 
 
 @pytest.mark.parametrize(
@@ -206,9 +230,9 @@ def test_index_of_which_nobody_can_tell_is_asked_as_a_stranger(
 
     with WebServer(say) as server:
         write(project / "uv.toml", f'index-url = "{server.url}/simple"')
-        [feed] = told()
+        [found] = told()
 
-    assert (feed["standing"], feed["provider"]) == (standing, provider)
+    assert (found["standing"], found["provider"]) == (standing, provider)
     assert [(request.path, request.header("authorization")) for request in seen] == [("/simple/", None)]
 
 

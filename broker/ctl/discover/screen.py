@@ -73,7 +73,8 @@ def _standing(sighting: Sighting) -> str:
     provider, feed = sighting.provider, sighting.feed
     match sighting.standing:
         case Standing.CONFIGURED if feed is not None:
-            return f"{provider}, configured as {feed.name} ({feed.place})"
+            where = f" ({feed.place})" if feed.place is not None else ", as a running broker says"
+            return f"{provider}, configured as {feed.name}{where}"
         case Standing.AUTOMATIC:
             return f"{provider}, needs no configuration"
     return sighting.why or ""

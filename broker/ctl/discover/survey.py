@@ -5,14 +5,15 @@ An address is told by its shape before anybody is asked; only `strangers.py` ask
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from broker.config import Config
 from broker.core.failures import BadRequest
-from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, Recognised
-from broker.core.urls import Url
+from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, Realm, Recognised
+from broker.core.status import FeedStatus
+from broker.core.urls import Url, parse_url
 from broker.ctl.indexes.index import ALWAYS, Index
 from broker.providers.recognise import (
     AZURE,
@@ -92,9 +93,12 @@ class Sighting:
         return shlex.join(words)
 
 
-def survey(indexes: Iterable[Index], config: Config) -> list[Sighting]:
-    """The feeds in the order they were found; those that only asking could tell are UNSURE."""
-    table = table_of(config)
+def survey(indexes: Iterable[Index], config: Config, served: Sequence[FeedStatus] = ()) -> list[Sighting]:
+    """The feeds in the order they were found; those that only asking could tell are UNSURE.
+
+    `served` is what running brokers say, the system's included: it adds to what the configuration says.
+    """
+    table = table_of(config, served)
     groups: dict[Url, list[Index]] = {}
     found: list[Sighting] = []
     for index in indexes:
@@ -107,8 +111,8 @@ def survey(indexes: Iterable[Index], config: Config) -> list[Sighting]:
     return [*(_sighting(tuple(group), table) for group in groups.values()), *found]
 
 
-def table_of(config: Config) -> FeedTable:
-    """The configured feeds as the daemon would match them, as far as no provider need be asked."""
+def table_of(config: Config, served: Sequence[FeedStatus] = ()) -> FeedTable:
+    """The feeds as the daemon would match them, as far as no provider need be asked."""
     feeds = [
         Feed(
             name=each.name,
@@ -117,6 +121,15 @@ def table_of(config: Config) -> FeedTable:
             place=each.place,
         )
         for each in config.feeds
+    ] + [
+        Feed(
+            name=each.name,
+            realm=Realm(each.provider, each.realm.partition(":")[2]),
+            prefixes=tuple(map(parse_url, each.urls)),
+            configured=each.configured,
+        )
+        for each in served
+        if each.urls and (each.configured or each.usable)  # a learned one may have no sign-in
     ]
 
     def adopt(recognised: Recognised) -> Feed | None:

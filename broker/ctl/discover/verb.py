@@ -37,6 +37,7 @@ def discover(
     from broker.ctl.discover.screen import screen  # noqa: PLC0415 - what this verb alone needs
     from broker.ctl.discover.strangers import with_answers  # noqa: PLC0415 - the same
     from broker.ctl.discover.survey import survey  # noqa: PLC0415 - the same
+    from broker.ctl.doctor.room import ask_broker, ask_system_broker  # noqa: PLC0415 - the same
     from broker.ctl.indexes.everywhere import all_indexes  # noqa: PLC0415 - the same
     from broker.ctl.setup.places import Places  # noqa: PLC0415 - the same
 
@@ -45,7 +46,9 @@ def discover(
         raise Trouble(f"{directory} is no directory", exit_code=ExitCode.USAGE)
     places = Places.here()
     known = _configuration(config, places)
-    sightings = survey(all_indexes(folder, places), known)
+    answers = (ask_broker().status, ask_system_broker().status)
+    served = [feed for status in answers if status is not None for feed in status.feeds]
+    sightings = survey(all_indexes(folder, places), known, served)
     if not offline:
         sightings = with_answers(sightings, known.ca)
 

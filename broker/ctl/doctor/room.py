@@ -20,9 +20,8 @@ from broker.core.status import BrokerStatus
 from broker.core.urls import Url, parse_url
 from broker.ctl import launch, systemd, wire
 from broker.ctl.doctor.dates import server_date
+from broker.ctl.indexes.everywhere import all_indexes
 from broker.ctl.indexes.index import Index
-from broker.ctl.indexes.pip import pip_indexes
-from broker.ctl.indexes.uv import uv_indexes
 from broker.ctl.outcome import Trouble
 from broker.ctl.record import broker_status
 from broker.ctl.setup.configured import Configured, configured
@@ -86,8 +85,8 @@ class Room:
 
     @cached_property
     def indexes(self) -> list[Index]:
-        """The indexes that uv would use in the working directory, and pip anywhere."""
-        indexes = (*uv_indexes(self.directory, self.places), *pip_indexes(self.places))
+        """The indexes that clients would read from in the working directory."""
+        indexes = all_indexes(self.directory, self.places)
         return [index for index in indexes if index.is_remote and not index.publishes]
 
     @cached_property
