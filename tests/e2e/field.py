@@ -29,6 +29,12 @@ PRIVATE = wheel("demo-package", "2.0", requires=("demo-dependency",))
 GITLAB_TOKEN = "glpat-of-the-user"
 NAME_CODE, PASS_CODE = "name-code", "pass-code"
 CLIENT_SECRET = "the-clients-secret"
+PRINTED = {
+    "Version": 1,
+    "AccessKeyId": "robot",
+    "SecretAccessKey": "what-the-program-says",
+    "Expiration": "2199-12-31T00:00:00Z",
+}
 
 GOOGLE = "https://europe-west1-python.pkg.dev/acme-project/corp/simple/"
 GOOGLE_KEY = "https://us-python.pkg.dev/acme-project/keys/simple/"
@@ -37,6 +43,8 @@ GITLAB = "https://git.example.com/api/v4/groups/acme/-/packages/pypi/simple/"
 ARTIFACTORY = "https://artifactory.example.com/artifactory/api/pypi/internal/simple/"
 NEXUS = "https://nexus.example.com/repository/internal/simple/"
 OAUTH2 = "https://registry.example.com/simple/"
+COMMAND = "https://tool.example.com/pypi/simple/"
+"""Its token is what a program prints, in the form of AWS's credential_process."""
 
 UPLOADS = {
     "google": "https://europe-west1-python.pkg.dev/acme-project/corp/",
@@ -108,6 +116,12 @@ def settle(house: Household) -> Field:
             OAUTH2,
             f'provider = "oauth2"\n{client}\nsecret = "{house.keep_secret("client", CLIENT_SECRET)}"',
         )
+        + feed(
+            "command",
+            COMMAND,
+            f"provider = \"command\"\ncommand = ['echo', '{json.dumps(PRINTED)}']\n"
+            "also = ['https://tool.example.com/pypi/files/']",
+        )
     )
     return field
 
@@ -118,6 +132,11 @@ def _attach(house: Household, field: Field) -> None:
     field.aws.attach(proxy)
     proxy.route("git.example.com", field.gitlab)
     proxy.route("login.example.com", field.endpoint)
+    printed = (PRINTED["AccessKeyId"], PRINTED["SecretAccessKey"])
+    proxy.route(
+        "tool.example.com",
+        Registry(WHEELS, root="/pypi/simple/", files="/pypi/files/", opens=lambda *pair: pair == printed),
+    )
     field.stores["gitlab"] = field.gitlab
     for name, registry in _registries(field).items():
         field.stores[name] = registry

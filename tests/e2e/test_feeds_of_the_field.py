@@ -30,6 +30,7 @@ FEEDS = {
     "artifactory": (places.ARTIFACTORY, "dev"),
     "nexus": (places.NEXUS, places.NAME_CODE),
     "oauth2": (places.OAUTH2, "__token__"),
+    "command": (places.COMMAND, "robot"),
 }
 
 
