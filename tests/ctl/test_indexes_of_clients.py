@@ -34,6 +34,9 @@ FILES = {
     "pip.conf of old": ("home/.pip/pip.conf", f"[install]\nextra_index_url =\n  {URL}", "pip"),
     "the system's pip.conf": ("site/pip/pip.conf", f"[global]\nindex-url = {URL}", "pip"),
     "pip.conf of the environment": ("venv/pip.conf", f"[global]\nindex-url = {URL}", "pip"),
+    "requirements": ("project/requirements.txt", f"# ours\n--index-url {URL}\ndemo==1\n", "pip"),
+    "more requirements": ("project/requirements-dev.txt", f"demo\n--extra-index-url={URL}", "pip"),
+    "short requirements": ("project/requirements.txt", f"-i {URL} # ours", "pip"),
     "a source of poetry's": ("project/pyproject.toml", f'[[tool.poetry.source]]\nurl = "{URL}"', "poetry"),
     "a repository of poetry's": (
         "home/.config/pypoetry/config.toml",

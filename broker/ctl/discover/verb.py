@@ -30,9 +30,10 @@ def discover(
 ) -> None:
     """List the feeds that uv, pip, poetry, PDM and twine are told of, and how to add those that are new.
 
-    Read are uv.toml and pyproject.toml of DIR and the folders above it, your and the system's uv.toml and
-    pip.conf, .pypirc, the settings of poetry and PDM, and the variables of uv, pip and twine. Nothing is
-    changed. An index of which nobody can tell is asked once, without any password, whether it is public.
+    Read are uv.toml and pyproject.toml of DIR and the folders above it, its requirements files, your and the
+    system's uv.toml and pip.conf, .pypirc, the settings of poetry and PDM, and the variables of uv, pip and
+    twine. Nothing is changed. An index of which nobody can tell is asked once, without any password, whether
+    it is public.
     """
     from broker.ctl.discover.screen import screen  # noqa: PLC0415 - what this verb alone needs
     from broker.ctl.discover.strangers import with_answers  # noqa: PLC0415 - the same

@@ -14,6 +14,6 @@ from broker.ctl.setup.places import Places
 def all_indexes(directory: Path, places: Places) -> Iterator[Index]:
     """uv's, pip's, poetry's, PDM's and twine's, each client's strongest first."""
     yield from uv_indexes(directory, places)
-    yield from pip_indexes(places)
+    yield from pip_indexes(directory, places)
     yield from source_indexes(directory, places)
     yield from repository_indexes(places)

@@ -1,6 +1,7 @@
-"""pip's indexes: of its variables and of its configuration files, wherever pip reads them."""
+"""pip's indexes: of its variables, of its configuration files, and of a project's requirements files."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,19 @@ PIP = "pip"
 KEYS = ("index-url", "extra-index-url")
 VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 NAME = "pip.conf"
+REQUIREMENTS = "requirements*.txt"
+REQUIREMENTS_BYTES = 1 << 20
+"""A file with hashes of a thousand packages is shorter."""
+
+_OPTION = re.compile(r"^(?:-i|--index-url|--extra-index-url)(?:=|\s+)(\S+)", re.MULTILINE)
+"""An index in a requirements file (pip's "Requirements File Format")."""
 
 
-def pip_indexes(places: Places) -> Iterator[Index]:
-    """Every index that pip may use, the strongest first."""
+def pip_indexes(directory: Path, places: Places) -> Iterator[Index]:
+    """Every index that pip may use in `directory`, the strongest first."""
+    for path in sorted(directory.glob(REQUIREMENTS)):
+        for url in _OPTION.findall(_text(path)):
+            yield Index.at(PIP, path, url)
     for variable in VARIABLES:
         for url in places.environ.get(variable, "").split():
             yield Index.at(PIP, variable, url)
@@ -48,3 +58,14 @@ def pip_files(places: Places) -> list[Path]:
         Path("/etc") / NAME,
         *(folder / "pip" / NAME for folder in reversed(places.site_settings)),
     ]
+
+
+def _text(path: Path) -> str:
+    """The file's beginning; empty where it cannot be read."""
+    try:
+        if not path.is_file():
+            return ""
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(REQUIREMENTS_BYTES)
+    except OSError:
+        return ""
