@@ -46,6 +46,7 @@ extern char **environ; /* macOS declares it nowhere */
 #ifndef SYSTEM_SOCKET /* the tests have another */
 #define SYSTEM_SOCKET "/run/token-broker/broker.sock"
 #endif
+#define UNMAPPED_UID 65534 /* every uid without a number in our user namespace (/proc/sys/fs/overflowuid) */
 #ifndef SYSTEM_UID
 #define SYSTEM_UID 0 /* whose the directory of the system socket is */
 #endif
@@ -80,6 +81,7 @@ enum {
 #define CUT_SHORT "the broker's answer was cut short; run: brokerctl status"
 #define NOT_UNDERSTOOD "the broker's answer was not understood; run: brokerctl restart"
 #define NOT_STARTED "brokerd was started and does not serve; run: brokerctl doctor"
+#define SAME_USER "; run: docker run --user UID, or podman run --userns=keep-id"
 #define NOBODY_ELSE "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
 
 #ifdef __GLIBC__
@@ -464,6 +466,8 @@ static Outcome foreign(const char *path, const char *what, uid_t uid, const char
 	char digits[24];
 	Text copy = TEXT(digits);
 	put_number(&copy, uid, 10, 1);
+	if (uid == UNMAPPED_UID)
+		return failed(path, what, digits, not_us, ": a user who has no number in this container", SAME_USER, NULL);
 	return failed(path, what, digits, not_us, "; run: export TOKEN_BROKER_TRUST_UID=", digits, " if you trust it",
 		      NULL);
 }
@@ -580,6 +584,8 @@ static Outcome unreachable(const char *path)
 {
 	if (errno == ENOENT || errno == ECONNREFUSED || (is_system(path) && (errno == EACCES || errno == EPERM)))
 		return nobody();
+	if (errno == EACCES || errno == EPERM)
+		return failed(path, " lets only its owner in, and you are uid ", number(geteuid(), 10, 1), SAME_USER, NULL);
 	return failed_with_error(path, errno);
 }
 

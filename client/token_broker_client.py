@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 SYSTEM_SOCKET = "/run/token-broker/broker.sock"
 SYSTEM_UID = 0  # whose the directory of the system socket is
+UNMAPPED_UID = 65534  # every uid without a number in our user namespace (/proc/sys/fs/overflowuid)
 SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107  # sun_path without its final zero
 DEFAULT_BUDGET_S = 30.0  # no client has a time-out of its own
 LONGEST_BUDGET_S = 3600.0
@@ -54,6 +55,7 @@ CLOSED_TWICE = "the broker closed the connection twice without an answer; run: b
 CUT_SHORT = "the broker's answer was cut short; run: brokerctl status"
 NOT_UNDERSTOOD = "the broker's answer was not understood; run: brokerctl restart"
 NOT_STARTED = "brokerd was started and does not serve; run: brokerctl doctor"
+SAME_USER = "run: docker run --user UID, or podman run --userns=keep-id"
 NOBODY_ELSE = "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
 
 
@@ -288,6 +290,8 @@ def _check_system_directory(path: str) -> None:
 
 
 def _foreign(what: str, uid: int) -> UntrustedError:
+    if uid == UNMAPPED_UID:
+        return UntrustedError(f"{what}: a user who has no number in this container; {SAME_USER}")
     return UntrustedError(f"{what}; run: export TOKEN_BROKER_TRUST_UID={uid} if you trust it")
 
 
@@ -345,7 +349,8 @@ def open_broker(path: str, deadline: float, *, start: bool = False) -> _socket.s
     except PermissionError:
         if path == SYSTEM_SOCKET:  # its owner does not let us in: for us there is none
             raise NotRunningError(NOT_RUNNING) from None
-        raise
+        message = f"{path} lets only its owner in, and you are uid {os.geteuid()}"
+        raise UntrustedError(f"{message}; {SAME_USER}") from None
     return _start_broker(path, deadline)
 
 

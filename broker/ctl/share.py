@@ -53,9 +53,7 @@ def share(
         )
     if end is not None:
         found = wire.order(f"/v1/shares/{quote(end, safe='')}/end")
-        typer.echo(
-            json.dumps(found) if as_json else f"{end}: ended; the folder stays for the next share of it"
-        )
+        typer.echo(json.dumps(found) if as_json else f"{end}: ended; the folder stays for its next share")
     elif as_list:
         _list(as_json=as_json)
     else:

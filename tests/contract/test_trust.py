@@ -224,3 +224,41 @@ def test_system_broker_may_run_as_any_user(shim: Shim, system_broker: ScriptedBr
         ended = shim("get", URL, "Fred")
 
     assert (ended.code, ended.stdout) == (0, b"s3cret\n")
+
+
+UNMAPPED = 65534  # whose everything is that belongs to nobody in our user namespace
+SAME_USER = "run: docker run --user UID, or podman run --userns=keep-id"
+
+
+@pytest.mark.usefixtures("needs_root")
+def test_owner_whom_a_container_has_no_number_for_is_not_offered_for_trust(
+    shim: Shim, broker: ScriptedBroker
+) -> None:
+    broker.will(credential("Fred", "s3cret"))
+    directory = broker.path.parent
+    os.chown(directory, UNMAPPED, -1)
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, broker.connections) == (1, 0)
+    what = f"{directory} belongs to uid {UNMAPPED}, not to you"
+    assert ended.line == f"{what}: a user who has no number in this container; {SAME_USER}"
+
+
+@pytest.mark.usefixtures("needs_root")
+def test_trusted_owner_who_lets_nobody_else_in_is_told_from_a_broken_socket(
+    shim: Shim, place: Path, kind: str
+) -> None:
+    interpreter = Path(sys.executable).resolve()
+    if kind == "python" and not all(each.stat().st_mode & 1 for each in (interpreter, *interpreter.parents)):
+        pytest.skip("other users cannot run this interpreter")
+    for folder in (place, place / "empty", place / "run"):
+        folder.chmod(0o755)
+    path = place / "run/mounted/broker.sock"
+    with ScriptedBroker(path):
+        ended = shim(
+            "get", URL, "Fred", user=STRANGER, TOKEN_BROKER_SOCKET=str(path), TOKEN_BROKER_TRUST_UID="0"
+        )
+
+    assert ended.code == 1
+    assert ended.line == f"{path} lets only its owner in, and you are uid {STRANGER}; {SAME_USER}"
