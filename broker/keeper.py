@@ -6,6 +6,7 @@ that fails is news, not an outage: the old credential stays until its own end. R
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from broker.core.credential import Credential
 from broker.core.failures import NotNeeded, NotObtained, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import (
+    RENEWALS_PER_S,
     Answer,
     Moment,
     RefreshNow,
@@ -24,6 +26,7 @@ from broker.core.refresh import (
     after_success,
     next_step,
     on_lookup,
+    turn_in_s,
 )
 from broker.core.trials import Verdict
 from broker.entries import Entries, Entry
@@ -79,6 +82,7 @@ class Keeper:
         self._poked = asyncio.Event()
         self._turned = False
         self._marks_due = clock.now()
+        self._started: deque[Moment] = deque(maxlen=RENEWALS_PER_S)
         self._listeners: set[Callable[[Feed], None]] = set()
 
     # Questions
@@ -263,6 +267,11 @@ class Keeper:
                 wait_s = min(wait_s, step.moment.left_s(now))
             news = look_at_marks and self._suppliers.marks(entry.feed) != entry.marks
             if room > 0 and (news or isinstance(step, RefreshNow)):
+                turn_s = turn_in_s(entry.slot, self._started, now)
+                if turn_s > 0:
+                    wait_s = min(wait_s, turn_s)
+                    continue
+                self._started.append(now)
                 self._start(entry)
                 room -= 1
         return wait_s

@@ -4,6 +4,7 @@ Every decision takes the present as an argument and never draws a random number:
 keeper when a slot changes and stored in it, so that the same question always has the same answer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,6 +19,12 @@ MARGIN_SHARE = 0.1
 
 SPREAD_SHARE = 0.1
 """Up to this share of the wait is taken off by jitter, so that tokens fetched together part company."""
+
+RENEWALS_PER_S = 5
+"""No more of all slots' renewals are started in any second, so that no service sees a crowd."""
+
+LEISURE_S = 60.0
+"""A token that ends within this time is renewed without queueing for its turn."""
 
 WAIT_MIN_S = 1.0
 """No two renewals of one slot are closer than this, whatever a provider hands out."""
@@ -201,6 +208,19 @@ def next_step(
     if due is None:
         return Rest()
     return RefreshNow() if due.reached(now) else WaitUntil(due)
+
+
+def turn_in_s(slot: Slot, started: Sequence[Moment], now: Moment) -> float:
+    """Seconds until it is this slot's turn to be renewed; `started` are the latest renewals, in their order.
+
+    Zero where nothing can wait: no token, or one that ends soon.
+    """
+    held = slot.held if slot.live(now) is not None else None
+    if held is None or (held.ends is not None and held.ends.left_s(now) <= LEISURE_S):
+        return 0.0
+    if len(started) < RENEWALS_PER_S:
+        return 0.0
+    return started[-RENEWALS_PER_S].after(1.0).left_s(now)
 
 
 def on_lookup(slot: Slot, now: Moment, *, watched: bool = True) -> Serve | Join | Answer:

@@ -25,6 +25,7 @@ from broker.core.refresh import (
     after_success,
     next_step,
     on_lookup,
+    turn_in_s,
 )
 
 KEY = SlotKey(Realm("azure", "acme"), "default", "read", "session")
@@ -186,6 +187,30 @@ def test_the_same_long_lived_token_is_asked_for_once_per_ttl() -> None:
 
 def test_an_empty_slot_is_fetched_at_once() -> None:
     assert next_step(EMPTY, POLICY, NOW, NOW) == RefreshNow()
+
+
+def started(*seconds: float) -> list[Moment]:
+    return [NOW.after(each) for each in seconds]
+
+
+@pytest.mark.parametrize(
+    ("slot", "before", "turn_s"),
+    [
+        (fresh(), started(), 0),
+        (fresh(), started(0, 0, 0, 0), 0),
+        (fresh(), started(0, 0, 0, 0, 0), 1),
+        (fresh(), started(-5, -0.4, 0, 0, 0, 0), 0.6),
+        (fresh(), started(-1, 0, 0, 0, 0), 0),
+        (fresh(None), started(0, 0, 0, 0, 0), 1),
+        (fresh(60.5), started(0, 0, 0, 0, 0), 1),
+        (fresh(60), started(0, 0, 0, 0, 0), 0),
+        (EMPTY, started(0, 0, 0, 0, 0), 0),
+    ],
+)
+def test_five_renewals_a_second_unless_a_token_is_about_to_end(
+    slot: Slot, before: list[Moment], turn_s: float
+) -> None:
+    assert turn_in_s(slot, before, NOW) == pytest.approx(turn_s)
 
 
 def test_nothing_is_renewed_that_nobody_asks_for_any_more() -> None:
