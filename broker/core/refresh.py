@@ -215,7 +215,7 @@ def turn_in_s(slot: Slot, started: Sequence[Moment], now: Moment) -> float:
 
     Zero where nothing can wait: no token, or one that ends soon.
     """
-    held = slot.held if slot.live(now) is not None else None
+    held = slot.held
     if held is None or (held.ends is not None and held.ends.left_s(now) <= LEISURE_S):
         return 0.0
     if len(started) < RENEWALS_PER_S:

@@ -98,6 +98,29 @@ def test_a_refusal_says_who_can_change_it_and_where(caller: Caller, words: str) 
     assert refusal.detail.startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("guest", "match", "words"),
+    [
+        (Guest(SHARE, ALICE), to(NOBODYS), "no feed that is shared here has this address"),
+        (
+            Guest(SYSTEM, ALICE),
+            to(LEARNED),
+            "the system broker has no feed of this address in its configuration",
+        ),
+        (
+            Guest(SYSTEM, ALICE),
+            to(CORP, PUBLISH),
+            "credentials that publish are not given out here: use a feed and sign-in of your own",
+        ),
+    ],
+)
+def test_a_refusal_says_what_is_not_given_out(guest: Guest, match: Match, words: str) -> None:
+    refusal = refusal_of_look_up(guest, match)
+
+    assert refusal is not None
+    assert refusal.detail == words
+
+
 @pytest.mark.parametrize("order", Order)
 @pytest.mark.parametrize(
     ("entrance", "caller", "may"),
@@ -118,7 +141,22 @@ def test_a_member_is_told_what_root_would_type() -> None:
     refusal = refusal_of_order(Guest(SYSTEM, ALICE), Order.REFRESH, "corp")
 
     assert refusal is not None
+    assert refusal.detail == "only root may order a refresh from the system broker"
     assert refusal.hint == "sudo brokerctl refresh corp"
+
+
+def test_of_the_whole_broker_root_would_name_no_feed() -> None:
+    refusal = refusal_of_order(Guest(SYSTEM, ALICE), Order.RELOAD)
+
+    assert refusal is not None
+    assert refusal.hint == "sudo brokerctl reload"
+
+
+def test_a_share_says_that_it_takes_no_orders() -> None:
+    refusal = refusal_of_order(Guest(SHARE, ALICE), Order.FORGET, "corp")
+
+    assert refusal is not None
+    assert refusal.detail == "no forget may be ordered here: a share answers look-ups only"
 
 
 @pytest.mark.parametrize(
@@ -131,6 +169,7 @@ def test_a_member_is_told_what_root_would_type() -> None:
         (SYSTEM, STRANGER, CORP, False),
         (SYSTEM, SUPERUSER, NOBODYS, True),
         (SHARE, ALICE, CORP, True),
+        (SHARE, BOB, CORP, True),
         (SHARE, ALICE, NOBODYS, False),
     ],
 )

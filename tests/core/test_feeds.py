@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.core.feeds import PUBLISH, Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, Recognised, SlotKey
+from broker.core.feeds import (
+    PUBLISH,
+    Allow,
+    Ambiguous,
+    Feed,
+    FeedTable,
+    Match,
+    NoMatch,
+    Realm,
+    Recognised,
+    SlotKey,
+)
 from broker.core.urls import Host, Url, parse_service, parse_url
 from broker.providers.recognise import recognise
 
@@ -227,3 +238,9 @@ def test_a_configured_match_never_crosses_origins_or_segments(base: Feed, tail: 
     assert isinstance(found, Match) == bool(covering)
     if isinstance(found, Match):
         assert found.feed is max(covering, key=lambda each: len(each.url.segments))
+
+
+def test_a_table_knows_every_group_that_a_feed_allows() -> None:
+    allowed = replace(CORP, allow=Allow(groups=("developers", "builders")))
+
+    assert FeedTable([allowed, TOOLS], recognise, nobody).groups == {"developers", "builders"}

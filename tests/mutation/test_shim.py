@@ -1,0 +1,92 @@
+"""No mutant of what the native shim reads and prints survives the contract, but those that change nothing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.contract.shims import CLIENT, compiler
+from tests.mutation.c_mutants import mutants
+from tests.mutation.explained import SHIM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(compiler() is None, reason="no C compiler here: the native shim cannot be built"),
+]
+
+ROOT = CLIENT.parent
+SUITES = ("test_dialects.py", "test_answers.py", "test_agreement.py")
+"""The contract's suites that these functions decide, the quickest first."""
+
+KILLERS = {
+    "option_value": SUITES,
+    "parse_command": SUITES,
+    "printable": SUITES,
+    "budget_ms": ("test_budget.py::test_budget_is_what_the_variable_says_or_the_default",),
+    "put_bytes": SUITES,
+    "put_number": SUITES,
+    "put_percent_encoded": SUITES,
+    "is_header": SUITES,
+    "read_number": SUITES,
+    "parse_answer": SUITES,
+    "judge_credential": SUITES,
+    "judge_failure": SUITES,
+    "judge": SUITES,
+    "put_quoted": SUITES,
+    "print_answer": SUITES,
+}
+"""Who must notice a change of each function."""
+
+HANGS_S = 120.0
+"""A mutant that loops for ever is found out by its test; this is for a test that loops for ever with it."""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the shim and its contract, whose shim may be mutated."""
+    for name in ("client", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "build"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def is_killed(copy: Path, function: str, source: str) -> bool:
+    """Whether the contract turns down a shim of this source; one that cannot be compiled counts."""
+    (copy / "client" / "keyring_shim.c").write_text(source)
+    suites = [f"tests/contract/{name}" for name in KILLERS[function]]
+    options = ["-n0", "-x", "-q", "-p", "no:cacheprovider", "-k", "sanitized or both"]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *suites],
+            cwd=copy,
+            capture_output=True,
+            timeout=HANGS_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode != 0
+
+
+def survivors(copy: Path, function: str) -> Iterator[str]:
+    for mutant in mutants((CLIENT / "keyring_shim.c").read_text(), function):
+        if mutant.change not in SHIM.get(function, {}) and not is_killed(copy, function, mutant.source):
+            yield mutant.change
+
+
+@pytest.mark.parametrize("function", ["printable", "budget_ms"])
+def test_the_shim_itself_is_not_killed(copy: Path, function: str) -> None:
+    assert not is_killed(copy, function, (CLIENT / "keyring_shim.c").read_text())
+
+
+@pytest.mark.parametrize("function", KILLERS)
+def test_no_mutant_survives_unexplained(copy: Path, function: str) -> None:
+    assert list(survivors(copy, function)) == []
