@@ -13,6 +13,17 @@ def ok(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
+LONGEST_BYTES = 65_536
+"""So long may an answer be, head and body together."""
+
+
+def as_long_as(count: int) -> bytes:
+    """Return a good answer of so many bytes."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nx: "
+    start, end = head % len(BODY), b"\r\n\r\n" + BODY
+    return start + b"y" * (count - len(start) - len(end)) + end
+
+
 GOOD = {
     "as the daemon says it": ok(BODY),
     "no newline at the end": ok(BODY[:-1]),
@@ -23,6 +34,7 @@ GOOD = {
     + BODY,
     "other headers": HEAD.replace(b"\r\n\r\n", b"\r\nserver: x\r\nx-content-length: 1\r\n\r\n") + BODY,
     "length with zeros": HEAD.replace(b"12", b"0000012") + BODY,
+    "the longest there may be": as_long_as(LONGEST_BYTES),
 }
 
 MALFORMED = {
@@ -36,6 +48,7 @@ MALFORMED = {
     "status of two digits": HEAD.replace(b"200", b"20") + BODY,
     "status of two digits alone": HEAD.replace(b"200 OK", b"20") + BODY,
     "status of four digits": HEAD.replace(b"200", b"2000") + BODY,
+    "carriage return after the status": HEAD.replace(b"200 OK", b"200\rOK") + BODY,
     "no length": b"HTTP/1.1 200 OK\r\n\r\n" + BODY,
     "two lengths": HEAD.replace(b"\r\n\r\n", b"\r\ncontent-length: 12\r\n\r\n") + BODY,
     "empty length": HEAD.replace(b"12", b"") + BODY,
@@ -63,6 +76,7 @@ MALFORMED = {
     "blank after the password": ok(b"Fred\ns3cret \n"),
     "blank after the username": ok(b"Fred \ns3cret\n"),
     "tab": ok(b"Fred\n\ts3cret\n"),
+    "a byte longer than the longest": as_long_as(LONGEST_BYTES + 1),
     "a megabyte": ok(b"Fred\n" + b"s" * 1_000_000),
     "a megabyte of head": b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000,
     "a length of a megabyte": b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n" + BODY * 10_000,
