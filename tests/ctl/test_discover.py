@@ -252,7 +252,8 @@ def test_only_those_of_which_nobody_can_tell_are_asked(told: Told, project: Path
 
 def test_public_ones_are_one_quiet_line(brokerctl: Brokerctl, project: Path) -> None:
     with WebServer(lambda _: Response(200)) as server:
-        write(project / "uv.toml", f'index-url = "{server.url}"\nextra-index-url = ["{AZURE}/simple"]')
+        named = AZURE.replace("://", "://me@")
+        write(project / "uv.toml", f'index-url = "{server.url}"\nextra-index-url = ["{named}/simple"]')
         ended = brokerctl("discover")
 
     assert ended.stdout.startswith("1 feed found, known to the broker\n")

@@ -148,3 +148,20 @@ def test_view_of_an_azure_feed_is_no_login() -> None:
     url = "https://pkgs.dev.azure.com/acme/_packaging/corp@Release/pypi/simple/"
 
     assert str(Index.at("uv", "UV_INDEX", url).address) == url
+
+
+@pytest.mark.parametrize(
+    ("index", "is_silent"),
+    [
+        (Index.at("uv", "", URL), True),
+        (Index.at("uv", "", URL, username="ci"), False),
+        (Index.at("uv", "", URL, authenticate="always"), False),
+        (Index.at("uv", "", URL, authenticate="never"), False),
+        (Index.at("uv", "", URL, authenticate="auto"), True),
+        (Index.at("uv", "", URL, has_password=True), False),
+        (Index.at("uv", "", URL, publishes=True), False),
+        (Index.at("pip", "", URL), False),
+    ],
+)
+def test_index_that_uv_asks_nobody_about_is_known(index: Index, *, is_silent: bool) -> None:
+    assert index.is_silent == is_silent

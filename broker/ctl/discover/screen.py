@@ -37,6 +37,10 @@ def screen(sightings: Sequence[Sighting], shown: Shown) -> str:
         for line in _lines(each, shown)
     ]
     blocks += [listed] if listed else []
+    silent = sum(any(index.is_silent for index in each.indexes) for each in feeds if each.standing in KNOWN)
+    if silent:
+        which = "1 of them has" if silent == 1 else f"{silent} of them have"
+        blocks += [[f"{which} no user name, so uv will never ask: brokerctl doctor"]]
     blocks += [[_quietly(public)]] if public and feeds else []
     return "\n\n".join("\n".join(block) for block in blocks)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.doctor.room import Room
 from broker.ctl.indexes.foreign import sections, table
+from broker.ctl.indexes.index import UV
 from broker.ctl.indexes.pip import pip_files
-from broker.ctl.indexes.uv import UV, uv_files
+from broker.ctl.indexes.uv import uv_files
 from broker.ctl.setup import clients
 from broker.ctl.setup.journal import Journal
 from broker.ctl.setup.link import first_keyring, is_ours, keyrings

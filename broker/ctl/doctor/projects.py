@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.doctor.room import Room
-from broker.ctl.indexes.index import ALWAYS, NEVER
+from broker.ctl.indexes.index import ALWAYS, NEVER, UV
 from broker.ctl.indexes.pip import PIP
-from broker.ctl.indexes.uv import UV
 from broker.ctl.usernames import username_for, with_username
 from broker.providers.recognise import ANSWER_STRANGERS, AZURE, GITLAB, GOOGLE
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from broker.core.failures import BadRequest
 from broker.core.urls import Url, parse_url
 
+UV = "uv"
 ALWAYS = "always"
 NEVER = "never"
 
@@ -65,6 +66,13 @@ class Index:
     def password_variable(self) -> str:
         """The variable beside it."""
         return self.variable.removesuffix("USERNAME") + "PASSWORD"
+
+    @property
+    def is_silent(self) -> bool:
+        """True of an index that uv asks no keyring about, whatever its server answers."""
+        if self.client != UV or self.publishes or self.authenticate in {ALWAYS, NEVER}:
+            return False  # one that never authenticates is meant so
+        return self.username is None and not self.has_password
 
     @property
     def shown(self) -> str:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from broker.ctl.indexes.foreign import inner, table, tables
-from broker.ctl.indexes.index import NEVER, Index, login_in
+from broker.ctl.indexes.index import NEVER, UV, Index, login_in
 from broker.ctl.setup.places import Places
 
-UV = "uv"
 LISTS = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
 """Indexes separated by blanks, of the first two as NAME=URL or as URL (uv's reference, "Environment")."""
 
