@@ -73,14 +73,18 @@ def _refuse_what_cannot_be_shared(feeds: Sequence[Feed]) -> None:
 def _recognise_with(feeds: Sequence[Feed], providers: Mapping[str, Provider]) -> Recognise:
     """Whatever a provider can tell by its own feeds, and after it the table of `recognise.py`."""
     tellers = [
-        (provider, [feed for feed in feeds if feed.realm.provider == name])
+        provider.recogniser([feed for feed in feeds if feed.realm.provider == name])
         for name, provider in providers.items()
         if isinstance(provider, Recognising)
     ]
+    tellers.append(recognise)
 
     def recognise_service(service: Service) -> Recognised | None:
-        told = (teller.recognise(service, own) for teller, own in tellers)
-        return next(filter(None, told), None) or recognise(service)
+        for teller in tellers:
+            recognised = teller(service)
+            if recognised is not None:
+                return recognised
+        return None
 
     return recognise_service
 

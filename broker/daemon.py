@@ -16,7 +16,8 @@ from pathlib import Path
 
 import token_broker_client
 
-from broker.api.app import Front
+from broker.api.doorstep import replies_of
+from broker.api.front import Front
 from broker.api.office import About
 from broker.caretaker import Caretaker, Ending
 from broker.core.access import SystemSocket
@@ -120,7 +121,7 @@ async def _serve(options: argparse.Namespace, place: Place) -> int:
         if not options.system:  # that one has no user to tell
             undo.callback(Herald(service.keeper, os.environ).close)
         limits = Limits.for_fds(raise_fd_limit(), shared=options.system)
-        doorway = Doorway(place.socket)
+        doorway = Doorway(place.socket, reply=replies_of(service))
         if options.system:
             doorway = Doorway(place.socket, SystemSocket(), anybody)
         server = Server(

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from broker.api.guests import guest_of
-from broker.api.lookups import WAIT_DEFAULT_S, UrlQuery, UsernameQuery, matched, permit
+from broker.api.inquiry import WAIT_DEFAULT_S, matched, permit
+from broker.api.lookups import UrlQuery, UsernameQuery
 from broker.api.office import Office, office_of
 from broker.core.access import Guest, Order, refusal_of_order
 from broker.core.credential import Credential

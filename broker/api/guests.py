@@ -1,7 +1,6 @@
 """Who is asking, as `core/access.py` wants to know it: made of what the server put into the scope."""
 
-from fastapi import Request
-from starlette.types import Scope
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from broker.api.office import Office, office_of
 from broker.core.access import (
@@ -19,9 +18,34 @@ from broker.core.access import (
 from broker.core.failures import NoFeed
 from broker.core.feeds import Feed
 
+if TYPE_CHECKING:
+    from fastapi import Request
+
+Scope = Any
+"""A request as ASGI describes it."""
+
 PEER_EXTENSION = "token_broker.peer"
 ENTRANCE_EXTENSION = "token_broker.entrance"
 """Where `host.peer` puts who is asking, and by which socket, in the ASGI scope's extensions."""
+
+
+class Peer(Protocol):
+    """Who asks: the user, by whom it is decided, and the process, for lists and logs only."""
+
+    @property
+    def uid(self) -> int:
+        """The user's number."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        ...
+
+
+class _Peer(NamedTuple):
+    uid: int
+    pid: int
 
 
 async def guest_of(office: Office, scope: Scope) -> Guest:
@@ -52,7 +76,7 @@ def admit(office: Office, guest: Guest) -> None:
         raise refusal
 
 
-async def ordered(request: Request, order: Order, name: str) -> Feed:
+async def ordered(request: "Request", order: Order, name: str) -> Feed:
     """The feed that an order is for. Raises NoFeed, or NotAllowed where this guest may not order that."""
     office = office_of(request)
     guest = await guest_of(office, request.scope)
@@ -65,16 +89,10 @@ async def ordered(request: Request, order: Order, name: str) -> Feed:
     return feed
 
 
-def uid_of(scope: Scope) -> int:
-    """The peer's user."""
-    uid: int = scope["extensions"][PEER_EXTENSION]["uid"]
-    return uid
-
-
-def pid_of(scope: Scope) -> int:
-    """The peer's process id, for lists and logs only: nothing is decided by it."""
-    pid: int = scope["extensions"][PEER_EXTENSION]["pid"]
-    return pid
+def peer_of(scope: Scope) -> Peer:
+    """Who is at the other end of a request's connection."""
+    peer = scope["extensions"][PEER_EXTENSION]
+    return _Peer(peer["uid"], peer["pid"])
 
 
 def is_own(scope: Scope) -> bool:

@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-from fastapi import Request
+from typing import TYPE_CHECKING, Protocol
 
 from broker.core.access import Caller, Guest, OwnSocket, Share, may_see, may_see_look_up_of
 from broker.core.failures import BadConfiguration
@@ -14,6 +12,9 @@ from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.core.status import BrokerStatus, FeedStatus, ShareStatus, Usage, feed_status
 from broker.keeper import Keeper
 from broker.ledger import Ledger
+
+if TYPE_CHECKING:
+    from fastapi import Request
 
 
 class Accounts(Protocol):
@@ -96,7 +97,7 @@ class Office(Protocol):
         ...
 
 
-def office_of(request: Request) -> Office:
+def office_of(request: "Request") -> Office:
     """The office of the app that this request came to."""
     office: Office = request.app.state.office
     return office

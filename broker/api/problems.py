@@ -5,10 +5,13 @@ The one table from failure to status and slug (CONTRACT section 4); brokerctl ha
 
 import json
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from fastapi.responses import PlainTextResponse, Response
-
+from broker.api.answer import PLAIN, PROBLEM, Answer
 from broker.core import failures
+
+if TYPE_CHECKING:
+    from fastapi.responses import Response
 
 STATUS: dict[type[failures.Failure], tuple[int, str, str]] = {
     failures.BadRequest: (400, "bad-request", "the question makes no sense"),
@@ -30,17 +33,24 @@ RETRY_AFTER_S = 5
 
 def problem(
     failure: failures.Failure, *, text: bool, feed: str | None = None, status: int | None = None
-) -> Response:
-    """The failure as a response: one line when `text` is wanted, a problem otherwise.
+) -> "Response":
+    """`answer_to` for a route of FastAPI's."""
+    return answer_to(failure, text=text, feed=feed, status=status).response()
+
+
+def answer_to(
+    failure: failures.Failure, *, text: bool, feed: str | None = None, status: int | None = None
+) -> Answer:
+    """The failure as an answer: one line when `text` is wanted, a problem otherwise.
 
     `status` overrides the table's, for routes where the same failure means something else.
     """
     code, slug, title = _row(failure)
-    headers = {}
+    headers: tuple[tuple[str, str], ...] = ()
     if isinstance(failure, failures.Unavailable):
-        headers["Retry-After"] = str(round(failure.retry_after_s or RETRY_AFTER_S))
+        headers = (("retry-after", str(round(failure.retry_after_s or RETRY_AFTER_S))),)
     if text:
-        return PlainTextResponse(line_of(failure, feed) + "\n", status or code, headers)
+        return Answer(status or code, PLAIN, line_of(failure, feed) + "\n", headers)
     body = {
         "type": slug,
         "title": title,
@@ -49,7 +59,7 @@ def problem(
         "hint": failure.hint,
         "feed": feed,
     }
-    return Response(json.dumps(body), status or code, headers, "application/problem+json")
+    return Answer(status or code, PROBLEM, json.dumps(body), headers)
 
 
 def slug_of(failure: failures.Failure) -> str:

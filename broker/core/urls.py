@@ -15,6 +15,7 @@ SERVICE_CHARACTERS_MAX = 4096
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
+_NOT_IN_A_URL = re.compile(r"""[^!-~]|[\\"<>^`{|}]""")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -75,7 +76,7 @@ def parse_service(text: str) -> Service:
     """
     if len(text) > SERVICE_CHARACTERS_MAX:
         raise BadRequest(f"the service is longer than {SERVICE_CHARACTERS_MAX:,} characters")
-    if not text.isascii() or any(character <= " " or character in '\\"<>^`{|}\x7f' for character in text):
+    if _NOT_IN_A_URL.search(text):
         raise BadRequest("the service is not a URL: it has characters that a URL cannot have")
     scheme, separator, rest = text.partition("://")
     if not separator:

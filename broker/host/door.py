@@ -12,6 +12,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 
+from broker.host.doorstep import Caller, Doorstep, Reply
 from broker.host.limits import Limits
 from broker.host.pace import Pace
 from broker.host.ucred import NOBODY, Peer, peer_as_seen, peer_of
@@ -22,8 +23,8 @@ BURST = 64
 RETRY_S = 1.0
 """Pause of accepting when the machine has no descriptor or memory left: asyncio's ACCEPT_RETRY_DELAY."""
 
-Speaker = Callable[[Peer, Callable[[], None]], asyncio.Protocol]
-"""Makes the protocol for a peer who is let in; it calls its second argument when the connection is gone."""
+Speaker = Callable[[Caller, Callable[[], None]], asyncio.Protocol]
+"""Makes the protocol for a caller; it calls its second argument when the connection is gone."""
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 class Door:
     """Lets peers in from a listening socket, which stays its owner's to close, but not before the Door.
 
-    `see` tells who comes, `admits` judges them by uid and gid; `pace` says when its user's turn is. `close`
+    `see` tells who comes, `admits` judges them by uid and gid; `pace` says when its user's turn is. `reply`
+    may answer callers on the doorstep, which has no pace; without it everybody gets a protocol. `close`
     and `wait_closed` are those of asyncio.Server, for uvicorn.
     """
 
@@ -42,6 +44,7 @@ class Door:
         *,
         admits: Callable[[Peer], bool],
         speak: Speaker,
+        reply: Reply | None = None,
         pace: Pace | None = None,
         see: Callable[[socket.socket], Peer | None] = peer_of,
     ) -> None:
@@ -52,6 +55,11 @@ class Door:
         self._pace = pace
         self._see = see
         self._loop = asyncio.get_running_loop()
+        self._doorstep = (
+            None
+            if reply is None
+            else Doorstep(limits, reply=reply, inside=self._show_in, leave=self._hang_up)
+        )
         self._inside: dict[socket.socket, Peer] = {}
         self._by_user: Counter[int] = Counter()
         self._arrivals: set[asyncio.Task[None]] = set()
@@ -65,6 +73,8 @@ class Door:
         """Let nobody in from now on; those inside stay."""
         self._is_open = False
         self._rest()
+        if self._doorstep is not None:
+            self._doorstep.close()
 
     async def wait_closed(self) -> None:
         """Return when everybody who was let in has been handed to a protocol."""
@@ -116,16 +126,24 @@ class Door:
             return
         self._inside[connection] = peer
         self._by_user[peer.uid] += 1
-        arrival = self._loop.create_task(self._attend(connection, peer))
-        self._arrivals.add(arrival)
-        arrival.add_done_callback(functools.partial(self._attended, connection))
+        if self._doorstep is not None:
+            self._doorstep.receive(connection, peer)
+        else:
+            self._show_in(Caller(connection, peer, self._loop.time()))
 
-    async def _attend(self, connection: socket.socket, peer: Peer) -> None:
+    def _show_in(self, caller: Caller) -> None:
+        arrival = self._loop.create_task(self._attend(caller))
+        self._arrivals.add(arrival)
+        arrival.add_done_callback(functools.partial(self._attended, caller.connection))
+
+    async def _attend(self, caller: Caller) -> None:
+        connection, peer = caller.connection, caller.peer
         leave = functools.partial(self._leave, connection)
         if self._pace is not None:
             # not read yet, so not seen to hang up: its place stays taken, and hanging up gains nobody a turn
             await self._pace.wait(peer.uid)
-        await self._loop.connect_accepted_socket(lambda: self._speak(peer, leave), connection)
+            caller = caller._replace(arrived=self._loop.time())
+        await self._loop.connect_accepted_socket(lambda: self._speak(caller, leave), connection)
 
     def _attended(self, connection: socket.socket, arrival: asyncio.Task[None]) -> None:
         self._arrivals.discard(arrival)
@@ -133,8 +151,11 @@ class Door:
         if error is not None:
             log.error("connection_failed", exc_info=error)
         if arrival.cancelled() or error is not None:
-            connection.close()
-            self._leave(connection)
+            self._hang_up(connection)
+
+    def _hang_up(self, connection: socket.socket) -> None:
+        connection.close()
+        self._leave(connection)
 
     def _leave(self, connection: socket.socket) -> None:
         peer = self._inside.pop(connection, None)

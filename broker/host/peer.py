@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 
 from broker.core.access import Entrance, OwnSocket
 from broker.host.door import Door
+from broker.host.doorstep import Caller, Reply
 from broker.host.gathering import Gathering
 from broker.host.limits import Limits
 from broker.host.pace import Pace
@@ -73,12 +74,14 @@ class Doorway:
     """A listening socket: what it is an entrance to, and whom its door lets in by uid and gid.
 
     `see` is how the door learns who comes: by `peer_of` it knows nobody whom the kernel cannot name here.
+    `reply` answers callers on the doorstep.
     """
 
     listening: socket.socket
     entrance: Entrance = OWN
     admits: Callable[[Peer], bool] = ours_or_root
     see: Callable[[socket.socket], Peer | None] = peer_of
+    reply: Reply | None = None
 
 
 class BrokerProtocol(H11Protocol):
@@ -90,23 +93,27 @@ class BrokerProtocol(H11Protocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         *,
-        peer: Peer,
+        caller: Caller,
         entrance: Entrance,
         limits: Limits,
         pace: Pace | None,
         leave: Callable[[], None],
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self.app = _Strict(self.app, peer, entrance, limits, pace)
+        self.app = _Strict(self.app, caller.peer, entrance, limits, pace)
+        self._caller = caller
         self._limits = limits
         self._leave = leave
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own
-        """Start the clock: the first request is due."""
+        """Start the clock: the first request is due. Hear what the caller said on the doorstep."""
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type] # one in all but name
-        self._keep_time()
+        due = self._caller.arrived + self._limits.request_s
+        self._deadline = self.loop.call_at(due, self.transport.abort)
+        if self._caller.words:
+            self.data_received(self._caller.words)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks, and make room for the next caller."""
@@ -219,6 +226,7 @@ class Server(uvicorn.Server):
             self._limits,
             admits=doorway.admits,
             speak=speak,
+            reply=doorway.reply,
             pace=self._pace,
             see=doorway.see,
         )
@@ -239,12 +247,12 @@ class Server(uvicorn.Server):
         """Leave the signals alone."""
         yield
 
-    def _speak(self, entrance: Entrance, peer: Peer, leave: Callable[[], None]) -> BrokerProtocol:
+    def _speak(self, entrance: Entrance, caller: Caller, leave: Callable[[], None]) -> BrokerProtocol:
         return BrokerProtocol(
             self.config,
             self.server_state,
             self.lifespan.state,
-            peer=peer,
+            caller=caller,
             entrance=entrance,
             limits=self._limits,
             pace=self._pace,

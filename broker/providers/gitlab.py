@@ -5,6 +5,7 @@ job's server and nowhere else. A personal, project or group access token is aske
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -12,9 +13,9 @@ from typing import ClassVar
 
 from broker.core.credential import Credential, Secret
 from broker.core.failures import BadRequest, NoSource, SignInNeeded
-from broker.core.feeds import DEFAULT_IDENTITY, Feed, Recognised
+from broker.core.feeds import DEFAULT_IDENTITY, Feed, Recognise, Recognised
 from broker.core.narration import tell
-from broker.core.urls import Service, Url, parse_url
+from broker.core.urls import Origin, Service, Url, parse_url
 from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
 from broker.providers import protocol, secrets
@@ -89,14 +90,22 @@ class GitLabProvider:
         source = _own(feed.settings).secret
         return hash(self._environ.get(JOB_TOKEN)) if source is None else secrets.marks(source, self._environ)
 
-    def recognise(self, service: Service, feeds: Sequence[Feed]) -> Recognised | None:
+    def recogniser(self, feeds: Sequence[Feed]) -> Recognise:
         """Packages on the job's server and on the servers of the configured feeds.
 
         File links carry a project's number, whatever the feed's address names (astral-sh/uv#14291).
         """
-        servers = (job_api(self._environ), *(api_of(feed.url) for feed in feeds))
-        found = next(filter(None, (gitlab_at(api, service) for api in servers if api is not None)), None)
-        return None if found is None else replace(found, stands_for=self._groups.get(found.prefixes[0]))
+        servers: defaultdict[Origin, list[Url]] = defaultdict(list)
+        for api in dict.fromkeys((job_api(self._environ), *(api_of(feed.url) for feed in feeds))):
+            if api is not None:
+                servers[api.origin].append(api)
+
+        def recognise(service: Service) -> Recognised | None:
+            here = servers.get(service.origin, ()) if isinstance(service, Url) else ()
+            found = next(filter(None, (gitlab_at(api, service) for api in here)), None)
+            return None if found is None else replace(found, stands_for=self._groups.get(found.prefixes[0]))
+
+        return recognise
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - GitLab's tokens have their own
         """Read the token.

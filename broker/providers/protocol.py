@@ -12,9 +12,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 
 from broker.core.credential import Credential
-from broker.core.feeds import READ, Feed, Recognised
+from broker.core.feeds import READ, Feed, Recognise
 from broker.core.signing import Page, SignedIn, SignedOut, Way
-from broker.core.urls import Service
 from broker.host.http import Http
 
 
@@ -87,11 +86,12 @@ class Provider(Protocol):
 class Recognising(Protocol):
     """A provider that can tell more addresses than `recognise.py`: by its environment, or by its own feeds.
 
-    It is asked at every look-up and before that table, so it is as quick: without I/O.
+    It is asked at every look-up and before that table, so it is as quick: without I/O, and no slower for
+    many feeds.
     """
 
-    def recognise(self, service: Service, feeds: Sequence[Feed]) -> Recognised | None:
-        """What the service says of itself on a machine with these configured feeds of the provider's."""
+    def recogniser(self, feeds: Sequence[Feed]) -> Recognise:
+        """What tells a service's own words on a machine with these configured feeds of the provider's."""
         ...
 
 

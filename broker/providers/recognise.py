@@ -7,6 +7,7 @@ whole labels, paths by whole segments, https on its default port only. Next: `co
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from broker.core.feeds import PUBLISH, READ, Realm, Recognised
@@ -22,6 +23,9 @@ NEXUS = "nexus"
 GITLAB_HOST = "gitlab.com"
 GITLAB_API = ("api", "v4")
 PORT = DEFAULT_PORTS["https"]
+
+REMEMBERED = 256
+"""So many services and what they said: clients ask about the same few again and again."""
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ORGANISATION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
@@ -65,6 +69,7 @@ INTERNAL = Ring("pkgs.codedev.ms", "pkgs.vsts.me", ("codedev.ms", "vsts.me"))
 """The package hosts of artifacts-credprovider, VstsCredentialProvider.cs of 2026-08."""
 
 
+@lru_cache(maxsize=REMEMBERED)
 def recognise(service: Service) -> Recognised | None:
     """Return what the service says of itself, or None when it names no realm. Never raises.
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker.api.app import Front
+from broker.api.front import Front
 from broker.api.guests import ENTRANCE_EXTENSION, PEER_EXTENSION
 from broker.api.office import About
 from broker.core.access import Caller, Entrance, OwnSocket

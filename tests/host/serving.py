@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from broker.host.doorstep import Reply
 from broker.host.limits import Limits
 from broker.host.listen import take
 from broker.host.peer import PEER_EXTENSION, App, Doorway, Peer, Receive, Scope, Send, Server, ours_or_root
@@ -97,12 +98,13 @@ async def serving(
     *,
     limits: Limits | None = None,
     admits: Callable[[Peer], bool] = ours_or_root,
+    reply: Reply | None = None,
 ) -> AsyncIterator[Serving]:
     """The application behind a socket of its own; nothing of it is left afterwards."""
     listener = take(place / "token-broker" / "broker.sock")
     server = Server(
         app,
-        [Doorway(listener.socket, admits=admits)],
+        [Doorway(listener.socket, admits=admits, reply=reply)],
         limits=limits or Limits(),
         drain_s=1,
         lifespan="off",

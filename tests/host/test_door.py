@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from broker.host.door import Door
+from broker.host.doorstep import Caller
 from broker.host.limits import Limits
 from broker.host.listen import take
 from broker.host.pace import BURST
-from broker.host.peer import Peer
 from tests.host.serving import GET, GET_AND_CLOSE, Crowd, Greeter, Slow, serving, turns
 from tests.host.users import STRANGER, run_as, start_as, two_users
 
@@ -230,7 +230,7 @@ async def test_a_caller_who_leaves_at_once_takes_no_place(place: Path) -> None:
 async def test_a_protocol_that_cannot_be_made_costs_one_connection(
     place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(_: Peer, __: object) -> asyncio.Protocol:
+    def broken(_: Caller, __: object) -> asyncio.Protocol:
         raise RuntimeError("a bug")
 
     listener = take(place / "token-broker" / "broker.sock")

@@ -1,0 +1,62 @@
+"""The API as the socket serves it: a front that guards and answers look-ups, and FastAPI for all the rest.
+
+FastAPI is loaded when somebody first asks for more than a look-up: it is half of a daemon's start and memory.
+"""
+
+import asyncio
+from typing import Any
+
+from broker.api.guests import Scope
+from broker.api.inquiry import answer_in_time, question_of
+from broker.api.office import Office
+from broker.api.problems import answer_to, wants_text
+from broker.core.failures import BadRequest, Failure, NotAllowed
+
+HOSTS = frozenset({b"broker", b"localhost"})
+"""A browser that was led here by DNS rebinding names the attacker's host."""
+
+BROWSER_HEADERS = (b"origin", b"referer", b"x-forwarded-for")
+BROWSER_PREFIX = b"sec-fetch-"
+
+
+class Front:
+    """Turns browsers away, answers well-formed look-ups itself, and leaves the rest to FastAPI."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._rest: asyncio.Future[Any] | None = None
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
+        """Answer one request."""
+        if scope["type"] == "http":
+            failure = _objection(scope["headers"])
+            if failure is not None:
+                await answer_to(failure, text=wants_text(scope["headers"])).send(send)
+                return
+            if scope["path"] == "/v1/credential" and scope["method"] == "GET":
+                question = question_of(scope["query_string"])
+                if question is not None:
+                    answer = await answer_in_time(self._office, question, scope)
+                    await answer.send(send)
+                    return
+        if self._rest is None:
+            # in a thread: look-ups do not wait for it
+            self._rest = asyncio.ensure_future(asyncio.to_thread(_routes, self._office))
+        rest = await asyncio.shield(self._rest)
+        await rest(scope, receive, send)
+
+
+def _routes(office: Office) -> Any:  # noqa: ANN401 - FastAPI's app, whose type is not loaded here
+    from broker.api.app import create_app  # noqa: PLC0415 - see the module's first lines
+
+    return create_app(office)
+
+
+def _objection(headers: list[tuple[bytes, bytes]]) -> Failure | None:
+    hosts = [value.partition(b":")[0] for name, value in headers if name == b"host"]
+    if len(hosts) != 1 or hosts[0] not in HOSTS:
+        return BadRequest("the Host header must be broker or localhost")
+    for name, _ in headers:
+        if name in BROWSER_HEADERS or name.startswith(BROWSER_PREFIX):
+            return NotAllowed(f"no browser may ask: requests with {name.decode('latin-1')} are refused")
+    return None

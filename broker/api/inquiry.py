@@ -1,0 +1,175 @@
+"""A look-up: what it asks, which feed answers this guest, and its answer, entered in the ledger."""
+
+import json
+import logging
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from broker.api.answer import JSON, PLAIN, Answer
+from broker.api.guests import Peer, Scope, admit, is_own, peer_of, unchecked_guest_of
+from broker.api.office import Office
+from broker.api.problems import answer_to, slug_of, wants_text
+from broker.core.access import Caller, Guest, OwnSocket, refusal_of_look_up, seen_by
+from broker.core.credential import Credential
+from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource, NotNeeded
+from broker.core.feeds import Ambiguous, Match, NoMatch
+from broker.core.status import Lookup, rfc3339
+from broker.core.urls import Host, Service, parse_service
+from broker.ledger import Outcome
+
+WAIT_DEFAULT_S = 30.0
+WAIT_MAX_S = 300.0
+"""A look-up waits this long at most; the shims say how long they can."""
+
+audit = logging.getLogger("broker.audit")
+"""One line for each look-up by a socket that is not the asker's own. No URL: it may be anything."""
+
+
+class Question(NamedTuple):
+    """What a look-up asks; `wait_s` is how long the client can wait."""
+
+    url: str
+    username: str | None
+    wait_s: float
+
+
+def question_of(query: bytes) -> Question | None:
+    """The look-up that a query string asks, or None for one whose faults FastAPI shall name."""
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace")
+    values = dict(pairs)
+    if len(values) != len(pairs) or "url" not in values or not values.keys() <= {"url", "username", "wait"}:
+        return None
+    try:
+        wait_s = float(values.get("wait", WAIT_DEFAULT_S))
+    except ValueError:
+        return None
+    return Question(values["url"], values.get("username"), wait_s) if wait_s >= 0 else None
+
+
+def answer_at_once(office: Office, question: Question, peer: Peer) -> Answer | None:
+    """The answer as text to who asks by the user's own socket, or None where it takes a fetch."""
+    inquiry = _Inquiry(office, question, peer, text=True, is_own=True)
+    try:
+        match = inquiry.match(inquiry.service(), Guest(OwnSocket(), Caller(peer.uid)))
+        found = office.keeper.held(match)
+        return None if found is None else inquiry.answered(match, found, Outcome.HIT)
+    except Failure as failure:
+        return inquiry.failed(failure)
+
+
+async def answer_in_time(office: Office, question: Question, scope: Scope) -> Answer:
+    """The answer to whoever asks, after a fetch where it takes one."""
+    text = wants_text(scope["headers"])
+    inquiry = _Inquiry(office, question, peer_of(scope), text=text, is_own=is_own(scope))
+    try:
+        service = inquiry.service()
+        match = inquiry.match(service, await unchecked_guest_of(office, scope))
+        outcome, found = Outcome.HIT, office.keeper.held(match)
+        if found is None:
+            outcome = Outcome.WAIT
+            found = await office.keeper.credential_for(match, min(question.wait_s, WAIT_MAX_S))
+        return inquiry.answered(match, found, outcome)
+    except Failure as failure:
+        return inquiry.failed(failure)
+
+
+class _Inquiry:
+    """One look-up on its way from the question to the ledger."""
+
+    def __init__(self, office: Office, question: Question, peer: Peer, *, text: bool, is_own: bool) -> None:
+        self._office = office
+        self._question = question
+        self._peer = peer
+        self._text = text
+        self._is_own = is_own
+        self._begun = office.keeper.clock.now()
+        self._service: Service | None = None
+        self._match: Match | None = None
+
+    def service(self) -> Service:
+        """What it asks about; raises BadRequest."""
+        self._service = parse_service(self._question.url)
+        return self._service
+
+    def match(self, service: Service, guest: Guest) -> Match:
+        """The feed that answers the guest; raises why none does."""
+        self._match = matched(self._office, service, self._question.username)
+        self._match = permit(guest, self._match)
+        admit(self._office, guest)  # only now: what no share was for is passed on when it has ended, too
+        return self._match
+
+    def answered(self, match: Match, found: Credential, outcome: Outcome) -> Answer:
+        """The answer with the match's credential; raises NoFeed where it goes with another username."""
+        feed, username = match.feed.name, self._question.username
+        if found.is_personal and username not in {None, "", found.username}:
+            raise NoFeed(f"feed {feed} answers only the username that its secret came with")
+        self._enter(feed, outcome)
+        # pip asks twice when another username comes back than the one it named, so that one is echoed.
+        name, password = username or found.username, found.secret.reveal()
+        if self._text:
+            return Answer(200, PLAIN, f"{name}\n{password}\n")
+        ends = None if found.expires_at is None else rfc3339(found.expires_at)
+        facts = {"feed": feed, "username": name, "password": password, "expires_at": ends}
+        return Answer(200, JSON, json.dumps(facts, separators=(",", ":")))
+
+    def failed(self, failure: Failure) -> Answer:
+        """The answer that says why there is no credential."""
+        match = self._match
+        known_by_auto = match is not None and not match.feed.configured
+        if isinstance(failure, NotNeeded) or (isinstance(failure, NoSource) and known_by_auto):
+            # A public feed; or one known by its address alone, and nobody here could sign in: not ours
+            # (CONTRACT section 3). Clients go on without a credential.
+            failure = NoFeed(failure.detail, hint=failure.hint)
+        feed = None if match is None or isinstance(failure, NoFeed) else match.feed.name
+        self._enter(feed, Outcome.MISS if feed is None else Outcome.ERROR, failure)
+        return answer_to(failure, text=self._text, feed=feed)
+
+    def _enter(self, feed: str | None, outcome: Outcome, failure: Failure | None = None) -> None:
+        now, uid, pid = self._office.keeper.clock.now(), self._peer.uid, self._peer.pid
+        lookup = Lookup(
+            at=now.wall,
+            uid=uid,
+            pid=pid,
+            url=_shown(self._service),
+            feed=feed,
+            outcome=outcome.value,
+            hint=failure.hint if failure is not None else None,
+        )
+        self._office.ledger.record(lookup, outcome, self._begun, now)
+        if not self._is_own:
+            told = outcome.value if failure is None else slug_of(failure)
+            audit.info("lookup uid=%d pid=%d feed=%s outcome=%s", uid, pid, feed or "-", told)
+
+
+def matched(office: Office, service: Service, username: str | None) -> Match:
+    """The feed that answers; raises why none does, or that there is no usable configuration."""
+    if office.fault is not None:
+        if isinstance(service, Host) and "." not in service.host and service.port is None:
+            raise NoFeed("this is no address of a feed")  # pdm and poetry ask for plain words, too
+        raise office.fault
+    found = office.keeper.entries.find(service, username)
+    match found:
+        case NoMatch(why=why):
+            raise NoFeed(why)
+        case Ambiguous(feeds=feeds):
+            names = ", ".join(feed.name for feed in feeds)
+            raise AmbiguousHost(f"feeds {names} share this host with different credentials: ask with a URL")
+    return found
+
+
+def permit(guest: Guest, match: Match) -> Match:
+    """The match as this guest may know it; raises why they do not get its credential."""
+    refusal = refusal_of_look_up(guest, match)
+    if refusal is not None:
+        raise refusal
+    return seen_by(guest, match)
+
+
+def _shown(service: Service | None) -> str:
+    """What was asked for, as status may show it: parsed, so without userinfo."""
+    match service:
+        case None:
+            return "(not a URL)"
+        case Host(host=host, port=port):
+            return host if port is None else f"{host}:{port}"
+    return str(service)

@@ -1,0 +1,109 @@
+"""Look-ups that are answered on the doorstep, against the long way to the same answers."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from broker.api.doorstep import replies_of
+from broker.api.front import Front
+from broker.host.ucred import Peer
+from tests.api.test_routes import CORP, LABS, LEARNED_URL, Household, clock, household, issuer
+from tests.host.conftest import place
+from tests.host.serving import serving
+
+__all__ = ["clock", "household", "issuer", "place"]
+
+PEER = Peer(1000, 1000, 4242)
+URL = quote(str(CORP.url), safe="")
+
+
+def lookup(query: str) -> bytes:
+    return (
+        f"GET /v1/credential?{query} HTTP/1.1\r\n"
+        "Host: broker\r\nAccept: text/plain\r\nConnection: close\r\n\r\n"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"url={URL}",
+        f"url={URL}&username=somebody&wait=29.500",
+        f"url={URL}&username=",
+        f"username=u&url={URL}x/y.whl",
+        f"url={quote(str(LABS.url))}&username=nobody",
+        "url=poetry-repository-x",
+        "url=feed.example",
+        "url=https%3A%2F%2Felsewhere.example%2F&username=x%0Ay",
+        "url=ftp://feed.example/",
+        "url=%",
+        "url=" + "x" * 5000,
+        f"url={quote(LEARNED_URL)}",
+    ],
+)
+async def test_the_short_way_answers_to_the_byte_what_the_long_way_does(
+    place: Path, household: Household, query: str
+) -> None:
+    app, reply = Front(household), replies_of(household)
+    async with serving(place, app) as served:
+        long_way = await served.send(lookup(query))
+
+    short_way = reply(lookup(query), PEER)
+
+    assert short_way == long_way
+
+
+async def test_what_takes_a_fetch_takes_the_long_way(household: Household) -> None:
+    reply = replies_of(household)
+
+    assert reply(lookup(f"url={URL}"), PEER) is None
+    assert household.ledger.totals() == {"hit": 0, "wait": 0, "miss": 0, "error": 0}
+
+
+async def test_a_short_answer_is_in_the_ledger(place: Path, household: Household) -> None:
+    reply = replies_of(household)
+    async with serving(place, Front(household)) as served:
+        await served.send(lookup(f"url={URL}"))
+
+    assert reply(lookup(f"url={URL}"), PEER) is not None
+    assert reply(lookup("url=elsewhere.example"), PEER) is not None
+
+    assert household.ledger.totals() == {"hit": 1, "wait": 1, "miss": 1, "error": 0}
+    assert [(each.pid, each.feed) for each in household.ledger.recent][1:] == [(4242, "corp"), (4242, None)]
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        (b"GET", b"POST"),
+        (b"GET", b"get"),
+        (b"/v1/credential", b"/v1/match"),
+        (b"/v1/credential?", b"/v1/credential?wait=1&"),
+        (b"HTTP/1.1", b"HTTP/1.0"),
+        (b"Host: broker", b"Host: evil.example"),
+        (b"Host: broker\r\n", b""),
+        (b"Accept: text/plain", b"Accept: application/json"),
+        (b"Connection: close", b"Connection: keep-alive"),
+        (b"Accept:", b"Origin: https://evil.example\r\nAccept:"),
+        (b"Accept:", b"Content-Length: 5\r\nAccept:"),
+        (b"\r\n\r\n", b"\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+        (b"\r\n\r\n", b"\r\n"),
+        (b"\r\n", b"\n"),
+        (b"url=", b"url=\xff"),
+        (b"url=", b"url=a b"),
+        (b"&wait=1", b"&wait=-1"),
+        (b"&wait=1", b"&wait=soon"),
+        (b"&wait=1", b"&wait=1&wait=2"),
+        (b"&wait=1", b"&unknown=1"),
+    ],
+)
+async def test_all_but_the_shims_own_words_take_the_long_way(
+    place: Path, household: Household, part: bytes, other: bytes
+) -> None:
+    reply, words = replies_of(household), lookup(f"url={URL}&wait=1")
+    async with serving(place, Front(household)) as served:
+        await served.send(words)
+    assert reply(words, PEER) is not None
+
+    assert reply(words.replace(part, other, 1), PEER) is None
