@@ -224,10 +224,10 @@ def test_importing_brokerctl_loads_neither_the_server_nor_an_sdk() -> None:
     assert loaded.stdout == "[]\n"
 
 
-def test_importing_brokerd_loads_no_sdk() -> None:
+def test_importing_brokerd_loads_no_sdk_and_no_routes() -> None:
     heavy = (
         *("azure", "msal", "google.auth", "boto3", "botocore", "keyring"),
-        *("httpx", "requests", "cryptography", "prometheus_client"),
+        *("httpx", "requests", "cryptography", "prometheus_client", "fastapi", "starlette"),
     )
     program = f"import sys, broker.daemon; print([m for m in {heavy!r} if m in sys.modules])"
 
