@@ -4,16 +4,34 @@ fetch is needed. Nearly every request is one of these. All else is left to `fron
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 
 from broker.api.guests import Peer
-from broker.api.inquiry import answer_at_once, question_of
+from broker.api.inquiry import Question, answer_at_once, question_of
 from broker.api.office import Office
+from broker.core.failures import BadRequest
+from broker.core.urls import Service, parse_service
 
 LOOKUP = re.compile(
     rb"GET /v1/credential\?([!-~]+) HTTP/1\.1\r\n"
     rb"Host: broker\r\nAccept: text/plain\r\nConnection: close\r\n\r\n"
 )
 """What both shims send, to the byte. RFC 9112 allows more, and the long way reads it."""
+
+REMEMBERED = 256
+REMEMBERED_BYTES_MAX = 1024
+"""So many requests are read once for all, of this size at most: clients ask the same few again and again."""
+
+USERINFO = (b"@", b"%40")
+"""What a request with somebody's password in its URL has in it: such a one is not remembered."""
+
+
+class Asked(NamedTuple):
+    """A request, read."""
+
+    question: Question
+    service: Service
 
 
 def replies_of(office: Office) -> Callable[[bytes, Peer], bytes | None]:
@@ -23,9 +41,22 @@ def replies_of(office: Office) -> Callable[[bytes, Peer], bytes | None]:
     """
 
     def reply(words: bytes, peer: Peer) -> bytes | None:
-        lookup = LOOKUP.fullmatch(words)
-        question = None if lookup is None else question_of(lookup[1])
-        answer = None if question is None else answer_at_once(office, question, peer)
+        is_remembered = len(words) <= REMEMBERED_BYTES_MAX and not any(mark in words for mark in USERINFO)
+        asked = _read_before(words) if is_remembered else _read(words)
+        answer = None if asked is None else answer_at_once(office, asked.question, asked.service, peer)
         return None if answer is None else answer.written()
 
     return reply
+
+
+def _read(words: bytes) -> Asked | None:
+    """The look-up that the words ask for, or None where the long way shall tell what is wrong with them."""
+    lookup = LOOKUP.fullmatch(words)
+    question = None if lookup is None else question_of(lookup[1])
+    try:
+        return None if question is None else Asked(question, parse_service(question.url))
+    except BadRequest:
+        return None
+
+
+_read_before = lru_cache(REMEMBERED)(_read)

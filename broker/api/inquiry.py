@@ -46,11 +46,11 @@ def question_of(query: bytes) -> Question | None:
     return Question(values["url"], values.get("username"), wait_s) if wait_s >= 0 else None
 
 
-def answer_at_once(office: Office, question: Question, peer: Peer) -> Answer | None:
+def answer_at_once(office: Office, question: Question, service: Service, peer: Peer) -> Answer | None:
     """The answer as text to who asks by the user's own socket, or None where it takes a fetch."""
     inquiry = _Inquiry(office, question, peer, text=True, is_own=True)
     try:
-        match = inquiry.match(inquiry.service(), Guest(OwnSocket(), Caller(peer.uid)))
+        match = inquiry.match(service, Guest(OwnSocket(), Caller(peer.uid)))
         found = office.keeper.held(match)
         return None if found is None else inquiry.answered(match, found, Outcome.HIT)
     except Failure as failure:
@@ -62,7 +62,7 @@ async def answer_in_time(office: Office, question: Question, scope: Scope) -> An
     text = wants_text(scope["headers"])
     inquiry = _Inquiry(office, question, peer_of(scope), text=text, is_own=is_own(scope))
     try:
-        service = inquiry.service()
+        service = inquiry.service = parse_service(question.url)
         match = inquiry.match(service, await unchecked_guest_of(office, scope))
         outcome, found = Outcome.HIT, office.keeper.held(match)
         if found is None:
@@ -83,16 +83,12 @@ class _Inquiry:
         self._text = text
         self._is_own = is_own
         self._begun = office.keeper.clock.now()
-        self._service: Service | None = None
+        self.service: Service | None = None
         self._match: Match | None = None
-
-    def service(self) -> Service:
-        """What it asks about; raises BadRequest."""
-        self._service = parse_service(self._question.url)
-        return self._service
 
     def match(self, service: Service, guest: Guest) -> Match:
         """The feed that answers the guest; raises why none does."""
+        self.service = service
         self._match = matched(self._office, service, self._question.username)
         self._match = permit(guest, self._match)
         admit(self._office, guest)  # only now: what no share was for is passed on when it has ended, too
@@ -130,7 +126,7 @@ class _Inquiry:
             at=now.wall,
             uid=uid,
             pid=pid,
-            url=_shown(self._service),
+            url=_shown(self.service),
             feed=feed,
             outcome=outcome.value,
             hint=failure.hint if failure is not None else None,

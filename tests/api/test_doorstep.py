@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from broker.api.doorstep import replies_of
+from broker.api.doorstep import _read_before, replies_of
 from broker.api.front import Front
 from broker.host.ucred import Peer
 from tests.api.test_routes import CORP, LABS, LEARNED_URL, Household, clock, household, issuer
@@ -36,9 +36,7 @@ def lookup(query: str) -> bytes:
         "url=poetry-repository-x",
         "url=feed.example",
         "url=https%3A%2F%2Felsewhere.example%2F&username=x%0Ay",
-        "url=ftp://feed.example/",
-        "url=%",
-        "url=" + "x" * 5000,
+        "url=a.example&username=" + "x" * 2000,
         f"url={quote(LEARNED_URL)}",
     ],
 )
@@ -71,6 +69,29 @@ async def test_a_short_answer_is_in_the_ledger(place: Path, household: Household
 
     assert household.ledger.totals() == {"hit": 1, "wait": 1, "miss": 1, "error": 0}
     assert [(each.pid, each.feed) for each in household.ledger.recent][1:] == [(4242, "corp"), (4242, None)]
+
+
+@pytest.mark.parametrize("url", ["", "ftp://feed.example/", "%", "x" * 5000])
+async def test_what_is_no_address_is_told_the_long_way(household: Household, url: str) -> None:
+    assert replies_of(household)(lookup(f"url={url}"), PEER) is None
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "remembered"), [("", True), ("dev:hunter2@", False), (quote("dev:hunter2@"), False)]
+)
+async def test_a_request_is_remembered_unless_it_may_hold_a_password(
+    place: Path, household: Household, userinfo: str, remembered: bool
+) -> None:
+    reply = replies_of(household)
+    words = lookup(f"url=https://{userinfo}feed.example/corp/&wait={len(userinfo)}.25")
+    async with serving(place, Front(household)) as served:
+        await served.send(words)
+
+    before = _read_before.cache_info().currsize + _read_before.cache_info().hits
+    answers = [reply(words, PEER), reply(words, PEER)]
+
+    assert answers[0] == answers[1] is not None
+    assert (_read_before.cache_info().currsize + _read_before.cache_info().hits > before) is remembered
 
 
 @pytest.mark.parametrize(
