@@ -16,7 +16,7 @@ PATIENCE_S = 20.0
 GLANCE_S = 0.01
 
 
-def until(look: Callable[[], Seen], what: str, patience_s: float = PATIENCE_S) -> Seen:
+def until(look: Callable[[], Seen | None], what: str, patience_s: float = PATIENCE_S) -> Seen:
     """The first true value that `look` returns. Raises TimeoutError naming `what` was waited for."""
     deadline = time.monotonic() + patience_s
     while not (seen := look()):

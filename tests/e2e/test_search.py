@@ -48,7 +48,11 @@ def test_the_search_finds_a_secret_in_a_file(tmp_path: Path, secret: str, hide: 
     assert Search([secret]).files(tmp_path) == [str(planted)]
 
 
-@pytest.mark.parametrize("part", [TOKEN.split(".")[1], base64.b64decode(TOKEN.split(".")[1] + "==").decode()])
+@pytest.mark.parametrize(
+    "part",
+    [TOKEN.split(".")[1], base64.b64decode(TOKEN.split(".")[1] + "==").decode()],
+    ids=["as it travels", "decoded"],
+)
 def test_the_search_finds_the_payload_of_a_jwt(tmp_path: Path, part: str) -> None:
     (tmp_path / "claims").write_text(part)
 
