@@ -23,11 +23,12 @@ from broker.caretaker import Caretaker, Ending
 from broker.core.access import SystemSocket
 from broker.core.duration import parse_duration
 from broker.core.failures import Failure
+from broker.core.recollection import Recollection
 from broker.heralding import Herald
 from broker.host import privacy
 from broker.host.clock import SystemClock
 from broker.host.installation import installation_marks
-from broker.host.journal import formatter_for
+from broker.host.journal import handlers_for
 from broker.host.layers import ConfigFiles
 from broker.host.limits import Limits, raise_fd_limit
 from broker.host.listen import NotListening
@@ -74,13 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal, or until there is nothing left to serve; returns the exit code."""
     options = _options(arguments)
     privacy.close_to_others()
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter_for(os.environ, sys.stderr))
-    logging.basicConfig(handlers=[handler])
+    recollection = Recollection()
+    logging.basicConfig(handlers=handlers_for(os.environ, sys.stderr, recollection))
     try:
         place = _place(options)
         try:
-            return asyncio.run(_serve(options, place))
+            return asyncio.run(_serve(options, place, recollection))
         finally:
             place.close()
     except Failure as failure:
@@ -102,7 +102,7 @@ def _place(options: argparse.Namespace) -> Place:
     return Place.get(Path(options.socket or token_broker_client.socket_path()).absolute(), os.environ)
 
 
-async def _serve(options: argparse.Namespace, place: Place) -> int:
+async def _serve(options: argparse.Namespace, place: Place, recollection: Recollection) -> int:
     clock = SystemClock()
     notifier = Notifier(os.environ)
     paths = config_paths(options.config, os.environ, Path.home(), system=options.system)
@@ -116,6 +116,7 @@ async def _serve(options: argparse.Namespace, place: Place) -> int:
             environ=os.environ,
             classes=with_plugins(PROVIDERS),
             system=options.system,
+            recollection=recollection,
         )
         undo.push_async_callback(service.close)
         if not options.system:  # that one has no user to tell

@@ -17,6 +17,7 @@ from broker.assembly import policies_of, schema_of, table_of
 from broker.config import Config, Layer, load
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Feed, FeedTable
+from broker.core.recollection import Recollection
 from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.host.accounts import Accounts
 from broker.host.clock import Clock
@@ -57,9 +58,11 @@ class Service:
         environ: MutableMapping[str, str],
         classes: Sequence[ProviderClass],
         system: bool = False,
+        recollection: Recollection | None = None,
     ) -> None:
         self.about = about
         self.ledger = Ledger()
+        self.recollection = recollection or Recollection()
         self.accounts = Accounts(clock)
         self.fault: BadConfiguration | None = None
         self._files = files

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from broker.core.access import Caller, Guest, OwnSocket, Share, may_see, may_see_look_up_of
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed
+from broker.core.recollection import Recollection
 from broker.core.refresh import Moment, Slot
 from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.core.status import BrokerStatus, FeedStatus, ShareStatus, Usage, feed_status
@@ -62,6 +63,7 @@ class Office(Protocol):
     about: About
     keeper: Keeper
     ledger: Ledger
+    recollection: Recollection
     fault: BadConfiguration | None
     """Why there is no usable configuration, or None."""
 

@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from broker.api.guests import guest_of
 from broker.api.office import Office, feed_status_of, office_of, status_of
-from broker.core.access import may_see
+from broker.core.access import may_see, refusal_of_log
 from broker.core.failures import Failure
 from broker.core.feeds import Feed
 from broker.core.status import to_json
@@ -47,6 +47,17 @@ async def metrics(request: Request) -> Response:
     guest = await guest_of(office, request.scope)
     body, content_type = rendered(office, guest)
     return Response(body, media_type=content_type)
+
+
+@router.get("/v1/logs")
+async def logs(request: Request, after: int = 0) -> Response:
+    """The daemon's last lines that came after line number `after`, for its owner; no secrets."""
+    office = office_of(request)
+    refusal = refusal_of_log(await guest_of(office, request.scope))
+    if refusal is not None:
+        raise refusal
+    lines, last = office.recollection.after(after)
+    return JSONResponse({"lines": lines, "last": last})
 
 
 @router.get("/v1/events")

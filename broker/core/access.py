@@ -166,6 +166,15 @@ def refusal_of_order(guest: Guest, order: Order, feed: str | None = None) -> Not
     return None
 
 
+def refusal_of_log(guest: Guest) -> NotAllowed | None:
+    """Why this guest may not read what the daemon said: it names everybody's feeds."""
+    if isinstance(guest.entrance, OwnSocket) or (
+        isinstance(guest.entrance, SystemSocket) and guest.caller.uid == ROOT
+    ):
+        return None
+    return NotAllowed("only the broker's owner may read what it said")
+
+
 def may_see(guest: Guest, feed: Feed) -> bool:
     """Whether status, events and metrics tell this guest of the feed."""
     match guest.entrance:

@@ -1,4 +1,4 @@
-"""`brokerctl logs`: what the daemon said, from the journal or from the file beside its socket."""
+"""`brokerctl logs`: what the daemon said: the journal, the file beside its socket, or its own memory."""
 
 import os
 import shutil
@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import launch, systemd
+from broker.ctl import launch, systemd, wire
 from broker.ctl.outcome import Trouble
 from broker.ctl.service import LOG_NAME
 
-UNREADABLE = "the journal is not yours to read"
-BECOME_A_READER = "sudo usermod -aG systemd-journal $USER, and log in again"
+UNREADABLE = (
+    "the journal shows you no line of the broker's, so these are what it remembers itself; "
+    "to read the journal: sudo usermod -aG systemd-journal $USER, and log in again"
+)
+
+LOOK_EVERY_S = 1.0
+"""A person reads no faster."""
 
 
 def logs(
@@ -22,25 +27,46 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Show what the broker said."""
+    """Show what the broker said.
+
+    From the journal, or from the file beside its socket; where neither can be read, the last 500 lines, which
+    it remembers itself.
+    """
+    log = Path(launch.socket_path()).with_name(LOG_NAME)
     if systemd.has_units():
-        _from_journal(lines, follow=follow)
-    else:
-        _from_file(Path(launch.socket_path()).with_name(LOG_NAME), lines, follow=follow)
+        words = ["--no-pager", "--user-unit", systemd.SERVICE_UNIT, "--lines", str(lines)]
+        # What cannot be read is "no entries" and ends well, or says why and ends badly: both without a line.
+        if systemd.ask("journalctl", *words, "--quiet"):
+            _become("journalctl", *words, *(["--follow"] if follow else []))
+        typer.echo(f"token-broker: {UNREADABLE}", err=True)
+    elif os.access(log, os.R_OK):
+        _become("tail", "-n", str(lines), *(["-f"] if follow else []), str(log))
+    _from_memory(lines, follow=follow)
 
 
-def _from_journal(lines: int, *, follow: bool) -> None:
-    words = ["--no-pager", "--user-unit", systemd.SERVICE_UNIT, "--lines", str(lines)]
-    if not systemd.ask("journalctl", *words, "--quiet"):
-        # It says "no entries" and ends well, or says why not and ends badly; both without a line of ours.
-        raise Trouble(f"{UNREADABLE}, or nothing was said yet", hint=BECOME_A_READER)
-    _become("journalctl", *words, *(["--follow"] if follow else []))
+def _from_memory(lines: int, *, follow: bool) -> None:
+    """The daemon's own last lines. One that is started anew begins to count anew."""
+    from broker.host.clock import SystemClock  # noqa: PLC0415 - brings asyncio, which is 20 ms
+
+    clock = SystemClock()
+    found = wire.read("/v1/logs")
+    _print(found["lines"][-lines:])
+    while follow:
+        try:
+            clock.pause(LOOK_EVERY_S)
+            new = wire.read("/v1/logs", {"after": str(found["last"])})
+            found = new if new["last"] >= found["last"] else wire.read("/v1/logs")
+        except wire.NotRunning:
+            continue  # between two daemons
+        except KeyboardInterrupt:
+            return
+        else:
+            _print(found["lines"])
 
 
-def _from_file(log: Path, lines: int, *, follow: bool) -> None:
-    if not log.is_file():
-        raise Trouble("nobody keeps this broker's log: a look-up had started it", hint="brokerctl restart")
-    _become("tail", "-n", str(lines), *(["-f"] if follow else []), str(log))
+def _print(lines: list[str]) -> None:
+    for line in lines:
+        typer.echo(line)
 
 
 def _become(program: str, *words: str) -> None:

@@ -15,9 +15,6 @@ from broker.ctl.record import broker_status
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-WATCH_EVERY_S = 1.0
-"""A second is the finest unit on the screen."""
-
 
 def status(
     *,
@@ -35,8 +32,8 @@ def status(
         import json  # noqa: PLC0415 - this form only
 
         found = _asked()
-        system = _system_beside(found)
-        typer.echo(json.dumps(found | ({"system": system} if system else {}), indent=2, ensure_ascii=False))
+        beside = _system_beside(found)
+        typer.echo(json.dumps(found | ({"system": beside} if beside else {}), indent=2, ensure_ascii=False))
         raise typer.Exit(exit_code_of(broker_status(found)))
     if short:
         from broker.ctl.screen import status_line  # noqa: PLC0415 - rich is loaded by those who draw
@@ -48,12 +45,20 @@ def status(
 
     console = Console(highlight=False)
     if watch:
-        _watch(console)
+        from broker.ctl.watch import watch as watch_  # noqa: PLC0415 - this form only
+
+        watch_(console, _both, lambda seen, system: _screen(seen, system, console))
         return
-    found = _asked()
-    seen = broker_status(found)
-    console.print(_screen(found, console), crop=False)
+    seen, system = _both()
+    console.print(_screen(seen, system, console), crop=False)
     raise typer.Exit(exit_code_of(seen))
+
+
+def _both() -> tuple[BrokerStatus, BrokerStatus | None]:
+    """The status that is asked for, and the system broker's beside it. Raises Trouble."""
+    found = _asked()
+    system = _system_beside(found)
+    return broker_status(found), None if system is None else broker_status(system)
 
 
 def _asked() -> wire.Json:
@@ -88,16 +93,15 @@ def tool_version() -> str | None:
         return None
 
 
-def _screen(found: wire.Json, console: "Console") -> "RenderableType":
+def _screen(seen: BrokerStatus, system: BrokerStatus | None, console: "Console") -> "RenderableType":
     from broker.ctl.screen import status_screen  # noqa: PLC0415 - rich is loaded by those who draw
 
-    system = _system_beside(found)
     return status_screen(
-        broker_status(found),
+        seen,
         now=local_now(),
         width=console.width if console.is_terminal else None,
         tool_version=tool_version(),
-        system=None if system is None else broker_status(system),
+        system=system,
     )
 
 
@@ -106,19 +110,3 @@ def local_now() -> datetime:
     from broker.host.clock import SystemClock  # noqa: PLC0415 - brings asyncio, which is 20 ms
 
     return SystemClock().now().wall.astimezone()
-
-
-def _watch(console: "Console") -> None:
-    """Draw until Ctrl-C, or until the broker ends (Trouble)."""
-    from rich.live import Live  # noqa: PLC0415 - this form only
-
-    from broker.host.clock import SystemClock  # noqa: PLC0415 - the same
-
-    clock = SystemClock()
-    try:
-        with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
-            while True:
-                live.update(_screen(_asked(), console), refresh=True)
-                clock.pause(WATCH_EVERY_S)
-    except KeyboardInterrupt:
-        return

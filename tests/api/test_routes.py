@@ -26,6 +26,7 @@ from broker.core.failures import (
     Unavailable,
 )
 from broker.core.feeds import Feed, FeedTable, Match, Realm, Recognised
+from broker.core.recollection import Recollection
 from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.core.urls import parse_url
 from broker.keeper import Keeper, Policies
@@ -70,6 +71,7 @@ class Household:
         self.ledger = Ledger()
         self.accounts = Directory()
         self.shares = Shares(Path("/nowhere"), 1001, clock=keeper.clock, feed_named=keeper.entries.named)
+        self.recollection = Recollection()
         self.fault: BadConfiguration | None = None
         self.reload_failure: BadConfiguration | None = None
         self.ending = asyncio.Event()
@@ -471,6 +473,20 @@ async def test_events_tell_each_change_of_state_until_the_daemon_ends(
     assert event == "event: feed"
     assert json.loads(data.removeprefix("data: "))["state"] == "refused"
     assert all(piece.startswith(("event: feed", ":")) for piece in rest)
+
+
+async def test_logs_are_the_lines_after_those_that_were_seen(
+    household: Household, client: httpx.AsyncClient
+) -> None:
+    household.recollection.add("one\ntwo")
+    seen = await client.get("/v1/logs")
+    household.recollection.add("three")
+    new = await client.get("/v1/logs?after=2")
+    nothing = await client.get("/v1/logs?after=3")
+
+    assert seen.json() == {"lines": ["one", "two"], "last": 2}
+    assert new.json() == {"lines": ["three"], "last": 3}
+    assert nothing.json() == {"lines": [], "last": 3}
 
 
 async def test_the_openapi_page_names_every_route(client: httpx.AsyncClient) -> None:

@@ -17,6 +17,7 @@ from broker.core.access import (
     may_see,
     may_see_look_up_of,
     refusal_of_entry,
+    refusal_of_log,
     refusal_of_look_up,
     refusal_of_order,
     seen_by,
@@ -121,8 +122,7 @@ def test_a_refusal_says_what_is_not_given_out(guest: Guest, match: Match, words:
     assert refusal.detail == words
 
 
-@pytest.mark.parametrize("order", Order)
-@pytest.mark.parametrize(
+OWNERS = pytest.mark.parametrize(
     ("entrance", "caller", "may"),
     [
         (OWN, ALICE, True),
@@ -133,6 +133,15 @@ def test_a_refusal_says_what_is_not_given_out(guest: Guest, match: Match, words:
         (SHARE, SUPERUSER, False),
     ],
 )
+
+
+@OWNERS
+def test_who_may_read_what_the_daemon_said(entrance: Granted, caller: Caller, *, may: bool) -> None:
+    assert (refusal_of_log(Guest(entrance, caller)) is None) is may
+
+
+@pytest.mark.parametrize("order", Order)
+@OWNERS
 def test_who_may_order_a_change(order: Order, entrance: Granted, caller: Caller, *, may: bool) -> None:
     assert (refusal_of_order(Guest(entrance, caller), order, "corp") is None) is may
 

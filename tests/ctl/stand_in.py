@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Self
@@ -19,8 +20,8 @@ Answer = tuple[int, Any]
 
 @dataclass
 class StandInBroker:
-    """`answers` by "METHOD /path": a status with an object (or raw bytes), or a function of the query that
-    makes them. `asked` is every request in order, `queries` each one's parameters.
+    """`answers` by "METHOD /path": a status with an object, raw bytes or an iterator of what is streamed, or
+    a function of the query that makes them. `asked` is every request in order, `queries` its parameters.
     """
 
     path: Path
@@ -77,11 +78,20 @@ class _Conversation(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         status, said = self.server.script.answer(self.command, self.path)
+        if isinstance(said, Iterator):
+            self._stream(status, said)
+            return
         body = said if isinstance(said, bytes) else json.dumps(said).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _stream(self, status: int, parts: Iterator[bytes]) -> None:
+        self.send_response(status)
+        self.end_headers()
+        for part in parts:
+            self.wfile.write(part)
 
     do_GET = do_POST = _answer  # noqa: N815 - the names that http.server looks for
 

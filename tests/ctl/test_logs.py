@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.ctl.clinic import Clinic
+    from tests.ctl.stand_in import StandInBroker
 
 BROKERCTL = Path(sys.executable).parent / "brokerctl"
 UNITS = {"LoadState__socket": "loaded"}
@@ -32,11 +34,35 @@ def test_log_of_a_broker_without_a_service_is_the_file_beside_its_socket(socket:
 
 
 @pytest.mark.usefixtures("clinic")
-def test_broker_that_a_look_up_started_has_no_log_and_that_is_said() -> None:
-    code, printed, said = logs()
+def test_log_of_a_broker_that_a_look_up_started_is_what_it_remembers(broker: StandInBroker) -> None:
+    broker.answers["GET /v1/logs"] = 200, {"lines": ["one", "two", "three"], "last": 3}
 
-    assert (code, printed) == (1, "")
-    assert said.endswith("a look-up had started it; run: brokerctl restart\n")
+    assert logs("-n", "2") == (0, "two\nthree\n", "")
+
+
+@pytest.mark.usefixtures("clinic")
+def test_where_no_broker_runs_and_nothing_was_kept_that_is_said() -> None:
+    assert logs() == (3, "", "token-broker is not running; run: brokerctl start\n")
+
+
+@pytest.mark.usefixtures("clinic")
+def test_what_is_remembered_is_followed_into_the_next_daemon(broker: StandInBroker) -> None:
+    """Lines 1 and 2, then a third, then another daemon whose first line it is."""
+    answers = iter([(["one", "two"], 2), (["three"], 3), ([], 1), (["begun anew"], 1)])
+
+    def answer(_: dict[str, str]) -> tuple[int, object]:
+        lines, last = next(answers, ([], 1))
+        return 200, {"lines": lines, "last": last}
+
+    broker.answers["GET /v1/logs"] = answer
+    with subprocess.Popen([BROKERCTL, "logs", "-f"], stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        printed = [following.stdout.readline() for _ in range(4)]
+        following.send_signal(signal.SIGINT)
+        code = following.wait(timeout=30)
+
+    assert (code, printed) == (0, ["one\n", "two\n", "three\n", "begun anew\n"])
+    assert [query.get("after") for query in broker.queries[:4]] == [None, "2", "3", None]
 
 
 def test_log_of_the_service_is_the_journals(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,15 +75,16 @@ def test_log_of_the_service_is_the_journals(clinic: Clinic, monkeypatch: pytest.
     assert printed == "--no-pager --user-unit token-broker.service --lines 7 --follow\n"
 
 
-def test_journal_that_cannot_be_read_is_told_with_its_repair(
-    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+def test_where_the_journal_cannot_be_read_the_broker_remembers(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, broker: StandInBroker
 ) -> None:
+    broker.answers["GET /v1/logs"] = 200, {"lines": ["one"], "last": 1}
     clinic.systemd(monkeypatch, **UNITS)
     clinic.program("journalctl", "echo 'No journal files were opened' >&2; exit 1")
 
     code, printed, said = logs()
 
-    assert (code, printed) == (1, "")
+    assert (code, printed) == (0, "one\n")
     assert "usermod -aG systemd-journal" in said
 
 

@@ -86,24 +86,6 @@ def test_broker_that_does_not_run_is_exit_3_and_says_how_to_start_it(
     assert ended.stderr == "token-broker is not running; run: brokerctl start\n"
 
 
-def test_watch_draws_until_the_broker_ends(
-    broker: StandInBroker, brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("broker.ctl.status.WATCH_EVERY_S", 0.0)
-    shown = iter([seen(feed("corp", left_s=120)), seen(feed("corp", left_s=60))])
-
-    def answer(_: dict[str, str]) -> tuple[int, object]:
-        following = next(shown, None)
-        return (200, following) if following is not None else (500, b"gone")
-
-    broker.answers["GET /v1/status"] = answer
-
-    ended = brokerctl("status", "--watch")
-
-    assert ended.exit_code == 1
-    assert "1 min left" in ended.stdout
-
-
 def test_forms_exclude_each_other(brokerctl: Brokerctl) -> None:
     assert brokerctl("status", "--json", "--short").exit_code == 2
 

@@ -53,7 +53,10 @@ def day() -> Iterator[Day]:
                     assert broker.wire.post(f"/v1/feeds/{name}/{order}").status == 200
             given.add(broker.wire.look_up(TOOL_FEED).json["password"])
             said = [*all_goes_wrong(house, broker.wire), repr(list(itertools.islice(events, 4))).encode()]
-            said += [broker.wire.get(route).body for route in ("/v1/status", "/metrics", "/openapi.json")]
+            said += [
+                broker.wire.get(route).body
+                for route in ("/v1/status", "/v1/logs", "/metrics", "/openapi.json")
+            ]
             yield Day(house, frozenset(house.tokens | given), b"".join(said))
 
 

@@ -1,9 +1,11 @@
 import logging
+import re
 from pathlib import Path
 
 import pytest
 
-from broker.host.journal import formatter_for
+from broker.core.recollection import Recollection
+from broker.host.journal import FILE_BYTES_MAX, formatter_for, handlers_for, redacted
 
 
 def record(level: int, message: str = "renewed") -> logging.LogRecord:
@@ -30,8 +32,8 @@ def test_the_journal_gets_each_line_with_its_priority(tmp_path: Path, level: int
 
 
 @pytest.mark.parametrize("told", [{}, {"JOURNAL_STREAM": "1:1"}, {"JOURNAL_STREAM": ""}])
-def test_anybody_else_gets_the_level_as_a_word(tmp_path: Path, told: dict[str, str]) -> None:
-    with (tmp_path / "stderr").open("w") as stream:
+def test_anybody_else_gets_the_level_as_a_word(told: dict[str, str]) -> None:
+    with Path("/dev/null").open("w") as stream:
         formatter = formatter_for(told, stream)
 
     assert formatter.format(record(logging.INFO)) == "INFO broker.keeper: renewed"
@@ -42,3 +44,47 @@ def test_a_stream_that_is_closed_is_no_journal(tmp_path: Path) -> None:
     stream.close()
 
     assert formatter_for({"JOURNAL_STREAM": "1:1"}, stream).format(record(logging.INFO)).startswith("INFO ")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("GET https://ci:sesame@feed.example/simple/", "GET https://****@feed.example/simple/"),
+        ("header Authorization: Bearer abc.def", "header Authorization: Bearer ****"),
+        ("header Authorization: Basic QWxhZGRpbg==", "header Authorization: Basic ****"),
+        ("got eyJhbGciOiJub25lIn0.eyJleHAiOjF9.c2ln as answer", "got **** as answer"),
+        (
+            "renewed realm=azure:acme account=dev@acme.example",
+            "renewed realm=azure:acme account=dev@acme.example",
+        ),
+        ("see https://feed.example/simple/@next", "see https://feed.example/simple/@next"),
+    ],
+)
+def test_what_is_secret_by_its_form_is_not_said(said: str, kept: str) -> None:
+    assert redacted(said) == kept
+
+
+def test_file_gets_the_time_of_each_line_and_memory_the_same_line(tmp_path: Path) -> None:
+    recollection = Recollection()
+    with (tmp_path / "brokerd.log").open("w") as stream:
+        for handler in handlers_for({}, stream, recollection):
+            handler.handle(record(logging.INFO))
+
+    line = (tmp_path / "brokerd.log").read_text()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO broker.keeper: renewed\n", line)
+    assert recollection.after(0) == ([line.rstrip("\n")], 1)
+
+
+@pytest.mark.parametrize("mode", ["w", "a"])
+def test_file_that_has_grown_begins_anew_with_what_is_remembered(tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "brokerd.log"
+    file.write_text("")
+    with file.open(mode) as stream:
+        stream.write("old\n" * (FILE_BYTES_MAX // 4))
+        handlers = handlers_for({}, stream, Recollection())
+        for message in ("before", "after"):
+            for handler in handlers:
+                handler.handle(record(logging.INFO, message))
+
+    lines = file.read_text().splitlines()
+    assert [line.rpartition(" ")[2] for line in lines] == ["before", "after"]

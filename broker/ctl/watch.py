@@ -1,0 +1,145 @@
+"""`brokerctl status --watch`: the status screen, redrawn at each change that the daemon tells of.
+
+In between only the clock moves: bars and times are drawn anew each second from what is known. Counts of
+look-ups change without an event, so that the status is read anew every few seconds besides.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import token_broker_client as client
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from broker.core.status import BrokerStatus, FeedStatus
+from broker.ctl.outcome import Trouble
+from broker.host.clock import SystemClock
+
+TICK_S = 1.0
+"""A second is the finest unit on the screen."""
+
+COUNTS_EVERY_S = 5.0
+
+SILENCE_S = 45.0
+"""The daemon says every 15 s that it is still there (api.watching.HEARTBEAT_S)."""
+
+CHANGED = "changed"
+GONE = "gone"
+
+Seen = tuple[BrokerStatus, BrokerStatus | None]
+"""A broker's status, and the system broker's where that is another one."""
+
+Screen = Callable[[BrokerStatus, BrokerStatus | None], RenderableType]
+
+
+def watch(console: Console, ask: Callable[[], Seen], screen: Screen) -> None:
+    """Draw until Ctrl-C. `ask` raises Trouble, and so do we where no broker answers at first."""
+    seen = ask()
+    try:
+        with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+            _Watch(live, ask, screen, seen).run()
+    except KeyboardInterrupt:
+        return
+
+
+class _Watch:
+    """`_gone` is why there is nothing to show, and since when; `_note` is what a person may have missed."""
+
+    def __init__(self, live: Live, ask: Callable[[], Seen], screen: Screen, seen: Seen) -> None:
+        self._live = live
+        self._ask = ask
+        self._screen = screen
+        self._clock = SystemClock()
+        self._seen, self._read_at = seen, self._clock.now()
+        self._news = _listening(seen[0].socket)
+        self._gone: tuple[str, str] | None = None
+        self._note: str | None = None
+
+    def run(self) -> None:
+        """Draw, wait, read; for ever."""
+        while True:
+            self._draw()
+            told = self._told()
+            if told == GONE and self._gone is None:
+                self._gone = "token-broker is not running", self._time_of_day()
+            if told is not None or self._gone is not None or self._age_s() >= COUNTS_EVERY_S:
+                self._read()
+
+    def _told(self) -> str | None:
+        """What the daemon told, None after a tick. A burst of changes is read once."""
+        told = None
+        try:
+            told = self._news.get(timeout=TICK_S)
+            while told == CHANGED:
+                told = self._news.get_nowait()
+        except queue.Empty:
+            pass
+        return told
+
+    def _read(self) -> None:
+        try:
+            seen = self._ask()
+        except Trouble as trouble:
+            self._gone = trouble.detail, self._gone[1] if self._gone is not None else self._time_of_day()
+            return
+        self._seen, self._read_at = seen, self._clock.now()
+        if self._gone is not None:
+            away, back = self._gone[1], self._time_of_day()
+            self._note = f"the broker went away at {away} and came back at {back} (process {seen[0].pid})"
+            self._gone = None
+            self._news = _listening(seen[0].socket)
+
+    def _draw(self) -> None:
+        if self._gone is not None:
+            said, since = self._gone
+            drawn: RenderableType = Text(f"{said} (since {since}); waiting for it")
+        else:
+            seen, system = self._seen
+            age_s = self._age_s()
+            drawn = self._screen(aged(seen, age_s), None if system is None else aged(system, age_s))
+            if self._note is not None:
+                drawn = Group(drawn, Text(), Text(self._note, style="dim"))
+        self._live.update(drawn, refresh=True)
+
+    def _age_s(self) -> float:
+        return self._clock.now().boot_s - self._read_at.boot_s
+
+    def _time_of_day(self) -> str:
+        return f"{self._clock.now().wall.astimezone():%H:%M:%S}"
+
+
+def aged(seen: BrokerStatus, seconds: float) -> BrokerStatus:
+    """What the status would say these seconds later if nothing else changed."""
+    whole = int(seconds)
+    feeds = tuple(_aged(feed, whole) for feed in seen.feeds)
+    return replace(seen, uptime_s=seen.uptime_s + whole, feeds=feeds)
+
+
+def _aged(feed: FeedStatus, seconds: int) -> FeedStatus:
+    if feed.left_s is None:
+        return feed
+    left_s = max(0, feed.left_s - seconds)
+    return replace(feed, left_s=left_s, usable=feed.usable and left_s > 0)
+
+
+def _listening(socket: str) -> "queue.SimpleQueue[str]":
+    """What the daemon tells from now on; the last word is GONE. Its thread ends with the daemon or us."""
+    news: queue.SimpleQueue[str] = queue.SimpleQueue()
+    path = client.SYSTEM_SOCKET if socket == client.SYSTEM_SOCKET else None
+    threading.Thread(target=_listen, args=(news, path), daemon=True).start()
+    return news
+
+
+def _listen(news: "queue.SimpleQueue[str]", path: str | None) -> None:
+    try:
+        with client.stream("GET", "/v1/events", between_lines_s=SILENCE_S, path=path) as events:
+            for line in events:
+                if line.startswith(b"event:"):
+                    news.put(CHANGED)
+    except (client.BrokerError, OSError):
+        pass
+    finally:
+        news.put(GONE)
