@@ -77,11 +77,13 @@ def status_screen(
     width: int | None,
     tool_version: str | None = None,
     system: BrokerStatus | None = None,
+    shim_hidden: tuple[str, str] | None = None,
 ) -> RenderableType:
     """The whole screen for a terminal of `width` cells, or for a pipe (None: as wide as it needs).
 
     `now` is in the zone that times of day are shown in. `tool_version` is brokerctl's own, None where
     unknown: a daemon of another version is pointed out. `system` is the system broker beside this one.
+    `shim_hidden`: why no look-up from this shell would reach the broker, and what to type.
     """
     parts: list[RenderableType] = [_headline(status)]
     if status.feeds:
@@ -104,6 +106,9 @@ def status_screen(
         own = {url for feed in status.feeds for url in feed.urls}
         names = ", ".join(feed.name for feed in system.feeds if own.isdisjoint(feed.urls))
         parts += [Text(), Text(f"the system broker has {names or 'no other feed'} for you")]
+    if shim_hidden is not None:
+        said, cure = shim_hidden
+        parts += [Text(), _verbatim(f"{said}: {cure}")]
     return Group(*parts)
 
 

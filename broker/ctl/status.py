@@ -95,6 +95,8 @@ def tool_version() -> str | None:
 
 def _screen(seen: BrokerStatus, system: BrokerStatus | None, console: "Console") -> "RenderableType":
     from broker.ctl.screen import status_screen  # noqa: PLC0415 - rich is loaded by those who draw
+    from broker.ctl.setup.link import what_hides_the_shim  # noqa: PLC0415 - the same
+    from broker.ctl.setup.places import Places  # noqa: PLC0415 - the same
 
     return status_screen(
         seen,
@@ -102,6 +104,7 @@ def _screen(seen: BrokerStatus, system: BrokerStatus | None, console: "Console")
         width=console.width if console.is_terminal else None,
         tool_version=tool_version(),
         system=system,
+        shim_hidden=what_hides_the_shim(Places.here()),
     )
 
 

@@ -65,6 +65,14 @@ def test_another_version_of_the_daemon_is_pointed_out_with_its_cure() -> None:
     assert drawn.endswith("\nthe daemon is 1.0.0, this brokerctl is 1.1.0: brokerctl restart\n")
 
 
+def test_keyring_that_is_not_ours_is_pointed_out_with_its_cure() -> None:
+    hidden = ("/usr/bin/keyring is the first keyring on PATH, not the shim", "brokerctl setup")
+
+    drawn = drawing(broker(feed("corp")), 80, shim_hidden=hidden)
+
+    assert drawn.endswith(f"\n{hidden[0]}: brokerctl setup\n")
+
+
 def test_same_version_is_not_worth_a_word() -> None:
     assert drawing(house(), 80, tool_version="1.0.0") == drawing(house(), 80)
 
@@ -116,10 +124,18 @@ def test_line_for_prompts_names_who_cannot_answer(status: dict[str, Any], line: 
     assert status_line(broker_status(status)) == line
 
 
-def drawing(status: dict[str, Any], width: int | None, *, tool_version: str | None = None) -> str:
+def drawing(
+    status: dict[str, Any],
+    width: int | None,
+    *,
+    tool_version: str | None = None,
+    shim_hidden: tuple[str, str] | None = None,
+) -> str:
     """What a terminal of that width would show, without blanks at the ends of lines."""
     file = io.StringIO()
     console = Console(file=file, width=width or 200, highlight=False)
-    screen = status_screen(broker_status(status), now=NOW, width=width, tool_version=tool_version)
+    screen = status_screen(
+        broker_status(status), now=NOW, width=width, tool_version=tool_version, shim_hidden=shim_hidden
+    )
     console.print(screen, crop=False)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())

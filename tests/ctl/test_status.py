@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,20 @@ def test_status_prints_the_table_without_colour_when_piped(
     assert ended.stdout.startswith("token-broker 1.0.0 · running 3 h 12 min · 1 of 1 feed usable\n")
     assert "az (dev@acme.com)" in ended.stdout
     assert "\x1b" not in ended.stdout
+
+
+def test_status_says_where_another_keyring_is_first_on_path(
+    broker: StandInBroker, brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.answers["GET /v1/status"] = 200, seen(feed("corp"))
+    keyring = room / "keyring"
+    keyring.write_text("#!/bin/sh\n")
+    keyring.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{room}:{os.environ['PATH']}")
+
+    ended = brokerctl("status")
+
+    assert f"{keyring} is the first keyring on PATH, not the shim: brokerctl setup\n" in ended.stdout
 
 
 def test_no_color_is_obeyed_on_a_terminal(

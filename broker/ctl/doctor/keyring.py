@@ -11,7 +11,7 @@ from broker.ctl.indexes.pip import pip_files
 from broker.ctl.indexes.uv import uv_files
 from broker.ctl.setup import clients
 from broker.ctl.setup.journal import Journal
-from broker.ctl.setup.link import first_keyring, is_ours, keyrings
+from broker.ctl.setup.link import what_hides_the_shim
 from broker.ctl.setup.settings import KEY, PROVIDER
 from broker.ctl.setup.step import Step
 
@@ -23,14 +23,11 @@ CRON_PATH = "PATH="
 
 def shim_is_first(room: Room) -> Iterator[Finding]:
     """The first `keyring` on PATH is the shim."""
-    found = keyrings(room.places)
-    if not found:
-        yield problem("shim", "no keyring is on PATH", _way_to_the_link(room))
-    elif not is_ours(found[0]):
-        said = f"{found[0]} is the first keyring on PATH, not the shim"
-        yield problem("shim", said, _way_to_the_link(room))
-    else:
+    wrong = what_hides_the_shim(room.places)
+    if wrong is None:
         yield fine("shim", "shim is the first keyring on PATH")
+    else:
+        yield problem("shim", *wrong)
 
 
 def shim_is_first_in_cron(room: Room) -> Iterator[Finding]:
@@ -96,10 +93,3 @@ def _programs(line: str) -> list[str]:
         return [word.rpartition("/")[2] for word in shlex.split(line)]
     except ValueError:
         return [word.rpartition("/")[2] for word in line.split()]
-
-
-def _way_to_the_link(room: Room) -> str:
-    link = room.places.link
-    if link.exists() and is_ours(link) and first_keyring(room.places) != link:
-        return f"export PATH={link.parent}:$PATH"
-    return "brokerctl setup" if not link.exists() else "brokerctl setup --replace"

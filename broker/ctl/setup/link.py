@@ -65,6 +65,18 @@ def first_keyring(places: Places) -> Path | None:
     return None
 
 
+def what_hides_the_shim(places: Places) -> tuple[str, str] | None:
+    """Why clients do not find the shim, and what to type; None where they do."""
+    link = places.link
+    found = keyrings(places)
+    if found and is_ours(found[0]):
+        return None
+    said = f"{found[0]} is the first keyring on PATH, not the shim" if found else "no keyring is on PATH"
+    if not link.exists():
+        return said, "brokerctl setup"
+    return said, f"export PATH={link.parent}:$PATH" if is_ours(link) else REPLACE
+
+
 def _others(places: Places) -> str:
     other = next((each for each in keyrings(places) if each != places.link and not is_ours(each)), None)
     still = "" if other is None else f"; the other one, {other}, still gets what is not ours"
