@@ -1,7 +1,5 @@
 """`brokerctl explain`: one look-up walked aloud, a line for each step, and whose turn it is where it ends."""
 
-import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Annotated
@@ -11,6 +9,7 @@ import typer
 
 from broker.ctl import wire
 from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.terminal import cells
 
 LABEL_CELLS = 15
 """Margin, the longest step's name, and a gap."""
@@ -90,7 +89,7 @@ def screen(steps: Iterable[wire.Json], cells: int) -> Iterator[tuple[str, str]]:
 
 def width() -> int:
     """The cells of a line: the terminal's, or all that a pipe may have."""
-    return min(WIDTH_MAX, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH_MAX
+    return min(WIDTH_MAX, cells() or WIDTH_MAX)
 
 
 def _lines(texts: list[str], cells: int) -> list[str]:

@@ -4,7 +4,7 @@ Words say everything, colours only repeat it. The first line answers "is everyth
 says what to type if it is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import token_broker_client as client
@@ -51,10 +51,13 @@ RENEWALS: dict[str, str] = {
 }
 """What stands beside the life left of a token whose renewal is not just a matter of time."""
 
-BAR = "bar"
 COUNT = ""
-DISPENSABLE = (BAR, "signed in by", "provider", "used")
+SIGNED_IN_BY = "signed in by"
+DISPENSABLE = ({SIGNED_IN_BY}, {"provider"}, {"used", COUNT})
 """What a narrow terminal loses, first to last: never the feed, nor the state of its token."""
+
+PATH_CELLS_MAX = 20
+"""Of a file's path only its end is shown where it is longer."""
 
 TOOLS = {"azure-cli": "az"}
 """Sources that people know by another name."""
@@ -165,16 +168,10 @@ def _is_wrong(feed: FeedStatus) -> bool:
 
 
 def _table(feeds: Sequence[FeedStatus], now: datetime, width: int | None) -> RenderableType:
-    columns = _columns(feeds, now)
-    for dispensable in DISPENSABLE:
-        if width is None or _natural_width(columns) <= width:
-            break
-        if dispensable == BAR:
-            columns["token"] = [_token(feed, now) for feed in feeds]
-        else:
-            del columns[dispensable]
-            if dispensable == "used":
-                del columns[COUNT]
+    candidates = list(_candidates(feeds, now))
+    columns = next(
+        (each for each in candidates if width is None or _natural_width(each) <= width), candidates[-1]
+    )
     table = Table(box=None, pad_edge=False, padding=(0, GAP_CELLS, 0, 0), header_style="dim")
     for name in columns:
         table.add_column(name, no_wrap=True, justify="left" if name else "right")
@@ -185,12 +182,27 @@ def _table(feeds: Sequence[FeedStatus], now: datetime, width: int | None) -> Ren
     return Padding(table, (0, 0, 0, MARGIN_CELLS), expand=False)
 
 
+def _candidates(feeds: Sequence[FeedStatus], now: datetime) -> Iterator[dict[str, list[str]]]:
+    """The columns for ever narrower terminals: accounts go before bars, and bars before sources."""
+    columns = _columns(feeds, now)
+    without_accounts = [_source(feed) for feed in feeds]
+    without_bars = [_token(feed, now) for feed in feeds]
+    yield columns
+    yield {**columns, SIGNED_IN_BY: without_accounts}
+    yield {**columns, "token": without_bars}
+    columns = {**columns, SIGNED_IN_BY: without_accounts, "token": without_bars}
+    yield columns
+    for dispensable in DISPENSABLE:
+        columns = {name: cells for name, cells in columns.items() if name not in dispensable}
+        yield columns
+
+
 def _columns(feeds: Sequence[FeedStatus], now: datetime) -> dict[str, list[str]]:
     """The cells of a screen that is wide enough, by column."""
     return {
         "feed": [feed.name for feed in feeds],
         "provider": [_provider(feed) for feed in feeds],
-        "signed in by": [_signed_in_by(feed) for feed in feeds],
+        SIGNED_IN_BY: [_signed_in_by(feed) for feed in feeds],
         "token": [
             f"{_bar(feed)}  {_token(feed, now)}" if feed.usable else _token(feed, now) for feed in feeds
         ],
@@ -215,12 +227,19 @@ def _provider(feed: FeedStatus) -> str:
 
 
 def _signed_in_by(feed: FeedStatus) -> str:
+    alone = feed.account is None or feed.source is None or feed.shares is not None
+    return _source(feed) if alone else f"{_source(feed)} ({feed.account})"
+
+
+def _source(feed: FeedStatus) -> str:
     if feed.shares is not None:
         return f"shares {feed.shares}"
     if feed.source is None:
         return NOBODY
-    source = TOOLS.get(feed.source, feed.source)
-    return source if feed.account is None else f"{source} ({feed.account})"
+    kind, colon, path = feed.source.partition(":")
+    if path.startswith("/") and len(path) > PATH_CELLS_MAX:
+        return f"{kind}{colon}\N{HORIZONTAL ELLIPSIS}/{path.rpartition('/')[2]}"
+    return TOOLS.get(feed.source, feed.source)
 
 
 def _bar(feed: FeedStatus) -> str:

@@ -5,6 +5,8 @@ from datetime import datetime
 MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
 DAY_S = 24 * HOUR_S
+LONG_S = 10 * DAY_S
+"""From here on nobody counts hours."""
 
 
 def duration(seconds: float) -> str:
@@ -16,7 +18,7 @@ def duration(seconds: float) -> str:
         return f"{whole // MINUTE_S} min"
     if whole < DAY_S:
         return _two(whole // HOUR_S, "h", whole % HOUR_S // MINUTE_S, "min")
-    return _two(whole // DAY_S, "d", whole % DAY_S // HOUR_S, "h")
+    return _two(whole // DAY_S, "d", whole % DAY_S // HOUR_S if whole < LONG_S else 0, "h")
 
 
 def ago(seconds: float) -> str:

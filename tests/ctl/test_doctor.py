@@ -51,6 +51,26 @@ def test_screen_shows_what_is_fine_side_by_side_and_problems_with_their_repairs(
     ]
 
 
+def test_screen_of_a_narrow_terminal_breaks_sentences_and_never_commands() -> None:
+    command = 'url = "https://VssSessionToken@pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"'
+    found = [
+        fine("a", "broker answers in 0.9 ms"),
+        fine("b", "shim is the first keyring on PATH"),
+        problem("p", 'index "corp" has no user name and no authenticate: uv will never ask', command),
+        problem("q", "uv: keyring provider is off", "brokerctl doctor --fix", lambda: None),
+    ]
+
+    assert screen(found, 60).splitlines()[:-1] == [
+        " ✓ broker answers in 0.9 ms",
+        " ✓ shim is the first keyring on PATH",
+        ' ✗ index "corp" has no user name and no authenticate: uv',
+        "   will never ask",
+        f"      {command}",
+        " ✗ uv: keyring provider is off",
+        "      brokerctl doctor --fix",
+    ]
+
+
 @pytest.mark.parametrize(
     ("levels", "said"),
     [

@@ -77,6 +77,21 @@ def test_two_tokens_on_one_host_are_found(clinic: Clinic, config: str, repair: s
     assert repairs == ([] if repair is None else [repair])
 
 
+@pytest.mark.parametrize(
+    ("tenant", "repair"), [("t", ENTRA), (None, "use https://labs.pkgs.visualstudio.com/ for b")]
+)
+def test_tenant_that_nobody_configured_is_the_one_of_the_sign_in(
+    clinic: Clinic, tenant: str | None, repair: str
+) -> None:
+    clinic.configure((azure("acme", "a", "t") + azure("labs", "b", "t")).replace('tenant = "t"\n', ""))
+    urls = [f"{AZURE}/labs/_packaging/b/pypi/simple/"]
+    signed_in = [feed("a", tenant="t"), feed("b", realm="azure:labs", tenant=tenant, urls=urls)]
+
+    warnings = found(feeds.one_credential_per_host, clinic.room(broker(*signed_in)))
+
+    assert [repair for _, _, repair in warnings] == [repair]
+
+
 def test_sign_in_that_works_here_and_not_in_the_service_is_found(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +155,7 @@ def test_token_that_the_service_cannot_see_is_found(
     [
         (None, False, "install the Azure CLI, or: brokerctl login NAME"),
         ("exit 1", False, "az login"),
+        ("exit 124", False, "az account show --debug"),
         ("exit 0", False, None),
         (None, True, None),
     ],

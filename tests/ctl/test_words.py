@@ -22,6 +22,8 @@ NOW = datetime(2026, 11, 21, 9, 45, tzinfo=timezone(timedelta(hours=2)))
         (86399, "23 h 59 min"),
         (86400, "1 d"),
         (100000, "1 d 3 h"),
+        (863999, "9 d 23 h"),
+        (31622400, "366 d"),
     ],
 )
 def test_duration_has_its_two_largest_units(seconds: float, words: str) -> None:

@@ -1,4 +1,5 @@
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -75,11 +76,10 @@ def test_file_gets_the_time_of_each_line_and_memory_the_same_line(tmp_path: Path
     assert recollection.after(0) == ([line.rstrip("\n")], 1)
 
 
-@pytest.mark.parametrize("mode", ["w", "a"])
-def test_file_that_has_grown_begins_anew_with_what_is_remembered(tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize("flag", [0, os.O_APPEND])
+def test_file_that_has_grown_begins_anew_with_what_is_remembered(tmp_path: Path, flag: int) -> None:
     file = tmp_path / "brokerd.log"
-    file.write_text("")
-    with file.open(mode) as stream:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | flag), "w") as stream:
         stream.write("old\n" * (FILE_BYTES_MAX // 4))
         handlers = handlers_for({}, stream, Recollection())
         for message in ("before", "after"):

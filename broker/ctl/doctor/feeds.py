@@ -1,6 +1,6 @@
 """Feeds whose addresses lead clients astray, whatever token they have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from broker.core.urls import Url
 from broker.ctl.doctor.finding import Finding, warning
@@ -26,25 +26,28 @@ def one_credential_per_host(room: Room) -> Iterator[Finding]:
     """Feeds of one host have one credential: uv takes the first it gets for all of them."""
     status = room.broker.status
     realms = {feed.name: (feed.realm, feed.account) for feed in status.feeds} if status is not None else {}
+    tenants = {feed.name: feed.tenant for feed in status.feeds} if status is not None else {}
     by_host: dict[str, list[Feed]] = {}
     for feed in room.feeds:
         for host in dict.fromkeys(url.origin.host for url in feed.urls[:1]):
             by_host.setdefault(host, []).append(feed)
     for host, feeds in by_host.items():
-        credentials = {
-            realms.get(feed.name, (_realm(feed), feed.settings.get("account"))): feed.name for feed in feeds
-        }
+        credentials: dict[tuple[str, object], str] = {}
+        for feed in feeds:
+            realm = realms.get(feed.name, (_realm(feed), feed.settings.get("account")))
+            credentials.setdefault(realm, feed.name)
         if len(credentials) > 1:
             names = " and ".join(credentials.values())
             said = f"{names} are on {host} with different tokens: uv takes the first one's for all"
-            yield warning("one-host", said, _cure(feeds))
+            yield warning("one-host", said, _cure(feeds, tenants))
 
 
-def _cure(feeds: list[Feed]) -> str:
+def _cure(feeds: list[Feed], known: Mapping[str, str | None]) -> str:
+    """`known` is the tenant of each feed that was signed in to."""
     if any(feed.provider != AZURE for feed in feeds):
         return "install from one of them at a time, or ask for an address of its own"
-    tenants = {str(feed.settings.get("tenant", "")) for feed in feeds}
-    if len(tenants) == 1:
+    tenants = {feed.settings.get("tenant") or known.get(feed.name) for feed in feeds}
+    if len(tenants) == 1 and None not in tenants:
         return 'token = "entra" in each [[feed]]: one token for the tenant'
     organisation = next((each.realm.authority for each in map(recognise, feeds[-1].urls) if each), "ORG")
     return f"use https://{organisation}.pkgs.visualstudio.com/ for {feeds[-1].name}"

@@ -32,6 +32,9 @@ from broker.providers.recognise import provider_of
 PROGRAM_LIMIT_S = 30.0
 """az takes a second or two; one that hangs is a finding of its own."""
 
+NO_ANSWER = 124
+"""How a program ended that took longer, as timeout(1) has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -136,7 +139,7 @@ class Room:
                 env=environment,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            code = 124 if isinstance(error, subprocess.TimeoutExpired) else 127
+            code = NO_ANSWER if isinstance(error, subprocess.TimeoutExpired) else 127
             return subprocess.CompletedProcess(list(command), code, "", type(error).__name__)
 
 

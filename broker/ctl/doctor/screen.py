@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 from broker.ctl.doctor.finding import Finding, Level
+from broker.ctl.layout import laid_out
 
 MARKS = {Level.FINE: "\N{CHECK MARK}", Level.WARNING: "!", Level.PROBLEM: "\N{BALLOT X}"}
 COLUMN_CELLS = 48
 """Where repairs begin, and the second of two fine findings."""
 
 
-def screen(found: Sequence[Finding]) -> str:
-    """The whole screen."""
-    return "\n".join([*_fine(found), *_others(found), summary(found)])
+def screen(found: Sequence[Finding], cells: int | None = None) -> str:
+    """The whole screen for a terminal of so many cells, or for a pipe (None)."""
+    return "\n".join([*_fine(found, cells), *_others(found, cells), summary(found)])
 
 
 def summary(found: Sequence[Finding]) -> str:
@@ -28,26 +29,21 @@ def summary(found: Sequence[Finding]) -> str:
     return f"{', '.join(counts)}.{cure}"
 
 
-def _fine(found: Sequence[Finding]) -> Iterator[str]:
+def _fine(found: Sequence[Finding], cells: int | None) -> Iterator[str]:
     said = [f" {MARKS[Level.FINE]} {finding.said}" for finding in found if finding.level is Level.FINE]
-    for number in range(0, len(said), 2):
-        left, right = said[number], "".join(said[number + 1 : number + 2])
-        yield f"{left:<{COLUMN_CELLS}}{right}".rstrip()
+    while said:
+        line = said.pop(0)
+        if said and len(line) < COLUMN_CELLS and (cells is None or COLUMN_CELLS + len(said[0]) <= cells):
+            line = f"{line:<{COLUMN_CELLS}}{said.pop(0)}"
+        yield line
 
 
-def _others(found: Sequence[Finding]) -> Iterator[str]:
+def _others(found: Sequence[Finding], cells: int | None) -> Iterator[str]:
     for level in (Level.PROBLEM, Level.WARNING):
         for finding in found:
-            if finding.level is not level:
-                continue
-            said = f" {MARKS[level]} {finding.said}"
-            if finding.repair is None:
-                yield said
-            elif len(said) < COLUMN_CELLS:
-                yield f"{said:<{COLUMN_CELLS}} {finding.repair}"
-            else:
-                yield said
-                yield f"{'':<{COLUMN_CELLS}} {finding.repair}"
+            if finding.level is level:
+                head = f" {MARKS[level]} "
+                yield laid_out(head, finding.said, finding.repair, cells=cells, column=COLUMN_CELLS)
 
 
 def _count(found: Sequence[Finding], level: Level) -> int:

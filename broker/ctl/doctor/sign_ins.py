@@ -8,7 +8,7 @@ import token_broker_client as client
 
 from broker.core.refresh import State
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
-from broker.ctl.doctor.room import Room
+from broker.ctl.doctor.room import NO_ANSWER, PROGRAM_LIMIT_S, Room
 from broker.ctl.outcome import Trouble
 from broker.ctl.private import private_broker
 from broker.ctl.setup import files
@@ -73,7 +73,9 @@ def az_is_signed_in(room: Room) -> Iterator[Finding]:
         yield problem("az", said, "install the Azure CLI, or: brokerctl login NAME")
         return
     shown = room.run(az, "account", "show", "--output", "none")
-    if shown.returncode == 0:
+    if shown.returncode == NO_ANSWER:
+        yield problem("az", f"az does not answer within {PROGRAM_LIMIT_S:.0f} s", "az account show --debug")
+    elif shown.returncode == 0:
         yield fine("az", "az is signed in")
     else:
         yield problem("az", "az is signed out", "az login")

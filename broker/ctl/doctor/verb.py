@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.terminal import cells, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ def doctor(
     if as_json:
         typer.echo(_json(found))
     else:
-        typer.echo(page.report(room, found) if report else screen(found))
+        say(page.report(room, found) if report else screen(found, cells()))
     wrong = any(finding.level is Level.PROBLEM for finding in found)
     raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
 

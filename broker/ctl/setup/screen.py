@@ -5,6 +5,8 @@ from pathlib import Path
 
 import typer
 
+from broker.ctl import terminal
+from broker.ctl.layout import laid_out
 from broker.ctl.setup.step import Folder, Link, Mark, Step, Write
 
 TOPIC_CELLS = 10
@@ -43,6 +45,6 @@ def show_plan(steps: Iterable[Step], shown: Shown, *, expected: str) -> None:
 
 def say(step: Step) -> bool:
     """Print the step's line; True when it is wrong."""
-    hint = "" if step.hint is None else f"   {step.hint}"
-    typer.echo(f" {step.mark} {step.topic:<{TOPIC_CELLS}} {step.said}{hint}")
+    head = f" {step.mark} {step.topic:<{TOPIC_CELLS}} "
+    terminal.say(laid_out(head, step.said, step.hint, cells=terminal.cells()))
     return step.mark is Mark.WRONG

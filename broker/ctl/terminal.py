@@ -1,0 +1,29 @@
+"""The terminal that stdout is, or is not: how wide it is, and lines whose mark has a colour there."""
+
+import os
+import re
+import shutil
+import sys
+
+import typer
+
+COLOURS = {"\N{CHECK MARK}": "green", "\N{BALLOT X}": "red", "!": "yellow"}
+"""They only repeat what the marks say."""
+
+_MARK = re.compile(rf"(?:^|(?<= )) ([{''.join(COLOURS)}]) ", re.MULTILINE)
+"""At the beginning of a line, or of its second column."""
+
+
+def cells() -> int | None:
+    """How many cells a line has; None for a pipe, in which lines are as long as they are."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def say(text: str) -> None:
+    """Print lines, the marks at their beginnings in colour on a terminal that wants it."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty()
+    typer.echo(text if plain else _MARK.sub(_coloured, text))
+
+
+def _coloured(mark: re.Match[str]) -> str:
+    return f" {typer.style(mark[1], fg=COLOURS[mark[1]])} "
