@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from textwrap import wrap
 from typing import Annotated
 
 import token_broker_client as client
@@ -93,9 +94,10 @@ def width() -> int:
 
 
 def _lines(texts: list[str], cells: int) -> list[str]:
-    """The texts side by side as far as they fit; one that is too long for any line has one of its own."""
+    """The texts, and what they list, side by side as far as they fit; what is too long is broken."""
     lines: list[str] = []
-    for text in texts:
+    parts = [part for text in texts for part in text.split(BETWEEN)]
+    for text in (line for part in parts for line in wrap(part, cells) or [part]):
         if lines and len(lines[-1]) + len(BETWEEN) + len(text) <= cells:
             lines[-1] += BETWEEN + text
         else:

@@ -169,7 +169,10 @@ def _accepted_name(known: "Config", url: "Url", name: str | None) -> str:
     """The name, or a free one made from the URL. Raises Trouble for a feed that is there already."""
     for feed in known.feeds:
         if url in (feed.url, *feed.also):
-            raise Trouble(f"{url} is configured already, as {feed.name} ({feed.place})")
+            raise Trouble(
+                f"{url} is configured already, as {feed.name} ({feed.place}); change it there, or "
+                f"add it again after: brokerctl remove {feed.name}"
+            )
         if feed.name == name:
             raise Trouble(f"a feed called {name} is configured already ({feed.place}): choose another --name")
     return name or _free_name(known, url)

@@ -1,5 +1,6 @@
 """`brokerctl logs`: what the daemon said: the journal, the file beside its socket, or its own memory."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -51,17 +52,13 @@ def _from_memory(lines: int, *, follow: bool) -> None:
     clock = SystemClock()
     found = wire.read("/v1/logs")
     _print(found["lines"][-lines:])
-    while follow:
-        try:
+    with contextlib.suppress(KeyboardInterrupt):
+        while follow:
             clock.pause(LOOK_EVERY_S)
-            new = wire.read("/v1/logs", {"after": str(found["last"])})
-            found = new if new["last"] >= found["last"] else wire.read("/v1/logs")
-        except wire.NotRunning:
-            continue  # between two daemons
-        except KeyboardInterrupt:
-            return
-        else:
-            _print(found["lines"])
+            with contextlib.suppress(wire.NotRunning):  # between two daemons
+                new = wire.read("/v1/logs", {"after": str(found["last"])})
+                found = new if new["last"] >= found["last"] else wire.read("/v1/logs")
+                _print(found["lines"])
 
 
 def _print(lines: list[str]) -> None:

@@ -1,6 +1,7 @@
 """`brokerctl get`: a feed's credential for a script, as the shim would answer it."""
 
 import json
+from shlex import quote
 from typing import Annotated
 
 import token_broker_client as client
@@ -28,7 +29,13 @@ def get(
 
 def credential(url: str, username: str | None) -> wire.Json:
     """The user's broker's answer, or the system's where the user's knows no such feed. Raises Trouble."""
-    return wire.whoever_knows(lambda socket: _credential(url, username, socket))
+    try:
+        return wire.whoever_knows(lambda socket: _credential(url, username, socket))
+    except wire.Refusal as refusal:
+        if refusal.kind != wire.NO_FEED or refusal.hint is not None:
+            raise
+        hint = f"brokerctl add {quote(url)}"
+        raise Trouble(refusal.detail, hint=hint, exit_code=refusal.exit_code) from None
 
 
 def _credential(url: str, username: str | None, socket: str | None) -> wire.Json:

@@ -64,8 +64,8 @@ TOOLS = {"azure-cli": "az"}
 
 EMPTY_STATE = """\
 Nothing is configured and nothing was asked yet. Feeds on Azure, Google and
-CodeArtifact need no configuration: turn the keyring on, and put a user name
-into the feed's URL (https://USER@...).
+CodeArtifact need no configuration: put a user name into the feed's URL
+(https://USER@...). The keyring must be on: brokerctl setup sees to it, or
 
   uv    export UV_KEYRING_PROVIDER=subprocess
   pip   pip config set global.keyring-provider subprocess

@@ -119,11 +119,11 @@ def _followed(steps: Iterator[wire.Json]) -> ExitCode:
 
 
 def _show_page(url: str, code: str | None, expires_at: datetime) -> None:
-    left = f"({duration(_left_s(expires_at))} left)"
+    left = "" if sys.stdout.isatty() else f"   ({duration(_left_s(expires_at))} left)"  # there it counts down
     if code is not None:
-        typer.echo(f"To sign in, open  {url}  and enter  {code}   {left}")
+        typer.echo(f"To sign in, open  {url}  and enter  {code}{left}")
         return
-    typer.echo(f"To sign in, use the page that your browser shows   {left}")
+    typer.echo(f"To sign in, use the page that your browser shows{left}")
     if not _opened(url):
         typer.echo(f"No browser could be started. Open this page on this machine:\n{url}")
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time
 from typing import ClassVar
 
 from broker.core.credential import Credential, Secret
-from broker.core.failures import BadRequest, NoSource, SignInNeeded
+from broker.core.failures import ADD_TO, BadRequest, NoSource, SignInNeeded
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Recognise, Recognised
 from broker.core.narration import tell
 from broker.core.urls import Origin, Service, Url, parse_url
@@ -143,7 +143,8 @@ class GitLabProvider:
     def _job_token(self, feed: Feed) -> Credential:
         server, token = job_api(self._environ), self._environ.get(JOB_TOKEN)
         if server is None or not token:
-            raise NoSource(f"no token is configured for {feed.url.origin}: write secret in its feed")
+            hint = f'{ADD_TO}its [[feed]] in config.toml: secret = "keyring:gitlab-pat" or "env:NAME"'
+            raise NoSource(f"no token is configured for {feed.url.origin}", hint=hint)
         if not server.covers(feed.url):
             raise NoSource(f"this job is of {server.origin}: its token is not for {feed.url.origin}")
         return Credential(JOB_USERNAME, Secret(token), None, f"env:{JOB_TOKEN}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socketserver
 import threading
@@ -77,6 +78,10 @@ class _Conversation(BaseHTTPRequestHandler):
     server: _Server
 
     def _answer(self) -> None:
+        with contextlib.suppress(ConnectionError):  # whoever asked may have hung up
+            self._say()
+
+    def _say(self) -> None:
         status, said = self.server.script.answer(self.command, self.path)
         if isinstance(said, Iterator):
             self._stream(status, said)

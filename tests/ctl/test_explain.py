@@ -83,6 +83,19 @@ def test_what_does_not_fit_beside_another_gets_a_line_of_its_own() -> None:
     ]
 
 
+def test_what_is_too_long_for_a_line_is_broken_where_it_lists_or_between_words() -> None:
+    told = [step("challenge", "401 in 84 ms · tenant 1111-2222-3333", good=True), step("answer", "a " * 20)]
+
+    shown = [line for line, _ in screen(told, 40)]
+
+    assert shown == [
+        "  challenge    401 in 84 ms",
+        "               tenant 1111-2222-3333 ✓",
+        "  answer       a a a a a a a a a a a a a",
+        "               a a a a a a a",
+    ]
+
+
 def test_a_hint_is_never_broken() -> None:
     command = "az login --tenant " + "1" * 200
 

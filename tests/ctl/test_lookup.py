@@ -97,6 +97,15 @@ def test_system_broker_is_asked_for_a_feed_that_ours_does_not_know(
     assert ended.stdout == "sesame\n"
 
 
+def test_address_that_nobody_knows_can_be_added(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+    broker.answers["GET /v1/credential"] = problem(404, "no-feed", "no feed has this address")
+
+    ended = brokerctl("get", URL)
+
+    assert ended.exit_code == 1
+    assert ended.stderr == f"token-broker: no feed has this address; run: brokerctl add '{URL}'\n"
+
+
 def test_system_broker_is_not_asked_for_a_feed_that_ours_knows(
     broker: StandInBroker, brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

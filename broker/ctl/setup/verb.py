@@ -53,7 +53,9 @@ def setup(
     ] = None,
     root: Root = None,
 ) -> None:
-    """Install the service, the keyring command, and turn the keyring on in uv and pip.
+    """Install the service and the keyring command, for good.
+
+    It also turns the keyring on in uv's and pip's settings, and shows every change there before it makes it.
 
     What is done is written down: `brokerctl teardown` undoes it. Doing it again changes nothing but what is
     not as it should be.
@@ -123,7 +125,8 @@ def _set_up_home(*, dry_run: bool, replace: bool, configure_clients: bool) -> No
     for step in _service(places, journal):
         wrong |= say(step)
     typer.echo(f"\nTry it:  uv pip install --index-url {EXAMPLE} PACKAGE")
-    typer.echo(f"Undo:    brokerctl teardown   (or, without brokerctl: sh {journal.folder}/undo.sh)")
+    typer.echo("Undo:    brokerctl teardown")
+    typer.echo(f"         sh {places.shown(journal.folder)}/undo.sh   (when brokerctl is gone)")
     raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
 
 

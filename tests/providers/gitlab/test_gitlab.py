@@ -160,5 +160,7 @@ async def test_a_jobs_token_goes_nowhere_else(
 async def test_half_a_job_is_none(absent: str, provider: Provider, workshop: Workshop) -> None:
     workshop.environ |= {name: value for name, value in JOB.items() if name != absent}
 
-    with pytest.raises(NoSource, match="no token is configured"):
+    with pytest.raises(NoSource, match="no token is configured") as raised:
         await provider.obtain(feed_with(provider, OWN), READ)
+
+    assert "secret = " in str(raised.value.hint)
