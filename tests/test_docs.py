@@ -1,0 +1,116 @@
+"""What the README and the CI recipes tell people to type is there, parses, and is read by the daemon."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from broker.assembly import schema_of
+from broker.config import Layer, load
+from broker.ctl.setup.completion import verbs_and_options
+from broker.daemon import PROVIDERS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+RECIPES = sorted((ROOT / "docs" / "ci").glob("*.yml"))
+OURS = re.compile(r"(?:[\w./~$\"{}]*/)?brokerctl\b([^`\n|;&)]*)")
+"""A mention of the command, and the words after it on its line."""
+
+
+def recipe(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.BaseLoader)  # noqa: S506 - strings only
+    return found
+
+
+def scripts(node: object) -> list[str]:
+    """Every shell text in a recipe: `run:`, `script:`."""
+    if isinstance(node, list):
+        return [script for each in node for script in scripts(each)]
+    if not isinstance(node, dict):
+        return []
+    found = [script for each in node.values() for script in scripts(each)]
+    for key in ("run", "script"):
+        value = node.get(key)
+        found += [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return found
+
+
+def mentions(text: str) -> list[list[str]]:
+    """The words of each command of ours; prose that goes on after a name has none."""
+    found = []
+    for mention in OURS.finditer(text):
+        words = shlex.split(mention[1].split(" -- ")[0].replace("'", ""))
+        if words and re.fullmatch(r"[a-z]+|--version", words[0]):
+            found.append(words)
+    return found
+
+
+CODE = re.findall(r"```sh\n(.*?)```", README, re.DOTALL) + re.findall(r"`(brokerctl [^`]+)`", README)
+
+
+@pytest.mark.parametrize("text", [*CODE, *(path.read_text() for path in RECIPES)])
+def test_each_command_that_is_told_is_there_with_its_options(text: str) -> None:
+    known = {**verbs_and_options(), "--version": []}
+
+    for verb, *words in mentions(text):
+        assert verb in known
+        assert {word for word in words if word.startswith("--")} <= set(known[verb])
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))
+def test_each_configuration_that_is_told_is_read(text: str) -> None:
+    if "[[feed]]" not in text:
+        assert "[[tool.uv.index]]" in text
+        return
+
+    config = load([Layer(text, "README.md")], schema_of(PROVIDERS))
+
+    assert len(config.feeds) == text.count("[[feed]]")
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?<!!)\[[^]]*\]\(([^):#]+)\)", README))))
+def test_each_file_that_is_linked_is_there(target: str) -> None:
+    assert (ROOT / target).is_file()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_shell_of_each_recipe_is_shell(path: Path) -> None:
+    found = scripts(recipe(path))
+
+    assert found
+    for script in found:
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_each_recipe_has_a_job_without_the_public_index(path: Path) -> None:
+    told = recipe(path)
+    jobs = told.get("jobs", told)
+    names = [job["job"] for job in jobs] if isinstance(jobs, list) else list(jobs)
+
+    assert [name for name in names if name.replace("-", "_") == "public_index_blocked"]
+
+
+def test_github_recipe_lets_the_job_ask_for_its_token() -> None:
+    told = recipe(ROOT / "docs/ci/github-actions.yml")
+
+    assert told["permissions"] == {"id-token": "write", "contents": "read"}
+    assert set(told["env"]) == {"AZURE_CLIENT_ID", "AZURE_TENANT_ID"}
+
+
+def test_azure_recipe_maps_the_jobs_token_where_the_broker_starts_and_nowhere_else() -> None:
+    steps = [step for job in recipe(ROOT / "docs/ci/azure-pipelines.yml")["jobs"] for step in job["steps"]]
+
+    mapped = {step["script"] for step in steps if "SYSTEM_ACCESSTOKEN" in step.get("env", {})}
+    assert mapped == {step["script"] for step in steps if "brokerctl exec" in step["script"]}
+
+
+def test_no_recipe_has_a_secret_in_it() -> None:
+    for path in RECIPES:
+        assert not re.search(r"(password|token|secret)\s*[:=]\s*['\"]?[A-Za-z0-9+/_-]{20,}", path.read_text())
