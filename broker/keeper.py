@@ -28,6 +28,7 @@ from broker.core.refresh import (
     on_lookup,
     turn_in_s,
 )
+from broker.core.status import rfc3339
 from broker.core.trials import Verdict
 from broker.entries import Entries, Entry
 from broker.host.clock import NAP_S, Clock
@@ -318,7 +319,8 @@ class Keeper:
                     "renewal_failed realm=%s scope=%s took_ms=%.0f: %s", realm, scope, took_ms, reason
                 )
         elif slot.held is not None:
-            ends = slot.held.credential.expires_at
+            end = slot.held.credential.expires_at
+            ends = "never" if end is None else rfc3339(end)
             log.info("renewed realm=%s scope=%s expires_at=%s took_ms=%.0f", realm, scope, ends, took_ms)
             for feed in self.entries.feeds():
                 self._trials.start_where_wanted(entry, feed)

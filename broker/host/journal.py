@@ -7,6 +7,7 @@ The types see to it that no secret is in a line of ours; what libraries say is l
 import logging
 import os
 import re
+import socket
 import stat
 from collections.abc import Mapping
 from typing import TextIO
@@ -18,6 +19,12 @@ FILE_FORMAT = f"%(asctime)s {FORMAT}"
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 JOURNAL_FORMAT = "%(name)s: %(message)s"
 
+JOURNAL_SOCKET = "/run/systemd/journal/socket"
+"""Takes records in the journal's native protocol (systemd's JOURNAL_NATIVE_PROTOCOL)."""
+
+IDENTIFIER = "token-broker"
+"""As the unit's SyslogIdentifier= has it."""
+
 FILE_BYTES_MAX = 1_000_000
 """A log file that grows beyond this begins anew, with the lines that are remembered."""
 
@@ -25,6 +32,9 @@ _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), 
 """syslog(3)'s numbers."""
 
 _DEBUG = 7
+
+_PAIR = re.compile(r"(?:^|\s)([a-z][a-z_]*)=(\S+)")
+"""What the lines of an event are made of: `renewed realm=azure:acme took_ms=84`."""
 
 _SECRET = re.compile(
     r"(?<=://)[^/@\s]+(?=@)"  # a URL's userinfo
@@ -39,7 +49,9 @@ def handlers_for(
 ) -> list[logging.Handler]:
     """The handlers for a daemon whose stderr is `stream`."""
     out: logging.Handler = logging.StreamHandler(stream)
-    if _is_file(stream):
+    if _is_journal(environ, stream):
+        out = _Journal(out)
+    elif _is_file(stream):
         out = _SmallFile(stream, recollection)
     out.setFormatter(formatter_for(environ, stream))
     memory = _Memory(recollection)
@@ -49,13 +61,14 @@ def handlers_for(
 
 def formatter_for(environ: Mapping[str, str], stream: TextIO) -> logging.Formatter:
     """The formatter for `stream`, which $JOURNAL_STREAM says is the journal or not (systemd.exec(5))."""
-    try:
-        found = os.fstat(stream.fileno())
-    except (OSError, ValueError):
-        return _Redacting(FORMAT)
-    if environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}":
+    if _is_journal(environ, stream):
         return _WithPriority(JOURNAL_FORMAT)
-    return _Redacting(FILE_FORMAT, TIME_FORMAT) if stat.S_ISREG(found.st_mode) else _Redacting(FORMAT)
+    return _Redacting(FILE_FORMAT, TIME_FORMAT) if _is_file(stream) else _Redacting(FORMAT)
+
+
+def priority_of(record: logging.LogRecord) -> int:
+    """The record's level in syslog(3)'s numbers."""
+    return next((number for level, number in _PRIORITIES if record.levelno >= level), _DEBUG)
 
 
 def redacted(text: str) -> str:
@@ -74,8 +87,46 @@ class _WithPriority(_Redacting):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's lines."""
-        priority = next((number for level, number in _PRIORITIES if record.levelno >= level), _DEBUG)
-        return "\n".join(f"<{priority}>{line}" for line in super().format(record).split("\n"))
+        return "\n".join(f"<{priority_of(record)}>{line}" for line in super().format(record).split("\n"))
+
+
+class _Journal(logging.Handler):
+    """Files a record with fields to search by: the journal's own, and one for each `key=value` of the line.
+
+    `journalctl TOKEN_BROKER_REALM=azure:acme`. What the journal's socket does not take goes to `otherwise`.
+    """
+
+    def __init__(self, otherwise: logging.Handler, path: str = JOURNAL_SOCKET) -> None:
+        super().__init__()
+        self._otherwise = otherwise
+        self._path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+
+    def setFormatter(self, formatter: logging.Formatter | None) -> None:  # noqa: N802 - the parent's name
+        """The other handler's: here the lines are plain."""
+        self._otherwise.setFormatter(formatter)
+        super().setFormatter(_Redacting(JOURNAL_FORMAT))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """File the record."""
+        said = self.format(record)
+        facts = redacted(record.getMessage()).partition(": ")[0]  # after it comes what somebody else said
+        fields = {
+            "MESSAGE": said,
+            "PRIORITY": str(priority_of(record)),
+            "SYSLOG_IDENTIFIER": IDENTIFIER,
+            "LOGGER": record.name,
+            **{f"TOKEN_BROKER_{name.upper()}": value for name, value in _PAIR.findall(facts)},
+        }
+        try:
+            self._socket.sendto(b"".join(map(_field, fields, fields.values())), self._path)
+        except OSError:
+            self._otherwise.handle(record)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._socket.close()
+        super().close()
 
 
 class _Memory(logging.Handler):
@@ -105,6 +156,20 @@ class _SmallFile(logging.StreamHandler[TextIO]):
             os.lseek(descriptor, 0, os.SEEK_SET)
             self.stream.write("\n".join([*remembered, ""]))
             self.flush()
+
+
+def _field(name: str, value: str) -> bytes:
+    """A field in the journal's native protocol, whose values may have several lines."""
+    text = value.encode(errors="replace")
+    return name.encode() + b"\n" + len(text).to_bytes(8, "little") + text + b"\n"
+
+
+def _is_journal(environ: Mapping[str, str], stream: TextIO) -> bool:
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def _is_file(stream: TextIO) -> bool:

@@ -1,12 +1,24 @@
+import io
 import logging
 import os
 import re
+import socket
+import sys
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from broker.core.recollection import Recollection
-from broker.host.journal import FILE_BYTES_MAX, formatter_for, handlers_for, redacted
+from broker.host.journal import (
+    FILE_BYTES_MAX,
+    JOURNAL_FORMAT,
+    _Journal,
+    _WithPriority,
+    formatter_for,
+    handlers_for,
+    redacted,
+)
 
 
 def record(level: int, message: str = "renewed") -> logging.LogRecord:
@@ -30,6 +42,52 @@ def test_the_journal_gets_each_line_with_its_priority(tmp_path: Path, level: int
 
     assert formatter.format(record(level)) == line
     assert formatter.format(record(level, "renewed\nb")).count("<") == 2
+
+
+def filed(datagram: bytes) -> dict[str, str]:
+    """The fields of a record in the journal's native protocol."""
+    fields = {}
+    while datagram:
+        name, _, rest = datagram.partition(b"\n")
+        length = int.from_bytes(rest[:8], "little")
+        fields[name.decode()] = rest[8 : 8 + length].decode()
+        datagram = rest[8 + length + 1 :]
+    return fields
+
+
+def journal_handler(stream: TextIO, path: Path) -> logging.Handler:
+    handler = _Journal(logging.StreamHandler(stream), str(path))
+    handler.setFormatter(_WithPriority(JOURNAL_FORMAT))
+    return handler
+
+
+def test_the_journal_files_a_record_under_the_facts_of_its_line(place: Path) -> None:
+    said = record(logging.WARNING, "renewal_failed realm=azure:acme took_ms=84: signed out realm=x\nand more")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(place / "journal"))
+        handler = journal_handler(sys.stderr, place / "journal")
+        handler.handle(said)
+        handler.close()
+        fields = filed(journal.recv(10_000))
+
+    assert fields == {
+        "MESSAGE": "broker.keeper: renewal_failed realm=azure:acme took_ms=84: signed out realm=x\nand more",
+        "PRIORITY": "4",
+        "SYSLOG_IDENTIFIER": "token-broker",
+        "LOGGER": "broker.keeper",
+        "TOKEN_BROKER_REALM": "azure:acme",
+        "TOKEN_BROKER_TOOK_MS": "84",
+    }
+
+
+def test_where_the_journals_socket_is_not_lines_go_to_stderr(place: Path) -> None:
+    stream = io.StringIO()
+    handler = journal_handler(stream, place / "nobody")
+
+    handler.handle(record(logging.INFO))
+    handler.close()
+
+    assert stream.getvalue() == "<6>broker.keeper: renewed\n"
 
 
 @pytest.mark.parametrize("told", [{}, {"JOURNAL_STREAM": "1:1"}, {"JOURNAL_STREAM": ""}])

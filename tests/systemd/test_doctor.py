@@ -82,4 +82,6 @@ def test_logs_are_the_journals_with_priorities(set_up: Account) -> None:
     )
 
     assert "broker.daemon: ended reason=signal SIGTERM" in shown
-    assert json.loads(renewed.stdout)["PRIORITY"] == "6"
+    fields = json.loads(renewed.stdout)
+    assert (fields["PRIORITY"], fields["_SYSTEMD_USER_UNIT"]) == ("6", SERVICE_UNIT)
+    assert fields["TOKEN_BROKER_REALM"].startswith("command:")

@@ -60,18 +60,25 @@ def load(served: Account) -> Iterator[Load]:
         running.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.long)])
-def test_restarts_reloads_and_kills_lose_no_look_up(served: Account, load: Load, times: int) -> None:
-    served.write(f"{UNITS}/{SERVICE_UNIT}.d/patient.conf", "[Unit]\nStartLimitIntervalSec=0\n")
+PATIENT = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nWatchdogSec=1\n"
+"""Begun anew as often as a test likes; a process that stands still is noticed sooner than people need it."""
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(50, marks=pytest.mark.long)])
+def test_restarts_reloads_kills_and_standstills_lose_no_look_up(
+    served: Account, load: Load, times: int
+) -> None:
+    served.write(f"{UNITS}/{SERVICE_UNIT}.d/patient.conf", PATIENT)
     served.systemctl("daemon-reload")
 
     for _ in range(times):
         for verb in ("restart", "reload"):
             served.systemctl(verb, SERVICE_UNIT)
             load.go_on()
-        before = served.pid()
-        served.kill("KILL")
-        until(lambda before=before: served.pid() not in {0, before}, "next daemon")  # type: ignore[misc]
-        load.go_on()
+        for signal in ("KILL", "STOP"):
+            before = served.pid()
+            served.kill(signal)
+            until(lambda before=before: served.pid() not in {0, before}, "next daemon")  # type: ignore[misc]
+            load.go_on()
 
     assert load.failures() == []
