@@ -38,6 +38,9 @@ WRITTEN: dict[tuple[str, ...], set[str]] = {
         "etc/systemd/system/token-broker.service",
         "etc/systemd/system/sockets.target.wants/token-broker.socket",
         "etc/sysusers.d/token-broker.conf",
+        "etc/uv/uv.toml",
+        "etc/pip.conf",
+        "usr/local/bin/keyring",
         "etc/token-broker/system.toml",
     },
 }
@@ -149,6 +152,19 @@ def test_an_image_that_was_moved_is_torn_down_all_the_same(
     brokerctl("teardown", *options, "--root", str(moved))
 
     assert tree(moved) == before
+
+
+def test_what_both_set_ups_have_is_told_to_be_set_up_again(brokerctl: Brokerctl, image: Path) -> None:
+    for options in (FOR_ALL, FOR_A_GROUP):
+        brokerctl("setup", *options, "--root", str(image))
+    both = tree(image, without=("var",))
+
+    ended = brokerctl("teardown", *FOR_ALL, "--root", str(image))
+    brokerctl("setup", *FOR_A_GROUP, "--root", str(image))
+    brokerctl("setup", *FOR_ALL, "--root", str(image))
+
+    assert "brokerctl setup --system" in ended.stdout
+    assert tree(image, without=("var",)) == both
 
 
 def test_an_image_that_leads_out_of_itself_is_refused(

@@ -36,6 +36,8 @@ verify = false
 PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 """That of a login."""
 
+ADMINISTRATORS = {"PATH": "/usr/local/bin:/opt/token-broker/bin:/usr/bin:/bin"}
+
 
 @pytest.fixture(scope="module")
 def site(workstation: Workstation) -> Iterator[Workstation]:
@@ -135,6 +137,14 @@ def test_the_preset_says_what_the_set_up_did(site: Workstation) -> None:
     said = site.root("systemctl", "--global", "is-enabled", SOCKET_UNIT).stdout.strip()
 
     assert said == "enabled"
+
+
+def test_the_doctor_finds_nothing_wrong(site: Workstation) -> None:
+    get(site, "bob")
+
+    seen = site.run("bob", "brokerctl", "doctor", environment=ADMINISTRATORS, check=False).stdout
+
+    assert "\N{BALLOT X}" not in seen
 
 
 def test_a_plain_user_is_told_to_ask_for_root(site: Workstation) -> None:

@@ -45,7 +45,8 @@ def system_broker_answers(room: Room) -> Iterator[Finding]:
         yield problem("system-broker", f"the system broker: {status.error}", "sudo brokerctl reload")
     elif status is not None and status.feeds:
         names = ", ".join(feed.name for feed in status.feeds)
-        yield fine("system-broker", f"the system broker answers for {names} after your own")
+        after = "" if room.broker.status is None else " after your own"
+        yield fine("system-broker", f"the system broker answers for {names}{after}")
     elif status is not None:
         yield warning(
             "system-broker",

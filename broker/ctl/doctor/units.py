@@ -1,12 +1,14 @@
 """The service: enabled, not given up, staying after the logout, and made for this installation."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from broker.ctl import systemd
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.doctor.room import Room
 from broker.ctl.outcome import Trouble
-from broker.ctl.setup import files
+from broker.ctl.setup import everybody, files
+from broker.ctl.setup.image import Image
 from broker.ctl.setup.service import sandbox_steps, service_step
 
 ENABLE = ("enable", "--now", systemd.SOCKET_UNIT)
@@ -17,7 +19,8 @@ def service_is_enabled(room: Room) -> Iterator[Finding]:
     if not room.has_service:
         return
     if not systemd.has_units():
-        yield warning("service", "the service is not installed", "brokerctl setup")
+        if room.system.status is None:
+            yield warning("service", "the service is not installed", "brokerctl setup")
         return
     if systemd.shown("UnitFileState", systemd.SOCKET_UNIT) != "enabled":
         command = f"systemctl --user {' '.join(ENABLE)}"
@@ -42,16 +45,18 @@ def units_are_of_this_installation(room: Room) -> Iterator[Finding]:
     """What is installed is what this installation would install."""
     if not (room.has_service and systemd.has_units()):
         return
+    # Debian shows /etc/systemd/user by its other name, below /etc/xdg
+    unit = Path(systemd.shown("FragmentPath", systemd.SOCKET_UNIT)).resolve()
+    is_everybodys = unit == Path(everybody.UNITS, systemd.SOCKET_UNIT).resolve()
     try:
-        step = service_step(room.places)
+        step = everybody.service_step(Image()) if is_everybodys else service_step(room.places)
         _, sandboxed = sandbox_steps(room.places)
     except Trouble as trouble:
         yield problem("units", trouble.detail, trouble.hint)
         return
     if step.pending:
-        yield problem(
-            "units", "the service's units are of another installation or version", "brokerctl setup"
-        )
+        again = "sudo brokerctl setup --all-users" if is_everybodys else "brokerctl setup"
+        yield problem("units", "the service's units are of another installation or version", again)
     for drop_in in sandboxed.pending:
         if files.content_of(drop_in.path) is not None:
             said = "the sandbox was made for other feeds, folders or an older version"

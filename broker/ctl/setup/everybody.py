@@ -35,10 +35,13 @@ REPLACE = "brokerctl setup --all-users --replace"
 
 def steps(image: Image, *, replace: bool, configure_clients: bool) -> list[Step]:
     """What is done to the machine. Raises Trouble where not everybody could run this installation."""
-    found = [service_step(image), link_step(image, replace=replace)]
-    if configure_clients:
-        found += [client_step(each) for each in clients_of(image)]
-    return found
+    return [service_step(image), *client_steps(image, REPLACE, replace=replace, configure=configure_clients)]
+
+
+def client_steps(image: Image, hint: str, *, replace: bool, configure: bool) -> list[Step]:
+    """What lets everybody's uv and pip ask; `hint` is how to take another keyring's place."""
+    link = link_step(image, hint, replace=replace)
+    return [link, *(client_step(each) for each in clients_of(image))] if configure else [link]
 
 
 def service_step(image: Image) -> Step:
@@ -55,7 +58,7 @@ def service_step(image: Image) -> Step:
     return Step("service", said, changes)
 
 
-def link_step(image: Image, *, replace: bool) -> Step:
+def link_step(image: Image, hint: str, *, replace: bool) -> Step:
     """The `keyring` that everybody's uv and pip find."""
     path, shim = image.at(LINK), image.shim()
     link = Link(path, shim, image.at(REPLACED))
@@ -64,7 +67,7 @@ def link_step(image: Image, *, replace: bool) -> Step:
     if path.is_symlink():
         is_foreign = path.readlink().name != shim.name
     if is_foreign and not replace:
-        return Step("keyring", f"{LINK} is another keyring and stays", (), Mark.WRONG, REPLACE)
+        return Step("keyring", f"{LINK} is another keyring and stays", (), Mark.WRONG, hint)
     return Step(
         "keyring", f"{said}; the one that was there is kept in {REPLACED}" if is_foreign else said, [link]
     )

@@ -23,9 +23,7 @@ def set_up_all_users(image: Image, *, dry_run: bool, replace: bool, configure_cl
     """A broker of their own for every user."""
     _refuse_a_plain_user(image, "setup --all-users")
     steps = everybody.steps(image, replace=replace, configure_clients=configure_clients)
-    for step in steps:
-        if step.topic in {"uv", "pip"}:
-            show_diff(step, str)
+    _show_diffs(steps)
     if dry_run:
         show_plan(steps, str, expected=everybody.REPLACE)
         return
@@ -36,19 +34,23 @@ def set_up_all_users(image: Image, *, dry_run: bool, replace: bool, configure_cl
     raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
 
 
-def set_up_system(image: Image, *, dry_run: bool, group: str | None) -> None:
+def set_up_system(
+    image: Image, *, dry_run: bool, replace: bool, configure_clients: bool, group: str | None
+) -> None:
     """One broker for the users of a group."""
     _refuse_a_plain_user(image, "setup --system")
-    steps = system.steps(image, group)
+    steps = system.steps(image, group, replace=replace, configure_clients=configure_clients)
+    _show_diffs(steps)
     if dry_run:
-        show_plan(steps, str, expected="")
+        show_plan(steps, str, expected=system.REPLACE)
         return
-    _do(image, system.JOURNAL, steps)
+    wrong = _do(image, system.JOURNAL, steps)
     if image.is_live:
         _listen(Journal(image.at(system.JOURNAL), FOLDER_MODE, image.root))
     typer.echo(f"\nNext:  add feeds to {SYSTEM}, then: systemctl reload token-broker.service")
     typer.echo(f"       usermod -aG {group or system.GROUP} USER   (who may ask; from their next login on)")
     _say_undo("--system", image)
+    raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
 
 
 def tear_down(image: Image, place: str, option: str) -> None:
@@ -64,7 +66,19 @@ def tear_down(image: Image, place: str, option: str) -> None:
         systemd.systemctl("daemon-reload", manager=systemd.SYSTEM)
         stays = UNTIL_LOGOUT if place == everybody.JOURNAL else "the user token-broker and its home stay"
         typer.echo(f" {Mark.OPEN} {stays}")
+    other, again = (
+        (system.JOURNAL, "--system") if place == everybody.JOURNAL else (everybody.JOURNAL, "--all-users")
+    )
+    if not Journal(image.at(other), FOLDER_MODE, image.root).is_empty:
+        typer.echo(f" {Mark.OPEN} what both had is gone for the other, too: brokerctl setup {again}")
+        return
     typer.echo("token-broker is not set up any more; everything that setup changed is as it was")
+
+
+def _show_diffs(steps: Sequence[Step]) -> None:
+    for step in steps:
+        if step.topic in {"uv", "pip"}:
+            show_diff(step, str)
 
 
 def _do(image: Image, place: str, steps: Sequence[Step]) -> bool:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from broker.ctl.outcome import Trouble
-from broker.ctl.setup import files, units
+from broker.ctl.setup import everybody, files, units
 from broker.ctl.setup.image import Image
 from broker.ctl.setup.step import Change, Link, Mark, Step, Write
 from broker.host.paths import SYSTEM
@@ -14,6 +14,8 @@ JOURNAL = "/var/lib/token-broker/setup/system"
 UNITS = "/etc/systemd/system"
 WANTED_BY = f"{UNITS}/sockets.target.wants"
 SYSUSERS = "/etc/sysusers.d/token-broker.conf"
+REPLACE = "brokerctl setup --system --replace"
+
 GROUP = "feed-users"
 """Made when no other group is named."""
 
@@ -30,9 +32,14 @@ BEGINNING = """\
 """
 
 
-def steps(image: Image, group: str | None) -> list[Step]:
+def steps(image: Image, group: str | None, *, replace: bool, configure_clients: bool) -> list[Step]:
     """What is done to the machine. Raises Trouble where the service could not run this installation."""
-    return [user_step(image, group), service_step(image, group or GROUP), configuration_step(image)]
+    return [
+        user_step(image, group),
+        service_step(image, group or GROUP),
+        *everybody.client_steps(image, REPLACE, replace=replace, configure=configure_clients),
+        configuration_step(image),
+    ]
 
 
 def user_step(image: Image, group: str | None) -> Step:

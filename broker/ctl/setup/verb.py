@@ -65,7 +65,13 @@ def setup(
     """
     image = _image(all_users=all_users, for_system=for_system, root=root)
     if for_system and image is not None:
-        machine.set_up_system(image, dry_run=dry_run, group=group)
+        machine.set_up_system(
+            image,
+            dry_run=dry_run,
+            replace=replace,
+            configure_clients=not no_configure_clients,
+            group=group,
+        )
         return
     if group is not None:
         raise Trouble("--group goes with --system", exit_code=ExitCode.USAGE)
