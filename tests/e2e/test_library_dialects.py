@@ -1,6 +1,6 @@
 """What each client asks the keyring library for, in its order and to the end, asked of the real library,
-which finds our backend by its entry point. Measured with pip 26.3, twine 7.0.0, hatch 1.18.2, poetry 2.5.1
-and pdm 2.29.3; the clients themselves are in `test_publishing.py` and its neighbours.
+which finds our backend by its entry point; and what pdm asks the command for without it. Measured with pip
+26.3, twine 7.0.0, hatch 1.18.2, poetry 2.5.1 and pdm 2.29.3. Next: `test_publishing.py`, the real clients.
 """
 
 from __future__ import annotations
@@ -77,28 +77,42 @@ for function, service, username in json.load(sys.stdin):
 """
 
 
+COMMAND: dict[str, tuple[list[str], str]] = {
+    "pair": (["--mode=creds", "get", AZURE_FEED, ""], "VssSessionToken reads"),
+    "pair, username": (["--mode=creds", "get", NAMED, "dev"], "dev reads"),
+    "password": (["--mode=password", "get", AZURE_FEED, "__token__"], "reads"),
+    "publish": (["--mode=creds", "get", AZURE_UPLOAD, "dev"], "dev writes"),
+    "source by name": (["--mode=creds", "get", "pdm-pypi-corp", ""], NOBODY),
+    "repository by name": (["--mode=password", "get", "pdm-repository-corp", "__token__"], NOBODY),
+}
+
+
 @pytest.fixture(scope="module")
-def answers() -> Iterator[dict[str, list[str]]]:
+def house() -> Iterator[Household]:
+    with household() as made:
+        made.configure(feed("corp", AZURE_FEED))
+        with made.brokerd():
+            yield made
+
+
+@pytest.fixture(scope="module")
+def answers(house: Household) -> dict[str, list[str]]:
     """What every dialect is answered, one after the other in one process."""
-    with household() as house:
-        house.configure(feed("corp", AZURE_FEED))
-        with house.brokerd():
-            done = subprocess.run(
-                [sys.executable, "-c", LIBRARY],
-                input=json.dumps([call[:3] for calls in DIALECTS.values() for call in calls]),
-                env=house.environment,
-                cwd=house.home,
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE_S,
-                check=False,
-            )
-        assert done.returncode == 0, done.stderr
-        said = iter(done.stdout.splitlines())
-        yield {
-            name: [described(house, json.loads(next(said))) for _ in calls]
-            for name, calls in DIALECTS.items()
-        }
+    done = subprocess.run(
+        [sys.executable, "-c", LIBRARY],
+        input=json.dumps([call[:3] for calls in DIALECTS.values() for call in calls]),
+        env=house.environment,
+        cwd=house.home,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = iter(done.stdout.splitlines())
+    return {
+        name: [described(house, json.loads(next(said))) for _ in calls] for name, calls in DIALECTS.items()
+    }
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -106,6 +120,17 @@ def test_library_is_answered_by_url_and_host_and_by_nothing_else(
     answers: dict[str, list[str]], dialect: str
 ) -> None:
     assert answers[dialect] == [call[3] for call in DIALECTS[dialect]]
+
+
+@pytest.mark.parametrize(("words", "answer"), COMMAND.values(), ids=COMMAND)
+def test_command_is_answered_by_url_and_by_nothing_else(
+    house: Household, words: list[str], answer: str
+) -> None:
+    done = house.keyring(*words)
+
+    assert (done.exit_code == 0, done.stderr) == (answer != NOBODY, "")
+    lines = done.stdout.splitlines()
+    assert described(house, (lines if len(lines) == 2 else lines[0]) if lines else None) == answer
 
 
 def described(house: Household, answer: str | list[str] | None) -> str:
