@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 import warnings
@@ -19,7 +21,16 @@ from keyring.credentials import SimpleCredential
 from token_broker_keyring import TokenBrokerKeyring
 
 from tests.contract import answer_tables
-from tests.contract.scripted_broker import ScriptedBroker, answers, credential, hangs, hangs_up, sends
+from tests.contract.scripted_broker import (
+    ScriptedBroker,
+    Step,
+    answers,
+    credential,
+    hangs,
+    hangs_up,
+    resets,
+    sends,
+)
 from tests.contract.shims import CLIENT
 
 URL = "https://feed.example/simple/"
@@ -101,6 +112,8 @@ NO_ANSWERS = {
     **{str(status): answers(status, line) for status, line in answer_tables.PROBLEMS.items()},
     "409": answers(409, ""),
     "end": hangs_up(),
+    "reset": resets(),
+    "half and silence": hangs(answer_tables.HEAD),
     "silence": hangs(),
 }
 
@@ -109,10 +122,94 @@ NO_ANSWERS = {
 def test_lookup_never_raises(
     backend: TokenBrokerKeyring, broker: ScriptedBroker, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("TOKEN_BROKER_TIMEOUT", "0.1" if name == "silence" else "20")
+    monkeypatch.setenv("TOKEN_BROKER_TIMEOUT", "0.1" if "silence" in name else "20")
     broker.will(NO_ANSWERS[name])
 
     assert backend.get_password(URL, "Fred") is None
+
+
+@pytest.mark.parametrize("name", answer_tables.GOOD)
+def test_whole_answer_is_taken(backend: TokenBrokerKeyring, broker: ScriptedBroker, name: str) -> None:
+    broker.will(sends(answer_tables.GOOD[name]))
+
+    assert backend.get_password(URL, "Fred") == "s3cret"
+
+
+@pytest.mark.parametrize("first", [hangs_up(), resets()], ids=["end", "reset"])
+def test_connection_that_ends_unanswered_is_tried_once_more(
+    backend: TokenBrokerKeyring, broker: ScriptedBroker, first: Step
+) -> None:
+    broker.will(first, credential("Fred", "s3cret"))
+
+    assert backend.get_password(URL, "Fred") == "s3cret"
+    assert broker.connections == 2
+
+
+@pytest.mark.parametrize("opened", ["directory", "socket"])
+def test_broker_in_a_place_open_to_others_is_not_asked(
+    backend: TokenBrokerKeyring, broker: ScriptedBroker, opened: str
+) -> None:
+    broker.will(credential("Fred", "s3cret"))
+    (broker.path if opened == "socket" else broker.path.parent).chmod(0o777)
+
+    assert backend.get_password(URL, "Fred") is None
+    assert broker.connections == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("given", ["directory", "socket"])
+def test_broker_in_a_place_of_another_user_is_not_asked(
+    backend: TokenBrokerKeyring, broker: ScriptedBroker, given: str
+) -> None:
+    broker.will(credential("Fred", "s3cret"))
+    os.chown(broker.path if given == "socket" else broker.path.parent, 54321, -1)
+
+    assert backend.get_password(URL, "Fred") is None
+    assert broker.connections == 0
+
+
+def test_full_backlog_is_given_up_within_the_budget(
+    backend: TokenBrokerKeyring, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_BROKER_TIMEOUT", "0.1")
+    path = place / "token-broker" / "broker.sock"
+    path.parent.mkdir(mode=0o700)
+    with contextlib.ExitStack() as undo:
+        listening = undo.enter_context(socket.socket(socket.AF_UNIX))
+        listening.bind(str(path))
+        path.chmod(0o600)
+        listening.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                waiting = undo.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.settimeout(0)
+                waiting.connect(str(path))
+
+        assert backend.get_password(URL, "Fred") is None
+
+
+def test_system_broker_is_asked_for_what_is_no_feed_of_the_user(
+    backend: TokenBrokerKeyring, broker: ScriptedBroker, place: Path
+) -> None:
+    broker.will(answers(404, "no feed\n"))
+    with ScriptedBroker(place / "system" / "broker.sock").will(credential("ci", "of the system")) as system:
+        system.path.parent.chmod(0o755)
+        found = backend.get_credential(URL, None)
+
+    assert found is not None
+    assert (found.username, found.password) == ("ci", "of the system")
+    assert (broker.connections, system.connections) == (1, 1)
+
+
+def test_feed_of_the_user_is_nobody_elses_question(
+    backend: TokenBrokerKeyring, broker: ScriptedBroker, place: Path
+) -> None:
+    broker.will(answers(401, "labs: sign-in needed; run: az login\n"))
+    with ScriptedBroker(place / "system" / "broker.sock").will(credential("ci", "of the system")) as system:
+        system.path.parent.chmod(0o755)
+
+        assert backend.get_password(URL, "Fred") is None
+        assert system.connections == 0
 
 
 @pytest.mark.parametrize(

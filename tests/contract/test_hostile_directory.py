@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ PLANTED = (
     *("token_broker_client.py", "token_broker_keyring.py", "sitecustomize.py", "usercustomize.py"),
     *("keyring", "brokerd", "keyring-shim", "broker.sock", "pyproject.toml", "uv.toml", "pip.conf", ".env"),
 )
+STRACE = shutil.which("strace")
+CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)$")
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
 
@@ -54,6 +58,29 @@ def test_nothing_below_the_working_directory_is_opened(
         names = opened.names()
 
     assert (ended.code, names) == (0 if status == 200 else 1, [])
+
+
+@linux_only
+@pytest.mark.skipif(STRACE is None, reason="strace is not here")
+@pytest.mark.parametrize("status", [200, 404])
+def test_nothing_below_the_working_directory_is_even_looked_at(
+    shim: Shim, broker: ScriptedBroker, hostile: Path, place: Path, status: int
+) -> None:
+    broker.will(credential("Fred", "s3cret") if status == 200 else answers(404, "no feed\n"))
+    trace = place / "trace"
+    options = ("-f", "-s", "4096", "-e", "trace=%file", "-o", str(trace))
+    traced = Shim(shim.program, shim.environment, shim.directory, prefix=(str(STRACE), *options))
+
+    ended = traced("get", URL, "Fred", directory=hostile, PATH=":.:lib:token-broker")
+
+    calls = [match for line in trace.read_text().splitlines() if (match := CALL.match(line))]
+    looks = [
+        call[2] for call in calls if call[1] not in ("execve", "getcwd") and "AT_EMPTY_PATH" not in call[2]
+    ]
+    paths = [path for look in looks for path in re.findall(r'"([^"]*)"', look)[:1]]
+    assert ended.code == (0 if status == 200 else 1)
+    assert str(place / "run") in paths
+    assert [path for path in paths if not path.startswith("/") or Path(path).is_relative_to(hostile)] == []
 
 
 @linux_only
