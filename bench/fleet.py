@@ -309,7 +309,11 @@ def _heading(name: str, theirs: str) -> None:
 
 def _row(name: str, theirs: float, own: float) -> None:
     ratio = f"{theirs / own:.1f}" if own else "-"
-    print(f"{name:<42}{theirs:>15,.1f}{own:>12,.1f}{ratio:>9}")
+    print(f"{name:<42}{_shown(theirs):>15}{_shown(own):>12}{ratio:>9}")
+
+
+def _shown(figure: float) -> str:
+    return f"{figure:,.0f}" if figure == round(figure) else f"{figure:,.1f}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+"""The pages of docs/: what can be tried of them is tried."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.core.shares import LONGEST_S
+from broker.ctl.share import INSIDE
+
+ROOT = Path(__file__).parents[1]
+CONTAINERS = (ROOT / "docs" / "containers.md").read_text()
+FLEET = (ROOT / "docs" / "fleet.md").read_text()
+
+
+def blocks(text: str, kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def test_devcontainer_mounts_the_folder_where_the_client_is_told_to_look() -> None:
+    (devcontainer,) = (json.loads(block) for block in blocks(CONTAINERS, "json"))
+
+    assert f",target={INSIDE},type=bind,readonly" in devcontainer["mounts"][0]
+    assert devcontainer["containerEnv"]["TOKEN_BROKER_SOCKET"] == f"{INSIDE}/broker.sock"
+    assert devcontainer["initializeCommand"].startswith("brokerctl share --feed ")
+
+
+def test_every_line_that_starts_a_container_with_a_share_mounts_its_folder_read_only() -> None:
+    commands = "".join(blocks(CONTAINERS, "sh")).replace("\\\n", " ")
+    shared = [line for line in commands.splitlines() if "TOKEN_BROKER_SOCKET=/run" in line]
+
+    assert len(shared) == 2
+    assert all(f'token-broker/shares/dev:{INSIDE}:ro"' in line for line in shared)
+
+
+def test_the_longest_life_is_told() -> None:
+    assert f"a share lives for {LONGEST_S / 86400:.0f} days at most" in CONTAINERS
+
+
+def test_pages_that_are_linked_are_there() -> None:
+    linked = re.findall(r"\]\((?!http)([^)#]+)\)", CONTAINERS + FLEET)
+
+    assert [link for link in linked if not (ROOT / "docs" / link).exists()] == []
+
+
+@pytest.mark.long
+def test_the_fleets_table_is_what_the_simulation_prints() -> None:
+    printed = subprocess.run(
+        [sys.executable, ROOT / "bench" / "fleet.py"], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert printed in blocks(FLEET, "")
