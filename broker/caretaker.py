@@ -1,7 +1,8 @@
 """Caretaker: looks around every half minute, and says when and why the daemon should end."""
 
 import asyncio
-from collections.abc import Callable, Hashable
+import logging
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
 from broker.api.office import status_of
@@ -10,6 +11,11 @@ from broker.host.clock import NAP_S, Clock
 from broker.host.notify import Notifier
 from broker.host.place import Place
 from broker.service import Service
+
+YOURSELF = "failed; run: systemctl --user restart token-broker.socket"
+"""Said where the manager could not be asked: another's, or none that we can reach."""
+
+log = logging.getLogger("broker.caretaker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,8 @@ class Caretaker:
     """Notices a changed configuration, a stolen socket, a changed installation and a long silence.
 
     `idle_exit_s`: end when nobody asked for this many seconds and nothing is shared; None: never. `marks`
-    tells one installation from the next. `run` returns when `ending` is known.
+    tells one installation from the next. `renew_socket` has the service manager make its socket anew. `run`
+    returns when `ending` is known.
     """
 
     def __init__(
@@ -36,6 +43,7 @@ class Caretaker:
         notifier: Notifier,
         idle_exit_s: float | None,
         marks: Callable[[], Hashable],
+        renew_socket: Callable[[], Awaitable[bool]],
     ) -> None:
         self.ending: Ending | None = None
         self._service = service
@@ -44,9 +52,11 @@ class Caretaker:
         self._notifier = notifier
         self._idle_exit_s = idle_exit_s
         self._marks = marks
+        self._renew_socket = renew_socket
         self._installed = marks()
         self._told = asyncio.Event()
         self._is_reload_wanted = False
+        self._is_loss_told = False
 
     def end(self, reason: str, code: int = 0) -> None:
         """Let `run` return now; the first reason counts."""
@@ -74,7 +84,7 @@ class Caretaker:
                 await self._look()
 
     async def _look(self) -> None:
-        if self._place.is_lost():
+        if self._place.is_lost() and not self._place.is_managers:
             self.end("the socket was removed or taken by another process", code=1)
         elif self._marks() != self._installed:
             # no look-up by a share starts the next one: the service manager shall, at once
@@ -82,11 +92,20 @@ class Caretaker:
         elif self._idle_left_s() <= 0:
             self.end("nobody asked for a long time")
         else:
+            if self._place.is_lost():
+                await self._ask_for_socket()
             await self._reload()
             self._service.shares.look()
             if self._service.keeper.has_turned():
                 self._notifier.alive()
             self._notifier.status(self._summary())
+
+    async def _ask_for_socket(self) -> None:
+        """Have the manager make the socket that it holds anew, for which it ends us; asked once only."""
+        if not self._is_loss_told:
+            self._is_loss_told = True
+            asked = await self._renew_socket()
+            log.error("socket_lost path=%s renewal=%s", self._place.path, "asked for" if asked else YOURSELF)
 
     async def _reload(self) -> None:
         """Reload what changed, and in any case when somebody wants it, who is then told of its end."""

@@ -32,6 +32,7 @@ from broker.host.journal import handlers_for
 from broker.host.layers import ConfigFiles
 from broker.host.limits import Limits, raise_fd_limit
 from broker.host.listen import NotListening
+from broker.host.manager import renew_socket
 from broker.host.notify import Notifier
 from broker.host.paths import config_paths
 from broker.host.peer import Doorway, Server, anybody
@@ -140,6 +141,7 @@ async def _serve(options: argparse.Namespace, place: Place, recollection: Recoll
             notifier=notifier,
             idle_exit_s=options.idle_exit,
             marks=installation_marks,
+            renew_socket=lambda: renew_socket(os.environ),
         )
         serving = asyncio.create_task(server.serve())
         keeping = asyncio.create_task(service.keeper.run())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.api.office import About
-from broker.caretaker import Caretaker
+from broker.caretaker import Caretaker, Ending
 from broker.host.layers import ConfigFiles
 from broker.host.notify import Notifier
 from broker.host.place import Place
@@ -35,6 +35,8 @@ class Watched:
     caretaker: Caretaker
     keeping: asyncio.Task[None]
     manager: socket.socket
+    place: Place
+    renewals: list[str]
 
     def heard(self) -> list[str]:
         """The lines of every message since this was last asked."""
@@ -47,7 +49,22 @@ class Watched:
 
 
 @pytest.fixture
-async def watched() -> AsyncIterator[Watched]:
+def is_managers() -> bool:
+    """Whether the manager holds the socket, too."""
+    return False
+
+
+def handed(path: Path) -> Place:
+    """A place whose socket a manager made."""
+    path.parent.mkdir(mode=0o700)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen()
+    return Place(listening, path, None)
+
+
+@pytest.fixture
+async def watched(is_managers: bool) -> AsyncIterator[Watched]:
     clock = FakeClock()
     with (
         tempfile.TemporaryDirectory(dir="/tmp") as short,
@@ -60,17 +77,30 @@ async def watched() -> AsyncIterator[Watched]:
             "WATCHDOG_USEC": str(WATCHDOG_S * 1_000_000),
             "WATCHDOG_PID": str(os.getpid()),
         }
-        place = Place.get(Path(short, "run", "broker.sock"), {})
+        path = Path(short, "run", "broker.sock")
+        place = handed(path) if is_managers else Place.get(path, {})
+        renewals: list[str] = []
+
+        async def renewed() -> bool:
+            renewals.append("asked")
+            return True
+
         about = About("0", os.getpid(), str(place.path), None, START)
         files = ConfigFiles(None, None, Path(short, "config.toml"))
         service = Service(about, files, clock=clock, environ={}, classes=())
         caretaker = Caretaker(
-            service, place, clock=clock, notifier=Notifier(environ), idle_exit_s=None, marks=lambda: 0
+            service,
+            place,
+            clock=clock,
+            notifier=Notifier(environ),
+            idle_exit_s=None,
+            marks=lambda: 0,
+            renew_socket=renewed,
         )
         keeping = asyncio.create_task(service.keeper.run())
         looking = asyncio.create_task(caretaker.run())
         await settle()
-        yield Watched(clock, caretaker, keeping, manager)
+        yield Watched(clock, caretaker, keeping, manager, place, renewals)
         caretaker.end("the test's end")
         keeping.cancel()
         await looking
@@ -108,3 +138,47 @@ async def test_a_reload_that_was_asked_for_is_announced_and_ended(watched: Watch
 
     told = [line for line in watched.heard() if not line.startswith(("MONOTONIC_USEC=", "WATCHDOG"))]
     assert told == ["RELOADING=1", "READY=1", *["STATUS=0 of 0 feeds usable"] * 2]
+
+
+async def test_a_daemon_whose_socket_was_removed_ends_to_be_started_again(watched: Watched) -> None:
+    watched.place.path.unlink()
+
+    await watched.clock.advance(LOOK_S)
+
+    assert watched.caretaker.ending == Ending("the socket was removed or taken by another process", code=1)
+
+
+async def test_a_socket_that_is_there_is_left_alone(watched: Watched) -> None:
+    await watched.clock.advance(60)
+
+    assert (watched.caretaker.ending, watched.renewals) == (None, [])
+
+
+@pytest.mark.parametrize("is_managers", [True])
+async def test_a_managers_socket_that_is_there_is_left_alone(watched: Watched) -> None:
+    await watched.clock.advance(60)
+
+    assert (watched.caretaker.ending, watched.renewals) == (None, [])
+
+
+@pytest.mark.parametrize("is_managers", [True])
+@pytest.mark.parametrize("way", ["removed", "replaced"])
+async def test_a_managers_socket_that_is_lost_is_asked_for_once_and_the_daemon_lives_on(
+    watched: Watched, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched.place.path.rename(watched.place.path.with_name("away"))
+    if way == "replaced":
+        watched.place.path.touch()
+
+    await watched.clock.advance(LOOK_S)
+    watched.heard()
+    await watched.clock.advance(60)
+
+    assert (watched.caretaker.ending, watched.renewals) == (None, ["asked"])
+    assert watched.heard().count("WATCHDOG=1") == 60 / LOOK_S
+    assert caplog.text.count(f"socket_lost path={watched.place.path} renewal=asked for") == 1
+
+
+def test_a_managers_socket_that_cannot_be_seen_is_not_missed(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        assert not Place(listening, tmp_path / "hidden" / "broker.sock", None).is_lost()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from broker.host.handed import FD_NAME, from_launchd, from_systemd
-from broker.host.listen import Listener, take
+from broker.host.listen import Listener, identity_at, take
 
 
 class Place:
@@ -16,6 +16,7 @@ class Place:
         self.socket = listening
         self.path = path
         self._taken = taken
+        self._identity = identity_at(path)
 
     @classmethod
     def handed(cls, environ: MutableMapping[str, str]) -> Self | None:
@@ -33,8 +34,18 @@ class Place:
         return cls(taken.socket, path, taken)
 
     def is_lost(self) -> bool:
-        """True when clients that go by the path no longer reach us."""
-        return self._taken is not None and not self._taken.is_still_ours()
+        """True when clients that go by the path no longer reach us. Cheap; never raises.
+
+        Of a manager's socket only what was seen can be missed: a sandbox may hide it.
+        """
+        if self._taken is not None:
+            return not self._taken.is_still_ours()
+        return self._identity is not None and identity_at(self.path) != self._identity
+
+    @property
+    def is_managers(self) -> bool:
+        """True when a service manager holds the socket, and only it can make another."""
+        return self._taken is None
 
     def close(self) -> None:
         """Give back what we took."""

@@ -27,7 +27,19 @@ STRINGS = {
 }
 CALLS = {
     *("access", "chdir", "clock_gettime", "close", "connect", "dup2", "_exit", "execv", "execve", "fcntl"),
-    *("flock", "fork", "getauxval", "getpid", "getsockopt", "kill", "lstat", "mkdir", "nanosleep", "open"),
+    *(
+        "flock",
+        "fork",
+        "getauxval",
+        "geteuid",
+        "getpid",
+        "getsockopt",
+        "kill",
+        "lstat",
+        "mkdir",
+        "nanosleep",
+        "open",
+    ),
     *("pipe", "prctl", "read", "readlink", "recv", "send", "setsid", "setsockopt", "socket", "stat"),
     *("syscall", "sysconf", "uname", "waitpid", "write"),
 }

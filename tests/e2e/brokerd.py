@@ -76,6 +76,10 @@ class Brokerd:
         """Send it a signal, if it still runs."""
         self._process.send_signal(number)
 
+    def has_ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
     @property
     def pid(self) -> int:
         """Its process id."""

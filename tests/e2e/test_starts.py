@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e.household import AZURE_FEED, Household, feed
 from tests.e2e.patience import until
 from tests.e2e.wire import Wire
@@ -98,3 +100,20 @@ def test_second_daemon_ends_at_once_and_names_the_first(house: Household) -> Non
         told = f"brokerd: process {first.pid} already serves {house.socket}; run: brokerctl status\n"
         assert told in second.log
         assert house.keyring("get", AZURE_FEED, "dev").exit_code == 0
+
+
+@pytest.mark.long
+def test_of_two_that_start_together_exactly_one_serves_fifty_times(house: Household) -> None:
+    for _ in range(50):
+        pair = [house.brokerd(), house.brokerd()]
+        for each in pair:
+            each.start()
+        until(lambda pair=pair: any(each.has_ended() for each in pair), "end of one of two")  # type: ignore[misc]
+        until(pair[0].wire.serves, "answer of the other")
+
+        [serving] = [each for each in pair if not each.has_ended()]
+        [other] = [each for each in pair if each.has_ended()]
+        assert pair[0].wire.status()["pid"] == serving.pid
+        assert other.wait() == 1
+        assert serving.end() == 0
+        assert not house.socket.exists()

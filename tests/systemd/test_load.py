@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,21 +65,40 @@ PATIENT = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nWatchdogSec=1\n"
 """Begun anew as often as a test likes; a process that stands still is noticed sooner than people need it."""
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(50, marks=pytest.mark.long)])
-def test_restarts_reloads_kills_and_standstills_lose_no_look_up(
-    served: Account, load: Load, times: int
-) -> None:
+@pytest.fixture
+def patient(served: Account) -> Account:
+    """Alice, whose service manager never gives the daemon up."""
     served.write(f"{UNITS}/{SERVICE_UNIT}.d/patient.conf", PATIENT)
     served.systemctl("daemon-reload")
+    return served
 
+
+@pytest.mark.parametrize("times", [1, pytest.param(50, marks=pytest.mark.long)])
+def test_restarts_reloads_kills_and_standstills_lose_no_look_up(
+    patient: Account, load: Load, times: int
+) -> None:
     for _ in range(times):
         for verb in ("restart", "reload"):
-            served.systemctl(verb, SERVICE_UNIT)
+            patient.systemctl(verb, SERVICE_UNIT)
             load.go_on()
         for signal in ("KILL", "STOP"):
-            before = served.pid()
-            served.kill(signal)
-            until(lambda before=before: served.pid() not in {0, before}, "next daemon")  # type: ignore[misc]
+            before = patient.pid()
+            patient.kill(signal)
+            until(lambda before=before: patient.pid() not in {0, before}, "next daemon")  # type: ignore[misc]
             load.go_on()
 
     assert load.failures() == []
+
+
+@pytest.mark.long
+def test_two_hundred_kills_at_random_moments_lose_no_look_up(patient: Account, load: Load) -> None:
+    dice = random.Random(9)  # noqa: S311 - the same each time
+    killed: set[int] = set()
+    for _ in range(200):
+        load.go_on(dice.randrange(1, 60))  # busy, just starting or idle: whatever it is just now
+        victim = until(patient.pid, "daemon")
+        killed.add(victim)
+        patient.run("kill", "-KILL", str(victim), check=False)
+
+    assert load.failures() == []
+    assert len(killed) > 150

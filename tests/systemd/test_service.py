@@ -154,6 +154,18 @@ def test_stop_leaves_no_socket_behind(served: Account) -> None:
     assert not (served.runtime / "token-broker" / "broker.sock").exists()
 
 
+def test_socket_that_was_removed_is_made_anew(served: Account) -> None:
+    quicken(served)
+    served.look_up()
+    first = served.pid()
+    (served.runtime / "token-broker" / "broker.sock").unlink()
+
+    until(lambda: served.look_up(check=False).exit_code == 0, "answer by the new socket")
+
+    assert served.pid() != first
+    assert served.show("ActiveState", SOCKET_UNIT) == "active"
+
+
 def test_upgrade_ends_the_daemon_in_order_and_the_next_look_up_starts_the_new_one(served: Account) -> None:
     quicken(served)
     served.look_up()

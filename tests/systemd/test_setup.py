@@ -92,7 +92,7 @@ def test_sandbox_shows_nothing_of_the_home_but_what_is_needed(alice: Account) ->
 
     seen = alice.look_up().stdout.split()
 
-    assert seen == ["ssh=hidden", "azure=open", "config=closed", "tmp=own", "socket=hidden", "nnp=1"]
+    assert seen == ["ssh=hidden", "azure=open", "config=closed", "tmp=own", "socket=seen", "nnp=1"]
     assert not (alice.home / "left-behind").exists()
 
 
@@ -106,6 +106,17 @@ echo "ssh=$(is ~/.ssh)" "azure=$(can ~/.azure)" "config=$(can ~/.config/token-br
   "socket=$(is $XDG_RUNTIME_DIR/token-broker/broker.sock)" \\
   "nnp=$(sed -n 's/^NoNewPrivs:[[:space:]]*//p' /proc/self/status)"
 """
+
+
+@pytest.mark.long
+def test_socket_that_was_removed_is_made_anew_from_inside_the_sandbox(alice: Account) -> None:
+    alice.write(CONFIG, FEED_CONFIG, 0o600)
+    set_up(alice)
+    alice.look_up()
+    assert (alice.home / SANDBOX).exists()
+    (alice.runtime / "token-broker" / "broker.sock").unlink()
+
+    until(lambda: alice.look_up(check=False).exit_code == 0, "answer by the new socket")
 
 
 def test_sandbox_in_which_a_sign_in_fails_is_not_kept_and_the_sign_in_is_named(alice: Account) -> None:
@@ -142,7 +153,7 @@ def test_where_no_user_may_make_namespaces_the_service_runs_without_the_sandbox(
 
 def test_configuration_of_the_site_is_believed_inside_the_sandbox(alice: Account) -> None:
     site = alice.machine.root / "etc/token-broker/config.toml"
-    site.parent.mkdir()
+    site.parent.mkdir(exist_ok=True)
     site.write_text(FEED_CONFIG)
     try:
         ended = set_up(alice)

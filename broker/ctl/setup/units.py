@@ -88,6 +88,7 @@ def sandbox(view: View) -> str:
     else:
         binds = [
             "BindPaths=%t/systemd/notify -%t/bus -%t/token-broker/shares",
+            "BindReadOnlyPaths=-%t/token-broker",
             *(f"BindPaths={path}" for path in writable),
         ]
         binds += [f"BindReadOnlyPaths={path}" for path in readable]

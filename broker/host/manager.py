@@ -1,0 +1,38 @@
+"""Asking the service manager to make our socket anew, after somebody removed it under us.
+
+Only systemd can be asked: launchd has no word for it, and a user's launchctl would end us for nothing.
+"""
+
+from collections.abc import Mapping
+
+from broker.host.process import RunFailure, find, run
+
+SOCKET_UNIT = "token-broker.socket"
+"""Of the user's manager and of the system's alike."""
+
+RENEWAL = ("systemctl", "--user", "--no-block", "restart", SOCKET_UNIT)
+"""The restart ends us as well, so nobody can wait for it."""
+
+LIMIT_S = 10.0
+
+
+async def renew_socket(environ: Mapping[str, str]) -> bool:
+    """True when the user's manager has agreed to restart the socket's unit.
+
+    Inside the sandbox its private socket is hidden and only the bus is there, which systemctl takes when it
+    does not know the runtime directory (systemd 252, bus_connect_user_systemd).
+    """
+    program = find(RENEWAL[0], environ.get("PATH", ""))
+    if program is None:
+        return False
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    by_bus = {name: value for name, value in environ.items() if name != "XDG_RUNTIME_DIR"}
+    by_bus.setdefault("DBUS_SESSION_BUS_ADDRESS", f"unix:path={runtime}/bus")
+    for variables in (environ, by_bus):
+        try:
+            done = await run([program, *RENEWAL[1:]], env=variables, limit_s=LIMIT_S)
+        except RunFailure:
+            continue
+        if done.code == 0:
+            return True
+    return False
