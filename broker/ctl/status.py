@@ -15,6 +15,9 @@ from broker.ctl.record import broker_status
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+PIPE_CELLS = 10_000
+"""A pipe has no width: rich would take it for a terminal of 80 cells and cut the cells of a table."""
+
 
 def status(
     *,
@@ -44,6 +47,8 @@ def status(
     from rich.console import Console  # noqa: PLC0415 - rich is loaded by those who draw
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPE_CELLS
     if watch:
         from broker.ctl.watch import watch as watch_  # noqa: PLC0415 - this form only
 

@@ -31,6 +31,15 @@ def test_status_prints_the_table_without_colour_when_piped(
     assert "\x1b" not in ended.stdout
 
 
+def test_a_piped_table_is_as_wide_as_its_cells(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+    name = "packages-of-the-" + "very-" * 16 + "long-name"
+    broker.answers["GET /v1/status"] = 200, seen(feed(name))
+
+    ended = brokerctl("status")
+
+    assert f" {name}  " in ended.stdout
+
+
 def test_status_says_where_another_keyring_is_first_on_path(
     broker: StandInBroker, brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

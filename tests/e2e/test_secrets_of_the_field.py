@@ -94,7 +94,7 @@ class TestIdentityTokenInEnvToml(SecretContract):
 
 class TestRefreshToken(SecretContract):
     name, url = "artifactory", places.ARTIFACTORY
-    told = Told(4, "sign-in-needed", "was used already, has expired or was revoked")
+    told = Told(4, "sign-in-needed", "was used (each works once), has ended or was revoked")
     is_handed_out = False
 
     def put(self, town: Town, secret: str) -> None:
