@@ -19,6 +19,7 @@ from broker.core.shares import MOST, Grant, from_record, granted, to_record
 from broker.core.status import ShareStatus
 from broker.host import memo
 from broker.host.clock import Clock
+from broker.host.limits import CONNECTIONS_PER_SHARE
 from broker.host.listen import NotListening
 from broker.host.outlet import Outlet
 from broker.host.peer import Doorway, anybody
@@ -169,7 +170,13 @@ class Shares:
             self._take_away(grant.name)
         assert self._open_door is not None  # noqa: S101 - `begin` comes first
         outlet = Outlet.at(self._base / FOLDERS / grant.name)
-        doorway = Doorway(outlet.socket, ShareSocket(grant.name), anybody, peer_as_seen)
+        doorway = Doorway(
+            outlet.socket,
+            ShareSocket(grant.name),
+            admits=anybody,
+            see=peer_as_seen,
+            connections=CONNECTIONS_PER_SHARE,
+        )
         self._by_name[grant.name] = _Open(grant, outlet, self._open_door(doorway))
 
     def _take_away(self, name: str) -> None:

@@ -18,7 +18,9 @@ from broker.host.layers import ConfigFiles
 from broker.host.notify import Notifier
 from broker.host.place import Place
 from broker.service import Service
+from broker.shares import Shares
 from tests.fake_clock import START, FakeClock, settle
+from tests.test_shares import CORP, Door
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,6 +34,7 @@ class Watched:
     """A daemon without its server, and the manager that watches it."""
 
     clock: FakeClock
+    service: Service
     caretaker: Caretaker
     keeping: asyncio.Task[None]
     manager: socket.socket
@@ -64,7 +67,13 @@ def handed(path: Path) -> Place:
 
 
 @pytest.fixture
-async def watched(is_managers: bool) -> AsyncIterator[Watched]:
+def idle_exit_s() -> float | None:
+    """After how long a silence it ends."""
+    return None
+
+
+@pytest.fixture
+async def watched(is_managers: bool, idle_exit_s: float | None) -> AsyncIterator[Watched]:
     clock = FakeClock()
     with (
         tempfile.TemporaryDirectory(dir="/tmp") as short,
@@ -93,14 +102,14 @@ async def watched(is_managers: bool) -> AsyncIterator[Watched]:
             place,
             clock=clock,
             notifier=Notifier(environ),
-            idle_exit_s=None,
+            idle_exit_s=idle_exit_s,
             marks=lambda: 0,
             renew_socket=renewed,
         )
         keeping = asyncio.create_task(service.keeper.run())
         looking = asyncio.create_task(caretaker.run())
         await settle()
-        yield Watched(clock, caretaker, keeping, manager, place, renewals)
+        yield Watched(clock, service, caretaker, keeping, manager, place, renewals)
         caretaker.end("the test's end")
         keeping.cancel()
         await looking
@@ -182,3 +191,19 @@ async def test_a_managers_socket_that_is_lost_is_asked_for_once_and_the_daemon_l
 def test_a_managers_socket_that_cannot_be_seen_is_not_missed(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         assert not Place(listening, tmp_path / "hidden" / "broker.sock", None).is_lost()
+
+
+@pytest.mark.parametrize("idle_exit_s", [60])
+@pytest.mark.parametrize(("life_s", "ended"), [(30, "nobody asked for a long time"), (8 * 3600, None)])
+async def test_an_idle_daemon_ends_unless_something_is_shared(
+    watched: Watched, life_s: float, ended: str | None
+) -> None:
+    base = watched.place.path.parent
+    shares = Shares(base, os.geteuid(), clock=watched.clock, feed_named={"corp": CORP}.get)
+    shares.begin(Door)
+    shares.grant("dev", ["corp"], life_s)
+    watched.service.shares = shares
+
+    await watched.clock.advance(120)
+
+    assert (watched.caretaker.ending and watched.caretaker.ending.reason) == ended

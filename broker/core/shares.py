@@ -17,8 +17,8 @@ LONGEST_S = 7 * 86400.0
 LINGER_S = 7 * 86400.0
 """So long an ended share still says that it has ended, and what renews it: over a weekend and a holiday."""
 
-MOST = 32
-"""Shares at a time: each holds a socket open."""
+MOST = 16
+"""Shares at a time: each holds a socket open, and its callers theirs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,11 @@ CONNECTIONS_PER_USER = 64
 REQUESTS_PER_USER_S = 50.0
 """The system broker answers one uid so many a second in the long run; a shim's look-up takes about 2 ms."""
 
+CONNECTIONS_PER_SHARE = 16
+"""No container takes the descriptors that its owner's look-ups and renewals need: all shares together hold
+half as many as the own socket.
+"""
+
 CONNECTIONS_MAX_SHARED = 4096
 """The system broker's: it takes 64 users at their share to fill it."""
 

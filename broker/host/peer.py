@@ -12,7 +12,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import h11
@@ -74,7 +74,7 @@ class Doorway:
     """A listening socket: what it is an entrance to, and whom its door lets in by uid and gid.
 
     `see` is how the door learns who comes: by `peer_of` it knows nobody whom the kernel cannot name here.
-    `reply` answers callers on the doorstep.
+    `reply` answers callers on the doorstep; `connections` is how many it holds at once, else as many as any.
     """
 
     listening: socket.socket
@@ -82,6 +82,7 @@ class Doorway:
     admits: Callable[[Peer], bool] = ours_or_root
     see: Callable[[socket.socket], Peer | None] = peer_of
     reply: Reply | None = None
+    connections: int | None = None
 
 
 class BrokerProtocol(H11Protocol):
@@ -221,9 +222,10 @@ class Server(uvicorn.Server):
     def open(self, doorway: Doorway) -> Door:
         """Let peers in by one more socket from now on, until the Door is closed or the server ends."""
         speak = functools.partial(self._speak, doorway.entrance)
+        most = min(doorway.connections or self._limits.connections, self._limits.connections)
         door = Door(
             doorway.listening,
-            self._limits,
+            replace(self._limits, connections=most),
             admits=doorway.admits,
             speak=speak,
             reply=doorway.reply,

@@ -110,6 +110,7 @@ def test_container_goes_on_through_the_end_a_renewal_and_a_restart_of_the_daemon
         share(house)
         again = inside.keyring(PLAIN_FEED)
 
+    assert ended is not None
     assert ended.stdout == ""
     assert ended.stderr == f"token-broker: plain: {ENDED}; run: {RENEWAL}\n"
     assert [each.stdout for each in (renewed, restarted, again)] == [f"{PLAIN_PASSWORD}\n"] * 3

@@ -13,7 +13,8 @@ from broker.host.doorstep import Caller
 from broker.host.limits import Limits
 from broker.host.listen import take
 from broker.host.pace import BURST
-from tests.host.serving import GET, GET_AND_CLOSE, Crowd, Greeter, Slow, serving, turns
+from broker.host.peer import Doorway
+from tests.host.serving import GET, GET_AND_CLOSE, Crowd, Greeter, Slow, everything, serving, turns
 from tests.host.users import STRANGER, run_as, start_as, two_users
 
 SPEAK = """
@@ -112,6 +113,32 @@ async def test_a_full_house_lets_everybody_in_by_and_by(place: Path) -> None:
 
     assert all(answer.endswith(b"hello") for answer in answers)
     assert crowd.most == 3
+
+
+async def test_a_doorway_may_hold_fewer_than_the_others(place: Path) -> None:
+    crowd = Crowd(2)
+    listener = take(place / "token-broker" / "broker.sock")
+
+    async with serving(place / "own", crowd, limits=Limits(connections=100)) as served:
+        await turns()  # a door that is opened before the others is forgotten
+        served.server.open(Doorway(listener.socket, connections=2))
+        asking = [asyncio.create_task(answered(listener.path)) for _ in range(20)]
+        await crowd.is_enough.wait()
+        await turns()
+        crowd.go.set()
+        await asyncio.gather(*asking)
+    listener.close()
+
+    assert crowd.most == 2
+
+
+async def answered(path: Path) -> bytes:
+    """All that comes back to a question at this socket."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(GET_AND_CLOSE)
+    said = await everything(reader)
+    writer.close()
+    return said
 
 
 async def test_two_hundred_dawdlers_delay_a_caller_by_a_deadline_at_most(place: Path) -> None:

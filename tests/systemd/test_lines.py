@@ -60,6 +60,9 @@ HAPPENS = {
         *("UMask", "NoNewPrivileges", "UnsetEnvironment", "WorkingDirectory"),
     ),
     "test_sandbox_shows_nothing_of_the_home_but_what_is_needed": ("ProtectHome", "PrivateTmp"),
+    "test_sandboxed_daemon_shares_and_its_folder_outlives_its_restart": (
+        *("RuntimeDirectory", "RuntimeDirectoryMode", "RuntimeDirectoryPreserve"),
+    ),
     "test_logs_are_the_journals_with_priorities": ("SyslogIdentifier",),
     "test_units_are_without_a_complaint_of_systemd": ("Description", "Environment"),
 }
