@@ -267,10 +267,11 @@ class Keeper:
             if isinstance(step, WaitUntil):
                 wait_s = min(wait_s, step.moment.left_s(now))
             news = look_at_marks and self._suppliers.marks(entry.feed) != entry.marks
-            if room > 0 and (news or isinstance(step, RefreshNow)):
+            if news or isinstance(step, RefreshNow):
                 turn_s = turn_in_s(entry.slot, self._started, now)
-                if turn_s > 0:
-                    wait_s = min(wait_s, turn_s)
+                if room <= 0 or turn_s > 0:
+                    wait_s = min(wait_s, turn_s or NAP_S)
+                    self._marks_due = now if news else self._marks_due  # it is news until it is started
                     continue
                 self._started.append(now)
                 self._start(entry)

@@ -589,6 +589,21 @@ async def test_a_renewed_secret_that_is_the_same_is_tried_again(
         await ask(keeper, CORP)
 
 
+async def test_a_crowd_of_replaced_secrets_waits_for_its_turn_and_none_is_forgotten(
+    make: Make, issuer: Issuer, clock: FakeClock
+) -> None:
+    crowd = [replace(CORP, name=f"f{n}", realm=Realm("fake", f"realm-{n}")) for n in range(12)]
+    make(*crowd, runs=True)
+    await settle()
+    issuer.mark = "replaced"
+
+    await clock.advance(NAP_S)
+    for _ in range(5):
+        await clock.advance(1)
+
+    assert len(issuer.asked) == 24
+
+
 async def test_unreachable_proves_nothing(make: Make, gatekeeper: Gatekeeper) -> None:
     gatekeeper.words = [Verdict.UNKNOWN]
     keeper = make(CORP, runs=True)
