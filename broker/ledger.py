@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -61,6 +62,9 @@ class Ledger:
         """The counts of one feed; all zero for a feed that nobody has asked for."""
         return self.feeds.get(feed) or FeedCounts()
 
-    def totals(self) -> dict[str, int]:
-        """Look-ups by outcome, every outcome named."""
-        return {outcome.value: self.outcomes[outcome] for outcome in Outcome}
+    def totals(self, feeds: Iterable[str] | None = None) -> dict[str, int]:
+        """Look-ups by outcome, every outcome named: all there were, or those of `feeds`."""
+        counts = self.outcomes if feeds is None else Counter[Outcome]()
+        for feed in feeds or ():
+            counts.update(self.of(feed).outcomes)
+        return {outcome.value: counts[outcome] for outcome in Outcome}

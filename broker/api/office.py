@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from broker.core.access import Caller, Guest, OwnSocket, Share, may_see, may_see_look_up_of
+from broker.core.access import Caller, Guest, OwnSocket, Share, may_see, may_see_look_up_of, may_see_totals
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed
 from broker.core.recollection import Recollection
@@ -109,6 +109,7 @@ def status_of(office: Office, guest: Guest) -> BrokerStatus:
     """The status as this guest may see it, as of now."""
     about, keeper = office.about, office.keeper
     now = keeper.clock.now()
+    seen = [feed for feed in keeper.entries.feeds() if may_see(guest, feed)]
     return BrokerStatus(
         version=about.version,
         pid=about.pid,
@@ -116,11 +117,11 @@ def status_of(office: Office, guest: Guest) -> BrokerStatus:
         config=about.config,
         started_at=about.started.wall,
         uptime_s=int(now.boot_s - about.started.boot_s),
-        lookups=office.ledger.totals(),
+        lookups=office.ledger.totals(None if may_see_totals(guest) else [feed.name for feed in seen]),
         recent=tuple(
             lookup for lookup in office.ledger.recent if may_see_look_up_of(guest, lookup.uid, lookup.feed)
         ),
-        feeds=tuple(feed_status_of(office, feed) for feed in keeper.entries.feeds() if may_see(guest, feed)),
+        feeds=tuple(feed_status_of(office, feed) for feed in seen),
         error=office.fault.detail if office.fault is not None else None,
         shares=office.shares.listed() if isinstance(guest.entrance, OwnSocket) else (),
     )

@@ -190,6 +190,13 @@ def may_see(guest: Guest, feed: Feed) -> bool:
     )
 
 
+def may_see_totals(guest: Guest) -> bool:
+    """Whether status tells this guest how much is looked up altogether, by whomever."""
+    return isinstance(guest.entrance, OwnSocket) or (
+        isinstance(guest.entrance, SystemSocket) and guest.caller.uid == ROOT
+    )
+
+
 def may_see_look_up_of(guest: Guest, uid: int | None, feed: str | None) -> bool:
     """Whether status tells this guest of a look-up that `uid` made."""
     match guest.entrance:

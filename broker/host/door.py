@@ -62,6 +62,7 @@ class Door:
         )
         self._inside: dict[socket.socket, Peer] = {}
         self._by_user: Counter[int] = Counter()
+        self._at_share: set[int] = set()
         self._arrivals: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
         self._is_open = True
@@ -121,7 +122,9 @@ class Door:
             connection.close()
             return
         if self._limits.per_user is not None and self._by_user[peer.uid] >= self._limits.per_user:
-            log.warning("refused_peer reason=share peer=%s", peer)
+            if peer.uid not in self._at_share:  # a flood is news once, and must cost next to nothing
+                self._at_share.add(peer.uid)
+                log.warning("refused_peer reason=share peer=%s", peer)
             connection.close()
             return
         self._inside[connection] = peer
@@ -162,6 +165,7 @@ class Door:
         if peer is None:
             return
         self._by_user[peer.uid] -= 1
+        self._at_share.discard(peer.uid)
         if not self._by_user[peer.uid]:
             del self._by_user[peer.uid]
         if self._retry is None:

@@ -141,6 +141,11 @@ async def test_status_shows_each_user_what_is_theirs(shared: Household) -> None:
         "bob": [],
         "root": ["corp", "tools", "labs"],
     }
+    assert {name: sum(status["lookups"].values()) for name, status in seen.items()} == {
+        "alice": 2,
+        "bob": 0,
+        "root": 2,
+    }
     assert {name: [each["uid"] for each in status["recent"]] for name, status in seen.items()} == {
         "alice": [ALICE],
         "bob": [BOB],

@@ -171,6 +171,20 @@ async def test_one_users_surplus_is_hung_up_on(place: Path, caplog: pytest.LogCa
     assert "refused_peer reason=share" in caplog.text
 
 
+async def test_a_flood_is_said_once(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    slow = Slow()
+
+    async with serving(place, slow, limits=Limits(per_user=1)) as served:
+        first = asyncio.create_task(served.send(GET_AND_CLOSE))
+        await slow.asked.wait()
+        for _ in range(3):
+            await served.send(GET_AND_CLOSE)
+        slow.go.set()
+        await first
+
+    assert caplog.text.count("refused_peer reason=share") == 1
+
+
 async def test_who_hangs_up_and_comes_again_waits_for_a_turn_as_well(place: Path) -> None:
     greeter = Greeter()
 
