@@ -28,9 +28,9 @@ OTHER_TENANT = "99999999-2222-3333-4444-555555555555"
 LABS_FEED = AZURE_FEED.replace("/acme/", "/labs/")
 BROKERCTL = Path(sysconfig.get_path("scripts")) / "brokerctl"
 EXPLAINED = rf"""{re.escape(AZURE_FEED)}
-  feed         corp \([^\n]+ line 1\), [^\n]+
+  feed         corp \(\S+ line 1\),\s+longest\s+prefix,\s+5\s+segments
   realm        azure:acme
-  challenge    401 in [0-9.]+ m?s · tenant {TENANT} · authority vssps.dev.azure.com/acme allowed ✓
+  challenge    401 in [0-9.]+ m?s · tenant {TENANT}(?: · |\s+)authority vssps.dev.azure.com/acme allowed ✓
   signed in    env: no token variable, token file or build secret · azure-cli: {USER} in [0-9.]+ m?s ✓
   exchange     session token, scope vso.packaging, ends [0-9:]+ UTC \([0-9]+ min\) ✓
   answer       VssSessionToken and [0-9,]+ characters, ends [0-9:]+ UTC, replaced at [0-9:]+ UTC ✓
