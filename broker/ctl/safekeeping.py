@@ -58,8 +58,8 @@ class Safekeeping:
                 return shlex.join((*self._keyring(), "set", *words))
             case "file" if not self.places.expanded(rest).exists():
                 folder = rest.rpartition("/")[0]
-                script = f"umask 077; mkdir -p {_quoted(folder)}; cat > {_quoted(rest)}"
-                return shlex.join(("sh", "-c", script))
+                made = "" if folder in {"", "~"} else f"mkdir -p {_quoted(folder)}; "
+                return shlex.join(("sh", "-c", f"umask 077; {made}cat > {_quoted(rest)}"))
         return None
 
     def _keyring(self) -> tuple[str, ...]:

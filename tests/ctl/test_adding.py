@@ -161,6 +161,7 @@ def test_where_there_is_a_keychain_it_is_the_place(brokerctl: Brokerctl, keychai
             "file:~/a b/token",
             """sh -c 'umask 077; mkdir -p ~/'"'"'a b'"'"'; cat > ~/'"'"'a b/token'"'"''\n""",
         ),
+        ("file:~/token", "sh -c 'umask 077; cat > ~/token'\n"),
         ("netrc", None),
         ("env:TOKEN", None),
     ],
