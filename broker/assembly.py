@@ -10,7 +10,7 @@ from broker.core.failures import BadConfiguration
 from broker.core.feeds import READ, Feed, FeedTable, Recognise, Recognised, SlotKey
 from broker.core.refresh import RefreshPolicy
 from broker.core.urls import Service, Url
-from broker.keeper import LEARNED_IDLE_S, Policies
+from broker.policies import LEARNED_IDLE_S, Policies
 from broker.providers.protocol import Provider, ProviderClass, Recognising
 from broker.providers.recognise import default_name, provider_of, realm_of, recognise, spellings_of
 

@@ -4,6 +4,7 @@ Bookkeeping only: nothing here fetches, waits or decides when. Read `keeper.py` 
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -26,7 +27,7 @@ LEARNED_GONE_S = 3600.0
 """A learned feed that never had a credential disappears this long after its last question."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """A slot and what surrounds it.
 
@@ -65,6 +66,8 @@ class Entries:
     def __init__(self, table: FeedTable, now: Moment) -> None:
         self._by_key: dict[SlotKey, Entry] = {}
         self._learned: dict[Realm, Feed] = {}
+        self._by_name: dict[str, Feed] = {}
+        self._by_slot: defaultdict[SlotKey, list[Feed]] = defaultdict(list)
         self.adopt(table, now)
 
     def __iter__(self) -> Iterator[Entry]:
@@ -77,7 +80,15 @@ class Entries:
 
     def named(self, name: str) -> Feed | None:
         """The feed of that name."""
-        return next((feed for feed in self.feeds() if feed.name == name), None)
+        learned = (feed for feed in self._learned.values() if feed.name == name)
+        return self._by_name.get(name) or next(learned, None)
+
+    def sharing(self, key: SlotKey) -> Iterator[Feed]:
+        """Every feed that has the credential of this slot, in its own scope."""
+        yield from self._by_slot.get(key, ())
+        learned = self._learned.get(key.realm)
+        if learned is not None and learned.key() == key:
+            yield learned
 
     def holding(self, feed: Feed) -> Entry | None:
         """The entry of the feed's own credential, if there is one yet."""
@@ -118,6 +129,10 @@ class Entries:
     def adopt(self, table: FeedTable, now: Moment) -> None:
         """Go on with another table: entries that its feeds still need stay, the others are dropped."""
         self.table = table
+        self._by_name = {feed.name: feed for feed in reversed(table.feeds)}
+        self._by_slot.clear()
+        for feed in table.feeds:
+            self._by_slot[feed.key()].append(feed)
         realms = {feed.realm for feed in table.feeds}
         names = {feed.name for feed in table.feeds}
         self._learned = {

@@ -1,17 +1,17 @@
 """Keeper: keeps a fresh credential in every slot. One flight a slot, one timer loop.
 
 The decisions are in `core.refresh`; this file starts what they ask for and keeps what comes back. A renewal
-that fails is news, not an outage: the old credential stays until its own end. Read `run`, then `_fly`.
+that fails is news, not an outage: the old credential stays until its own end. Read `run`, then
+`agenda.py` and `flights.py`.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
+from broker.agenda import Agenda
 from broker.core.credential import Credential
-from broker.core.failures import NotNeeded, NotObtained, Unavailable
+from broker.core.failures import NotNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import (
     RENEWALS_PER_S,
@@ -20,41 +20,23 @@ from broker.core.refresh import (
     RefreshNow,
     RefreshPolicy,
     Serve,
-    Slot,
     WaitUntil,
-    after_failure,
-    after_success,
+    can_wait,
     next_step,
     on_lookup,
     turn_in_s,
 )
-from broker.core.status import rfc3339
 from broker.core.trials import Verdict
 from broker.entries import Entries, Entry
+from broker.flights import Flights
 from broker.host.clock import NAP_S, Clock
+from broker.policies import Policies
 from broker.providers.protocol import Provider
 from broker.suppliers import Suppliers
 from broker.trials import Trials, Try
 
 BACKGROUND_FLIGHTS = 8
 """So many renewals are started by the timer at once (parallel `az` calls time out); look-ups never queue."""
-
-LEARNED_IDLE_S = 12 * 3600.0
-"""A learned feed that nobody asked for this long is not renewed any more."""
-
-log = logging.getLogger("broker.keeper")
-
-
-@dataclass(frozen=True, slots=True)
-class Policies:
-    """When to renew: configured feeds by one rule, learned ones by another."""
-
-    configured: RefreshPolicy = field(default_factory=RefreshPolicy)
-    learned: RefreshPolicy = field(default_factory=lambda: RefreshPolicy(idle_s=LEARNED_IDLE_S))
-
-    def of(self, feed: Feed) -> RefreshPolicy:
-        """The rule for a feed."""
-        return self.configured if feed.configured else self.learned
 
 
 class Keeper:
@@ -77,12 +59,19 @@ class Keeper:
         self.clock = clock
         self.entries = Entries(table, clock.now())
         self.policies = policies
-        self._suppliers = Suppliers(providers)
-        self._trials = Trials(try_at, clock, tell=self._tell, fetch=self._start)
-        self._draw = draw
         self._poked = asyncio.Event()
+        self._flights = Flights(
+            Suppliers(providers),
+            clock=clock,
+            policy_of=self._policy_of,
+            draw=draw,
+            landed=self._land,
+            ended=self._poked.set,
+        )
+        self._trials = Trials(try_at, clock, tell=self._tell, fetch=self._flights.start)
         self._turned = False
-        self._marks_due = clock.now()
+        self._agenda = Agenda()
+        self._round_due = clock.now()
         self._started: deque[Moment] = deque(maxlen=RENEWALS_PER_S)
         self._listeners: set[Callable[[Feed], None]] = set()
 
@@ -105,7 +94,7 @@ class Keeper:
         elif trial.refusal is not None:
             return None
         if entry.slot.trouble is None and entry.slot.is_due(now):
-            self._start(entry)
+            self._flights.start(entry)
         return step.credential
 
     async def credential_for(self, match: Match, wait_s: float) -> Credential:
@@ -125,10 +114,10 @@ class Keeper:
         elif (
             isinstance(step, Answer)
             and entry.flight is None
-            and self._suppliers.marks(entry.feed) == entry.marks
+            and self._flights.suppliers.marks(entry.feed) == entry.marks
         ):
             raise step.failure
-        flight = self._start(entry)
+        flight = self._flights.start(entry)
         await asyncio.wait({flight}, timeout=wait_s)
         credential = entry.slot.live(self.clock.now())
         if credential is not None:
@@ -146,10 +135,10 @@ class Keeper:
         """
         trial, begun = entry.trials.get(feed.name), self.clock.now()
         is_old = trial is not None and trial.wants_repeating(begun)
-        marks = self._suppliers.marks(entry.feed)
+        marks = self._flights.suppliers.marks(entry.feed)
         is_replaced = is_old if marks is None else marks != entry.marks
         if trial is not None and trial.refusal is not None and is_replaced:
-            flight = self._start(entry)
+            flight = self._flights.start(entry)
             await asyncio.wait({flight}, timeout=wait_s)
             failure = flight.result() if flight.done() and not flight.cancelled() else None
             if failure is not None:
@@ -168,7 +157,7 @@ class Keeper:
         now = self.clock.now()
         entry = self.entries.of(match, now)
         entry.used = now
-        flight = self._start(entry)
+        flight = self._flights.start(entry)
         await asyncio.wait({flight})
         failure = None if flight.cancelled() else flight.result()
         if failure is not None:
@@ -183,7 +172,7 @@ class Keeper:
 
         What is under way already has begun before whatever makes this necessary, and is followed by another.
         """
-        await asyncio.gather(*(self._fly_again(entry) for entry in self.entries.of_realm(realm)))
+        await asyncio.gather(*(self._flights.start_again(entry) for entry in self.entries.of_realm(realm)))
 
     def forget_realm(self, realm: Realm) -> None:
         """Drop every credential of the realm; the next question fetches anew."""
@@ -211,9 +200,9 @@ class Keeper:
         """Go on with another configuration. Feeds that did not change keep their tokens, unless the secret or
         sign-in behind one has changed.
         """
-        self._suppliers, self.policies = Suppliers(providers), policies
+        self._flights.suppliers, self.policies = Suppliers(providers), policies
         self.entries.adopt(table, self.clock.now())
-        self._marks_due = self.clock.now()
+        self._round_due = self.clock.now()
         self._poked.set()
 
     def close(self) -> None:
@@ -232,7 +221,7 @@ class Keeper:
         """Renew what is due, for ever: sleep until the earliest next step, or until poked."""
         while True:
             self._poked.clear()
-            wait_s = self._sweep()
+            wait_s = self._turn()
             self._turned = True
             nap = asyncio.ensure_future(self.clock.nap(wait_s))
             poke = asyncio.ensure_future(self._poked.wait())
@@ -248,94 +237,67 @@ class Keeper:
         self._poked.set()
         return turned
 
-    def _sweep(self) -> float:
+    def _turn(self) -> float:
         """Start what is due and return the seconds until the next thing will be."""
         now = self.clock.now()
-        wait_s = NAP_S
-        room = BACKGROUND_FLIGHTS - sum(entry.flight is not None for entry in self.entries)
-        look_at_marks = self._marks_due.reached(now)
-        if look_at_marks:
-            self._marks_due = now.after(NAP_S)
-        for entry in self.entries:
-            if self.entries.is_gone(entry, now):
-                self.entries.remove(entry)
-                continue
-            self._announce(entry, now)
-            if not entry.wanted or entry.flight is not None:
-                continue
-            step = next_step(entry.slot, self.policies.of(entry.feed), now, entry.used)
-            if isinstance(step, WaitUntil):
-                wait_s = min(wait_s, step.moment.left_s(now))
-            news = look_at_marks and self._suppliers.marks(entry.feed) != entry.marks
-            if news or isinstance(step, RefreshNow):
-                turn_s = turn_in_s(entry.slot, self._started, now)
-                if room <= 0 or turn_s > 0:
-                    wait_s = min(wait_s, turn_s or NAP_S)
-                    self._marks_due = now if news else self._marks_due  # it is news until it is started
-                    continue
-                self._started.append(now)
-                self._start(entry)
-                room -= 1
-        return wait_s
-
-    # Flights
-
-    def _start(self, entry: Entry) -> "asyncio.Task[NotObtained | None]":
-        """The flight under way, or a new one: never two for one slot."""
-        if entry.flight is None:
-            entry.wanted = True
-            entry.flight = asyncio.create_task(self._fly(entry))
-        return entry.flight
-
-    async def _fly_again(self, entry: Entry) -> None:
-        if entry.flight is not None:
-            await asyncio.wait({entry.flight})
-        await asyncio.wait({self._start(entry)})
-
-    async def _fly(self, entry: Entry) -> NotObtained | None:
-        """Obtain once and put the outcome into the slot; returns the failure, if it was one."""
-        begun = self.clock.now()
-        entry.fetches += 1
-        outcome = await self._suppliers.obtain(entry.feed, entry.slot.key.scope)
-        now = self.clock.now()
-        if isinstance(outcome, Credential):
-            slot = after_success(entry.slot, outcome, self.policies.of(entry.feed), now, self._draw())
+        if self._round_due.reached(now):
+            self._round_due = now.after(NAP_S)
+            self._agenda.clear()
+            for entry in self.entries:
+                self._look_at(entry, now, marks=True)
         else:
-            slot = after_failure(entry.slot, outcome, now, self._draw())
-        # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
-        entry.marks = self._suppliers.marks(entry.feed)
-        entry.flight = None
-        self._put(entry, slot, begun, now)
-        return slot.trouble.failure if slot.trouble is not None else None
+            for entry in self._agenda.due(now):
+                self._look_at(entry, now)
+        return min(self._round_due.left_s(now), self._agenda.left_s(now), self._serve_line(now))
 
-    def _put(self, entry: Entry, slot: Slot, begun: Moment, now: Moment) -> None:
-        """Keep the new slot; say in the log what changed, and to the feeds what is new."""
-        before, entry.slot = entry.slot, slot
-        realm, scope, took_ms = slot.key.realm, slot.key.scope, (now.boot_s - begun.boot_s) * 1000
-        if slot.trouble is not None:
-            entry.failed_fetches += 1
-            if before.trouble is None or str(before.trouble.failure) != str(slot.trouble.failure):
-                reason = slot.trouble.failure
-                log.warning(
-                    "renewal_failed realm=%s scope=%s took_ms=%.0f: %s", realm, scope, took_ms, reason
-                )
-        elif slot.held is not None:
-            end = slot.held.credential.expires_at
-            ends = "never" if end is None else rfc3339(end)
-            log.info("renewed realm=%s scope=%s expires_at=%s took_ms=%.0f", realm, scope, ends, took_ms)
-            for feed in self.entries.feeds():
-                self._trials.start_where_wanted(entry, feed)
+    def _serve_line(self, now: Moment) -> float:
+        """Start who is first in line while there is room; returns the seconds until the next one's turn."""
+        while self._flights.under_way < BACKGROUND_FLIGHTS:
+            entry = self._agenda.first_in_line()
+            if entry is None:
+                break
+            turn_s = turn_in_s(entry.slot, self._started, now)
+            if turn_s > 0:
+                return turn_s
+            self._started.append(now)
+            self._flights.start(entry)
+        return NAP_S  # or until a flight ends
+
+    def _look_at(self, entry: Entry, now: Moment, *, marks: bool = False) -> None:
+        """Say what changed with an entry, and put its next step on the agenda."""
+        if self.entries.is_gone(entry, now):
+            self.entries.remove(entry)
+            return
         self._announce(entry, now)
-        self._poked.set()
+        if not entry.wanted or entry.flight is not None:
+            return
+        step = next_step(entry.slot, self._policy_of(entry.feed), now, entry.used)
+        is_news = marks and self._flights.suppliers.marks(entry.feed) != entry.marks
+        if is_news or isinstance(step, RefreshNow):
+            self._agenda.line_up(entry, can_wait=can_wait(entry.slot, now))
+        elif isinstance(step, WaitUntil) and step.moment.left_s(now) < NAP_S:
+            self._agenda.look_at(entry, step.moment, now)
+
+    def _policy_of(self, feed: Feed) -> RefreshPolicy:
+        return self.policies.of(feed)  # those in force now
+
+    def _land(self, entry: Entry) -> None:
+        """Tell the feeds of a new credential, and put the entry's next step on the agenda."""
+        if entry.slot.trouble is None:
+            # where the last one was tried; the same as before may have been revoked meanwhile
+            for name in dict.fromkeys((entry.feed.name, *entry.trials)):
+                feed = self.entries.named(name)
+                if feed is not None:
+                    self._trials.start(entry, feed)
+        self._look_at(entry, self.clock.now())
 
     def _announce(self, entry: Entry, now: Moment) -> None:
         """Tell the listeners when an entry's state is another than the one last shown."""
         state = entry.slot.state(now)
         if state is not entry.shown:
             entry.shown, entry.since = state, now.wall
-            for feed in self.entries.feeds():
-                if feed.key() == entry.slot.key:
-                    self._tell(feed)
+            for feed in self.entries.sharing(entry.slot.key):
+                self._tell(feed)
 
     def _tell(self, feed: Feed) -> None:
         for listener in tuple(self._listeners):

@@ -43,13 +43,6 @@ class Trials:
         await asyncio.wait({self.start(entry, feed)}, timeout=wait_s)
         return entry.trials.get(feed.name)
 
-    def start_where_wanted(self, entry: Entry, feed: Feed) -> None:
-        """Try a renewed credential where the last was tried. One that is the same as before, such as a
-        password, may have been revoked meanwhile.
-        """
-        if feed is entry.feed or feed.name in entry.trials:
-            self.start(entry, feed)
-
     async def _attempt(self, entry: Entry, feed: Feed) -> None:
         held = entry.slot.held
         verdict = Verdict.UNKNOWN

@@ -74,7 +74,17 @@ RULES = {
         (), ("boto3", "botocore", "truststore"), "a program of its own, which loads boto3 and nothing else"
     ),
     "keeper.py": Rule(
-        ("core", "entries", "suppliers", "trials", "host.clock", "providers.protocol"),
+        (
+            "core",
+            "agenda",
+            "entries",
+            "flights",
+            "policies",
+            "suppliers",
+            "trials",
+            "host.clock",
+            "providers.protocol",
+        ),
         (),
         "renewal knows no provider by name",
     ),
@@ -82,6 +92,13 @@ RULES = {
     "trials.py": Rule(
         ("core", "entries", "host.clock"), (), "a trial knows neither feeds' services nor renewal"
     ),
+    "flights.py": Rule(
+        ("core", "entries", "suppliers", "host.clock"),
+        (),
+        "a flight knows nobody who asked for it",
+    ),
+    "policies.py": Rule(("core",), (), "a rule starts nothing"),
+    "agenda.py": Rule(("core", "entries"), (), "an order of business starts nothing"),
     "entries.py": Rule(("core",), (), "bookkeeping decides and fetches nothing"),
     "ledger.py": Rule(("core",), (), "counting knows nothing of what it counts"),
     "config.py": Rule(("core",), ("pydantic",), "the file's shape is known without any provider"),

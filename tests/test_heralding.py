@@ -14,7 +14,8 @@ from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.urls import parse_url
 from broker.heralding import Herald
 from broker.host.clock import NAP_S
-from broker.keeper import Keeper, Policies
+from broker.keeper import Keeper
+from broker.policies import Policies
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer

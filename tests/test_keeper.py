@@ -15,7 +15,8 @@ from broker.core.trials import Verdict
 from broker.core.urls import parse_url
 from broker.entries import LEARNED_GONE_S, LEARNED_MAX
 from broker.host.clock import NAP_S
-from broker.keeper import BACKGROUND_FLIGHTS, Keeper, Policies
+from broker.keeper import BACKGROUND_FLIGHTS, Keeper
+from broker.policies import Policies
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer

@@ -210,15 +210,18 @@ def next_step(
     return RefreshNow() if due.reached(now) else WaitUntil(due)
 
 
+def can_wait(slot: Slot, now: Moment) -> bool:
+    """False for a renewal that is pressing: there is no token, or it ends soon."""
+    held = slot.held
+    return held is not None and (held.ends is None or held.ends.left_s(now) > LEISURE_S)
+
+
 def turn_in_s(slot: Slot, started: Sequence[Moment], now: Moment) -> float:
     """Seconds until it is this slot's turn to be renewed; `started` are the latest renewals, in their order.
 
-    Zero where nothing can wait: no token, or one that ends soon.
+    Zero where nothing can wait.
     """
-    held = slot.held
-    if held is None or (held.ends is not None and held.ends.left_s(now) <= LEISURE_S):
-        return 0.0
-    if len(started) < RENEWALS_PER_S:
+    if len(started) < RENEWALS_PER_S or not can_wait(slot, now):
         return 0.0
     return started[-RENEWALS_PER_S].after(1.0).left_s(now)
 

@@ -29,8 +29,9 @@ from broker.core.feeds import Feed, FeedTable, Match, Realm, Recognised
 from broker.core.recollection import Recollection
 from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.core.urls import parse_url
-from broker.keeper import Keeper, Policies
+from broker.keeper import Keeper
 from broker.ledger import Ledger
+from broker.policies import Policies
 from broker.providers.recognise import recognise
 from broker.shares import Shares
 from tests.fake_clock import START, FakeClock, settle

@@ -11,7 +11,8 @@ from broker.core.credential import Credential
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.urls import parse_url
-from broker.keeper import Keeper, Policies
+from broker.keeper import Keeper
+from broker.policies import Policies
 from tests.fake_clock import FakeClock
 from tests.fake_provider import Gatekeeper, Issuer
 

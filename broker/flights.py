@@ -1,0 +1,98 @@
+"""Flights: one attempt each to obtain an entry's credential, never two for one entry.
+
+A flight belongs to its entry, not to whoever asked for it: a caller that goes away ends nobody else's wait.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from broker.core.credential import Credential
+from broker.core.failures import NotObtained
+from broker.core.feeds import Feed
+from broker.core.refresh import RefreshPolicy, Slot, after_failure, after_success
+from broker.core.status import rfc3339
+from broker.entries import Entry
+from broker.host.clock import Clock
+from broker.suppliers import Suppliers
+
+Flight = asyncio.Task[NotObtained | None]
+"""Its result is the failure, if it was one."""
+
+log = logging.getLogger("broker.keeper")  # a name that users filter by
+
+
+class Flights:
+    """Starts flights, and puts what they bring into their entries; `landed` hears of each entry then.
+
+    `draw` gives jitter in [0, 1). `under_way` counts; `ended` is called when one less is.
+    """
+
+    def __init__(
+        self,
+        suppliers: Suppliers,
+        *,
+        clock: Clock,
+        policy_of: Callable[[Feed], RefreshPolicy],
+        draw: Callable[[], float],
+        landed: Callable[[Entry], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self.suppliers = suppliers
+        self.under_way = 0
+        self._clock = clock
+        self._policy_of = policy_of
+        self._draw = draw
+        self._landed = landed
+        self._ended = ended
+
+    def start(self, entry: Entry) -> Flight:
+        """The flight under way, or a new one."""
+        if entry.flight is None:
+            entry.wanted = True
+            entry.flight = asyncio.create_task(self._fly(entry))
+            entry.flight.add_done_callback(self._end)
+            self.under_way += 1
+        return entry.flight
+
+    async def start_again(self, entry: Entry) -> None:
+        """Wait for one that begins now or later, whatever is under way already."""
+        if entry.flight is not None:
+            await asyncio.wait({entry.flight})
+        await asyncio.wait({self.start(entry)})
+
+    def _end(self, _: object) -> None:
+        self.under_way -= 1
+        self._ended()
+
+    async def _fly(self, entry: Entry) -> NotObtained | None:
+        begun = self._clock.now()
+        entry.fetches += 1
+        outcome = await self.suppliers.obtain(entry.feed, entry.slot.key.scope)
+        now = self._clock.now()
+        before = entry.slot
+        if isinstance(outcome, Credential):
+            entry.slot = after_success(before, outcome, self._policy_of(entry.feed), now, self._draw())
+        else:
+            entry.slot = after_failure(before, outcome, now, self._draw())
+        # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
+        entry.marks = self.suppliers.marks(entry.feed)
+        entry.flight = None
+        failure = entry.slot.trouble.failure if entry.slot.trouble is not None else None
+        entry.failed_fetches += failure is not None
+        _report(before, entry.slot, took_ms=(now.boot_s - begun.boot_s) * 1000)
+        self._landed(entry)
+        return failure
+
+
+def _report(before: Slot, slot: Slot, took_ms: float) -> None:
+    """Say in the log what changed; a failure that goes on is said once."""
+    realm, scope = slot.key.realm, slot.key.scope
+    if slot.trouble is not None:
+        reason = slot.trouble.failure
+        if before.trouble is None or str(before.trouble.failure) != str(reason):
+            log.warning("renewal_failed realm=%s scope=%s took_ms=%.0f: %s", realm, scope, took_ms, reason)
+    elif slot.held is not None:
+        end = slot.held.credential.expires_at
+        ends = "never" if end is None else rfc3339(end)
+        log.info("renewed realm=%s scope=%s expires_at=%s took_ms=%.0f", realm, scope, ends, took_ms)
