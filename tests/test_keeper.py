@@ -10,7 +10,7 @@ import pytest
 from broker.core.credential import Credential
 from broker.core.failures import Refused, SignInNeeded, Unavailable
 from broker.core.feeds import PUBLISH, Feed, FeedTable, Match, Realm, Recognised
-from broker.core.refresh import HOLD_REFUSED_S, State
+from broker.core.refresh import HOLD_REFUSED_S, RefreshPolicy, State
 from broker.core.trials import Verdict
 from broker.core.urls import parse_url
 from broker.entries import LEARNED_GONE_S, LEARNED_MAX
@@ -603,6 +603,19 @@ async def test_a_crowd_of_replaced_secrets_waits_for_its_turn_and_none_is_forgot
         await clock.advance(1)
 
     assert len(issuer.asked) == 24
+
+
+async def test_a_watchdog_that_asks_does_not_put_off_what_is_due(
+    make: Make, issuer: Issuer, clock: FakeClock
+) -> None:
+    keeper = make(CORP, runs=True, policies=Policies(configured=RefreshPolicy(ttl_s=NAP_S + 2)))
+    await settle()
+
+    await clock.advance(NAP_S - 1)
+    keeper.has_turned()
+    await clock.advance(3)
+
+    assert len(issuer.asked) == 2
 
 
 async def test_unreachable_proves_nothing(make: Make, gatekeeper: Gatekeeper) -> None:
