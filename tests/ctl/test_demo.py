@@ -4,8 +4,11 @@ import base64
 import io
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 import zipfile
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.demo.index import DemoIndex
+from broker.ctl.demo.index import LOOPBACK, DemoIndex
 from broker.ctl.demo.wheel import made
 
 if TYPE_CHECKING:
@@ -64,6 +67,21 @@ def test_index_serves_page_and_file_with_a_token(index: DemoIndex) -> None:
     token = token_of(index)
 
     assert [get(index, path, token) for path in [*paths(index), "/simple/other/"]] == [200, 200, 200, 404]
+
+
+def test_client_that_goes_away_is_no_news(index: DemoIndex, capsys: pytest.CaptureFixture[str]) -> None:
+    before = set(threading.enumerate())
+    with socket.create_connection((LOOPBACK, index.port)) as client:
+        client.sendall(b"GET /simple/ HTTP/1.1\r\n\r\n")
+        answer = client.recv(65536)
+        attending = set(threading.enumerate()) - before
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+    for thread in attending:
+        thread.join()
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert len(attending) == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_token_that_has_ended_opens_nothing() -> None:

@@ -9,7 +9,7 @@ import json
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -106,6 +106,11 @@ class _Conversation(BaseHTTPRequestHandler):
     ) -> None:
         self.index = index
         super().__init__(line, client, server)  # which attends to the whole connection
+
+    def handle(self) -> None:
+        """All requests of the connection; a client that goes away ends it, without a word."""
+        with suppress(ConnectionError):
+            super().handle()
 
     def do_GET(self) -> None:
         """A page or a file, for those with a token."""
