@@ -220,6 +220,7 @@ async def test_without_descriptors_callers_wait_and_nobody_spins(place: Path) ->
     door_log = logging.getLogger("broker.host.door")
     door_log.addFilter(paused)
     async with serving(place, Greeter()) as served:
+        await served.send(GET_AND_CLOSE)  # what the server still imports needs descriptors
         with contextlib.ExitStack() as stack:
             stack.callback(door_log.removeFilter, paused)
             waiting = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(50)]
