@@ -15,7 +15,7 @@ from broker.providers.azure.azure_cli import AZ_LIMIT_S
 from tests.e2e.household import AZURE_FEED, TENANT, USER, Household, feed
 from tests.e2e.patience import until
 from tests.e2e.traces import Search
-from tests.fakes.az import alive
+from tests.fakes.az import still_alive
 from tests.fakes.az_program import Conduct
 from tests.fakes.tokens import read_claims
 
@@ -93,7 +93,7 @@ def test_an_az_that_hangs_holds_up_no_other_organisation(house: Household) -> No
 
         assert broker.wire.feed("corp")["state"] == "empty"  # the fetch is still under way
     assert max(took_s) < PROMPT_S
-    assert not [pid for pid in house.az.grandchildren if alive(pid)]
+    assert still_alive(house.az.grandchildren) == []
 
 
 @pytest.mark.long
@@ -108,8 +108,7 @@ def test_an_az_that_hangs_is_killed_with_its_grandchildren_within_its_limit(hous
         took_s = time.monotonic() - begun
         [call] = house.az.calls[:1]
 
-        assert not alive(grandchild)
-        assert not alive(call.pid)
+        assert still_alive((grandchild, call.pid)) == []
         assert "az did not answer within 20 s" in broker.wire.feed("corp")["error"]
     assert AZ_LIMIT_S <= took_s < AZ_LIMIT_S + 5
 

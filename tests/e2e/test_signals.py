@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.e2e.household import AZURE_FEED, PLAIN_FEED, Household, feed
 from tests.e2e.patience import until
 from tests.e2e.wire import Events
-from tests.fakes.az import alive
+from tests.fakes.az import still_alive
 from tests.fakes.az_program import Conduct
 
 
@@ -74,7 +74,7 @@ def test_sigterm_takes_along_an_az_that_nobody_waits_for(house: Household) -> No
 
         assert broker.end() == 0
 
-    assert [pid for pid in (call.pid, grandchild) if alive(pid)] == []
+    assert still_alive((call.pid, grandchild)) == []
 
 
 def test_sigterm_tells_whom_it_can_wait_for_no_longer(house: Household) -> None:

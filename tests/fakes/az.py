@@ -22,7 +22,7 @@ from tests.fakes.journal import PATIENCE_S
 from tests.fakes.tokens import AZURE_DEVOPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
 Seen = TypeVar("Seen")
@@ -192,6 +192,15 @@ def alive(pid: int) -> bool:
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()
     return bool(told) and not told.startswith("Z")
+
+
+def still_alive(pids: Iterable[int], patience_s: float = PATIENCE_S) -> list[int]:
+    """Those that run on after `patience_s`. A process that was killed closes its pipes before it ends."""
+    deadline = time.monotonic() + patience_s
+    pids = list(pids)
+    while (left := [pid for pid in pids if alive(pid)]) and time.monotonic() < deadline:
+        time.sleep(GLANCE_S)
+    return left
 
 
 def _wait_for(look: Callable[[], tuple[Seen, ...]], count: int, patience_s: float) -> tuple[Seen, ...]:

@@ -222,7 +222,7 @@ def test_a_hanging_az_leaves_a_grandchild_with_the_pipe(signed_in: AzureCli) -> 
 
         hung.communicate(timeout=5)
 
-    assert not any(texts.alive(pid) for pid in signed_in.grandchildren)
+    assert texts.still_alive(signed_in.grandchildren) == []
 
 
 @pytest.mark.parametrize("mode", ["hang", "hang-with-grandchildren"])

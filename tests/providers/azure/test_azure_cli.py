@@ -158,7 +158,7 @@ async def test_an_az_that_hangs_is_stopped_with_all_it_started(
 
     started = [int(pid) for pid in (tmp_path / "started").read_text().split()]
     assert len(started) == 2
-    assert not [pid for pid in started if fake.alive(pid)]
+    assert fake.still_alive(started) == []
 
 
 async def test_an_az_that_prints_without_end_is_stopped(tmp_path: Path) -> None:

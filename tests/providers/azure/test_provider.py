@@ -53,9 +53,7 @@ class TestAzureKeepsTheContract(ProviderContract):
         return Hanging(
             feed_with(),
             begun=lambda: az.wait_for_grandchildren(1),
-            left=lambda: [
-                pid for pid in (*az.grandchildren, *(call.pid for call in az.calls)) if fake_az.alive(pid)
-            ],
+            left=lambda: fake_az.still_alive((*az.grandchildren, *(call.pid for call in az.calls))),
         )
 
     @pytest.fixture
