@@ -73,13 +73,20 @@ def test_broker_that_is_not_the_services_is_found(
     assert len(found(answers.only_one_broker, clinic.room())) == count
 
 
-@pytest.mark.parametrize(("options", "is_seen"), [([], True), (["--socket", "/private"], False)])
+@pytest.mark.parametrize(
+    ("script", "words", "is_seen"),
+    [
+        ("brokerd", [], True),
+        ("brokerd", ["--socket", "/private"], False),
+        ("timeout", ["brokerd"], False),  # its child is the broker
+    ],
+)
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has /proc")
 def test_second_broker_is_found_unless_it_is_private(
-    clinic: Clinic, options: list[str], *, is_seen: bool
+    clinic: Clinic, script: str, words: list[str], *, is_seen: bool
 ) -> None:
-    script = clinic.write("brokerd", "import sys; sys.stdin.read()")
-    second = subprocess.Popen([sys.executable, script, *options], stdin=subprocess.PIPE)
+    program = clinic.write(script, "import sys; sys.stdin.read()")
+    second = subprocess.Popen([sys.executable, program, *words], stdin=subprocess.PIPE)
 
     warnings = found(answers.only_one_broker, clinic.room())
     second.communicate(b"")

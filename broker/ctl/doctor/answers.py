@@ -103,7 +103,14 @@ def brokers(proc: Path = PROC) -> list[int]:
             is_ours = entry.stat().st_uid == Path("/proc/self").stat().st_uid
         except OSError:
             continue
-        names = {word.rpartition(b"/")[2] for word in words[:3]}
-        if is_ours and b"brokerd" in names and b"--socket" not in words:
+        if is_ours and _runs_brokerd(words) and b"--socket" not in words:
             found.append(int(entry.name))
     return sorted(found)
+
+
+def _runs_brokerd(words: list[bytes]) -> bool:
+    """True for brokerd or a Python that runs it, false for what only starts it: `timeout 60 brokerd`."""
+    program, *rest = (word.rpartition(b"/")[2] for word in words)
+    if program.startswith(b"python"):
+        program = next((word for word in rest if not word.startswith(b"-")), b"")
+    return program == b"brokerd"
