@@ -111,7 +111,12 @@ typedef struct {
 	bool overflowed;
 } Text;
 
-#define TEXT(array) ((Text){.bytes = (array), .size = sizeof(array), .used = 0, .overflowed = false})
+#define TEXT(array) empty_text(array, sizeof(array))
+
+static Text empty_text(char *bytes, size_t size)
+{
+	return (Text){.bytes = bytes, .size = size, .used = 0, .overflowed = false};
+}
 
 /* Append `count` bytes. The text stays terminated by a zero that is not counted. */
 static void put_bytes(Text *text, const char *bytes, size_t count)
@@ -140,6 +145,22 @@ static void put_number(Text *text, uint64_t number, unsigned base, size_t width)
 		number /= base;
 	} while (number != 0 || sizeof digits - first < width);
 	put_bytes(text, digits + first, sizeof digits - first);
+}
+
+/* Fill `path` with directory and name. False when it does not fit. */
+static bool join(char path[PATH_BYTES], const char *directory, size_t count, const char *name)
+{
+	Text text = empty_text(path, PATH_BYTES);
+	put_bytes(&text, directory, count);
+	put(&text, "/");
+	put(&text, name);
+	return !text.overflowed;
+}
+
+/* Return how long the directory of an absolute path is, without its last slash. */
+static size_t directory_bytes(const char *path)
+{
+	return (size_t)(strrchr(path, '/') - path);
 }
 
 /* Read `count` digits, 1 to `most` of them (at most 19). False for anything else. */
@@ -450,6 +471,11 @@ typedef struct {
 	uid_t other_uid;
 } Trust;
 
+static bool is_system(const char *path)
+{
+	return strcmp(path, SYSTEM_SOCKET) == 0;
+}
+
 static bool trusted_uid(uid_t *uid)
 {
 	const char *text = getenv("TOKEN_BROKER_TRUST_UID");
@@ -463,9 +489,7 @@ static bool trusted_uid(uid_t *uid)
 
 static Outcome foreign(const char *path, const char *what, uid_t uid, const char *not_us)
 {
-	char digits[24];
-	Text copy = TEXT(digits);
-	put_number(&copy, uid, 10, 1);
+	const char *digits = number(uid, 10, 1);
 	if (uid == UNMAPPED_UID)
 		return failed(path, what, digits, not_us, ": a user who has no number in this container", SAME_USER, NULL);
 	return failed(path, what, digits, not_us, "; run: export TOKEN_BROKER_TRUST_UID=", digits, " if you trust it",
@@ -517,12 +541,6 @@ static Outcome check_socket(const char *path)
 	return GOOD;
 }
 
-/* Append the directory of an absolute path. */
-static void put_directory_of(Text *to, const char *path)
-{
-	put_bytes(to, path, (size_t)(strrchr(path, '/') - path));
-}
-
 /* Say in `trust` who may listen at `path`. NOBODY with errno when there is no socket; FAILED, naming the repair,
  * when others could have put it there and TOKEN_BROKER_TRUST_UID does not say whom to trust instead. */
 static Outcome check_trust(const char *path, Trust *trust)
@@ -530,8 +548,8 @@ static Outcome check_trust(const char *path, Trust *trust)
 	char directory[SOCKET_PATH_BYTES + 1];
 	Text to = TEXT(directory);
 	Outcome outcome;
-	put_directory_of(&to, path);
-	*trust = (Trust){.anyone = strcmp(path, SYSTEM_SOCKET) == 0};
+	put_bytes(&to, path, directory_bytes(path));
+	*trust = (Trust){.anyone = is_system(path)};
 	trust->other = trusted_uid(&trust->other_uid);
 	if (trust->anyone)
 		return check_system_directory(directory);
@@ -574,18 +592,13 @@ static bool limit(int connection, int option, int64_t deadline)
 	return left > 0 && setsockopt(connection, SOL_SOCKET, option, &length, sizeof length) == 0;
 }
 
-static bool is_system(const char *path)
-{
-	return strcmp(path, SYSTEM_SOCKET) == 0;
-}
-
 /* Say what errno means for reaching `path`. The system broker's owner may not let us in: for us there is none. */
 static Outcome unreachable(const char *path)
 {
 	if (errno == ENOENT || errno == ECONNREFUSED || (is_system(path) && (errno == EACCES || errno == EPERM)))
 		return nobody();
 	if (errno == EACCES || errno == EPERM)
-		return failed(path, " lets only its owner in, and you are uid ", number(geteuid(), 10, 1), SAME_USER, NULL);
+		return failed(path, " lets only its owner in, and you are uid ", number(our_uid(), 10, 1), SAME_USER, NULL);
 	return failed_with_error(path, errno);
 }
 
@@ -593,6 +606,7 @@ static Outcome unreachable(const char *path)
 static Outcome connect_once(const char *path, int64_t deadline, int *connection)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	Text to = TEXT(address.sun_path);
 	Trust trust;
 	Outcome outcome = check_trust(path, &trust);
 	int error = EINTR;
@@ -600,7 +614,7 @@ static Outcome connect_once(const char *path, int64_t deadline, int *connection)
 		return unreachable(path);
 	if (outcome != GOOD)
 		return outcome;
-	memcpy(address.sun_path, path, strlen(path) + 1); /* socket_path() has seen to its length */
+	put(&to, path);
 	*connection = socket(AF_UNIX, SOCK_STREAM, 0);
 	if (*connection < 0)
 		return failed_with_error(path, errno);
@@ -665,12 +679,8 @@ static bool is_program(const char *path)
 static bool brokerd_beside_us(char brokerd[PATH_BYTES])
 {
 	char ourselves[PATH_BYTES];
-	Text path = {.bytes = brokerd, .size = PATH_BYTES, .used = 0, .overflowed = false};
-	if (!own_path(ourselves))
-		return false;
-	put_bytes(&path, ourselves, (size_t)(strrchr(ourselves, '/') - ourselves));
-	put(&path, "/brokerd");
-	return !path.overflowed && is_program(brokerd);
+	return own_path(ourselves) && join(brokerd, ourselves, directory_bytes(ourselves), "brokerd") &&
+	       is_program(brokerd);
 }
 
 /* Make `directory` and what is missing above it, each with mode 0700. False with errno when that cannot be. */
@@ -695,7 +705,7 @@ static Outcome open_lock(const char *socket, int *lock)
 	char directory[SOCKET_PATH_BYTES + 1], file[sizeof directory + sizeof "/start.lock"];
 	Text to = TEXT(directory), path = TEXT(file);
 	Outcome outcome;
-	put_directory_of(&to, socket);
+	put_bytes(&to, socket, directory_bytes(socket));
 	if (!make_directory(directory))
 		return failed_with_error(directory, errno);
 	outcome = check_directory(directory);
@@ -775,6 +785,8 @@ static Outcome spawn(char *brokerd, pid_t *pid)
 	child = fork();
 	if (child == 0)
 		become_broker(brokerd, ends[1]);
+	if (child < 0)
+		told[1] = errno;
 	close(ends[1]);
 	/* Their end: the broker runs, or never will. */
 	while (count < sizeof told && (part = read(ends[0], (char *)told + count, sizeof told - count)) != 0) {
@@ -1177,16 +1189,6 @@ static bool own_identity(struct stat *found)
 static bool same(const struct stat *one, const struct stat *other)
 {
 	return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
-}
-
-/* Fill `path` with directory and name. False when it does not fit. */
-static bool join(char path[PATH_BYTES], const char *directory, size_t count, const char *name)
-{
-	Text text = {.bytes = path, .size = PATH_BYTES, .used = 0, .overflowed = false};
-	put_bytes(&text, directory, count);
-	put(&text, "/");
-	put(&text, name);
-	return !text.overflowed;
 }
 
 /* Return the next entry of PATH that is absolute and set `count` to its length, NULL after the last. */

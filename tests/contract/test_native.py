@@ -31,7 +31,6 @@ CALLS = {
         "flock",
         "fork",
         "getauxval",
-        "geteuid",
         "getpid",
         "getsockopt",
         "kill",
