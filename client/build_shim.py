@@ -67,6 +67,8 @@ def compile_shim(source: Path, program: Path) -> str | None:
     """Compile `source` into `program`, static if the linker can, and return None; or why that cannot be."""
     if os.environ.get("TOKEN_BROKER_PURE", "0") not in ("", "0"):
         return "TOKEN_BROKER_PURE is set"
+    if sys.platform == "win32":
+        return "the native one is for Linux and macOS"
     for compiler in compilers():
         for link in LINKS:
             command = [*compiler, *FLAGS, *link, "-o", str(program), str(source)]

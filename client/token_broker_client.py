@@ -56,6 +56,7 @@ CUT_SHORT = "the broker's answer was cut short; run: brokerctl status"
 NOT_UNDERSTOOD = "the broker's answer was not understood; run: brokerctl restart"
 NOT_STARTED = "brokerd was started and does not serve; run: brokerctl doctor"
 SAME_USER = "run: docker run --user UID, or podman run --userns=keep-id"
+ONLY_IN_WSL = "Windows is served inside WSL only; run: wsl"
 NOBODY_ELSE = "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
 
 
@@ -867,6 +868,9 @@ def _replaced_directory() -> str:
 
 def main() -> int:
     """Answer like `keyring`; return the exit code: 0 answered, 1 not."""
+    if sys.platform == "win32":
+        print_line(ONLY_IN_WSL)
+        return 1
     arguments = sys.argv[1:]
     question = parse_command(arguments)
     try:

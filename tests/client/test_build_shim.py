@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 from pathlib import Path
 
 import build_shim
 import pytest
+
+from tests.contract.shims import CLIENT
 
 
 @pytest.fixture
@@ -92,6 +96,32 @@ def test_no_compiler_is_told_in_one_line_with_all_that_was_tried(tools: Path) ->
     reason = build_shim.compile_shim(Path("source.c"), Path("program"))
 
     assert reason == "no C compiler works here (tried musl-gcc, cc, ziglang)"
+
+
+@pytest.mark.parametrize("named", [None, "clang"])
+def test_first_compiler_of_the_order_makes_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None
+) -> None:
+    found = [name for name in (named, *build_shim.COMPILERS) if name and shutil.which(name)]
+    if not found or (named and found[0] != named):
+        pytest.skip(f"{named or 'a C compiler'} is not here")
+    monkeypatch.setenv("CC", named or "")
+    program = tmp_path / "shim"
+
+    assert build_shim.compile_shim(CLIENT / "keyring_shim.c", program) is None
+    words = {"musl-gcc": b"musl", "cc": b"glibc", "clang": b"lang"}  # `Apple Clang`, `Debian Clang`, `clang`
+    built = re.search(rb"keyring-shim, built with [ -~]+", program.read_bytes())
+    assert built is not None
+    assert words[found[0]] in built[0]
+
+
+def test_windows_gets_the_shim_in_python(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool(tools, "cc", "exit 0")
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    reason = build_shim.compile_shim(Path("source.c"), Path("program"))
+
+    assert reason == "the native one is for Linux and macOS"
 
 
 def test_wheel_is_for_the_platform_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

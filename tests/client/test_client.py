@@ -233,6 +233,30 @@ def test_stream_that_falls_silent_is_given_up(broker: ScriptedBroker) -> None:
     assert first == b'{"a": 1}'
 
 
+WINDOWS = """
+import _socket, os, runpy, sys
+del os.geteuid, os.getuid, os.uname, _socket.AF_UNIX
+sys.platform = "win32"
+import token_broker_keyring
+print(token_broker_keyring.TokenBrokerKeyring().get_password("https://feed.example/", "Fred"), flush=True)
+del sys.modules["token_broker_client"]
+sys.argv[1:] = ["get", "https://feed.example/", "Fred"]
+runpy.run_module("token_broker_client", run_name="__main__")
+"""
+"""What is not there on Windows, taken away here."""
+
+
+def test_windows_is_told_where_it_is_served() -> None:
+    variables = {**os.environ, "PYTHONPATH": str(CLIENT)}
+
+    done = subprocess.run(
+        [sys.executable, "-c", WINDOWS], env=variables, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (1, "None\n")
+    assert done.stderr == "token-broker: Windows is served inside WSL only; run: wsl\n"
+
+
 def test_lookup_imports_nothing_that_costs() -> None:
     script = "before = set(sys.modules); import token_broker_client; print(*set(sys.modules) - before)"
     variables = {**os.environ, "PYTHONPATH": str(CLIENT)}
