@@ -1,7 +1,7 @@
 """A broker that does what a test tells it to, on a Unix socket: the other end of every look-up here.
 
 `ScriptedBroker` takes one step of its script for each connection, the last step again and again, and
-keeps what it was asked. Steps are made by `answers`, `sends`, `hangs_up`, `resets` and `hangs`.
+keeps what it was asked. Steps are made by `answers`, `sends`, `hangs_up`, `resets`, `hangs` and `trickles`.
 """
 
 from __future__ import annotations
@@ -85,6 +85,17 @@ def hangs(content: bytes = b"") -> Step:
     def act(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(content)
         over.wait()
+
+    return Step(act)
+
+
+def trickles() -> Step:
+    """Send a head that has no end, a byte at a time, each before the peer could think that none will come."""
+
+    def act(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+        while not over.wait(0.01):
+            connection.sendall(b"y")
 
     return Step(act)
 

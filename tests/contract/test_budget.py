@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.answer_tables import BODY, HEAD
-from tests.contract.scripted_broker import ScriptedBroker, credential, hangs, hangs_up
+from tests.contract.scripted_broker import ScriptedBroker, credential, hangs, hangs_up, trickles
 from tests.contract.shims import Shim
 
 URL = "https://feed.example/simple/"
@@ -24,6 +24,16 @@ TOO_LONG_S = 10.0  # a shim that forgot its budget waits for 20 s
 @pytest.mark.parametrize("content", [b"", b"HTTP/1.1 200", HEAD, HEAD + BODY[:-1]], ids=range(4))
 def test_broker_that_hangs_is_given_up(shim: Shim, broker: ScriptedBroker, content: bytes) -> None:
     broker.will(hangs(content))
+    start = time.monotonic()
+
+    ended = shim("get", URL, "Fred", TOKEN_BROKER_TIMEOUT=SHORT_S)
+
+    assert (ended.code, ended.line) == (1, NOT_IN_TIME)
+    assert float(SHORT_S) <= time.monotonic() - start < TOO_LONG_S
+
+
+def test_broker_that_trickles_is_given_up(shim: Shim, broker: ScriptedBroker) -> None:
+    broker.will(trickles())
     start = time.monotonic()
 
     ended = shim("get", URL, "Fred", TOKEN_BROKER_TIMEOUT=SHORT_S)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.contract.conftest import Session, installed
 from tests.contract.scripted_broker import ScriptedBroker, answers, credential
-from tests.contract.shims import Shim
+from tests.contract.shims import Shim, compiler
 
 URL = "https://feed.example/simple/"
 NOBODY_ELSE = "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
@@ -172,6 +173,21 @@ def test_two_installations_that_both_come_first_end_too(shim: Shim, place: Path)
     ended = shim("diagnose", PATH=f"{place}/one:{place}/two")
 
     assert (ended.code, ended.line) == (1, NOBODY_ELSE)
+
+
+@pytest.mark.parametrize("other", ["native", "python"])
+def test_installations_of_both_kinds_do_not_call_each_other_for_ever(
+    shim: Shim, no_feed: ScriptedBroker, place: Path, session: Session, other: str
+) -> None:
+    if other == "native" and compiler() is None:
+        pytest.skip("no C compiler here: the native shim cannot be built")
+    first = ours(place / "one", shim.program)
+    ours(place / "two", installed(session, other))
+
+    ended = shim("get", URL, "Fred", program=first, PATH=f"{place}/one:{place}/two:{place}/one")
+
+    assert (ended.code, ended.stdout, ended.stderr) == (1, b"", "")
+    assert no_feed.connections == (1 if shim.program == installed(session, other) else 2)
 
 
 def test_what_was_passed_on_once_stays(shim: Shim, no_feed: ScriptedBroker, place: Path) -> None:
