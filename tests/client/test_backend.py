@@ -14,6 +14,7 @@ from pathlib import Path
 
 import keyring
 import keyring.backend
+import keyring.cli
 import keyring.core
 import pytest
 from keyring.backends.chainer import ChainerBackend
@@ -21,6 +22,7 @@ from keyring.credentials import SimpleCredential
 from token_broker_keyring import TokenBrokerKeyring
 
 from tests.contract import answer_tables
+from tests.contract.opened import Opened
 from tests.contract.scripted_broker import (
     ScriptedBroker,
     Step,
@@ -30,10 +32,14 @@ from tests.contract.scripted_broker import (
     hangs_up,
     resets,
     sends,
+    trickles,
 )
 from tests.contract.shims import CLIENT
+from tests.contract.test_dialects import DIALECTS
+from tests.contract.test_trust import stranger_listening
 
 URL = "https://feed.example/simple/"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for two users")
 
 
 class NextBackend(keyring.backend.KeyringBackend):
@@ -98,6 +104,25 @@ def test_requested_username_is_kept(backend: TokenBrokerKeyring, broker: Scripte
 
 
 @pytest.mark.parametrize(
+    "dialect", sorted(DIALECTS.keys() - {"options in the middle"})
+)  # not taken by argparse
+@pytest.mark.usefixtures("chain")
+def test_keyring_command_with_the_backend_says_what_the_shims_say(
+    broker: ScriptedBroker,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    dialect: str,
+) -> None:
+    arguments, username, stdout = DIALECTS[dialect]
+    broker.will(credential("Fred", "s3cret"))
+
+    keyring.cli.main(arguments)  # type: ignore[no-untyped-call]
+
+    assert capsysbinary.readouterr() == (stdout, b"")
+    (request,) = broker.requests
+    assert (request.query["url"], request.query.get("username")) == (URL, username)
+
+
+@pytest.mark.parametrize(
     "service", ["python-poetry-check", "poetry-repository-x", "pdm-pypi-x", "", "a" * 9000]
 )
 def test_what_is_no_feed_is_none(backend: TokenBrokerKeyring, broker: ScriptedBroker, service: str) -> None:
@@ -115,6 +140,7 @@ NO_ANSWERS = {
     "reset": resets(),
     "half and silence": hangs(answer_tables.HEAD),
     "silence": hangs(),
+    "silence by the byte": trickles(),
 }
 
 
@@ -156,7 +182,7 @@ def test_broker_in_a_place_open_to_others_is_not_asked(
     assert broker.connections == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@needs_root
 @pytest.mark.parametrize("given", ["directory", "socket"])
 def test_broker_in_a_place_of_another_user_is_not_asked(
     backend: TokenBrokerKeyring, broker: ScriptedBroker, given: str
@@ -166,6 +192,47 @@ def test_broker_in_a_place_of_another_user_is_not_asked(
 
     assert backend.get_password(URL, "Fred") is None
     assert broker.connections == 0
+
+
+@needs_root
+def test_listener_of_another_user_is_not_asked(backend: TokenBrokerKeyring, place: Path) -> None:
+    path = place / "token-broker" / "broker.sock"
+    with stranger_listening(path):
+        for entry, mode in ((path, 0o600), (path.parent, 0o700)):
+            os.chown(entry, 0, 0)
+            entry.chmod(mode)
+
+        assert backend.get_password(URL, "Fred") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+@pytest.mark.parametrize("status", [200, 404])
+def test_nothing_below_the_working_directory_is_opened(
+    backend: TokenBrokerKeyring,
+    broker: ScriptedBroker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+) -> None:
+    broker.will(credential("Fred", "s3cret") if status == 200 else answers(status, "no feed\n"))
+    for name in (
+        "socket.py",
+        "fcntl.py",
+        "keyring",
+        "brokerd",
+        "broker.sock",
+        "pyproject.toml",
+        "keyringrc.cfg",
+    ):
+        (tmp_path / name).write_text("raise SystemExit('hostile')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", ".")
+
+    with Opened(tmp_path) as opened:
+        found = backend.get_credential(URL, None)
+        names = opened.names()
+
+    assert (found is not None, names) == (status == 200, [])
 
 
 def test_full_backlog_is_given_up_within_the_budget(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.clients import Outcome
 
-SHIMS = 20
+SHIMS = 50
 
 
 def ask(house: Household) -> Outcome:
@@ -60,7 +60,7 @@ def test_shim_that_may_not_start_a_daemon_says_what_to_type(house: Household) ->
     assert outcome.stderr == "token-broker: the broker is not running; run: brokerctl setup\n"
 
 
-def test_twenty_shims_at_once_start_one_daemon(house: Household) -> None:
+def test_fifty_shims_at_once_start_one_daemon(house: Household) -> None:
     with nobodys_daemon(house), ThreadPoolExecutor(SHIMS) as pool:
         outcomes = list(pool.map(ask, [house] * SHIMS))
 
