@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from build_wheels import TARGETS, check_wheel, checked_native, wrong_records
 from executables import Elf, MachO, read_program
 
 from tests.client.test_wheel import SCRIPT, build, installed
-from tests.contract.shims import CLIENT, compiler
+from tests.contract.shims import CLIENT, compiler, emulator, uv
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C compiler here")
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="ELF is Linux's")
@@ -101,10 +100,10 @@ def test_what_is_no_program_is_an_error(program: bytes) -> None:
 
 @pytest.mark.long
 def test_all_wheels_are_built_alike_twice_checked_and_run(place: Path) -> None:
-    uv = shutil.which("uv", path=f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}")
-    assert uv is not None
+    tool = uv()
+    assert tool is not None
     done = subprocess.run(
-        [uv, "run", "--script", str(CLIENT / "build_wheels.py"), "--out", str(place / "out")],
+        [tool, "run", "--script", str(CLIENT / "build_wheels.py"), "--out", str(place / "out")],
         capture_output=True,
         text=True,
         check=False,
@@ -130,4 +129,27 @@ def test_all_wheels_are_built_alike_twice_checked_and_run(place: Path) -> None:
     if sys.platform == "linux" and os.uname().machine == LINUX.program.machine:
         assert f"{LINUX.name}: " in done.stdout
         assert "answered a look-up" in done.stdout
+        if emulator() is not None:
+            assert "answered a look-up under qemu-aarch64-static" in done.stdout
         assert installed(wheels[LINUX.tag], place / "environment").exists()
+
+
+@pytest.mark.long
+def test_ziglang_compiles_the_shim_where_there_is_no_compiler(place: Path) -> None:
+    tool = uv()
+    assert tool is not None
+    source = place / "source"
+    shutil.copytree(CLIENT, source, ignore=shutil.ignore_patterns("__pycache__", "dist", "build"))
+    script = (
+        "import os, subprocess, sys; os.environ['PATH'] = '/nowhere'; os.environ.pop('CC', None);"
+        "subprocess.run([sys.executable, '-m', 'hatchling', 'build', '-t', 'wheel'], check=True)"
+    )
+    environment = ("--no-project", "--with", "hatchling", "--with", "ziglang")
+
+    subprocess.run([tool, "run", *environment, "python", "-c", script], cwd=source, check=True)
+
+    (wheel,) = (source / "dist").iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        program = read_program(archive.read(SCRIPT))
+    assert isinstance(program, (Elf, MachO))
+    assert isinstance(program, MachO) or program.static

@@ -113,6 +113,24 @@ def test_pure_wheel_installs_a_program_that_runs(place: Path) -> None:
     assert done.stderr == "token-broker: the broker is not running; run: brokerctl setup\n"
 
 
+@pytest.mark.long
+def test_source_distribution_is_installed_where_there_is_no_compiler(place: Path) -> None:
+    archive, _ = build(place, "sdist")
+    command = [sys.executable, "-m", "pip", "install", "-v", "--no-index", "--no-deps", "--ignore-installed"]
+
+    done = subprocess.run(
+        [*command, "--no-build-isolation", "--prefix", str(place / "environment"), str(archive)],
+        env={"PATH": str(place), "HOME": str(place)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "token-broker-client: no C compiler works here (tried musl-gcc, cc, ziglang)" in done.stderr
+    assert (place / "environment/bin/keyring-shim").read_text().startswith(f"#!{sys.executable}\n")
+
+
 def test_source_distribution_has_what_the_build_needs(place: Path) -> None:
     archive, _ = build(place, "sdist")
 

@@ -12,9 +12,21 @@ from pathlib import Path
 import pytest
 
 from tests.contract.scripted_broker import ScriptedBroker
-from tests.contract.shims import SANITIZER_EXIT, Shim, compiler, install_native, install_python
+from tests.contract.shims import (
+    SANITIZER_EXIT,
+    Shim,
+    compiler,
+    emulator,
+    install_aarch64,
+    install_native,
+    install_python,
+    uv,
+)
 
 KINDS = ("native", "sanitized", "python")
+EMULATED = pytest.param("aarch64", marks=pytest.mark.long)
+EMULATED_MODULES = ("answers", "budget", "dialects", "order", "places", "trust")
+"""Where the program need not know its own file: under an emulator that is the emulator's."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +47,21 @@ def session() -> Iterator[Session]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(params=KINDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of the suite with each kind of shim."""
+    if "kind" in metafunc.fixturenames:
+        is_emulated = metafunc.module.__name__.rpartition(".test_")[2] in EMULATED_MODULES
+        kinds = [*KINDS, EMULATED] if is_emulated else KINDS
+        metafunc.parametrize("kind", kinds, indirect=True)
+
+
+@pytest.fixture
 def kind(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
-    if kind != "python" and compiler() is None:
+    if kind in ("native", "sanitized") and compiler() is None:
         pytest.skip("no C compiler here: the native shim cannot be built")
+    if kind == "aarch64" and (emulator() is None or uv() is None):
+        pytest.skip("qemu-aarch64-static or uv is not here: this program cannot be run or built")
     return kind
 
 
@@ -49,6 +71,8 @@ def installed(session: Session, kind: str) -> Path:
         folder = session.folder / kind
         if kind == "python":
             session.programs[kind] = install_python(folder, session.system_socket)
+        elif kind == "aarch64":
+            session.programs[kind] = install_aarch64(folder, session.system_socket)
         else:
             session.programs[kind] = install_native(
                 folder, session.system_socket, sanitized=kind == "sanitized"
@@ -86,9 +110,10 @@ def environment(place: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def shim(program: Path, environment: dict[str, str], place: Path) -> Shim:
+def shim(program: Path, kind: str, environment: dict[str, str], place: Path) -> Shim:
     """The shim under contract, run in an empty working directory."""
-    return Shim(program, environment, place / "empty")
+    prefix = (str(emulator()),) if kind == "aarch64" else ()
+    return Shim(program, environment, place / "empty", prefix)
 
 
 @pytest.fixture

@@ -10,10 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import build_shim
 
 CLIENT = Path(__file__).parents[2] / "client"
 FLAGS = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror")
@@ -121,18 +124,36 @@ def compiler() -> str | None:
     )
 
 
+def emulator() -> str | None:
+    """Return what runs a static program for Linux on aarch64 here, None where nothing does."""
+    return shutil.which("qemu-aarch64-static") if sys.platform == "linux" else None
+
+
+def uv() -> str | None:
+    """Return uv, which brings the Zig tool chain where a long test needs it; None where it is not here."""
+    return shutil.which("uv", path=f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}")
+
+
 def install_native(folder: Path, system_socket: Path, *, sanitized: bool) -> Path:
     """Compile the native shim into `folder`/bin and return its path."""
-    program = folder / "bin" / "keyring-shim"
-    program.parent.mkdir(parents=True)
     tool = compiler()
     assert tool is not None
+    return _install([tool, *FLAGS, *(SANITIZERS if sanitized else ())], folder, system_socket, RUN_LIMIT_S)
+
+
+def install_aarch64(folder: Path, system_socket: Path) -> Path:
+    """Compile it as the wheel for Linux on aarch64 has it; return its path."""
+    zig = (str(uv()), "run", "--no-project", "--with", "ziglang", "python", "-m", "ziglang", "cc")
+    command = [*zig, "-target", "aarch64-linux-musl", "-static", *build_shim.FLAGS, "-Werror"]
+    return _install(command, folder, system_socket, build_shim.COMPILE_LIMIT_S)
+
+
+def _install(command: Sequence[str], folder: Path, system_socket: Path, limit_s: float) -> Path:
+    program = folder / "bin" / "keyring-shim"
+    program.parent.mkdir(parents=True)
     system = (f'-DSYSTEM_SOCKET="{system_socket}"', f"-DSYSTEM_UID={os.geteuid()}")
-    extra = SANITIZERS if sanitized else ()
     source = str(CLIENT / "keyring_shim.c")
-    subprocess.run(
-        [tool, *FLAGS, *extra, *system, "-o", str(program), source], check=True, timeout=RUN_LIMIT_S
-    )
+    subprocess.run([*command, *system, "-o", str(program), source], check=True, timeout=limit_s)
     return program
 
 

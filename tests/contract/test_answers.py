@@ -145,11 +145,10 @@ def test_answer_before_the_question_was_read_counts(shim: Shim, broker: Scripted
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_answer_that_cannot_be_written_is_a_failure(shim: Shim, broker: ScriptedBroker) -> None:
     broker.will(credential("Fred", "s3cret"))
-    script = 'exec "$0" get "$1" Fred >/dev/full 2>/dev/null'
+    script = 'exec "$@" >/dev/full 2>/dev/null'
+    command = (*shim.prefix, os.fspath(shim.program), "get", URL, "Fred")
 
-    running = Shim(Path("/bin/sh"), shim.environment, shim.directory).start(
-        "-c", script, os.fspath(shim.program), URL
-    )
+    running = Shim(Path("/bin/sh"), shim.environment, shim.directory).start("-c", script, "sh", *command)
     stdout, stderr = running.communicate(timeout=20)
 
     assert ended(running, stdout, stderr).code == 1
