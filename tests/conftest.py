@@ -1,0 +1,32 @@
+"""The tests that SECURITY.md names are those that `pytest -m trust` runs: nobody marks them by hand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NAMED = re.compile(r"`(tests/[\w/.]+?)/?(?:::(\w+))?`")
+
+
+def named_in(text: str) -> set[tuple[str, str | None]]:
+    """Folders, files and single tests that a page names."""
+    return {(path, test or None) for path, test in NAMED.findall(text)}
+
+
+def is_named(item: pytest.Item, named: set[tuple[str, str | None]]) -> bool:
+    """Whether the page names this test, its file or a folder above it."""
+    path = item.path.relative_to(ROOT)
+    function = getattr(item, "originalname", item.name)
+    return (str(path), function) in named or any((str(each), None) in named for each in (path, *path.parents))
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what SECURITY.md names."""
+    named = named_in((ROOT / "SECURITY.md").read_text())
+    for item in items:
+        if item.path.is_relative_to(ROOT) and is_named(item, named):
+            item.add_marker(pytest.mark.trust)
