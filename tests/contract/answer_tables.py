@@ -33,6 +33,10 @@ GOOD = {
     "header in capitals, blanks around its value": HEAD.replace(b"content-length: ", b"CONTENT-LENGTH: \t ")
     + BODY,
     "other headers": HEAD.replace(b"\r\n\r\n", b"\r\nserver: x\r\nx-content-length: 1\r\n\r\n") + BODY,
+    "headers that end alike": HEAD.replace(
+        b"\r\n\r\n", b"\r\nxcontent-length: 1\r\nxxcontent-length: 1\r\n\r\n"
+    )
+    + BODY,
     "length with zeros": HEAD.replace(b"12", b"0000012") + BODY,
     "the longest there may be": as_long_as(LONGEST_BYTES),
 }
@@ -42,6 +46,10 @@ MALFORMED = {
     "SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
     "HTTP/2": b"HTTP/2 200 OK\r\ncontent-length: 12\r\n\r\n" + BODY,
     "no version": b"HTTP/1. 200 OK\r\ncontent-length: 12\r\n\r\n" + BODY,
+    "no point in the version": HEAD.replace(b"1.1", b"1x1") + BODY,
+    "length behind a bare carriage return": HEAD.replace(b" OK\r\n", b" O\rx") + BODY,
+    "length in another header, behind a bare carriage return": HEAD.replace(b"OK\r\n", b"OK\r\nx: y\rx")
+    + BODY,
     "no blank": HEAD.replace(b"1.1 ", b"1.1x") + BODY,
     "no status": b"HTTP/1.1\r\ncontent-length: 12\r\n\r\n" + BODY,
     "status of letters": HEAD.replace(b"200", b"2OO") + BODY,
@@ -68,6 +76,8 @@ MALFORMED = {
     "two ends": ok(b"Fred\ns3cret\n\n"),
     "carriage returns": ok(b"Fred\r\ns3cret\r\n"),
     "control character": ok(b"Fred\ns3\x1bcret\n"),
+    "last control character": ok(b"Fred\ns3\x1fcret\n"),
+    "password of a blank": ok(b"Fred\n \n"),
     "zero byte": ok(b"Fred\ns3\x00cret\n"),
     "DEL": ok(b"Fred\ns3cret\x7f\n"),
     "not ASCII": ok("Fred\ns3crét\n".encode()),
@@ -84,6 +94,7 @@ MALFORMED = {
 
 HALF = {
     "one byte": b"H",
+    "half a version": b"HTTP/1",
     "half a status line": b"HTTP/1.1 2",
     "half a head": HEAD[:-2],
     "head alone": HEAD,

@@ -84,6 +84,8 @@ def test_what_is_no_feed_or_ambiguous_is_silent(shim: Shim, broker: ScriptedBrok
 LINES = {
     "control characters go": ("a\x1b[31m\tb\x7f\r; run: c\x00\n", "a[31mb; run: c"),
     "C1 controls go": ("a\x9b31mb\x85; run: c\n", "a31mb; run: c"),
+    "C1 controls go first": ("\x9b31mb; run: c\n", "31mb; run: c"),
+    "C1 controls go last": ("a; run: c\x85\n", "a; run: c"),
     "other characters stay": ("labs: 2222… für Jürgen; run: ä\n", "labs: 2222… für Jürgen; run: ä"),
     "one line only": ("a; run: b\nsecond\n", "a; run: b"),
     "the prefix is not doubled": ("token-broker: a; run: b\n", "a; run: b"),

@@ -42,6 +42,8 @@ NOT_LOOKUPS = {
     "set": ["set", URL, "Fred"],
     "del": ["del", URL, "Fred"],
     "get alone": ["get"],
+    "creds of nothing": ["--mode=creds", "get"],
+    "option for a service": ["get", "-x", "Fred"],
     "password without username": ["get", URL],
     "empty service": ["get", "", "Fred"],
     "too many words": ["get", URL, "Fred", "Ann"],

@@ -28,4 +28,35 @@ CORE = {
     },
 }
 
-SHIM: dict[str, dict[str, str]] = {}
+_LENGTH = "size_t count, lengths = 0, length = 0, status;  ->  size_t count, lengths = 0, length ="
+_VERSION = "if (memcmp(received, version, received_bytes < 7 ? received_bytes : 7) != 0)  ->  "
+
+SHIM = {
+    "parse_command": {
+        'const char *mode = "password", *format = "plain", *words[3] = {NULL, NULL, NULL};  ->  '
+        'const char *mode = "password", *format = "plain", *words[(3 + 1)] = {NULL, NULL, NULL};': (
+            "a longer array holds the same three words"
+        ),
+    },
+    "parse_answer": {
+        f"{_LENGTH} (0 + 1), status;": "an answer without a length is refused whatever this is",
+        f"{_LENGTH} (0 - 1), status;": "the same",
+        f"{_VERSION}if (memcmp(received, version, received_bytes <= 7 ? received_bytes : 7) != 0)": (
+            "of seven bytes seven are compared either way"
+        ),
+        f"{_VERSION}if (memcmp(received, version, received_bytes < (7 + 1) ? received_bytes : 7) != 0)": (
+            "the same"
+        ),
+        'const char *next = memmem(field + 2, (size_t)(end - field), "\\r\\n", 2);  ->  '
+        'const char *next = memmem(field + (2 + 1), (size_t)(end - field), "\\r\\n", 2);': (
+            "no header before the end is empty, so its first byte is none of its end"
+        ),
+    },
+    "judge_credential": {
+        "if (count > 0 && reply->body[count - 1] == '\\n') {  ->  "
+        "if (count > (0 + 1) && reply->body[count - 1] == '\\n') {": (
+            "a body of one newline has no password either way"
+        ),
+        "count--;  ->  ;": "a line alone is refused by its end instead of by its missing newline",
+    },
+}

@@ -32,7 +32,8 @@ def copy(tmp_path: Path) -> Path:
     """A copy of what is mutated and of what shall notice; pyproject.toml has the settings."""
     for name in ("broker", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in ("pyproject.toml", "SECURITY.md"):
+        shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
 

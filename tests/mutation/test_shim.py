@@ -1,4 +1,4 @@
-"""No mutant of what the native shim reads and prints survives the contract, but those that change nothing."""
+"""No mutant of what the native shim reads survives the contract, but those that change nothing."""
 
 from __future__ import annotations
 
@@ -30,18 +30,10 @@ KILLERS = {
     "option_value": SUITES,
     "parse_command": SUITES,
     "printable": SUITES,
-    "budget_ms": ("test_budget.py::test_budget_is_what_the_variable_says_or_the_default",),
-    "put_bytes": SUITES,
-    "put_number": SUITES,
-    "put_percent_encoded": SUITES,
     "is_header": SUITES,
     "read_number": SUITES,
     "parse_answer": SUITES,
     "judge_credential": SUITES,
-    "judge_failure": SUITES,
-    "judge": SUITES,
-    "put_quoted": SUITES,
-    "print_answer": SUITES,
 }
 """Who must notice a change of each function."""
 
@@ -54,7 +46,8 @@ def copy(tmp_path: Path) -> Path:
     """A copy of the shim and its contract, whose shim may be mutated."""
     for name in ("client", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "build"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in ("pyproject.toml", "SECURITY.md"):
+        shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
 
@@ -82,9 +75,8 @@ def survivors(copy: Path, function: str) -> Iterator[str]:
             yield mutant.change
 
 
-@pytest.mark.parametrize("function", ["printable", "budget_ms"])
-def test_the_shim_itself_is_not_killed(copy: Path, function: str) -> None:
-    assert not is_killed(copy, function, (CLIENT / "keyring_shim.c").read_text())
+def test_the_shim_itself_is_not_killed(copy: Path) -> None:
+    assert not is_killed(copy, "printable", (CLIENT / "keyring_shim.c").read_text())
 
 
 @pytest.mark.parametrize("function", KILLERS)
