@@ -2,11 +2,12 @@
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from broker.api import explaining, lookups, orders, sharing, signing, watching
 from broker.api.office import Office
+from broker.api.page import PROBLEMS
 from broker.api.problems import problem, wants_text
 from broker.core.failures import BadRequest, Failure
 
@@ -19,6 +20,8 @@ def create_app(office: Office) -> FastAPI:
         summary="Fresh credentials for private Python package feeds, on a Unix socket.",
         docs_url=None,
         redoc_url=None,
+        default_response_class=JSONResponse,
+        responses=PROBLEMS,
     )
     app.state.office = office
     for router in (module.router for module in (lookups, watching, orders, sharing, explaining, signing)):

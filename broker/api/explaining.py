@@ -13,6 +13,7 @@ from broker.api.guests import guest_of
 from broker.api.inquiry import WAIT_DEFAULT_S, matched, permit
 from broker.api.lookups import UrlQuery, UsernameQuery
 from broker.api.office import Office, office_of
+from broker.api.page import Lines
 from broker.core.access import Guest, Order, refusal_of_order
 from broker.core.credential import Credential
 from broker.core.failures import Failure, SignInNeeded
@@ -32,7 +33,7 @@ WORDS = {
 }
 
 
-@router.post("/v1/explain")
+@router.post("/v1/explain", response_class=Lines)
 async def explain(request: Request, url: UrlQuery, username: UsernameQuery = None) -> Response:
     """Look a credential up anew and tell each step, the last one being the outcome. No secrets.
 

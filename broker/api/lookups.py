@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from broker.api.guests import guest_of
 from broker.api.inquiry import WAIT_DEFAULT_S, WAIT_MAX_S, Question, answer_in_time, matched, permit
 from broker.api.office import office_of
+from broker.api.page import TWO_LINES
 from broker.api.problems import problem, wants_text
 from broker.core.failures import Failure
 from broker.core.urls import parse_service
@@ -19,7 +20,7 @@ UsernameQuery = Annotated[str | None, Query(description="the username the client
 WaitQuery = Annotated[float, Query(ge=0, description=f"seconds to wait, at most {WAIT_MAX_S:.0f}")]
 
 
-@router.get("/v1/credential")
+@router.get("/v1/credential", responses=TWO_LINES)
 async def credential(
     request: Request, url: UrlQuery, username: UsernameQuery = None, wait: WaitQuery = WAIT_DEFAULT_S
 ) -> Response:

@@ -14,6 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from broker.api.guests import ordered
 from broker.api.office import Office, feed_status_of, office_of
+from broker.api.page import Lines
 from broker.api.problems import problem, slug_of
 from broker.core.access import Order
 from broker.core.failures import BadRequest, Failure, NoFeed, Unavailable
@@ -27,7 +28,7 @@ WaysQuery = Annotated[str, Query(description="how, the first that the feed allow
 FileQuery = Annotated[bool, Query(description="without a secret store keep it in a file, in plain text")]
 
 
-@router.post("/v1/feeds/{name}/login")
+@router.post("/v1/feeds/{name}/login", response_class=Lines)
 async def login(
     request: Request, name: str, ways: WaysQuery = Way.DEVICE_CODE, in_file: FileQuery = False
 ) -> Response:
@@ -44,7 +45,7 @@ async def login(
     return StreamingResponse(_told(office, feed, steps), media_type="application/jsonl")
 
 
-@router.post("/v1/feeds/{name}/logout")
+@router.post("/v1/feeds/{name}/logout", response_class=Lines)
 async def logout(request: Request, name: str) -> Response:
     """Drop the realm's tokens, and the sign-in of ours behind them; answers what remains all the same."""
     office = office_of(request)

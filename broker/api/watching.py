@@ -5,11 +5,12 @@ import json
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Scope
 
 from broker.api.guests import guest_of
 from broker.api.office import Office, feed_status_of, office_of, status_of
+from broker.api.page import Events
 from broker.core.access import may_see, refusal_of_log
 from broker.core.failures import Failure
 from broker.core.feeds import Feed
@@ -38,7 +39,7 @@ async def health() -> Response:
     return JSONResponse({"status": "ok"})
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Counts and ages in Prometheus' text format."""
     from broker.api.metrics import rendered  # noqa: PLC0415 - see there
@@ -60,7 +61,7 @@ async def logs(request: Request, after: int = 0) -> Response:
     return JSONResponse({"lines": lines, "last": last})
 
 
-@router.get("/v1/events")
+@router.get("/v1/events", response_class=Events)
 async def events(request: Request) -> Response:
     """Server-sent events: one `feed` event for each change of a feed's state, its status as data."""
     office = office_of(request)
