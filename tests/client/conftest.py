@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import token_broker_client
+from token_broker_keyring import TokenBrokerKeyring
 
 from tests.contract.scripted_broker import ScriptedBroker
 
@@ -34,3 +35,8 @@ def broker(place: Path) -> Iterator[ScriptedBroker]:
     """The user's broker."""
     with ScriptedBroker(place / "token-broker" / "broker.sock") as broker:
         yield broker
+
+
+@pytest.fixture
+def backend() -> TokenBrokerKeyring:
+    return TokenBrokerKeyring()  # type: ignore[no-untyped-call]
