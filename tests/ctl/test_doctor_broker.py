@@ -95,6 +95,32 @@ def test_second_broker_is_found_unless_it_is_private(
 
 
 @pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        ("/opt/bin/brokerd", True),
+        ("/opt/bin/python3.11 /opt/bin/brokerd", True),
+        ("python3 -I /opt/bin/brokerd --idle-exit 1h", True),
+        ("/opt/bin/brokerd --socket /private", False),
+        ("timeout 60 brokerd", False),
+        ("env -i /opt/bin/brokerd", False),
+        ("sh -c brokerd", False),
+        ("vi brokerd", False),
+        ("python3 -m pytest brokerd", False),
+        ("pythonic brokerd", False),
+        ("", False),
+    ],
+)
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has /proc")
+def test_broker_is_who_is_brokerd_or_a_python_that_runs_it(
+    tmp_path: Path, line: str, *, is_one: bool
+) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cmdline").write_text("".join(f"{word}\0" for word in line.split(" ")))
+
+    assert answers.brokers(tmp_path) == ([7] if is_one else [])
+
+
+@pytest.mark.parametrize(
     ("shown", "repair"),
     [
         ({}, "brokerctl setup"),

@@ -1,5 +1,6 @@
 """Whether a broker answers, which one, and whether it is the only one."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from broker.ctl.status import tool_version
 from broker.host.paths import SYSTEM
 
 PROC = Path("/proc")
+PYTHON = re.compile(rb"python[0-9.]*")
 SYSTEM_SOCKET = Path(client.SYSTEM_SOCKET)
 
 
@@ -111,6 +113,6 @@ def brokers(proc: Path = PROC) -> list[int]:
 def _runs_brokerd(words: list[bytes]) -> bool:
     """True for brokerd or a Python that runs it, false for what only starts it: `timeout 60 brokerd`."""
     program, *rest = (word.rpartition(b"/")[2] for word in words)
-    if program.startswith(b"python"):
+    if PYTHON.fullmatch(program):
         program = next((word for word in rest if not word.startswith(b"-")), b"")
     return program == b"brokerd"
