@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from tests.fakes.az_program import CALLS, CONDUCT, GATE, GRANDCHILDREN, LEASH, SAME_TOKEN, Conduct
+from tests.fakes.az_program import CALLS, CONDUCT, GATE, GRANDCHILDREN, LEASH, PERSON, SAME_TOKEN, Conduct
 from tests.fakes.journal import PATIENCE_S
 from tests.fakes.tokens import AZURE_DEVOPS
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Seen = TypeVar("Seen")
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ("tests/fakes/az_program.py", "tests/fakes/tokens.py")
 GLANCE_S = 0.005
 
 LOGGED_OUT = "ERROR: Please run 'az login' to setup account."
@@ -110,13 +112,24 @@ class AzureCli:
 
     def install(self) -> None:
         """Put az on PATH (again)."""
+        self._install(Path(sys.executable), ROOT, self._control)
+
+    def install_for_others(self, seen: Path) -> None:
+        """The same for users who see the folder as `seen`, and neither this Python nor this checkout."""
+        sources = self.bin.parent / "lib"
+        for source in PROGRAM:
+            (sources / source).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / source, sources / source)
+        self._install(Path("/usr/bin/python3"), seen / sources.name, seen / self._control.name)
+
+    def _install(self, python: Path, sources: Path, control: Path) -> None:
         lines = (
-            f"#!{sys.executable} -IS",
+            f"#!{python} -IS",
             "import sys",
-            f"sys.path.insert(0, {str(ROOT)!r})",
+            f"sys.path.insert(0, {str(sources)!r})",
             "from pathlib import Path",
             "from tests.fakes.az_program import main",
-            f"sys.exit(main(Path({str(self._control)!r}), sys.argv[1:]))",
+            f"sys.exit(main(Path({str(control)!r}), sys.argv[1:]))",
         )
         _replace(self.program, "\n".join(lines) + "\n", mode=0o755)
 
@@ -138,6 +151,10 @@ class AzureCli:
         if subscriptions:
             subscriptions[0]["isDefault"] = True
         self._write_profile(config_dir or self.config_dir, subscriptions)
+
+    def expect(self, user: str, tenants: Sequence[str]) -> None:
+        """Let `az login` sign this person in; without, it fails."""
+        self.sign_in(user, tenants, config_dir=self._control / PERSON)
 
     def sign_out(self, config_dir: Path | None = None) -> None:
         """Write the account list as `az logout` leaves it."""

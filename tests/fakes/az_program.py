@@ -6,6 +6,7 @@ Standard library only: it must start quickly, and outside the test environment. 
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import json
 import os
@@ -25,6 +26,7 @@ GATE = "gate"
 GRANDCHILDREN = "grandchildren"
 SAME_TOKEN = "same-token.json"
 LEASH = "leash"
+PERSON = "person"
 _WAIT = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_SH)"
 
 Mode = Literal["answer", "same", "fail", "garbage", "hang", "hang-with-grandchildren"]
@@ -63,6 +65,9 @@ def main(control: Path, arguments: list[str]) -> int:
     if conduct.mode == "garbage":
         sys.stdout.write("Traceback? no: <html>captive portal</html>\n")
         return 0
+    if arguments[:1] == ["login"]:
+        sys.stdout.write(_sign_in(control) + "\n")
+        return 0
     try:
         answer = _answer(control, conduct, arguments)
     except SignedOutError as error:
@@ -75,7 +80,11 @@ def main(control: Path, arguments: list[str]) -> int:
 def _write_down(control: Path, arguments: list[str]) -> None:
     profile = os.environ.get("AZURE_CONFIG_DIR")
     call = {"pid": os.getpid(), "arguments": arguments, "config_dir": profile}
-    _append(control / CALLS, json.dumps(call))
+    try:
+        _append(control / CALLS, json.dumps(call))
+    except OSError as error:
+        if error.errno != errno.EROFS:  # a sandboxed service's az writes nowhere but in its own folder
+            raise
 
 
 def _wait_for(lock: Path) -> None:
@@ -98,6 +107,15 @@ def _hang(control: Path, mode: Mode) -> int:
         _append(control / GRANDCHILDREN, str(grandchild.pid))
     _wait_for(control / LEASH)
     return 1
+
+
+def _sign_in(control: Path) -> str:
+    """Let the person there sign in by their browser; returns the subscriptions, as az prints them."""
+    sys.stderr.write("A web browser has been opened at the sign-in page. Please continue the login there.\n")
+    profile = _profile()
+    profile.parent.mkdir(mode=0o700, exist_ok=True)
+    profile.write_bytes((control / PERSON / profile.name).read_bytes())
+    return json.dumps(json.loads(profile.read_text("utf-8-sig"))["subscriptions"], indent=2)
 
 
 def _answer(control: Path, conduct: Conduct, arguments: list[str]) -> str:
