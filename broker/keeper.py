@@ -184,6 +184,11 @@ class Keeper:
         trial = await self._trials.verdict(entry, match.feed)
         return Verdict.UNKNOWN if trial is None else trial.verdict
 
+    def last_verdict(self, match: Match) -> Verdict:
+        """What the feed said when it was last asked."""
+        trial = self.entries.of(match, self.clock.now()).trials.get(match.feed.name)
+        return Verdict.UNKNOWN if trial is None else trial.verdict
+
     def is_flying(self, match: Match) -> bool:
         """True while a renewal of the match's credential is under way."""
         return self.entries.of(match, self.clock.now()).flight is not None

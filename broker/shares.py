@@ -19,7 +19,7 @@ from broker.core.shares import MOST, Grant, from_record, granted, to_record
 from broker.core.status import ShareStatus
 from broker.host import memo
 from broker.host.clock import Clock
-from broker.host.limits import CONNECTIONS_PER_SHARE
+from broker.host.limits import CONNECTIONS_PER_SHARE, REQUESTS_PER_SHARE_S
 from broker.host.listen import NotListening
 from broker.host.outlet import Outlet
 from broker.host.peer import Doorway, anybody
@@ -176,6 +176,7 @@ class Shares:
             admits=anybody,
             see=peer_as_seen,
             connections=CONNECTIONS_PER_SHARE,
+            per_user_s=REQUESTS_PER_SHARE_S,
         )
         self._by_name[grant.name] = _Open(grant, outlet, self._open_door(doorway))
 

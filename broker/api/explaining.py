@@ -14,7 +14,7 @@ from broker.api.inquiry import WAIT_DEFAULT_S, matched, permit
 from broker.api.lookups import UrlQuery, UsernameQuery
 from broker.api.office import Office, office_of
 from broker.api.page import Lines
-from broker.core.access import Guest, Order, refusal_of_order
+from broker.core.access import Guest, Order, may_see, refusal_of_order
 from broker.core.credential import Credential
 from broker.core.failures import Failure, SignInNeeded
 from broker.core.feeds import Match
@@ -37,7 +37,7 @@ WORDS = {
 async def explain(request: Request, url: UrlQuery, username: UsernameQuery = None) -> Response:
     """Look a credential up anew and tell each step, the last one being the outcome. No secrets.
 
-    Who may not order a renewal is told of the look-up as it is for them.
+    Who may not order a renewal is told of the look-up as it is for them, and no feed is asked for their sake.
     """
     office = office_of(request)
     walk = _told(office, await guest_of(office, request.scope), url, username)
@@ -61,16 +61,18 @@ async def _walk(office: Office, guest: Guest, url: str, username: str | None) ->
     keeper = office.keeper
     try:
         match = permit(guest, matched(office, parse_service(url), username))
-        _tell_match(office, match)
+        _tell_match(office, guest, match)
         if keeper.is_flying(match):
             tell("renewal", "one is under way already: its steps are not told")
-        if refusal_of_order(guest, Order.REFRESH) is None:
+        may_renew = refusal_of_order(guest, Order.REFRESH) is None
+        if may_renew:
             credential = await keeper.refresh(match)
         else:
             credential = keeper.held(match) or await keeper.credential_for(match, WAIT_DEFAULT_S)
         held = keeper.entries.of(match, keeper.clock.now()).slot.held
         tell("answer", _answer(credential, held), good=True)
-        text, good = WORDS[await keeper.verdict(match)] if match.feed.verify else ("verify is off", None)
+        verdict = await keeper.verdict(match) if may_renew else keeper.last_verdict(match)
+        text, good = WORDS[verdict] if match.feed.verify else ("verify is off", None)
         tell("verified", text, good=good)
     except Failure as failure:
         tell("your turn" if isinstance(failure, SignInNeeded) else "failed", failure.detail, good=False)
@@ -78,12 +80,14 @@ async def _walk(office: Office, guest: Guest, url: str, username: str | None) ->
             tell("hint", failure.hint)
 
 
-def _tell_match(office: Office, match: Match) -> None:
+def _tell_match(office: Office, guest: Guest, match: Match) -> None:
     feed = match.feed
     place = feed.place or "learned from its address"
     tell("feed", f"{feed.name} ({place}), {match.why}")
     others = [
-        other.name for other in office.keeper.entries.feeds() if other.key() == feed.key() and other != feed
+        other.name
+        for other in office.keeper.entries.feeds()
+        if other.key() == feed.key() and other != feed and may_see(guest, other)
     ]
     shared = f", shared with {', '.join(others)}" if others else ""
     scope = "" if match.key.scope == feed.scope else f", to {match.key.scope}"

@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from broker.api.office import Office
-from broker.core.access import Guest, may_see
+from broker.core.access import Guest, may_see, may_see_totals
 from broker.core.feeds import Feed
 from broker.ledger import LATENCY_BUCKETS_S, Outcome
 
@@ -33,30 +33,32 @@ class _Snapshot(Collector):
 
     def __init__(self, office: Office, guest: Guest) -> None:
         self._office = office
-        self._feeds: list[Feed] = []
-        self._hidden: set[str] = set()
-        for feed in office.keeper.entries.feeds():
-            if may_see(guest, feed):
-                self._feeds.append(feed)
-            else:
-                self._hidden.add(feed.name)
+        self._feeds: list[Feed] = [feed for feed in office.keeper.entries.feeds() if may_see(guest, feed)]
+        self._names = {feed.name for feed in self._feeds}
+        self._tells_all = may_see_totals(guest)
 
     def collect(self) -> Iterator[Metric]:
         yield self._lookups()
-        yield self._latency()
+        if self._tells_all:
+            yield self._latency()
         yield self._fetches()
         yield self._life()
+
+    def _tells(self, feed: str) -> bool:
+        """Whether this guest knows of the feed; only who may see all is told of those that were removed."""
+        return self._tells_all or feed in self._names
 
     def _lookups(self) -> Metric:
         family = CounterMetricFamily(
             "token_broker_lookups", "Look-ups by feed and outcome.", labels=["feed", "outcome"]
         )
         for feed, counts in self._office.ledger.feeds.items():
-            if feed in self._hidden:
+            if not self._tells(feed):
                 continue
             for outcome, number in counts.outcomes.items():
                 family.add_metric([feed, outcome.value], number)
-        family.add_metric(["", Outcome.MISS.value], self._office.ledger.outcomes[Outcome.MISS])
+        if self._tells_all:
+            family.add_metric(["", Outcome.MISS.value], self._office.ledger.outcomes[Outcome.MISS])
         return family
 
     def _latency(self) -> Metric:
@@ -74,7 +76,7 @@ class _Snapshot(Collector):
             "token_broker_fetches", "Token fetches by feed and outcome.", labels=["feed", "outcome"]
         )
         for entry in self._office.keeper.entries:
-            if entry.feed.name in self._hidden:
+            if not self._tells(entry.feed.name):
                 continue
             family.add_metric([entry.feed.name, "ok"], entry.fetches - entry.failed_fetches)
             family.add_metric([entry.feed.name, "failed"], entry.failed_fetches)

@@ -28,6 +28,11 @@ CONNECTIONS_PER_SHARE = 16
 half as many as the own socket.
 """
 
+REQUESTS_PER_SHARE_S = 50.0
+"""A share answers so many a second in the long run, as the system broker does one uid: a container that asks
+without end must not take the daemon's time from its owner.
+"""
+
 CONNECTIONS_MAX_SHARED = 4096
 """The system broker's: it takes 64 users at their share to fill it."""
 

@@ -75,6 +75,7 @@ class Doorway:
 
     `see` is how the door learns who comes: by `peer_of` it knows nobody whom the kernel cannot name here.
     `reply` answers callers on the doorstep; `connections` is how many it holds at once, else as many as any.
+    `per_user_s`: requests of one user that it answers in a second, the next ones waiting; else the server's.
     """
 
     listening: socket.socket
@@ -83,6 +84,7 @@ class Doorway:
     see: Callable[[socket.socket], Peer | None] = peer_of
     reply: Reply | None = None
     connections: int | None = None
+    per_user_s: float | None = None
 
 
 class BrokerProtocol(H11Protocol):
@@ -221,7 +223,8 @@ class Server(uvicorn.Server):
 
     def open(self, doorway: Doorway) -> Door:
         """Let peers in by one more socket from now on, until the Door is closed or the server ends."""
-        speak = functools.partial(self._speak, doorway.entrance)
+        pace = self._pace if doorway.per_user_s is None else Pace(doorway.per_user_s)
+        speak = functools.partial(self._speak, doorway.entrance, pace)
         most = min(doorway.connections or self._limits.connections, self._limits.connections)
         door = Door(
             doorway.listening,
@@ -229,7 +232,7 @@ class Server(uvicorn.Server):
             admits=doorway.admits,
             speak=speak,
             reply=doorway.reply,
-            pace=self._pace,
+            pace=pace,
             see=doorway.see,
         )
         self.servers.append(door)  # type: ignore[arg-type] # it has what uvicorn calls of one: close, wait_closed
@@ -249,7 +252,9 @@ class Server(uvicorn.Server):
         """Leave the signals alone."""
         yield
 
-    def _speak(self, entrance: Entrance, caller: Caller, leave: Callable[[], None]) -> BrokerProtocol:
+    def _speak(
+        self, entrance: Entrance, pace: Pace | None, caller: Caller, leave: Callable[[], None]
+    ) -> BrokerProtocol:
         return BrokerProtocol(
             self.config,
             self.server_state,
@@ -257,7 +262,7 @@ class Server(uvicorn.Server):
             caller=caller,
             entrance=entrance,
             limits=self._limits,
-            pace=self._pace,
+            pace=pace,
             leave=leave,
         )
 

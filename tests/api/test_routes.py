@@ -66,7 +66,8 @@ class Directory:
 class Household:
     """The daemon as the routes see it, without a file or a socket."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, gatekeeper: Gatekeeper) -> None:
+        self.gatekeeper = gatekeeper
         self.about = About("1.2.3", 4242, "/run/broker.sock", "/config.toml", START)
         self.keeper = keeper
         self.ledger = Ledger()
@@ -138,15 +139,16 @@ async def issuer(clock: FakeClock) -> Issuer:
 
 @pytest.fixture
 async def household(clock: FakeClock, issuer: Issuer) -> AsyncIterator[Household]:
+    gatekeeper = Gatekeeper()
     keeper = Keeper(
         clock=clock,
         table=FeedTable([CORP, TOOLS, LABS], recognise, learn),
         providers={"fake": issuer},
         policies=Policies(),
-        try_at=Gatekeeper(),
+        try_at=gatekeeper,
         draw=lambda: 0.0,
     )
-    yield Household(keeper)
+    yield Household(keeper, gatekeeper)
     keeper.close()
     await settle()
 

@@ -9,8 +9,10 @@ import httpx
 import pytest
 
 from broker.core.access import OwnSocket, ShareSocket, SystemSocket
-from broker.core.feeds import PUBLISH
+from broker.core.feeds import PUBLISH, FeedTable
 from broker.host.peer import Doorway
+from broker.policies import Policies
+from broker.providers.recognise import recognise
 from broker.shares import Shares
 from tests.api.test_routes import (
     CORP,
@@ -23,9 +25,11 @@ from tests.api.test_routes import (
     credential,
     household,
     issuer,
+    learn,
     line,
 )
-from tests.fake_clock import FakeClock
+from tests.fake_clock import FakeClock, settle
+from tests.fake_provider import Issuer
 
 __all__ = ["clock", "household", "issuer"]
 
@@ -143,6 +147,38 @@ async def test_a_share_tells_of_its_own_feeds_only(
     assert [lookup["feed"] for lookup in seen["recent"]] == ["corp"]
     assert seen["shares"] == []
     assert "labs" not in (await container.get("/metrics")).text
+
+
+async def test_metrics_tell_a_share_of_no_total_and_of_no_feed_that_was_removed(
+    sharing: Household, owner: httpx.AsyncClient, container: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    await share(owner, "corp")
+    await credential(owner, str(LABS.url))
+    await credential(owner, "https://elsewhere.example/simple/")
+    await credential(container)
+    sharing.keeper.adopt(FeedTable([CORP], recognise, learn), {"fake": issuer}, Policies())
+
+    seen, all_of_it = [(await who.get("/metrics")).text for who in (container, owner)]
+
+    told = [text in seen for text in ('feed="corp"', 'feed="labs"', 'feed=""', "lookup_seconds_count")]
+    assert told == [True, False, False, False]
+    assert all(text in all_of_it for text in ('feed="labs"', 'feed="",outcome="miss"} 1.0', "_count 3.0"))
+
+
+async def test_an_explanation_in_a_share_asks_no_feed_and_names_no_other(
+    sharing: Household, owner: httpx.AsyncClient, container: httpx.AsyncClient
+) -> None:
+    await share(owner, "corp")
+    await credential(container)
+    await settle()
+    heard = len(sharing.gatekeeper.heard)
+
+    told = await container.post("/v1/explain", params={"url": str(CORP.url)})
+
+    assert '"answer"' in told.text
+    assert "the feed takes it" in told.text
+    assert "tools" not in told.text
+    assert len(sharing.gatekeeper.heard) == heard
 
 
 async def test_an_ended_share_names_the_command_that_renews_it(

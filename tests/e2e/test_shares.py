@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 from tests.e2e.container import Container
 from tests.e2e.household import PLAIN_FEED, PLAIN_PASSWORD, SHIM
 from tests.e2e.patience import PATIENCE_S, until
+from tests.e2e.test_attacks import P99_S, TIMES_QUIET, p99_s
 from tests.host.users import STRANGER, run_as, two_users
 
 if TYPE_CHECKING:
@@ -141,6 +143,44 @@ def test_status_and_list_show_the_share(house: Household) -> None:
 
     assert "\nshare dev: plain, 7 h 59 min left\n" in brokerctl(house, "status").stdout
     assert share(house, "--list").startswith("share dev: plain, 7 h 59 min left\n  folder  ")
+
+
+HAMMER = """
+import selectors, socket, sys
+waiting = selectors.DefaultSelector()
+for _ in range(16):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(sys.argv[1])
+    waiting.register(client, selectors.EVENT_READ)
+    client.sendall(b"GET /metrics HTTP/1.1\\r\\nHost: broker\\r\\n\\r\\n")
+waiting.register(sys.stdin, selectors.EVENT_READ)
+print("begun", flush=True)
+while sys.stdin not in (ready := [key.fileobj for key, _ in waiting.select()]):
+    for client in ready:
+        client.recv(65536)
+        client.sendall(b"GET /metrics HTTP/1.1\\r\\nHost: broker\\r\\n\\r\\n")
+"""
+"""Asks for the dearest page there is on every connection that a share has, as fast as it comes."""
+
+
+@pytest.mark.long
+def test_container_that_asks_without_end_costs_its_owner_next_to_nothing(
+    house: Household, served: Brokerd
+) -> None:
+    share(house)
+    p99_s(served)
+    quiet_s = p99_s(served)
+
+    command = [sys.executable, "-I", "-c", HAMMER, str(folder_of(house) / "broker.sock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as hammer:
+        assert hammer.stdout is not None
+        assert hammer.stdout.readline() == "begun\n"
+        hammered_s = p99_s(served)
+        hammer.communicate("enough\n", timeout=PATIENCE_S)
+
+    sys.stdout.write(f"p99 {quiet_s * 1000:.1f} ms quiet, {hammered_s * 1000:.1f} ms hammered\n")
+    assert hammer.returncode == 0
+    assert hammered_s <= max(P99_S, TIMES_QUIET * quiet_s)
 
 
 def test_private_broker_shares_too_and_leaves_nothing(house: Household) -> None:

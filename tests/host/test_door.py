@@ -215,6 +215,26 @@ async def test_the_next_request_of_a_connection_waits_for_its_turn(place: Path) 
         writer.close()
 
 
+async def test_a_doorway_with_a_pace_of_its_own_holds_nobody_up_at_another(place: Path) -> None:
+    greeter = Greeter()
+    second = take(place / "another" / "broker.sock")
+
+    async with serving(place, greeter) as served:
+        await served.send(GET_AND_CLOSE)
+        served.server.open(Doorway(second.socket, per_user_s=0.001))
+        reader, writer = await asyncio.open_unix_connection(second.path)
+        for _ in range(BURST):
+            writer.write(GET)
+            await reader.readuntil(b"hello")
+        writer.write(GET)
+        await served.send(GET_AND_CLOSE)
+        await turns()
+        writer.close()
+
+        assert len(greeter.peers) == BURST + 2
+    second.close()
+
+
 async def test_without_descriptors_callers_wait_and_nobody_spins(place: Path) -> None:
     paused = Alarm("accept_paused")
     door_log = logging.getLogger("broker.host.door")
