@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sysconfig
@@ -84,6 +85,18 @@ class Brokerd:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    @property
+    def rss_kb(self) -> int:
+        """The memory it has in use."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+
+    @property
+    def cpu_s(self) -> float:
+        """The processor time it has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def log(self) -> str:

@@ -79,34 +79,29 @@ def p99_s(broker: Brokerd, is_enough: Callable[[], bool] = lambda: True) -> floa
     return quantiles(taken, n=100)[-1]
 
 
-def rss_kb(broker: Brokerd) -> int:
-    status = Path(f"/proc/{broker.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
-
-
 @pytest.mark.parametrize("way", ["dawdle", "crowd", "boast", "babble"])
 def test_a_good_client_hardly_notices_an_attack(broker: Brokerd, way: str) -> None:
     p99_s(broker)  # everything that is loaded late is loaded
     quiet_s = p99_s(broker)
-    rss_before, said_before = rss_kb(broker), len(broker.log)
+    rss_before, said_before = broker.rss_kb, len(broker.log)
 
     with attack(broker, way) as is_enough:
         attacked_s = p99_s(broker, is_enough)
 
     sys.stdout.write(f"{way}: p99 {quiet_s * 1000:.1f} ms quiet, {attacked_s * 1000:.1f} ms attacked\n")
     assert attacked_s <= max(P99_S, TIMES_QUIET * quiet_s)
-    assert rss_kb(broker) - rss_before < RSS_GROWTH_KB
+    assert broker.rss_kb - rss_before < RSS_GROWTH_KB
     assert len(broker.log) - said_before < LOG_BYTES
 
 
 def test_whoever_holds_every_place_delays_others_and_no_more(broker: Brokerd) -> None:
-    rss_before, said_before = rss_kb(broker), len(broker.log)
+    rss_before, said_before = broker.rss_kb, len(broker.log)
 
     with attack(broker, "occupy"):
         for _ in range(3):
             until(broker.wire.serves, "answer in the crowd", patience_s=60)
 
-    assert rss_kb(broker) - rss_before < 3 * RSS_GROWTH_KB  # five hundred connections are held
+    assert broker.rss_kb - rss_before < 3 * RSS_GROWTH_KB  # five hundred connections are held
     assert len(broker.log) - said_before < LOG_BYTES
 
 
@@ -118,15 +113,10 @@ def test_with_few_descriptors_callers_wait_and_are_answered() -> None:
             said_before = len(running.log)
 
             with attack(running, "sit"):
-                used_s, begun = cpu_s(running), time.monotonic()
+                used_s, begun = running.cpu_s, time.monotonic()
                 answers = [running.wire.look_up(PLAIN_FEED).status for _ in range(5)]
-                share = (cpu_s(running) - used_s) / (time.monotonic() - begun)
+                share = (running.cpu_s - used_s) / (time.monotonic() - begun)
 
             assert answers == [200] * 5
             assert share < CPU_SHARE
             assert len(running.log) - said_before < LOG_BYTES
-
-
-def cpu_s(broker: Brokerd) -> float:
-    fields = Path(f"/proc/{broker.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
