@@ -1,4 +1,7 @@
-"""No mutant of a decision survives the tests of `broker/core/`, but those that change nothing."""
+"""No mutant of a decision survives the tests of `broker/core/`, but those that change nothing.
+
+Needs a tool of its own: `.venv/bin/uv pip install --group mutation`.
+"""
 
 from __future__ import annotations
 
