@@ -1,6 +1,6 @@
 """Times whole commands, from spawn to exit, in rounds that all rivals share: noise hits each alike.
 
-Nothing here knows what is measured. Only ratios are worth printing: a machine's own speed is not news.
+Nothing here knows what is measured.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MIN_ROUNDS = 20
-"""Below this a quartile says nothing."""
+from bench.sheet import Ratio, ratio
 
 
 @dataclass(frozen=True)
@@ -40,27 +39,9 @@ class Times:
         """The median of the runs, in seconds."""
         return statistics.median(self.seconds)
 
-    def against(self, other: Times) -> Ratio:
-        """This command's median in medians of the other, with its quartiles in the same unit."""
-        low, middle, high = (each / other.median_s for each in statistics.quantiles(self.seconds, n=4))
-        return Ratio(low, middle, high, len(self.seconds))
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A median and its quartiles, in medians of another command; `runs` is how many were timed."""
-
-    low: float
-    middle: float
-    high: float
-    runs: int
-
-    def __str__(self) -> str:
-        return f"{_short(self.middle):>7}   {_short(self.low):>6} .. {_short(self.high):<6} {self.runs:>6}"
-
-
-def _short(ratio: float) -> str:
-    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"  # noqa: PLR2004 - two digits are enough from there
+    def against(self, unit: Times) -> Ratio:
+        """This command's median and quartiles in medians of another."""
+        return ratio(self.seconds, unit.median_s)
 
 
 def once(command: Command) -> float:

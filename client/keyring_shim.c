@@ -100,7 +100,7 @@ enum {
 /* Kept out of line: its buffers would cost every look-up pages of stack. */
 #define RARE __attribute__((cold, noinline))
 
-/* For `strings` and bench/lookup. */
+/* For `strings`: how a program that is found somewhere was built. */
 __attribute__((used)) static const char built_with[] = "keyring-shim, built with " COMPILER ", " LIBC;
 
 /* Text: a fixed buffer that is filled from the left. What does not fit is refused and remembered. */

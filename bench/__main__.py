@@ -1,0 +1,43 @@
+"""`python -m bench [TABLE ...]`: tables of ratios, all rivals of a table in the same run."""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import growth, install, lookup, serving, sheet, start
+
+Table = Callable[[bool, Path], sheet.Sheet]
+
+TABLES: dict[str, Table] = {
+    "lookup": lambda short, rivals: lookup.sheet(short=short, rivals=rivals),
+    "install": lambda short, rivals: install.sheet(short=short, folder=rivals),
+    "route": lambda short, _: serving.route(short=short),
+    "memory": lambda short, _: serving.memory(short=short),
+    "growth": lambda short, _: growth.sheet(short=short),
+    "start": lambda short, _: start.sheet(short=short),
+}
+
+
+def main() -> None:
+    """Print the tables that were asked for, or all, and keep them in RESULTS.md and the README's chart."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"some of: {', '.join(TABLES)}")
+    parser.add_argument(
+        "--short", action="store_true", help="under a minute: few rounds, nothing installed or kept"
+    )
+    parser.add_argument("--rivals", type=Path, help="install the rivals in this folder, and keep them there")
+    options = parser.parse_args()
+    unknown = set(options.tables) - TABLES.keys()
+    if unknown:
+        parser.error(f"no such table: {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory(prefix="rivals-") as thrown_away:
+        for name in options.tables or TABLES:
+            made = TABLES[name](options.short, options.rivals or Path(thrown_away))
+            print(made, flush=True)
+            if not options.short:
+                sheet.keep(made)
+
+
+if __name__ == "__main__":
+    main()

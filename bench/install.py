@@ -1,0 +1,106 @@
+"""Whole commands: uv installs one wheel from a private index, its password found in different ways."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench import rivals
+from bench.sheet import Aim, Sheet
+from bench.whole_process import Command, Times, measure
+from tests.e2e.household import AZURE_FEED, PACKAGE, PLAIN_PASSWORD, feed, household
+from tests.fakes.clients import UV
+from tests.fakes.index import PackageIndex
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.household import Household
+
+FIVE = tuple(f"https://index-{number}.example/simple/" for number in range(5))
+NOFUSS_EVERY = 20
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is installed from, and as whom."""
+
+    indexes: tuple[str, ...]
+    username: str
+    password: str
+
+
+def sheet(*, short: bool, folder: Path) -> Sheet:
+    """Measure; nofuss is installed below the folder, where this is not the short look."""
+    with household() as house:
+        _configure(house)
+        with house.brokerd() as broker:
+            token = broker.wire.look_up(AZURE_FEED).json["password"]
+            one, five = Setting((AZURE_FEED,), "VssSessionToken", token), Setting(FIVE, "ci", PLAIN_PASSWORD)
+            commands = [
+                _told(house, "password in the environment", one),
+                _asking(house, "through the shim", one, house.bin),
+                _told(house, "five indexes, passwords in the environment", five),
+                _asking(house, "five indexes, through the shim", five, house.bin),
+            ]
+            notes = []
+            programs = rivals.Absent(rivals.NOFUSS, "a short look") if short else _nofuss(house, folder)
+            if isinstance(programs, rivals.Absent):
+                notes.append(f"Not here: {programs}.")
+            else:
+                name = "through keyring + nofuss, az of 0 s"
+                commands.append(_asking(house, name, one, programs, every=NOFUSS_EVERY))
+            return _report(measure(commands, 10 if short else 200), notes)
+
+
+def _report(times: list[Times], notes: list[str]) -> Sheet:
+    told, asked, told_five, asked_five = (each.median_s for each in times[:4])
+    return Sheet(
+        f"`uv pip install` of one wheel, in those with the {times[0].command.name}",
+        ("command", "ratio (quartiles)", "runs"),
+        [(each.command.name, str(each.against(times[0])), str(len(each.seconds))) for each in times],
+        [
+            Aim("through the shim : password in the environment", asked / told, 1.03),
+            Aim("the same with five indexes", asked_five / told_five, 1.03),
+        ],
+        notes,
+    )
+
+
+def _configure(house: Household) -> None:
+    """One feed of Azure's and five plain ones."""
+    for url in FIVE:
+        host = url.split("/")[2]
+        house.proxy.route(host, PackageIndex([PACKAGE], passwords=[PLAIN_PASSWORD]))
+    plain = (house.plain_feed(f"index-{number}", url=url) for number, url in enumerate(FIVE))
+    house.configure(feed("corp", AZURE_FEED) + "".join(plain))
+
+
+def _nofuss(house: Household, folder: Path) -> Path | rivals.Absent:
+    found = rivals.nofuss(house, folder, pause_s=0)  # seen to answer
+    return found if isinstance(found, rivals.Absent) else rivals.programs_of(rivals.NOFUSS, folder)
+
+
+def _told(house: Household, name: str, setting: Setting) -> Command:
+    passwords = {f"UV_INDEX_I{number}_PASSWORD": setting.password for number in range(len(setting.indexes))}
+    return _installing(house, name, setting, {**passwords, "UV_KEYRING_PROVIDER": "disabled"})
+
+
+def _asking(house: Household, name: str, setting: Setting, programs: Path, *, every: int = 1) -> Command:
+    """Uv asks the `keyring` in the folder of programs."""
+    more = {"PATH": f"{programs}:{house.environment['PATH']}", "UV_KEYRING_PROVIDER": "subprocess"}
+    return _installing(house, name, setting, more, every)
+
+
+def _installing(
+    house: Household, name: str, setting: Setting, more: dict[str, str], every: int = 1
+) -> Command:
+    """Uv with an empty cache and a folder that is installed into again and again."""
+    usernames = {f"UV_INDEX_I{number}_USERNAME": setting.username for number in range(len(setting.indexes))}
+    indexes = [f"i{number}={url}" for number, url in enumerate(setting.indexes)]
+    command = [str(UV), "pip", "install", "--quiet", "--no-cache", "--no-deps", "--reinstall"]
+    command += ["--python", sys.executable, "--target", str(house.folder / "in")]
+    command += ["--default-index", indexes[0], *(f"--index={each}" for each in indexes[1:])]
+    command += ["--index-strategy=unsafe-best-match", PACKAGE.name]
+    return Command(name, command, {**house.environment, **usernames, **more}, every=every)

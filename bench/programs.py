@@ -1,0 +1,34 @@
+"""C programs, built here: the shim, the empty program it is compared with, the callers and the floor."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+COMPILERS = ("cc", "musl-gcc")
+SHIM = Path(__file__).resolve().parents[1] / "client" / "keyring_shim.c"
+EMPTY = "int main(void) { return 0; }\n"
+
+
+def compilers() -> Iterator[str]:
+    """Those that are here."""
+    return (name for name in COMPILERS if shutil.which(name))
+
+
+def built(compiler: str, source: Path, program: Path) -> Path:
+    """Build statically, as the client's build hook does."""
+    flags = ("-std=gnu11", "-O2", "-s", "-static")
+    subprocess.run([compiler, *flags, "-o", program, source], check=True, capture_output=True)
+    return program
+
+
+def empty(compiler: str, folder: Path) -> Path:
+    """A program that does nothing."""
+    source = folder / "empty.c"
+    source.write_text(EMPTY)
+    return built(compiler, source, folder / f"empty-{compiler}")
+
+
+def shim(compiler: str, folder: Path) -> Path:
+    """The native shim."""
+    return built(compiler, SHIM, folder / f"shim-{compiler}")
