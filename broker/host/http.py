@@ -199,7 +199,7 @@ def _make_client(context: ssl.SSLContext) -> "httpx.AsyncClient":
     from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415 - 10 ms
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - 20 ms
 
-    # httpx brings a command line of its own, if it can: 3 MB of rich and pygments that a daemon has no use for
+    # httpx brings a command line of its own, if it can: 3 MB of rich and pygments for nothing here
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # None: cannot be imported (PEP 328)
     import httpx  # noqa: PLC0415 - 100 ms
 

@@ -376,6 +376,17 @@ def test_nothing_heavy_is_loaded_before_the_first_request() -> None:
     assert loaded.stdout == "set()\n"
 
 
+def test_no_command_line_is_loaded_for_a_request() -> None:
+    program = (
+        "import ssl, sys, broker.host.http as http; http._make_client(ssl.create_default_context());"
+        "print('httpx' in sys.modules, {'rich', 'pygments'} & set(sys.modules))"
+    )
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout == "True set()\n"
+
+
 def _closed_port() -> int:
     """A port of loopback on which nobody listens any more."""
     with WebServer(Site()) as web:
