@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.e2e.household import Household
 
 FIVE = tuple(f"https://index-{number}.example/simple/" for number in range(5))
-NOFUSS_EVERY = 20
+NOFUSS_EVERY = 10
 NOTE = """Indexes are marked `authenticate = "always"`, as `brokerctl add` says. Without it uv asks no
 `keyring` before the index has refused a request that has no password: one exchange more, whoever
 answers then."""
@@ -57,7 +57,7 @@ def sheet(*, short: bool, folder: Path) -> Sheet:
             else:
                 name = "through keyring + nofuss, az of 0 s"
                 commands.append(_asking(house, name, one, programs, every=NOFUSS_EVERY))
-            return _report(measure(commands, 10 if short else 200), notes)
+            return _report(measure(commands, 10 if short else 100), notes)
 
 
 def _report(times: list[Times], notes: list[str]) -> Sheet:
