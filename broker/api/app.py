@@ -20,6 +20,7 @@ def create_app(office: Office) -> FastAPI:
         summary="Fresh credentials for private Python package feeds, on a Unix socket.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # no client of ours follows one, and the page names none
         default_response_class=JSONResponse,
         responses=PROBLEMS,
     )

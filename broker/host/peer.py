@@ -151,6 +151,12 @@ class BrokerProtocol(H11Protocol):
             self._stall.cancel()
             self._stall = None
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP; an application that was asked already, by a good head, answers nobody."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # uvicorn 0.54 lets it answer a second time, which is a traceback
+        super().send_400_response(msg)
+
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: the request is refused by an answer."""
 

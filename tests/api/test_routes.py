@@ -492,6 +492,12 @@ async def test_logs_are_the_lines_after_those_that_were_seen(
     assert nothing.json() == {"lines": [], "last": 3}
 
 
+async def test_a_route_with_a_slash_too_many_is_none(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/match/?url=packages.example")
+
+    assert (answer.status_code, answer.json()["type"]) == (404, "bad-request")
+
+
 async def test_the_openapi_page_names_every_route(client: httpx.AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
 

@@ -28,7 +28,7 @@ REQUESTS = [
     request_bytes("GET", f"{LOOK_UP}&username=ci&wait=1", {"Host": "localhost", "Accept": "*/*"}),
     request_bytes("GET", "/v1/match?url=packages.example"),
     request_bytes("GET", "/v1/health"),
-    request_bytes("POST", "/v1/feeds/plain/forget", {"Host": "broker", "Content-Length": "0"}),
+    request_bytes("POST", "/v1/feeds/nobody/forget", {"Host": "broker", "Content-Length": "0"}),
 ]
 PIECES = [
     b"\r\n", b"\r\n\r\n", b"\n", b"\r", b"\0", b" ", b":", b"?", b"&", b"=", b"%", b"%00", b"%2f", b"%zz",

@@ -72,6 +72,19 @@ async def test_dripping_does_not_move_the_deadline(place: Path) -> None:
         writer.close()
 
 
+async def test_a_broken_body_is_answered_once_and_without_a_traceback(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(place, Greeter()) as served:
+        answer = await served.send(
+            b"POST / HTTP/1.1\r\nHost: broker\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n\r\n"
+        )
+
+        assert answer.count(b"HTTP/1.1 400") == 1
+        assert await is_fine(served)
+    assert "Traceback" not in caplog.text
+
+
 async def test_a_body_that_never_comes_costs_the_connection(place: Path) -> None:
     async with serving(place, Greeter(), limits=Limits(request_s=TINY_S)) as served:
         answer = await served.send(b"POST / HTTP/1.1\r\nHost: broker\r\nContent-Length: 10\r\n\r\nhalf")
