@@ -1,4 +1,4 @@
-"""Fifty clients at once, a thousand look-ups each: every one is answered. How fast, `bench/lookup` tells."""
+"""Fifty clients at once, a thousand look-ups each: every one is answered. How fast: `python -m bench`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -56,17 +58,18 @@ def is_killed(copy: Path, function: str, source: str) -> bool:
     (copy / "client" / "keyring_shim.c").write_text(source)
     suites = [f"tests/contract/{name}" for name in KILLERS[function]]
     options = ["-n0", "-x", "-q", "-p", "no:cacheprovider", "-k", "sanitized or both"]
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *suites],
-            cwd=copy,
-            capture_output=True,
-            timeout=HANGS_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", *options, *suites],
+        cwd=copy,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as suite:
+        try:
+            return suite.wait(HANGS_S) != 0
+        except subprocess.TimeoutExpired:
+            os.killpg(suite.pid, signal.SIGKILL)  # with the mutant, which would loop on
+            return True
 
 
 def survivors(copy: Path, function: str) -> Iterator[str]:
