@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from broker.core.duration import parse_duration
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Allow
-from broker.core.places import line_of
+from broker.core.places import heads_of_feeds, line_of
 from broker.core.urls import Url, parse_url
 
 TTL_MIN_S = 1.0
@@ -132,12 +133,14 @@ def load(layers: Sequence[Layer], schema: Schema, *, system: bool = False) -> Co
         if layer.role == "site":
             warnings += _without_unknown_keys(table, layer)
         file = _validated(_File, table, layer)
+        standing = {other.address(): name for name, other in feeds.items() if "url" in other.keys}
         for raw in _named(file, layer, schema):
             if layer.role == "site" and "allow" in raw.keys and not system:
                 continue
             earlier = feeds.get(raw.name)
-            if earlier is None:
-                feeds = {name: other for name, other in feeds.items() if not raw.replaces(other)}
+            replaced = standing.get(raw.address()) if earlier is None and "url" in raw.keys else None
+            if replaced in feeds and feeds[replaced].layer is not layer:
+                del feeds[replaced]
             feeds[raw.name] = raw if earlier is None else raw.over(earlier)
         env.update(file.env)
         top.update(table)
@@ -156,8 +159,9 @@ def load(layers: Sequence[Layer], schema: Schema, *, system: bool = False) -> Co
 
 @dataclass(frozen=True, slots=True)
 class _RawFeed:
-    """A [[feed]] table before its provider has looked at it; `number` counts the tables of its file.
+    """A [[feed]] table before its provider has looked at it.
 
+    `number` counts the tables of its file, from 0; `line` is where it begins, from 1.
     `lenient` are the keys that only the site's file has: unknown ones among them are no error.
     """
 
@@ -165,6 +169,7 @@ class _RawFeed:
     keys: dict[str, Any]
     layer: Layer
     number: int
+    line: int
     lenient: frozenset[str]
 
     def over(self, earlier: "_RawFeed") -> "_RawFeed":
@@ -175,13 +180,9 @@ class _RawFeed:
             lenient=self.lenient | (earlier.lenient - self.keys.keys()),
         )
 
-    def replaces(self, earlier: "_RawFeed") -> bool:
-        """True when this is an earlier layer's feed under a name of this layer's own."""
-        return (
-            earlier.layer is not self.layer
-            and "url" in self.keys
-            and _url(self, "url", self.keys["url"]) == _url(earlier, "url", earlier.keys.get("url"))
-        )
+    def address(self) -> Url:
+        """What its URL says. Raises BadConfiguration."""
+        return _url(self, "url", self.keys["url"])
 
     def wrong(self, message: str, key: str | None = None) -> BadConfiguration:
         return _wrong(self.layer, ("feed", self.number, *((key,) if key else ())), message)
@@ -207,22 +208,23 @@ def _without_unknown_keys(table: dict[str, Any], layer: Layer) -> list[str]:
 
 def _named(file: _File, layer: Layer, schema: Schema) -> list[_RawFeed]:
     """The layer's feeds by name: their own, or the one that their URL gives them."""
-    raws: list[_RawFeed] = []
+    raws: dict[str, _RawFeed] = {}
+    heads = heads_of_feeds(layer.text.splitlines())
     for number, keys in enumerate(file.feed):
-        raw = _RawFeed("", keys, layer, number, frozenset(keys if layer.role == "site" else ()))
+        line = heads[number] if number < len(heads) else 1
+        raw = _RawFeed("", keys, layer, number, line, frozenset(keys if layer.role == "site" else ()))
         name = keys.get("name")
         if name is None and "url" not in keys:
             raise raw.wrong("a feed needs a url")
         if name is None:
             name = schema.default_name(_url(raw, "url", keys["url"]))
-            taken = {other.name for other in raws}
             name = next(
-                free for free in (name, *(f"{name}-{n}" for n in range(2, 10**6))) if free not in taken
+                free for free in chain((name,), (f"{name}-{n}" for n in count(2))) if free not in raws
             )
-        if any(other.name == name for other in raws):
+        if str(name) in raws:
             raise raw.wrong(f"two feeds are called {name}: give one of them another name", "name")
-        raws.append(replace(raw, name=str(name)))
-    return raws
+        raws[str(name)] = replace(raw, name=str(name))
+    return list(raws.values())
 
 
 def _feed(raw: _RawFeed, schema: Schema, warnings: list[str]) -> FeedConfig:
@@ -251,7 +253,7 @@ def _feed(raw: _RawFeed, schema: Schema, warnings: list[str]) -> FeedConfig:
         settings=_validated(model, own, raw.layer, ("feed", raw.number)) if model is not None else None,
         verify=shared.verify,
         allow=Allow(tuple(shared.allow.users), tuple(shared.allow.groups)) if shared.allow else None,
-        place=f"{raw.layer.path} line {line_of(raw.layer.text, ('feed', raw.number))}",
+        place=f"{raw.layer.path} line {raw.line}",
     )
 
 

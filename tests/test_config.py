@@ -1,5 +1,6 @@
 """The configuration: what it says, how layers add up, and what a person reads when it is wrong."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 from broker.config import Config, Layer, Schema, load
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Allow
+from broker.core.places import heads_of_feeds
 from broker.core.urls import parse_url
 from broker.providers.protocol import Settings
 from broker.providers.recognise import default_name, provider_of
@@ -71,6 +73,23 @@ def test_two_feeds_whose_urls_give_one_name_get_two() -> None:
     other = CORP.replace("acme", "labs")
 
     assert [feed.name for feed in read(f"[[feed]]\n{CORP}[[feed]]\n{other}").feeds] == ["corp", "corp-2"]
+
+
+def test_a_file_of_many_feeds_is_searched_for_their_lines_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+
+    def counting(lines: Sequence[str]) -> list[int]:
+        searched.append(len(lines))
+        return heads_of_feeds(lines)
+
+    monkeypatch.setattr("broker.config.heads_of_feeds", counting)
+    feeds = [
+        f'[[feed]]\nname = "f{n}"\nurl = "https://{n}.example/"\nprovider = "basic"\n' for n in range(50)
+    ]
+
+    config = read("".join(feeds))
+
+    assert (sorted(searched), config.feeds[49].place) == ([0, 0, 200], "config.toml line 197")
 
 
 def test_a_feed_of_the_sites_for_whom_it_allows_is_the_system_brokers() -> None:
@@ -140,6 +159,7 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
         ("auto = 3", "config.toml, line 1: auto"),
         ('log = "loud"', "config.toml, line 1: log"),
         ("[[feed]]\n", "config.toml, line 1: a feed needs a url"),
+        (f"[[feed]]\n{CORP}name = [3]\n", "config.toml, line 3: name: Input should be a valid string"),
         ("[[feed]]\nurl = 3\n", "config.toml, line 2: a feed needs a url, written in quotes"),
         ('[[feed]]\nurl = "feed.example"\n', "config.toml, line 2: this is a host, not a URL"),
         ('[[feed]]\nurl = "http://feed.example/"\n', "config.toml, line 2: plain http"),

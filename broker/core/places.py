@@ -1,6 +1,7 @@
 """Where in a TOML text a key stands, for messages: tomllib keeps no positions."""
 
 import re
+from collections.abc import Sequence
 
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int:
@@ -12,7 +13,7 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int:
     lines = text.splitlines()
     start, end = 0, len(lines)
     if path and path[0] == "feed":
-        heads = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*feed\s*\]\]", line)]
+        heads = [line - 1 for line in heads_of_feeds(lines)]
         index = path[1] if len(path) > 1 and isinstance(path[1], int) else 0
         start = heads[index] if index < len(heads) else 0
         end = heads[index + 1] if index + 1 < len(heads) else len(lines)
@@ -21,3 +22,8 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int:
         found = re.compile(rf"\s*(\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[.=\]]")
         start = next((number for number in range(start, end) if found.match(lines[number])), start)
     return start + 1
+
+
+def heads_of_feeds(lines: Sequence[str]) -> list[int]:
+    """The lines, from 1, of the text's [[feed]] heads: fewer than its feeds where some are written inline."""
+    return [number for number, line in enumerate(lines, 1) if re.match(r"\s*\[\[\s*feed\s*\]\]", line)]
