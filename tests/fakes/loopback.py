@@ -65,6 +65,8 @@ class Line:
 
     def secure(self, context: ssl.SSLContext) -> None:
         """Speak TLS from here on. Raises ssl.SSLError or OSError when the client does not agree."""
+        # wrap_socket of CPython 3.11 leaves a line open that was reset before it
+        self._socket.recv(1, socket.MSG_PEEK)
         with self._changing:
             # the handshake waits for the client: outside the lock, or nobody could hang up meanwhile
             self._socket = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
