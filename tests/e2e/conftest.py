@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.household import Household, household
+from tests.e2e.household import Household, household, plain_brokerd
 from tests.e2e.toolbox import Toolbox
 from tests.e2e.town import Town
 from tests.e2e.town import town as new_town
@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.e2e.brokerd import Brokerd
+
 
 @pytest.fixture
 def house() -> Iterator[Household]:
     """A household of the test's own, nobody serving in it yet."""
     with household() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Brokerd]:
+    """A daemon with a plain feed, for a module's tests to share."""
+    with plain_brokerd() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.household import PLAIN_FEED, household
+from tests.e2e.household import PLAIN_FEED
 from tests.e2e.patience import until
 from tests.e2e.wire import request_bytes
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
 
     from tests.e2e.brokerd import Brokerd
 
@@ -43,14 +42,6 @@ GARBAGE = {
     "chunks": ORDER[:-2] + b"Transfer-Encoding: chunked\r\n\r\nffffffff\r\n",
     "two lengths": GOOD[:-2] + b"Content-Length: 0\r\nContent-Length: 40\r\n\r\n" + GOOD,
 }
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Brokerd]:
-    with household() as house:
-        house.configure(house.plain_feed())
-        with house.brokerd() as running:
-            yield running
 
 
 def is_hung_up_on(broker: Brokerd, garbage: bytes) -> bool:

@@ -13,11 +13,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.e2e.household import PLAIN_FEED, household
+from tests.e2e.household import PLAIN_FEED
 from tests.e2e.wire import read_answer, request_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
 
     from tests.e2e.brokerd import Brokerd
 
@@ -88,14 +87,6 @@ def outcome(broker: Brokerd, request: bytes) -> int | None:
             return read_answer(connection).status
         except (http.client.HTTPException, ConnectionError):
             return None
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Brokerd]:
-    with household() as house:
-        house.configure(house.plain_feed())
-        with house.brokerd() as running:
-            yield running
 
 
 def send_many(broker: Brokerd, count: int, number: int) -> None:
