@@ -17,7 +17,6 @@ from tests.e2e.household import PLAIN_FEED
 from tests.e2e.wire import read_answer, request_bytes
 
 if TYPE_CHECKING:
-
     from tests.e2e.brokerd import Brokerd
 
 LOOK_UP = f"/v1/credential?url={PLAIN_FEED}"
