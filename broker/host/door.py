@@ -49,6 +49,7 @@ class Door:
         see: Callable[[socket.socket], Peer | None] = peer_of,
     ) -> None:
         self._listening = listening
+        self._kind = listening.family, listening.type, listening.proto
         self._limits = limits
         self._admits = admits
         self._speak = speak
@@ -103,7 +104,7 @@ class Door:
                 self._rest()
                 return
             try:
-                connection, _ = self._listening.accept()
+                connection = self._take()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -113,6 +114,11 @@ class Door:
                 self._retry = self._loop.call_later(RETRY_S, self._accept_again)
                 return
             self._let_in(connection)
+
+    def _take(self) -> socket.socket:
+        """The next caller, as `accept()` returns one; that asks the listener anew each time what it is."""
+        descriptor, _ = self._listening._accept()  # type: ignore[attr-defined] # noqa: SLF001 - accept() of C
+        return socket.socket(*self._kind, descriptor)
 
     def _let_in(self, connection: socket.socket) -> None:
         connection.setblocking(False)  # noqa: FBT003 - its signature

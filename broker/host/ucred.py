@@ -15,6 +15,9 @@ NOBODY = 65534
 _UCRED = struct.Struct("iII")
 """Linux `struct ucred` (unix(7), SO_PEERCRED): pid, uid, gid."""
 
+_NO_UID = 2**32 - 1
+"""What Linux says of the peer of any other socket (cred_to_ucred() of net/core/sock.c)."""
+
 _XUCRED = struct.Struct("IIhxx16I")
 """macOS `struct xucred` (<sys/ucred.h>): version, uid, number of groups, groups."""
 
@@ -48,8 +51,6 @@ def peer_as_seen(connection: socket.socket) -> Peer | None:
 
     For telling such a peer what is wrong. None where the kernel says nothing. Never raises.
     """
-    if connection.family != socket.AF_UNIX:
-        return None
     try:
         return _peer_on_macos(connection) if sys.platform == "darwin" else _peer_on_linux(connection)
     except (OSError, struct.error):
@@ -58,10 +59,12 @@ def peer_as_seen(connection: socket.socket) -> Peer | None:
 
 def _peer_on_linux(connection: socket.socket) -> Peer | None:
     pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    return Peer(uid, gid, pid)
+    return None if uid == _NO_UID else Peer(uid, gid, pid)
 
 
 def _peer_on_macos(connection: socket.socket) -> Peer | None:
+    if connection.family != socket.AF_UNIX:
+        return None
     version, uid, count, *groups = _XUCRED.unpack(
         connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size)
     )
