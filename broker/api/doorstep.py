@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from broker.api.guests import Peer
-from broker.api.inquiry import Question, answer_at_once, question_of
+from broker.api.inquiry import Question, Reply, answer_at_once, question_of
 from broker.api.office import Office
 from broker.core.failures import BadRequest
 from broker.core.urls import Service, parse_service
@@ -23,7 +23,7 @@ REMEMBERED = 256
 REMEMBERED_BYTES_MAX = 1024
 """So many requests are read once for all, of this size at most: clients ask the same few again and again."""
 
-USERINFO = (b"@", b"%40")
+AT, QUOTED_AT = b"@", b"%40"
 """What a request with somebody's password in its URL has in it: such a one is not remembered."""
 
 
@@ -34,17 +34,13 @@ class Asked(NamedTuple):
     service: Service
 
 
-def replies_of(office: Office) -> Callable[[bytes, Peer], bytes | None]:
-    """What answers the first words of a peer at the user's own socket; None: not on the doorstep.
+def replies_of(office: Office) -> Callable[[bytes, Peer], Reply | None]:
+    """What answers the first words of a peer at the user's own socket; None: not on the doorstep."""
 
-    The answer is whole, and the last on its connection.
-    """
-
-    def reply(words: bytes, peer: Peer) -> bytes | None:
-        is_remembered = len(words) <= REMEMBERED_BYTES_MAX and not any(mark in words for mark in USERINFO)
+    def reply(words: bytes, peer: Peer) -> Reply | None:
+        is_remembered = len(words) <= REMEMBERED_BYTES_MAX and AT not in words and QUOTED_AT not in words
         asked = _read_before(words) if is_remembered else _read(words)
-        answer = None if asked is None else answer_at_once(office, asked.question, asked.service, peer)
-        return None if answer is None else answer.written()
+        return None if asked is None else answer_at_once(office, asked.question, asked.service, peer)
 
     return reply
 

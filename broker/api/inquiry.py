@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -46,15 +48,28 @@ def question_of(query: bytes) -> Question | None:
     return Question(values["url"], values.get("username"), wait_s) if wait_s >= 0 else None
 
 
-def answer_at_once(office: Office, question: Question, service: Service, peer: Peer) -> Answer | None:
+class Reply(NamedTuple):
+    """A whole answer, the last on its connection, and what enters it in the ledger once it was given."""
+
+    words: bytes
+    enter: Callable[[], None]
+
+
+def answer_at_once(office: Office, question: Question, service: Service, peer: Peer) -> Reply | None:
     """The answer as text to who asks by the user's own socket, or None where it takes a fetch."""
     inquiry = _Inquiry(office, question, peer, text=True, is_own=True)
     try:
-        match = inquiry.match(service, Guest(OwnSocket(), Caller(peer.uid)))
+        match = inquiry.match(service, _by_own_socket(peer.uid))
         found = office.keeper.held(match)
-        return None if found is None else inquiry.answered(match, found, Outcome.HIT)
+        answer = None if found is None else inquiry.answered(match, found, Outcome.HIT)
     except Failure as failure:
-        return inquiry.failed(failure)
+        answer = inquiry.failed(failure)
+    return None if answer is None else Reply(answer.written(), inquiry.enter)
+
+
+@lru_cache(16)
+def _by_own_socket(uid: int) -> Guest:
+    return Guest(OwnSocket(), Caller(uid))
 
 
 async def answer_in_time(office: Office, question: Question, scope: Scope) -> Answer:
@@ -68,9 +83,19 @@ async def answer_in_time(office: Office, question: Question, scope: Scope) -> An
         if found is None:
             outcome = Outcome.WAIT
             found = await office.keeper.credential_for(match, min(question.wait_s, WAIT_MAX_S))
-        return inquiry.answered(match, found, outcome)
+        answer = inquiry.answered(match, found, outcome)
     except Failure as failure:
-        return inquiry.failed(failure)
+        answer = inquiry.failed(failure)
+    inquiry.enter()
+    return answer
+
+
+class _Ending(NamedTuple):
+    """How a look-up ended."""
+
+    feed: str | None
+    outcome: Outcome
+    failure: Failure | None = None
 
 
 class _Inquiry:
@@ -85,6 +110,7 @@ class _Inquiry:
         self._begun = office.keeper.clock.now()
         self.service: Service | None = None
         self._match: Match | None = None
+        self._ending: _Ending
 
     def match(self, service: Service, guest: Guest) -> Match:
         """The feed that answers the guest; raises why none does."""
@@ -99,7 +125,7 @@ class _Inquiry:
         feed, username = match.feed.name, self._question.username
         if found.is_personal and username not in {None, "", found.username}:
             raise NoFeed(f"feed {feed} answers only the username that its secret came with")
-        self._enter(feed, outcome)
+        self._ending = _Ending(feed, outcome)
         # pip asks twice when another username comes back than the one it named, so that one is echoed.
         name, password = username or found.username, found.secret.reveal()
         if self._text:
@@ -117,10 +143,12 @@ class _Inquiry:
             # (CONTRACT section 3). Clients go on without a credential.
             failure = NoFeed(failure.detail, hint=failure.hint)
         feed = None if match is None or isinstance(failure, NoFeed) else match.feed.name
-        self._enter(feed, Outcome.MISS if feed is None else Outcome.ERROR, failure)
+        self._ending = _Ending(feed, Outcome.MISS if feed is None else Outcome.ERROR, failure)
         return answer_to(failure, text=self._text, feed=feed)
 
-    def _enter(self, feed: str | None, outcome: Outcome, failure: Failure | None = None) -> None:
+    def enter(self) -> None:
+        """Enter how the look-up ended in the ledger."""
+        feed, outcome, failure = self._ending
         now, uid, pid = self._office.keeper.clock.now(), self._peer.uid, self._peer.pid
         lookup = Lookup(
             at=now.wall,

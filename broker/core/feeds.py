@@ -147,13 +147,15 @@ class FeedTable:
         )
         self._recognise = recognise
         self._adopt = adopt
-        self._by_prefix: defaultdict[Origin, dict[tuple[str, ...], Feed]] = defaultdict(dict)
+        self._by_prefix: defaultdict[Origin, dict[tuple[str, ...], Match]] = defaultdict(dict)
         self._by_realm: defaultdict[Realm, list[Feed]] = defaultdict(list)
         self._by_host: defaultdict[str, list[Feed]] = defaultdict(list)
         for feed in self.feeds:
             self._by_realm[feed.realm].append(feed)
+            key = feed.key()
             for url in feed.prefixes:
-                self._by_prefix[url.origin].setdefault(url.segments, feed)
+                match = Match(feed, key, f"longest prefix, {len(url.segments)} segments")
+                self._by_prefix[url.origin].setdefault(url.segments, match)
                 self._by_host[url.origin.host].append(feed)
 
     def match(self, service: Service, username: str | None = None) -> Match | NoMatch | Ambiguous:
@@ -183,9 +185,9 @@ class FeedTable:
         if by_segments is None:
             return None
         for length in range(len(url.segments), -1, -1):
-            feed = by_segments.get(url.segments[:length])
-            if feed is not None:
-                return Match(feed, feed.key(), f"longest prefix, {length} segments")
+            match = by_segments.get(url.segments[:length])
+            if match is not None:
+                return match
         return None
 
     def _in_realm(self, recognised: Recognised) -> Match | Ambiguous | None:

@@ -18,8 +18,9 @@ WHOLE_BYTES_MAX = 32768
 """The longest answer given here: Linux takes this much in one piece, so all of it or nothing
 (UNIX_SKB_FRAGS_SZ of net/unix/af_unix.c). Elsewhere an answer of some kB fits into the buffer's 8 kB."""
 
-Reply = Callable[[bytes, Peer], bytes | None]
-"""The whole answer to what a peer said first, or None where it takes more than a moment to find."""
+Reply = Callable[[bytes, Peer], tuple[bytes, Callable[[], object]] | None]
+"""The whole answer to what a peer said first, and what is to be done when it was given, which need not keep
+the caller waiting; or None where the answer takes more than a moment to find."""
 
 
 class Caller(NamedTuple):
@@ -105,13 +106,15 @@ class Doorstep:
             self._inside(caller._replace(words=words))
 
     def _is_answered(self, caller: Caller, words: bytes) -> bool:
-        answer = self._reply(words, caller.peer)
-        if answer is None or len(answer) > WHOLE_BYTES_MAX:
+        reply = self._reply(words, caller.peer)
+        if reply is None or len(reply[0]) > WHOLE_BYTES_MAX:
             return False
+        answer, afterwards = reply
         try:
             caller.connection.send(answer)
         except BlockingIOError:
             return False
         except OSError:
             pass  # he did not wait for it
+        afterwards()
         return True

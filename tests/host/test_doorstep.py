@@ -1,6 +1,7 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,12 @@ class Porter:
     def __init__(self, answers: dict[bytes, bytes]) -> None:
         self.answers = answers
         self.heard: list[tuple[bytes, Peer]] = []
+        self.given: list[bytes] = []
 
-    def __call__(self, words: bytes, peer: Peer) -> bytes | None:
+    def __call__(self, words: bytes, peer: Peer) -> tuple[bytes, Callable[[], object]] | None:
         self.heard.append((words, peer))
-        return self.answers.get(words)
+        answer = self.answers.get(words)
+        return None if answer is None else (answer, lambda: self.given.append(answer))
 
 
 async def test_what_the_porter_knows_is_answered_and_ended_without_the_application(place: Path) -> None:
@@ -33,6 +36,7 @@ async def test_what_the_porter_knows_is_answered_and_ended_without_the_applicati
         assert await served.send(b"knock") == b"who is there?"
 
     assert porter.heard == [(b"knock", Peer(os.geteuid(), os.getegid(), os.getpid()))]
+    assert porter.given == [b"who is there?"]
     assert greeter.peers == []
 
 
@@ -97,6 +101,7 @@ async def test_an_answer_that_the_kernel_may_cut_is_the_applications(
         answer = await served.send(GET_AND_CLOSE)
 
     assert answer == (b"x" * length if heard else HELLO)
+    assert len(porter.given) == heard
     assert len(greeter.peers) == 1 - heard
 
 
@@ -113,10 +118,10 @@ async def test_who_leaves_before_the_answer_costs_nothing(place: Path) -> None:
 
 
 async def test_a_defect_of_the_porters_costs_its_caller_alone(place: Path) -> None:
-    def porter(words: bytes, _: Peer) -> bytes:
+    def porter(words: bytes, _: Peer) -> tuple[bytes, Callable[[], object]]:
         if words == b"knock":
             raise RuntimeError("a bug")
-        return b"fine"
+        return b"fine", dict
 
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
