@@ -8,11 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, SlotKey
 from broker.core.refresh import Moment, Slot, State
 from broker.core.trials import Trial
+from broker.core.urls import Url
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 LEARNED_MAX = 64
 """So many realms are learned at most: whoever can make a client ask must not make the daemon grow."""
+
+REMEMBERED = 256
+"""So many URLs and the feeds they lie below: clients ask about the same few again and again."""
 
 LEARNED_GONE_S = 3600.0
 """A learned feed that never had a credential disappears this long after its last question."""
@@ -104,6 +109,9 @@ class Entries:
 
     def find(self, service: "Service", username: str | None) -> Match | NoMatch | Ambiguous:
         """The feed that a service belongs to; a learned one under the name it has or would get."""
+        below = self._below(service) if isinstance(service, Url) else None
+        if below is not None and below.feed.answers(username):
+            return below
         found = self.table.match(service, username)
         if not isinstance(found, Match) or found.feed.configured:
             return found
@@ -129,6 +137,7 @@ class Entries:
     def adopt(self, table: FeedTable, now: Moment) -> None:
         """Go on with another table: entries that its feeds still need stay, the others are dropped."""
         self.table = table
+        self._below = lru_cache(REMEMBERED)(table.below)
         self._by_name = {feed.name: feed for feed in reversed(table.feeds)}
         self._by_slot.clear()
         for feed in table.feeds:

@@ -129,6 +129,8 @@ class Ambiguous:
 
 
 Recognise = Callable[[Service], Recognised | None]
+"""What a service says of itself. `stands_for` may be learned later; the scope of an address never changes."""
+
 Adopt = Callable[[Recognised], Feed | None]
 
 
@@ -165,20 +167,29 @@ class FeedTable:
         credential. A bare host matches only when all its feeds share one credential or it names the realm
         itself. Never raises.
         """
-        recognised = self._recognise(service)
-        found: Match | Ambiguous | None = self._by_url(service) if isinstance(service, Url) else None
-        if found is None and recognised is not None:
-            known = None if recognised.stands_for is None else self._by_url(recognised.stands_for)
-            found = known or self._in_realm(recognised)
-        if found is None and isinstance(service, Host):
-            found = self._on_host(service)
+        found: Match | Ambiguous | None = self.below(service) if isinstance(service, Url) else None
+        if found is None:
+            found = self._elsewhere(service)
         if not isinstance(found, Match):
             return found or NoMatch("no feed has this address")
         if not found.feed.answers(username):
             return NoMatch(f"feed {found.feed.name} answers only the username {found.feed.username}")
-        if recognised is not None and recognised.scope != READ:
-            return replace(found, key=found.feed.key(recognised.scope))
         return found
+
+    def below(self, url: Url) -> Match | None:
+        """The feed that has the URL below one of its own prefixes. The answer never changes."""
+        found = self._by_url(url)
+        return None if found is None else _in_scope(found, self._recognise(url))
+
+    def _elsewhere(self, service: Service) -> Match | Ambiguous | None:
+        recognised = self._recognise(service)
+        found: Match | Ambiguous | None = None
+        if recognised is not None:
+            known = None if recognised.stands_for is None else self._by_url(recognised.stands_for)
+            found = known or self._in_realm(recognised)
+        if found is None and isinstance(service, Host):
+            found = self._on_host(service)
+        return _in_scope(found, recognised) if isinstance(found, Match) else found
 
     def _by_url(self, url: Url) -> Match | None:
         by_segments = self._by_prefix.get(url.origin)
@@ -206,6 +217,13 @@ class FeedTable:
             if any(host.is_of(url.origin) for url in feed.prefixes)
         ]
         return _only(feeds, f"every feed on {host.host} has this credential") if feeds else None
+
+
+def _in_scope(found: Match, recognised: Recognised | None) -> Match:
+    """The match with the slot of the scope that its address asks for."""
+    if recognised is None or recognised.scope == READ:
+        return found
+    return replace(found, key=found.feed.key(recognised.scope))
 
 
 def _only(feeds: list[Feed], why: str) -> Match | Ambiguous:

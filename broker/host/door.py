@@ -9,7 +9,7 @@ import asyncio
 import functools
 import logging
 import socket
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 
 from broker.host.doorstep import Caller, Doorstep, Reply
@@ -62,7 +62,7 @@ class Door:
             else Doorstep(limits, reply=reply, inside=self._show_in, leave=self._hang_up)
         )
         self._inside: dict[socket.socket, Peer] = {}
-        self._by_user: Counter[int] = Counter()
+        self._by_user: defaultdict[int, int] = defaultdict(int)
         self._at_share: set[int] = set()
         self._arrivals: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
