@@ -15,6 +15,7 @@ from broker.core.access import Caller, Guest, OwnSocket, refusal_of_look_up, see
 from broker.core.credential import Credential
 from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource, NotNeeded
 from broker.core.feeds import Ambiguous, Match, NoMatch
+from broker.core.refresh import Moment
 from broker.core.status import Lookup, rfc3339
 from broker.core.urls import Host, Service, parse_service
 from broker.ledger import Outcome
@@ -91,8 +92,9 @@ async def answer_in_time(office: Office, question: Question, scope: Scope) -> An
 
 
 class _Ending(NamedTuple):
-    """How a look-up ended."""
+    """How a look-up ended, and when its answer was found: how long a client takes to read it is no news."""
 
+    at: Moment
     feed: str | None
     outcome: Outcome
     failure: Failure | None = None
@@ -125,7 +127,7 @@ class _Inquiry:
         feed, username = match.feed.name, self._question.username
         if found.is_personal and username not in {None, "", found.username}:
             raise NoFeed(f"feed {feed} answers only the username that its secret came with")
-        self._ending = _Ending(feed, outcome)
+        self._ending = _Ending(self._office.keeper.clock.now(), feed, outcome)
         # pip asks twice when another username comes back than the one it named, so that one is echoed.
         name, password = username or found.username, found.secret.reveal()
         if self._text:
@@ -143,13 +145,14 @@ class _Inquiry:
             # (CONTRACT section 3). Clients go on without a credential.
             failure = NoFeed(failure.detail, hint=failure.hint)
         feed = None if match is None or isinstance(failure, NoFeed) else match.feed.name
-        self._ending = _Ending(feed, Outcome.MISS if feed is None else Outcome.ERROR, failure)
+        outcome = Outcome.MISS if feed is None else Outcome.ERROR
+        self._ending = _Ending(self._office.keeper.clock.now(), feed, outcome, failure)
         return answer_to(failure, text=self._text, feed=feed)
 
     def enter(self) -> None:
         """Enter how the look-up ended in the ledger."""
-        feed, outcome, failure = self._ending
-        now, uid, pid = self._office.keeper.clock.now(), self._peer.uid, self._peer.pid
+        now, feed, outcome, failure = self._ending
+        uid, pid = self._peer.uid, self._peer.pid
         lookup = Lookup(
             at=now.wall,
             uid=uid,

@@ -9,6 +9,7 @@ from broker.api.doorstep import _read_before, replies_of
 from broker.api.front import Front
 from broker.host.ucred import Peer
 from tests.api.test_routes import CORP, LABS, LEARNED_URL, Household, clock, household, issuer
+from tests.fake_clock import FakeClock
 from tests.host.conftest import place
 from tests.host.serving import serving
 
@@ -60,18 +61,21 @@ async def test_what_takes_a_fetch_takes_the_long_way(household: Household) -> No
     assert household.ledger.totals() == {"hit": 0, "wait": 0, "miss": 0, "error": 0}
 
 
-async def test_a_short_answer_is_in_the_ledger(place: Path, household: Household) -> None:
+async def test_a_short_answer_is_in_the_ledger(place: Path, household: Household, clock: FakeClock) -> None:
     reply = replies_of(household)
     async with serving(place, Front(household)) as served:
         await served.send(lookup(f"url={URL}"))
 
     given = [reply(lookup(f"url={URL}"), PEER), reply(lookup("url=elsewhere.example"), PEER)]
     assert household.ledger.totals() == {"hit": 0, "wait": 1, "miss": 0, "error": 0}, "nobody waits for it"
+    took_s = household.ledger.latency_sum_s
+    await clock.advance(5)
     for each in given:
         assert each is not None
         each.enter()
 
     assert household.ledger.totals() == {"hit": 1, "wait": 1, "miss": 1, "error": 0}
+    assert household.ledger.latency_sum_s == took_s, "the giving is not counted"
     assert [(each.pid, each.feed) for each in household.ledger.recent][1:] == [(4242, "corp"), (4242, None)]
 
 
