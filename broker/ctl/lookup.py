@@ -34,8 +34,18 @@ def credential(url: str, username: str | None) -> wire.Json:
     except wire.Refusal as refusal:
         if refusal.kind != wire.NO_FEED or refusal.hint is not None:
             raise
-        hint = f"brokerctl add {quote(url)}"
+        is_feeds = username is not None and _is_of_a_feed(url)
+        hint = f"brokerctl {'get' if is_feeds else 'add'} {quote(url)}"
         raise Trouble(refusal.detail, hint=hint, exit_code=refusal.exit_code) from None
+
+
+def _is_of_a_feed(url: str) -> bool:
+    """Whether a feed has the address, so that only the username was another's."""
+    try:
+        wire.whoever_knows(lambda socket: wire.read("/v1/match", {"url": url}, socket=socket))
+    except Trouble:
+        return False
+    return True
 
 
 def _credential(url: str, username: str | None, socket: str | None) -> wire.Json:

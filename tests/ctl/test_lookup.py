@@ -106,6 +106,28 @@ def test_address_that_nobody_knows_can_be_added(broker: StandInBroker, brokerctl
     assert ended.stderr == f"token-broker: no feed has this address; run: brokerctl add '{URL}'\n"
 
 
+def test_feed_of_another_username_is_asked_without_one(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+    broker.answers["GET /v1/credential"] = problem(404, "no-feed", "feed corp answers only the username ci")
+    broker.answers["GET /v1/match"] = 200, {"feed": "corp"}
+
+    ended = brokerctl("get", URL, "--username", "bob")
+
+    assert ended.exit_code == 1
+    assert (
+        ended.stderr == f"token-broker: feed corp answers only the username ci; run: brokerctl get '{URL}'\n"
+    )
+
+
+def test_address_that_nobody_knows_can_be_added_whatever_the_username(
+    broker: StandInBroker, brokerctl: Brokerctl
+) -> None:
+    broker.answers["GET /v1/credential"] = problem(404, "no-feed", "no feed has this address")
+
+    ended = brokerctl("get", URL, "--username", "bob")
+
+    assert ended.stderr == f"token-broker: no feed has this address; run: brokerctl add '{URL}'\n"
+
+
 def test_system_broker_is_not_asked_for_a_feed_that_ours_knows(
     broker: StandInBroker, brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
