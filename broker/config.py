@@ -21,6 +21,9 @@ from broker.core.feeds import Allow
 from broker.core.places import heads_of_feeds, line_of
 from broker.core.urls import Url, parse_url
 
+BYTE_ORDER_MARK = "\ufeff"
+"""What some editors begin a UTF-8 file with; of it, tomllib says only "invalid statement"."""
+
 TTL_MIN_S = 1.0
 """A shorter life than this would be spent renewing."""
 
@@ -189,6 +192,10 @@ class _RawFeed:
 
 
 def _parsed(layer: Layer) -> dict[str, Any]:
+    if layer.text.startswith(BYTE_ORDER_MARK):
+        raise BadConfiguration(
+            f"{layer.path}, line 1: begins with a byte order mark: save it as UTF-8 without one"
+        )
     try:
         return tomllib.loads(layer.text)
     except tomllib.TOMLDecodeError as error:

@@ -150,6 +150,7 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
     ("text", "message"),
     [
         ("ttl = 5 5", "config.toml, line 1: not TOML"),
+        ("\ufeffauto = true", "config.toml, line 1: begins with a byte order mark"),
         ("\n\n[[feed\n", "config.toml, line 3: not TOML"),
         ('x = "', "config.toml, line 1, its end: not TOML"),
         ('\nttl = "5"', 'config.toml, line 2: ttl: write a duration as a number and a unit, such as "50m"'),

@@ -24,6 +24,7 @@ FILES = {
     "uv.toml of the project": ("project/uv.toml", f'[[index]]\nurl = "{URL}"', "uv"),
     "uv.toml above the project": ("uv.toml", f'[[index]]\nurl = "{URL}"', "uv"),
     "pyproject.toml": ("project/pyproject.toml", f'[[tool.uv.index]]\nurl = "{URL}"', "uv"),
+    "a byte order mark": ("project/pyproject.toml", f'\ufeff[[tool.uv.index]]\nurl = "{URL}"', "uv"),
     "uv's own settings": ("home/.config/uv/uv.toml", f'[[index]]\nurl = "{URL}"', "uv"),
     "the system's uv.toml": ("site/uv/uv.toml", f'[[index]]\nurl = "{URL}"', "uv"),
     "uv's older spelling": ("project/uv.toml", f'index-url = "{URL}"', "uv"),

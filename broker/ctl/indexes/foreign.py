@@ -10,7 +10,8 @@ from typing import Any
 def table(path: Path, *keys: str) -> dict[str, Any]:
     """The table under these keys of a TOML file; empty where there is none."""
     try:
-        found: Any = tomllib.loads(path.read_text("utf-8"))
+        # uv (0.13.8, run) reads a file that an editor began with a byte order mark; tomllib does not.
+        found: Any = tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError):
         return {}
     return inner(found, *keys)
