@@ -54,4 +54,6 @@ async def _not_found(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     failure = BadRequest(f"{request.method} {request.url.path} is not a route", hint="brokerctl --help")
-    return problem(failure, text=wants_text(request.scope["headers"]), status=error.status_code)
+    response = problem(failure, text=wants_text(request.scope["headers"]), status=error.status_code)
+    response.headers.update(error.headers or {})  # a 405 must carry Allow (RFC 9110, section 15.5.6)
+    return response

@@ -433,6 +433,12 @@ async def test_browsers_and_other_hosts_are_turned_away(
     assert (await client.get("/v1/health", headers=headers)).status_code == status
 
 
+async def test_a_method_that_a_route_lacks_is_answered_with_those_it_has(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/status")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/v1/status", 405)]
 )
