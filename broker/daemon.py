@@ -37,6 +37,7 @@ from broker.host.notify import Notifier
 from broker.host.paths import config_paths
 from broker.host.peer import Doorway, Server, anybody
 from broker.host.place import Place
+from broker.host.subordinates import Subordinates
 from broker.plugins import with_plugins
 from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.provider import AzureProvider
@@ -125,7 +126,7 @@ async def _serve(options: argparse.Namespace, place: Place, recollection: Recoll
         limits = Limits.for_fds(raise_fd_limit(), shared=options.system)
         doorway = Doorway(place.socket, reply=replies_of(service))
         if options.system:
-            doorway = Doorway(place.socket, SystemSocket(), anybody)
+            doorway = Doorway(place.socket, SystemSocket(), anybody, account_of=Subordinates().account_of)
         server = Server(
             Front(service),
             [doorway],

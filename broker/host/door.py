@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 class Door:
     """Lets peers in from a listening socket, which stays its owner's to close, but not before the Door.
 
-    `see` tells who comes, `admits` judges them by uid and gid; `pace` says when its user's turn is. `reply`
-    may answer callers on the doorstep, which has no pace; without it everybody gets a protocol. `close`
-    and `wait_closed` are those of asyncio.Server, for uvicorn.
+    `see` tells who comes, `admits` judges them by uid and gid; `account_of` says which uids are one user's,
+    and `pace` when its turn is. `reply` may answer callers on the doorstep, which has no pace; without it
+    everybody gets a protocol. `close` and `wait_closed` are those of asyncio.Server, for uvicorn.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Door:
         reply: Reply | None = None,
         pace: Pace | None = None,
         see: Callable[[socket.socket], Peer | None] = peer_of,
+        account_of: Callable[[int], int] = lambda uid: uid,
     ) -> None:
         self._listening = listening
         self._kind = listening.family, listening.type, listening.proto
@@ -55,13 +56,14 @@ class Door:
         self._speak = speak
         self._pace = pace
         self._see = see
+        self._account_of = account_of
         self._loop = asyncio.get_running_loop()
         self._doorstep = (
             None
             if reply is None
             else Doorstep(limits, reply=reply, inside=self._show_in, leave=self._hang_up)
         )
-        self._inside: dict[socket.socket, Peer] = {}
+        self._inside: dict[socket.socket, int] = {}  # whose each is
         self._by_user: defaultdict[int, int] = defaultdict(int)
         self._at_share: set[int] = set()
         self._arrivals: set[asyncio.Task[None]] = set()
@@ -127,14 +129,15 @@ class Door:
             log.warning("refused_peer reason=%s peer=%s", _why_unknown(connection) or "user", peer)
             connection.close()
             return
-        if self._limits.per_user is not None and self._by_user[peer.uid] >= self._limits.per_user:
-            if peer.uid not in self._at_share:  # a flood is news once, and must cost next to nothing
-                self._at_share.add(peer.uid)
+        user = self._account_of(peer.uid)
+        if self._limits.per_user is not None and self._by_user[user] >= self._limits.per_user:
+            if user not in self._at_share:  # a flood is news once, and must cost next to nothing
+                self._at_share.add(user)
                 log.warning("refused_peer reason=share peer=%s", peer)
             connection.close()
             return
-        self._inside[connection] = peer
-        self._by_user[peer.uid] += 1
+        self._inside[connection] = user
+        self._by_user[user] += 1
         if self._doorstep is not None:
             self._doorstep.receive(connection, peer)
         else:
@@ -167,13 +170,13 @@ class Door:
         self._leave(connection)
 
     def _leave(self, connection: socket.socket) -> None:
-        peer = self._inside.pop(connection, None)
-        if peer is None:
+        user = self._inside.pop(connection, None)
+        if user is None:
             return
-        self._by_user[peer.uid] -= 1
-        self._at_share.discard(peer.uid)
-        if not self._by_user[peer.uid]:
-            del self._by_user[peer.uid]
+        self._by_user[user] -= 1
+        self._at_share.discard(user)
+        if not self._by_user[user]:
+            del self._by_user[user]
         if self._retry is None:
             self._accept_again()
 

@@ -5,6 +5,7 @@ whole run.
 """
 
 import asyncio
+from collections.abc import Callable
 
 BURST = 50
 """At once after a silence: a build that begins asks for all its feeds together."""
@@ -14,10 +15,14 @@ KNOWN_MAX = 1024
 
 
 class Pace:
-    """`per_s` for each user in the long run, BURST of them at once."""
+    """`per_s` for each user in the long run, BURST of them at once.
 
-    def __init__(self, per_s: float) -> None:
+    `account_of` says which uids are one user's.
+    """
+
+    def __init__(self, per_s: float, account_of: Callable[[int], int] = lambda uid: uid) -> None:
         self._apart_s = 1.0 / per_s
+        self._account_of = account_of
         self._tolerance_s = (BURST - 1) * self._apart_s
         self._due: dict[int, float] = {}
 
@@ -26,10 +31,11 @@ class Pace:
 
         The generic cell rate algorithm (ITU-T I.371): each one moves the time when the next would be due.
         """
+        account = self._account_of(uid)
         if len(self._due) >= KNOWN_MAX:
             self._due = {user: due_s for user, due_s in self._due.items() if due_s > now_s}
-        due_s = max(self._due.get(uid, now_s), now_s)
-        self._due[uid] = due_s + self._apart_s
+        due_s = max(self._due.get(account, now_s), now_s)
+        self._due[account] = due_s + self._apart_s
         return max(0.0, due_s - self._tolerance_s - now_s)
 
     async def wait(self, uid: int) -> None:

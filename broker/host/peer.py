@@ -76,6 +76,7 @@ class Doorway:
     `see` is how the door learns who comes: by `peer_of` it knows nobody whom the kernel cannot name here.
     `reply` answers callers on the doorstep; `connections` is how many it holds at once, else as many as any.
     `per_user_s`: requests of one user that it answers in a second, the next ones waiting; else the server's.
+    `account_of` says which uids are one user's.
     """
 
     listening: socket.socket
@@ -85,6 +86,7 @@ class Doorway:
     reply: Reply | None = None
     connections: int | None = None
     per_user_s: float | None = None
+    account_of: Callable[[int], int] = lambda uid: uid
 
 
 class BrokerProtocol(H11Protocol):
@@ -210,7 +212,6 @@ class Server(uvicorn.Server):
         self._doorways = doorways
         self._opened = opened
         self._limits = limits
-        self._pace = None if limits.per_user_s is None else Pace(limits.per_user_s)
         self._quota = Quota(_QUOTA_LOGGERS)
         self._stopped = asyncio.Event()
 
@@ -229,7 +230,8 @@ class Server(uvicorn.Server):
 
     def open(self, doorway: Doorway) -> Door:
         """Let peers in by one more socket from now on, until the Door is closed or the server ends."""
-        pace = self._pace if doorway.per_user_s is None else Pace(doorway.per_user_s)
+        per_user_s = doorway.per_user_s or self._limits.per_user_s
+        pace = None if per_user_s is None else Pace(per_user_s, doorway.account_of)
         speak = functools.partial(self._speak, doorway.entrance, pace)
         most = min(doorway.connections or self._limits.connections, self._limits.connections)
         door = Door(
@@ -240,6 +242,7 @@ class Server(uvicorn.Server):
             reply=doorway.reply,
             pace=pace,
             see=doorway.see,
+            account_of=doorway.account_of,
         )
         self.servers.append(door)  # type: ignore[arg-type] # it has what uvicorn calls of one: close, wait_closed
         return door

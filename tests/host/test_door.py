@@ -13,7 +13,7 @@ from broker.host.doorstep import Caller
 from broker.host.limits import Limits
 from broker.host.listen import take
 from broker.host.pace import BURST
-from broker.host.peer import Doorway
+from broker.host.peer import Doorway, anybody
 from tests.host.serving import GET, GET_AND_CLOSE, Crowd, Greeter, Slow, everything, serving, turns
 from tests.host.users import STRANGER, run_as, start_as, two_users
 
@@ -169,6 +169,26 @@ async def test_one_users_surplus_is_hung_up_on(place: Path, caplog: pytest.LogCa
         assert (await first).endswith(b"hello")
         assert (await served.send(GET_AND_CLOSE)).endswith(b"hello")
     assert "refused_peer reason=share" in caplog.text
+
+
+@two_users
+async def test_two_uids_of_one_account_have_one_share(place: Path) -> None:
+    slow = Slow()
+    listener = take(place / "own" / "broker.sock")
+    open_to_everybody(listener.path)
+
+    async with serving(place, slow, limits=Limits(per_user=1)) as served:
+        first = asyncio.create_task(served.send(GET_AND_CLOSE))
+        await slow.asked.wait()
+        served.server.open(Doorway(listener.socket, admits=anybody, account_of=lambda _: 7))
+        _, ours = await asyncio.open_unix_connection(listener.path)
+        theirs = await asyncio.to_thread(run_as, STRANGER, SPEAK, str(listener.path))
+        ours.close()
+        slow.go.set()
+        await first
+
+    listener.close()
+    assert theirs == ""
 
 
 async def test_a_flood_is_said_once(place: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -33,6 +33,15 @@ def test_one_users_haste_costs_another_nothing(pace: Pace) -> None:
     assert pace.delay_s(BOB, 7.0) == 0
 
 
+def test_uids_of_one_account_have_one_turn() -> None:
+    pace = Pace(PER_S, lambda uid: uid // 1000)
+    for uid in range(1000, 1000 + BURST):
+        pace.delay_s(uid, 7.0)
+
+    assert pace.delay_s(1999, 7.0) > 0
+    assert pace.delay_s(2000, 7.0) == 0
+
+
 def test_a_silence_is_forgiven(pace: Pace) -> None:
     for _ in range(2 * BURST):
         pace.delay_s(ALICE, 7.0)

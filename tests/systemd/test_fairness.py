@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ TARGET = f"/v1/credential?url={TOOLS}"
 TIMES = 300
 QUIET_FACTOR = 5
 P99_MAX_S = 0.02
+CROWDED_S_MAX = 0.1
+"""A hundred processes at once keep the machine itself busy; as a hundred users they made it 1.5 s."""
 
 STAY = f"""
 {ASK.partition("try:")[0]}
@@ -27,6 +30,37 @@ for _ in sys.stdin:
     print(ask({SYSTEM_SOCKET!r}, "GET", "/v1/credential?url={CORP}")[0], flush=True)
 """
 """A login that stays, with the groups it had when it began, and asks whenever it is told to."""
+
+
+CROWD = """
+import grp, os, select, socket, sys, time
+group, children = grp.getgrnam("feed-users").gr_gid, []
+for uid in range(200000, 200100):
+    child = os.fork()
+    children.append(child)
+    if child == 0:
+        os.setgroups([group])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        held = []
+        while True:
+            held = [each for each in held if not select.select([each], [], [], 0)[0]]
+            while len(held) < 64:
+                client = socket.socket(socket.AF_UNIX)
+                client.settimeout(0)
+                try:
+                    client.connect(sys.argv[1])
+                except OSError:
+                    break
+                held.append(client)
+            time.sleep(0.01)
+print("begun", flush=True)
+sys.stdin.readline()
+for child in children:
+    os.kill(child, 9)
+"""
+"""What rootless containers let one member be: a hundred uids of their range, all in their groups, each with
+as many connections as a user may have."""
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +98,27 @@ def test_a_flood_of_connections_by_one_member_costs_another_next_to_nothing(shar
         flooded_s = p99_s(shared)
         given, _ = attack.communicate("enough\n", timeout=60)
 
+    sys.stdout.write(f"p99 {quiet_s * 1000:.1f} ms quiet, {flooded_s * 1000:.1f} ms flooded\n")
     assert int(given) >= 10_000
     assert flooded_s <= max(P99_MAX_S, QUIET_FACTOR * quiet_s), f"{flooded_s:.4f} s, quiet {quiet_s:.4f} s"
+
+
+def test_a_crowd_of_one_members_subordinate_uids_is_one_user(shared: Workstation) -> None:
+    subuid = shared.file("etc/subuid")
+    before = subuid.read_text() if subuid.exists() else ""
+    subuid.write_text("alice:200000:65536\n")
+    p99_s(shared)
+    quiet_s = p99_s(shared)
+
+    with start(shared, "root", shared.bin / "python", "-I", "-c", CROWD, SYSTEM_SOCKET) as crowd:
+        assert crowd.stdout is not None
+        crowd.stdout.readline()
+        crowded_s = p99_s(shared)
+        crowd.communicate("enough\n", timeout=60)
+    subuid.write_text(before)
+
+    sys.stdout.write(f"p99 {quiet_s * 1000:.1f} ms quiet, {crowded_s * 1000:.1f} ms crowded\n")
+    assert crowded_s <= CROWDED_S_MAX
 
 
 def test_who_left_the_group_is_refused_within_a_minute_although_the_login_has_it_still(
