@@ -6,9 +6,11 @@ counts by uid alone takes one person for a crowd: `account_of` is whom to count 
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import NamedTuple
+
+from broker.host.marks import file_mark
 
 SUBUID = Path("/etc/subuid")
 
@@ -38,7 +40,7 @@ class Subordinates:
         self._path = path
         self._now_s = now_s
         self._look_s = float("-inf")
-        self._mark: tuple[int, int, int] | None = None
+        self._mark: Hashable = None
         self._ranges: list[_Range] = []
 
     def account_of(self, uid: int) -> int:
@@ -54,15 +56,16 @@ class Subordinates:
         return self._ranges[place].first if place >= 0 and uid < self._ranges[place].end else uid
 
     def _look(self) -> None:
+        mark = file_mark(self._path)
+        if mark == self._mark:
+            return
         try:
-            found = self._path.stat()
-            mark = found.st_ino, found.st_mtime_ns, found.st_size
-            if mark != self._mark:
-                with self._path.open("rb") as file:
-                    self._ranges = _ranges_of(file.read(BYTES_MAX).decode("latin-1"))
-                self._mark = mark
+            with self._path.open("rb") as file:
+                text = file.read(BYTES_MAX).decode("latin-1")
         except OSError:
             self._mark, self._ranges = None, []
+        else:
+            self._mark, self._ranges = mark, _ranges_of(text)
 
 
 def _ranges_of(text: str) -> list[_Range]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.core.failures import ADD_TO, Refused, SignInNeeded
+from broker.host.marks import file_mark
 from broker.providers import keyring_store
 from broker.providers.program import Found, ask, found, split_argv
 
@@ -211,15 +212,6 @@ def read_file(path: Path, *, private: bool = True) -> str:
         raise Refused(f"{path} is not text") from None
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}") from None
-
-
-def file_mark(path: Path) -> Hashable:
-    """What changes when a file is written or replaced; None while it cannot be seen."""
-    try:
-        seen = path.stat()
-    except OSError:
-        return None
-    return seen.st_mtime_ns, seen.st_size, seen.st_ino
 
 
 def expand(path: str, environ: Mapping[str, str]) -> Path:

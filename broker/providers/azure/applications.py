@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from broker.core.feeds import Feed
+from broker.host.marks import file_mark
 from broker.providers import secrets
 from broker.providers.azure.azure_identity import CLIENT, TENANT, Way, directory, signed_in
 from broker.providers.azure.identities import Bearer, Skipped
@@ -115,7 +116,7 @@ class ClientCertificate:
 
     def marks(self) -> Hashable:
         """What changes when the file was replaced."""
-        return secrets.file_mark(self._file)
+        return file_mark(self._file)
 
 
 class Default:

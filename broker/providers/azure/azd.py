@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
+from broker.host.marks import file_mark
 from broker.providers.azure.aadsts import CODE, failure_of_person
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
-from broker.providers.secrets import expand, file_mark
+from broker.providers.secrets import expand
 from broker.providers.tool import ask_tool, is_on_path, json_object, moment
 
 _ABSENT = "azd is not on the broker's PATH"

@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 from broker.core.credential import Secret
 from broker.core.failures import Unavailable
+from broker.host.marks import file_mark
 from broker.host.process import NotFound, TimedOut, TooMuchOutput, find, run
 from broker.providers.azure.az_complaints import failure_of
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
 from broker.providers.jwt import earliest, expiry_of, from_epoch
-from broker.providers.secrets import expand, file_mark
+from broker.providers.secrets import expand
 from broker.providers.tool import CA_VARIABLES
 
 AZ_LIMIT_S = 20.0

@@ -11,8 +11,9 @@ from typing import ClassVar
 from broker.core.credential import Secret
 from broker.core.failures import Unavailable
 from broker.host.clock import Clock, SystemClock
+from broker.host.marks import file_mark
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
-from broker.providers.secrets import expand, file_mark
+from broker.providers.secrets import expand
 from broker.providers.tool import ask_tool
 
 WAIT_S = 10.0

@@ -16,12 +16,13 @@ from broker.core.duration import parse_duration
 from broker.core.failures import NoSource, Refused, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Realm
 from broker.core.narration import tell
+from broker.host.marks import file_mark
 from broker.providers import protocol
 from broker.providers.codeartifact.complaints import failure_of
 from broker.providers.codeartifact.sign_in import SESSION_NAME
 from broker.providers.jwt import from_epoch
 from broker.providers.program import found
-from broker.providers.secrets import expand, file_mark
+from broker.providers.secrets import expand
 from broker.providers.tool import ask_tool, is_importable, is_on_path, json_object, moment, sdk_argv
 
 USERNAME = "aws"

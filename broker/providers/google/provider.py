@@ -17,6 +17,7 @@ from broker.core.credential import Credential, Secret
 from broker.core.failures import NoSource, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, Feed
 from broker.core.narration import tell
+from broker.host.marks import file_mark
 from broker.providers import protocol, secrets
 from broker.providers.google.complaints import failure_of
 from broker.providers.google.sign_in import METADATA
@@ -134,7 +135,7 @@ class GoogleProvider:
         if own.secret is not None:
             return secrets.marks(own.secret, self._environ)
         gcloud = (self._gcloud / name for name in ("config_sentinel", "active_config"))
-        return tuple(secrets.file_mark(path) for path in (self._adc_file(own), *gcloud))
+        return tuple(file_mark(path) for path in (self._adc_file(own), *gcloud))
 
     def sign_in_line(self, feed: Feed) -> str:
         """The command that signs the feed's account in with gcloud."""
