@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from broker.api.guests import Peer
-from broker.api.inquiry import Question, Reply, answer_at_once, question_of
+from broker.api.inquiry import LastAnswer, Question, answer_at_once, question_of
 from broker.api.office import Office
 from broker.core.failures import BadRequest
 from broker.core.urls import Service, parse_service
@@ -34,10 +34,10 @@ class Asked(NamedTuple):
     service: Service
 
 
-def replies_of(office: Office) -> Callable[[bytes, Peer], Reply | None]:
+def replies_of(office: Office) -> Callable[[bytes, Peer], LastAnswer | None]:
     """What answers the first words of a peer at the user's own socket; None: not on the doorstep."""
 
-    def reply(words: bytes, peer: Peer) -> Reply | None:
+    def reply(words: bytes, peer: Peer) -> LastAnswer | None:
         is_remembered = len(words) <= REMEMBERED_BYTES_MAX and AT not in words and QUOTED_AT not in words
         asked = _read_before(words) if is_remembered else _read(words)
         return None if asked is None else answer_at_once(office, asked.question, asked.service, peer)

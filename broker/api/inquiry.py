@@ -49,14 +49,14 @@ def question_of(query: bytes) -> Question | None:
     return Question(values["url"], values.get("username"), wait_s) if wait_s >= 0 else None
 
 
-class Reply(NamedTuple):
-    """A whole answer, the last on its connection, and what enters it in the ledger once it was given."""
+class LastAnswer(NamedTuple):
+    """A whole answer, the last on its connection, and what enters the look-up in the ledger once it was given."""
 
     words: bytes
     enter: Callable[[], None]
 
 
-def answer_at_once(office: Office, question: Question, service: Service, peer: Peer) -> Reply | None:
+def answer_at_once(office: Office, question: Question, service: Service, peer: Peer) -> LastAnswer | None:
     """The answer as text to who asks by the user's own socket, or None where it takes a fetch."""
     inquiry = _Inquiry(office, question, peer, text=True, is_own=True)
     try:
@@ -65,7 +65,7 @@ def answer_at_once(office: Office, question: Question, service: Service, peer: P
         answer = None if found is None else inquiry.answered(match, found, Outcome.HIT)
     except Failure as failure:
         answer = inquiry.failed(failure)
-    return None if answer is None else Reply(answer.written(), inquiry.enter)
+    return None if answer is None else LastAnswer(answer.written(), inquiry.enter)
 
 
 @lru_cache(16)
