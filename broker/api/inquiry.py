@@ -50,7 +50,9 @@ def question_of(query: bytes) -> Question | None:
 
 
 class LastAnswer(NamedTuple):
-    """A whole answer, the last on its connection, and what enters the look-up in the ledger once it was given."""
+    """A whole answer, the last on its connection, and what enters the look-up in the ledger once it was
+    given.
+    """
 
     words: bytes
     enter: Callable[[], None]

@@ -70,8 +70,11 @@ def listen(account: Account) -> None:
     account.systemctl("start", SOCKET_UNIT)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups, also where this folder alone was asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One machine at a time: two would share one cgroup, and end each other's processes."""
+    """One machine at a time: two would share one cgroup, and each other's processors; one ends the other's
+    processes.
+    """
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.xdist_group("machine"))
