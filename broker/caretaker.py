@@ -5,8 +5,6 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
-from broker.api.office import status_of
-from broker.core.access import HOUSE
 from broker.host.clock import NAP_S, Clock
 from broker.host.notify import Notifier
 from broker.host.place import Place
@@ -127,6 +125,7 @@ class Caretaker:
         return last.after(self._idle_exit_s).left_s(self._clock.now())
 
     def _summary(self) -> str:
-        status = status_of(self._service, HOUSE)
-        usable = sum(feed.usable for feed in status.feeds)
-        return status.error or f"{usable} of {len(status.feeds)} feeds usable"
+        if self._service.fault is not None:
+            return self._service.fault.detail
+        usable, feeds = self._service.keeper.entries.count(self._clock.now())
+        return f"{usable} of {feeds} feeds usable"

@@ -83,6 +83,21 @@ class Entries:
         yield from self.table.feeds
         yield from self._learned.values()
 
+    def count(self, now: Moment) -> tuple[int, int]:
+        """How many feeds could be answered for now, and how many there are.
+
+        Counted by slot, as cheap as can be: a daemon that nobody asks says this every few seconds.
+        """
+        usable = 0
+        for key, entry in self._by_key.items():
+            if entry.slot.live(now) is not None:
+                refusing = {name for name, trial in entry.trials.items() if trial.refusal is not None}
+                feeds = self._by_slot.get(key, ())
+                usable += sum(feed.name not in refusing for feed in feeds) if refusing else len(feeds)
+                learned = self._learned.get(key.realm)
+                usable += learned is not None and learned.key() == key and learned.name not in refusing
+        return usable, len(self.table.feeds) + len(self._learned)
+
     def named(self, name: str) -> Feed | None:
         """The feed of that name."""
         learned = (feed for feed in self._learned.values() if feed.name == name)

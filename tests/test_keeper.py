@@ -465,6 +465,27 @@ async def test_an_idle_learned_feed_is_not_renewed(make: Make, issuer: Issuer, c
     assert len(issuer.asked) == calls
 
 
+async def test_feeds_are_counted_as_the_status_shows_them(
+    make: Make, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    gatekeeper.words = [Verdict.FORBIDDEN, Verdict.FORBIDDEN]
+    keeper = make(CORP, TOOLS, LABS)
+    counts = [keeper.entries.count(clock.now())]
+    for feed in (CORP, LABS):
+        await ask(keeper, feed)
+        await settle()
+        counts.append(keeper.entries.count(clock.now()))
+    learned = keeper.entries.find(parse_url("https://pkgs.dev.azure.com/new/_packaging/a/pypi/simple/"), None)
+    assert isinstance(learned, Match)
+    await keeper.credential_for(learned, 30)
+    counts.append(keeper.entries.count(clock.now()))
+
+    # CORP was refused where TOOLS, which shares its credential, was not; LABS, which is alone, was refused
+    assert counts == [(0, 3), (1, 3), (1, 3), (2, 4)]
+    await clock.advance(3601)
+    assert keeper.entries.count(clock.now()) == (0, 4)
+
+
 async def test_learning_has_a_bound(make: Make) -> None:
     keeper = make()
     for number in range(LEARNED_MAX + 1):
