@@ -18,6 +18,7 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 _NOT_IN_A_URL = re.compile(r"""[^!-~]|[\\"<>^`{|}]""")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
+_DOT_SEGMENTS = frozenset({".", ".."})
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -134,8 +135,10 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    segments = [_ESCAPE.sub(_unescape, segment) for segment in path.split("/")]
-    if any(segment in {".", ".."} for segment in segments):
+    segments = path.split("/")
+    if "%" in path:
+        segments = [_ESCAPE.sub(_unescape, segment) for segment in segments]
+    if not _DOT_SEGMENTS.isdisjoint(segments):
         raise BadRequest("the URL has dot segments")
     if segments[-1] == "":
         segments.pop()
