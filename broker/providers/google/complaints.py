@@ -14,6 +14,7 @@ _OUTAGES = (
     ("Max retries exceeded", "cannot reach Google's sign-in service"),
     ("Failed to establish a new connection", "cannot reach Google's sign-in service"),
     ("Connection aborted", "lost the connection to Google's sign-in service"),
+    ("Exceeded 0 redirects", "was led elsewhere instead of being answered: does the network want a sign-in?"),
     ("Unable to find the server", "cannot reach Google's sign-in service"),
     ("Read timed out", "got no answer from Google's sign-in service"),
     ("Failed to retrieve http://", "got no token from the metadata server"),

@@ -10,11 +10,14 @@ import sys
 import warnings
 from collections.abc import Sequence
 from datetime import UTC
+from typing import TypeVar
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The one scope that Artifact Registry takes (cloud.google.com/artifact-registry/docs/access-control)."""
 
 METADATA = "metadata"
+
+_Request = TypeVar("_Request")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,6 +49,8 @@ def _signed_in(place: str, target: str | None = None) -> dict[str, object]:
     from requests import Session  # noqa: PLC0415
 
     session = Session()
+    session.auth = _as_it_is  # else a netrc entry of the host takes the place of the bearer
+    session.max_redirects = 0  # the SDK would send what it signs in with once more, to whoever is named
     credentials: Credentials
     if place == METADATA:
         session.trust_env = False  # it is on this machine's own link: a proxy would ask for its own
@@ -65,6 +70,10 @@ def _signed_in(place: str, target: str | None = None) -> dict[str, object]:
         or getattr(credentials, "account", None)
         or None,
     }
+
+
+def _as_it_is(request: _Request) -> _Request:
+    return request
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from broker.providers.google.provider import GoogleProvider
 from broker.providers.protocol import Provider, Tools
 from tests.fakes.authority import Authority
 from tests.fakes.connect_proxy import Conduct, ConnectProxy
-from tests.fakes.faults import silence
+from tests.fakes.evil import EvilHost
+from tests.fakes.faults import redirect, silence
 from tests.fakes.google import (
     IAM_HOST,
     OAUTH_HOST,
@@ -288,3 +289,31 @@ async def test_a_machine_without_any_sign_in_has_no_source(provider: Provider, p
 
     assert raised.value.hint == "gcloud auth application-default login"
     assert proxy.hosts == []
+
+
+@pytest.mark.parametrize("status", [302, 307])
+@pytest.mark.parametrize("kind", ["user", "external_account"])
+async def test_what_signs_in_follows_no_redirect(
+    kind: str, status: int, provider: Provider, machine: Machine
+) -> None:
+    stranger = EvilHost()
+    stranger.attach(machine.proxy, "*evil*")
+    for host in (OAUTH_HOST, STS_HOST):
+        machine.proxy.route(host, lambda _: redirect("https://evil.example/token", status))
+    machine.workshop.environ["GOOGLE_APPLICATION_CREDENTIALS"] = str(getattr(machine.files, kind)())
+
+    with pytest.raises(Unavailable, match=r"^google-auth was led elsewhere"):
+        await provider.obtain(feed_with(provider), READ)
+
+    assert stranger.received == b""
+
+
+async def test_a_netrc_entry_is_not_sent_in_place_of_the_bearer(provider: Provider, machine: Machine) -> None:
+    asked = EvilHost()
+    asked.attach(machine.proxy, OAUTH_HOST)
+    machine.files.user()
+    machine.workshop.file(".netrc", "default login dev password s3cret-of-another-host\n")
+
+    await provider.obtain(feed_with(provider), READ)
+
+    assert asked.authorizations == []
