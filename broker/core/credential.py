@@ -1,21 +1,25 @@
 """A credential and its secret, which shows itself to nobody by accident."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+_ONE_LINE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
 class Secret:
     """A secret that prints as four stars; `reveal` is the one way to its text.
 
     Clients take one line of printable ASCII and some cut blanks at its end (measured: pip cannot send
-    `€`, uv trims), so anything else raises ValueError here rather than a 401 there.
+    `€`, uv trims), so anything else raises ValueError here rather than a 401 there: a `null` or a number that
+    a service sent in its place, too.
     """
 
     __slots__ = ("_text",)
 
-    def __init__(self, text: str) -> None:
-        if not text or not text.isascii() or not text.isprintable() or text != text.strip():
+    def __init__(self, text: object) -> None:
+        if not isinstance(text, str) or _ONE_LINE.fullmatch(text) is None:
             raise ValueError("a secret must be one line of printable ASCII without blanks at its ends")
         self._text = text
 

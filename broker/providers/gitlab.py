@@ -19,7 +19,7 @@ from broker.core.urls import Origin, Service, Url, parse_url
 from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
 from broker.providers import protocol, secrets
-from broker.providers.jwt import earliest
+from broker.providers.ends import earliest
 from broker.providers.login import Place, Username, login
 from broker.providers.recognise import GITLAB_API, gitlab_at
 

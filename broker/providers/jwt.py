@@ -8,7 +8,9 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+
+from broker.providers.ends import from_epoch
 
 TOKEN_CHARACTERS_MAX = 65536
 """Longer tokens are not taken apart: Entra's stay under 8,000, and no header field carries this much."""
@@ -30,20 +32,3 @@ def claims_of(token: str) -> Mapping[str, object]:
 def expiry_of(token: str) -> datetime | None:
     """The `exp` of a JWT, in UTC; None for an opaque token or one that does not say."""
     return from_epoch(claims_of(token).get("exp"))
-
-
-def from_epoch(seconds: object) -> datetime | None:
-    """The UTC time that many seconds after 1970, given as a number or its digits; None for anything else."""
-    if isinstance(seconds, str) and seconds.isascii() and seconds.isdecimal():
-        seconds = int(seconds[:20])
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
-def earliest(*moments: datetime | None) -> datetime | None:
-    """The first of the known times, or None when none is known."""
-    return min((moment for moment in moments if moment is not None), default=None)

@@ -6,13 +6,14 @@ part of a message.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import PurePath
 
 from broker.core.credential import Secret
 from broker.core.failures import Refused, Unavailable
 from broker.host.process import NotFound, TimedOut, TooMuchOutput, run
-from broker.providers.jwt import earliest, expiry_of, from_epoch
+from broker.providers.ends import earliest, end_of
+from broker.providers.jwt import expiry_of
 from broker.providers.printed import read_printed
 
 ANY_USERNAME = "__token__"
@@ -34,10 +35,10 @@ class Found:
     expires_at: datetime | None = None
 
 
-def found(text: str, username: object = None, expires_at: datetime | None = None) -> Found:
+def found(text: object, username: object = None, expires_at: datetime | None = None) -> Found:
     """The secret and its end, a JWT's own one included. Raises ValueError for what no client could send."""
     secret, person = Secret(text), None if username is None else checked_username(username)
-    return Found(person, secret, earliest(expires_at, expiry_of(text)))
+    return Found(person, secret, earliest(expires_at, expiry_of(secret.reveal())))
 
 
 def split_argv(argv: Sequence[str]) -> tuple[str, ...]:
@@ -75,13 +76,13 @@ async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> Found:
 def read(output: bytes) -> Found:
     """What a program's output says. Raises ValueError that tells what is wrong, without any of the output."""
     try:
-        text = output.decode().strip()
+        text = output.decode("utf-8-sig").strip()  # PowerShell begins its text with a byte order mark
     except UnicodeDecodeError:
         raise ValueError("its output is not text") from None
     if not text:
         raise ValueError("its output is empty")
     printed = read_printed(text)
-    return found(printed.secret, printed.username, _moment(printed.ends))
+    return found(printed.secret, printed.username, end_of(printed.ends))
 
 
 def checked_username(username: object) -> str:
@@ -91,18 +92,3 @@ def checked_username(username: object) -> str:
     if not username or username != username.strip():
         raise ValueError("a username is neither empty nor has blanks at its ends")
     return username
-
-
-def _moment(text: object) -> datetime | None:
-    """`expires_at` in UTC. One that cannot be read is refused: to guess none would hand out dead tokens."""
-    if text is None:
-        return None
-    moment = from_epoch(text)
-    if moment is None and isinstance(text, str):
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError('its "expires_at" is neither RFC 3339 with a zone nor seconds since 1970')
-    return moment.astimezone(UTC)

@@ -25,6 +25,6 @@ def retry_after_s(response: Response) -> float | None:
 def _date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: a year or a zone of too many digits
         return None
     return None if moment.tzinfo is None else moment

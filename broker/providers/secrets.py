@@ -205,7 +205,7 @@ def read_file(path: Path, *, private: bool = True) -> str:
                 f"every user of this machine may read {path}", hint=f"chmod 600 {shlex.quote(str(path))}"
             )
         with path.open("rb") as opened:
-            return opened.read(FILE_BYTES_MAX).decode().strip()
+            return opened.read(FILE_BYTES_MAX).decode("utf-8-sig").strip()  # some editors begin with a mark
     except FileNotFoundError:
         raise SignInNeeded(f"{path} does not exist") from None
     except UnicodeDecodeError:

@@ -54,9 +54,9 @@ def read_grant(response: Response, now: datetime, server: str) -> Grant | Denial
         if code == "temporarily_unavailable":
             raise Unavailable(f"{server} is unavailable for now")
         return Denial(code if isinstance(code, str) and code in _CODES else f"status {status}")
-    text, refresh = answer.get("access_token"), answer.get("refresh_token")
+    refresh = answer.get("refresh_token")
     try:
-        token = found(text if isinstance(text, str) else "", None, _end(answer.get("expires_in"), now))
+        token = found(answer.get("access_token"), None, _end(answer.get("expires_in"), now))
         kept = Secret(refresh) if isinstance(refresh, str) and refresh else None
     except ValueError:
         raise Refused(f"{server} answers {status} without a token") from None
@@ -77,8 +77,8 @@ def _end(seconds: object, now: datetime) -> datetime | None:
 
     A negative one is that of a token which has already ended.
     """
-    if isinstance(seconds, str) and re.fullmatch(r"-?[0-9]{1,12}", seconds):
-        seconds = int(seconds)
+    if isinstance(seconds, str) and re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,12})?", seconds):
+        seconds = float(seconds)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
     if not (seconds < 0 or 0 < seconds < LIFE_MAX_S):

@@ -9,11 +9,12 @@ import importlib.util
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from broker.core.failures import NoSource, Unavailable
 from broker.host.process import Finished, NotFound, TimedOut, TooMuchOutput, find, run
+from broker.providers.ends import end_of
+from broker.providers.program import Found, found
 
 TOOL_LIMIT_S = 25.0
 """`aws` and `gcloud` take one to five seconds; a look-up waits 30 s and has to hear of it in time."""
@@ -42,8 +43,10 @@ def is_importable(package: str) -> bool:
 
 
 def sdk_argv(module: str, *words: str) -> tuple[str, ...]:
-    """The command that runs one of our own modules; -P keeps the working directory off its path."""
-    return (sys.executable, "-P", "-m", module, *words)
+    """The command that runs one of our own modules, whose path and output no variable of Python's changes:
+    a PYTHONPATH for somebody's project may lead to another `requests`. -P keeps the working directory away.
+    """
+    return (sys.executable, "-E", "-P", "-m", module, *words)
 
 
 async def ask_tool(
@@ -77,10 +80,16 @@ def json_object(stdout: bytes) -> Mapping[str, object]:
     return printed if isinstance(printed, dict) else {}
 
 
-def moment(text: object) -> datetime | None:
-    """A time in RFC 3339 with a zone, in UTC; None for anything else."""
+def printed_token(name: str, token: object, told: object) -> Found:
+    """The token that the tool printed, and its end; None for `told` is one that does not say.
+
+    Raises Unavailable for what is no token, and for an end that cannot be read.
+    """
     try:
-        told = datetime.fromisoformat(text if isinstance(text, str) else "")
+        ends = end_of(told)
     except ValueError:
-        return None
-    return None if told.tzinfo is None else told.astimezone(UTC)
+        raise Unavailable(f"{name} printed an end of its token that cannot be read") from None
+    try:
+        return found(token, None, ends)
+    except ValueError:
+        raise Unavailable(f"{name} printed something else than a token") from None

@@ -1,12 +1,11 @@
 import base64
-import math
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.providers.jwt import TOKEN_CHARACTERS_MAX, claims_of, earliest, expiry_of, from_epoch
+from broker.providers.jwt import TOKEN_CHARACTERS_MAX, claims_of, expiry_of
 from tests.providers.tokens import jwt
 
 
@@ -43,40 +42,9 @@ def test_what_is_no_jwt_has_no_claims(token: str) -> None:
     assert claims_of(token) == {}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "moment"),
-    [
-        (0, datetime(1970, 1, 1, tzinfo=UTC)),
-        (1767225600, datetime(2026, 1, 1, tzinfo=UTC)),
-        (1767225600.5, datetime(2026, 1, 1, 0, 0, 0, 500000, tzinfo=UTC)),
-        ("1767225600", datetime(2026, 1, 1, tzinfo=UTC)),
-        (None, None),
-        (True, None),
-        ("", None),
-        ("soon", None),
-        ("-5", None),
-        ("٣", None),
-        ("9" * 5000, None),
-        (1e300, None),
-        (math.nan, None),
-        (math.inf, None),
-        ([5], None),
-    ],
-)
-def test_a_time_is_read_from_seconds_or_not_at_all(seconds: object, moment: datetime | None) -> None:
-    assert from_epoch(seconds) == moment
-
-
 def test_an_expiry_is_the_exp_claim() -> None:
     assert expiry_of(jwt(exp=1767225600)) == datetime(2026, 1, 1, tzinfo=UTC)
     assert expiry_of(jwt(iat=1767225600)) is None
-
-
-def test_the_earliest_known_time_counts() -> None:
-    first, second = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
-
-    assert earliest(second, None, first) == first
-    assert earliest(None, None) is None
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(_payload))

@@ -90,6 +90,7 @@ async def test_any_client_id_and_secret_arrive_whole(
     [
         (3600, NOW + timedelta(hours=1)),
         ("3600", NOW + timedelta(hours=1)),
+        ("3600.0", NOW + timedelta(hours=1)),
         (None, None),
         (0, None),
         ("soon", None),

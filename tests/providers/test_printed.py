@@ -65,7 +65,7 @@ def test_the_lines_of_a_git_helper_are_read() -> None:
         ({"AccessKeyId": "aws", "SecretAccessKey": 5}, "neither"),
         ({"Username": "ci", "Secret": ""}, "neither"),
         ({"Username": 5, "Secret": "s3cret"}, "username"),
-        ({"token": "s3cret", "expires_at": "soon"}, "expires_at"),
+        ({"token": "s3cret", "expires_at": "soon"}, "its end is neither"),
     ],
 )
 def test_a_form_that_is_not_whole_is_refused_without_being_repeated(printed: object, complaint: str) -> None:

@@ -21,6 +21,8 @@ EPOCH = int(NEW_YEAR.timestamp())
         ("s3cret", Found(None, Secret("s3cret"))),
         ("s3cret\n", Found(None, Secret("s3cret"))),
         ("  s3cret\r\n", Found(None, Secret("s3cret"))),
+        ("\ufeffs3cret\r\n", Found(None, Secret("s3cret"))),
+        ('\ufeff{"password": "s3cret"}', Found(None, Secret("s3cret"))),
         (jwt(exp=EPOCH), Found(None, Secret(jwt(exp=EPOCH)), NEW_YEAR)),
         ('{"password": "s3cret"}', Found(None, Secret("s3cret"))),
         ('{"token": "s3cret", "more": [1]}', Found(None, Secret("s3cret"))),
@@ -61,6 +63,7 @@ def test_a_token_or_an_object_is_read(output: str, found: Found) -> None:
         (b'{"password": "s3cret", "expires_at": "2026-01-01T00:00:00"}', "zone"),
         (b'{"password": "s3cret", "expires_at": "tomorrow"}', "zone"),
         (b'{"password": "s3cret", "expires_at": true}', "zone"),
+        (b'{"password": "s3cret", "expires_at": "0001-01-01T00:00:00+14:00"}', "zone"),
         (b'{"password": "s3cret", "expires_at": 1e300}', "zone"),
     ],
 )

@@ -23,6 +23,8 @@ SENT = ("date", "Sat, 21 Nov 2026 09:00:00 GMT")
         ((("date", "yesterday"), ("retry-after", "Sat, 21 Nov 2026 09:01:30 GMT")), None),
         ((SENT, ("retry-after", "Sat, 21 Nov 2026 09:01:30 -0000")), None),
         ((SENT, ("retry-after", "Sat, 41 Nov 2026 09:01:30 GMT")), None),
+        ((SENT, ("retry-after", "Sat, 21 Nov 99999999999 09:01:30 GMT")), None),
+        ((SENT, ("retry-after", "Sat, 21 Nov 2026 09:01:30 +99999999999999999")), None),
     ],
 )
 def test_a_wish_is_read_in_seconds_or_as_a_date_after_the_answers_own(

@@ -127,6 +127,12 @@ async def test_a_file_is_read_without_its_final_newline(workshop: Workshop) -> N
     assert (await _read(FileSecret("~/token"), workshop)).secret == Secret("s3cret")
 
 
+async def test_a_file_is_read_without_the_byte_order_mark_of_an_editor(workshop: Workshop) -> None:
+    file = workshop.file("token", "\ufeffs3cret\r\n")
+
+    assert (await _read(FileSecret(str(file)), workshop)).secret == Secret("s3cret")
+
+
 async def test_a_file_that_every_user_may_read_is_refused_with_the_cure(workshop: Workshop) -> None:
     file = workshop.file("my token", "s3cret\n", 0o644)
 

@@ -10,8 +10,9 @@ from broker.host.marks import file_mark
 from broker.providers.azure.aadsts import CODE, failure_of_person
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
+from broker.providers.ends import from_rfc3339
 from broker.providers.secrets import expand
-from broker.providers.tool import ask_tool, is_on_path, json_object, moment
+from broker.providers.tool import ask_tool, is_on_path, json_object
 
 _ABSENT = "azd is not on the broker's PATH"
 
@@ -48,10 +49,10 @@ class AzureDeveloperCli:
             raise failure_of(words, finished.code, tenant)
         answer = json_object(finished.stdout)
         try:
-            token = Secret(str(answer["token"]))
-        except (KeyError, ValueError):
+            token = Secret(answer.get("token"))
+        except ValueError:
             raise Unavailable("azd printed something else than a token") from None
-        return entra_bearer(token, self.name, moment(answer.get("expiresOn")))
+        return entra_bearer(token, self.name, from_rfc3339(answer.get("expiresOn")))
 
     def marks(self) -> Hashable:
         """What changes when a person signs in or out with azd."""

@@ -1,6 +1,5 @@
 """`azure-cli`: the person's own sign-in with `az`, asked for a token at each renewal."""
 
-import json
 import shlex
 from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
@@ -15,9 +14,10 @@ from broker.host.process import NotFound, TimedOut, TooMuchOutput, find, run
 from broker.providers.azure.az_complaints import failure_of
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
-from broker.providers.jwt import earliest, expiry_of, from_epoch
+from broker.providers.ends import earliest, from_epoch
+from broker.providers.jwt import expiry_of
 from broker.providers.secrets import expand
-from broker.providers.tool import CA_VARIABLES
+from broker.providers.tool import CA_VARIABLES, json_object
 
 AZ_LIMIT_S = 20.0
 """az was seen to take 13 s (azure-cli#20404); a look-up waits 30 s and needs the rest for two requests."""
@@ -137,10 +137,10 @@ def read_answer(stdout: bytes) -> Bearer:
     Its end is the earliest of the token's `exp` and `expires_on`; `expiresOn`, the local time without a zone
     that az before 2.54 printed alone, counts only when neither is there: it is wrong for an hour a year.
     """
+    answer = json_object(stdout)
     try:
-        answer = json.loads(stdout)
-        token = Secret(answer["accessToken"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+        token = Secret(answer.get("accessToken"))
+    except ValueError:
         raise Unavailable("az printed something else than a token") from None
     told = earliest(from_epoch(answer.get("expires_on")), expiry_of(token.reveal()))
     return entra_bearer(token, AzureCli.name, told or _local(answer.get("expiresOn")))

@@ -17,7 +17,7 @@ from broker.providers.azure.challenge import LOGIN_HOSTS, ORGANISATIONS
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.azure.sign_in import MACHINE, SECRET
-from broker.providers.jwt import from_epoch
+from broker.providers.ends import from_epoch
 from broker.providers.protocol import Tools
 from broker.providers.tool import ask_tool, json_object, sdk_argv
 

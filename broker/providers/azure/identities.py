@@ -11,7 +11,8 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from broker.core.credential import Secret
 from broker.providers.azure.challenge import ORGANISATIONS
-from broker.providers.jwt import claims_of, earliest, from_epoch
+from broker.providers.ends import earliest, from_epoch
+from broker.providers.jwt import claims_of
 
 RESOURCE = "499b84ac-1321-427f-aa17-267ca6975798"
 """Azure DevOps, as Entra knows it in every tenant."""

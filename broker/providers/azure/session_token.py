@@ -15,7 +15,8 @@ from broker.core.feeds import PUBLISH, READ
 from broker.host.http import Request, Response
 from broker.providers.azure.challenge import NO_REDIRECT, Challenge
 from broker.providers.azure.organisation import Organisation
-from broker.providers.jwt import earliest, expiry_of
+from broker.providers.ends import earliest
+from broker.providers.jwt import expiry_of
 from broker.providers.retry_after import retry_after_s
 
 SCOPES = {READ: "vso.packaging", PUBLISH: "vso.packaging_write"}
@@ -106,9 +107,8 @@ def read_exchange(
 
 
 def _issued(answer: dict[str, object], organisation: Organisation) -> SessionToken:
-    token = answer.get("token")
     try:
-        secret = Secret(token if isinstance(token, str) else "")
+        secret = Secret(answer.get("token"))
     except ValueError:
         raise Unavailable(f"the token authority of {organisation} answers without a token") from None
     return SessionToken(secret, earliest(_moment(answer.get("validTo")), expiry_of(secret.reveal())))

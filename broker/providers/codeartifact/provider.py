@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, NamedTuple, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from broker.core.credential import Credential
+from broker.core.credential import Credential, Secret
 from broker.core.duration import parse_duration
 from broker.core.failures import NoSource, Refused, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Realm
@@ -20,10 +20,8 @@ from broker.host.marks import file_mark
 from broker.providers import protocol
 from broker.providers.codeartifact.complaints import failure_of
 from broker.providers.codeartifact.sign_in import SESSION_NAME
-from broker.providers.jwt import from_epoch
-from broker.providers.program import found
 from broker.providers.secrets import expand
-from broker.providers.tool import ask_tool, is_importable, is_on_path, json_object, moment, sdk_argv
+from broker.providers.tool import ask_tool, is_importable, is_on_path, json_object, printed_token, sdk_argv
 
 USERNAME = "aws"
 """CodeArtifact's user guide, "Configure and use pip"."""
@@ -182,12 +180,8 @@ def domain_of(realm: Realm, own: CodeArtifactSettings) -> Domain:
 
 
 def _credential(answer: Mapping[str, object], source: str, own: CodeArtifactSettings) -> Credential:
-    """Raises Unavailable for an answer without a token. The token's end is AWS's own `expiration`."""
-    told = answer.get("expiration")
-    try:
-        token = found(str(answer["authorizationToken"]), None, moment(told) or from_epoch(told))
-    except (KeyError, ValueError):
-        raise Unavailable(f"{source} printed something else than a token") from None
+    """Raises what `printed_token` raises. The token's end is AWS's own `expiration`."""
+    token = printed_token(source, answer.get("authorizationToken"), answer.get("expiration"))
     account = own.role or own.profile
     tell("signed in", f"{source}: {account or 'the default profile'}", good=True)
     return Credential(USERNAME, token.secret, token.expires_at, source, account=account)
@@ -201,9 +195,11 @@ def _session(assumed: Mapping[str, object]) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "SecretAccessKey",
         "AWS_SESSION_TOKEN": "SessionToken",
     }
+    session = told if isinstance(told, Mapping) else {}
     try:
-        return {name: str(told[key]) for name, key in variables.items()} if isinstance(told, Mapping) else {}
-    except KeyError:
+        # without all of them the CLI would go on as whoever it was before
+        return {name: Secret(session.get(key)).reveal() for name, key in variables.items()}
+    except ValueError:
         raise Unavailable("aws printed something else than a role's session") from None
 
 

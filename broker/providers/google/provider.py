@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, NamedTuple, Self
 from pydantic import AfterValidator, model_validator
 
 from broker.core.credential import Credential, Secret
-from broker.core.failures import NoSource, Refused, SignInNeeded, Unavailable
+from broker.core.failures import NoSource, Refused, SignInNeeded
 from broker.core.feeds import DEFAULT_IDENTITY, Feed
 from broker.core.narration import tell
 from broker.host.marks import file_mark
@@ -22,8 +22,7 @@ from broker.providers import protocol, secrets
 from broker.providers.google.complaints import failure_of
 from broker.providers.google.sign_in import METADATA
 from broker.providers.login import Place
-from broker.providers.program import found
-from broker.providers.tool import ask_tool, is_importable, is_on_path, json_object, moment, sdk_argv
+from broker.providers.tool import ask_tool, is_importable, is_on_path, json_object, printed_token, sdk_argv
 
 TOKEN_USERNAME = "oauth2accesstoken"  # noqa: S105 - a name, not a secret
 KEY_USERNAME = "_json_key_base64"
@@ -238,21 +237,18 @@ _CHILD = "broker.providers.google.sign_in"
 def read_answer(stdout: bytes, source: str) -> Credential:
     """The credential in the JSON of `sign_in.py` or of gcloud's config-helper.
 
-    Raises Unavailable for output without a token. A token without an end is taken: five-minute ones of
+    Raises what `printed_token` raises. A token without an end is taken: five-minute ones of
     workload identity (moby/buildkit#5859) always have one.
     """
     answer = json_object(stdout)
-    told = answer.get("credential", answer)
+    told = _inner(answer, "credential") or answer
     core = _inner(answer, "configuration", "properties", "core")
     account = answer.get("account", core.get("account"))
-    try:
-        token = found(str(told["access_token"]) if isinstance(told, Mapping) else "")
-    except (KeyError, ValueError):
-        raise Unavailable(f"{source} printed something else than a token") from None
+    token = printed_token(source, told.get("access_token"), told.get("token_expiry"))
     return Credential(
         TOKEN_USERNAME,
         token.secret,
-        moment(told.get("token_expiry")) if isinstance(told, Mapping) else None,
+        token.expires_at,
         source,
         account=account if isinstance(account, str) and account.isprintable() else None,
     )

@@ -91,7 +91,9 @@ async def test_a_failing_azd_is_read_on_both_streams(azd: AzureDeveloperCli, wor
         await azd.bearer(TENANT)
 
 
-@pytest.mark.parametrize("output", ["", "s3cret", '{"token": ""}', '{"token": "a\\nb"}', "[]"])
+@pytest.mark.parametrize(
+    "output", ["", "s3cret", '{"token": ""}', '{"token": null}', '{"token": 5}', '{"token": "a\\nb"}', "[]"]
+)
 async def test_output_without_a_token_may_be_better_later(
     output: str, azd: AzureDeveloperCli, workshop: Workshop
 ) -> None:

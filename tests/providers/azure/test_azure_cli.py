@@ -112,6 +112,8 @@ def test_the_end_is_the_earliest_certain_one(answer: dict[str, object], ends: da
         b"null",
         b'{"accessToken": null}',
         b'{"accessToken": ""}',
+        b'{"accessToken": 5}',
+        b'{"accessToken": {"s3cret": 1}}',
         b'{"accessToken": "s3cret\\nmore"}',
         b'{"token": "s3cret"}',
         b"\xff",

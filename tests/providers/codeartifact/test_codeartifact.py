@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from broker.core.failures import SignInNeeded, Unavailable
-from broker.core.feeds import DEFAULT_IDENTITY, Feed
+from broker.core.feeds import DEFAULT_IDENTITY, READ, Feed
 from broker.core.urls import Url, parse_url
 from broker.providers.codeartifact import provider as codeartifact_provider
 from broker.providers.codeartifact.complaints import failure_of
@@ -148,3 +148,22 @@ def test_what_only_a_person_can_give_says_how(words: str, says: str) -> None:
 )
 def test_what_may_pass_by_itself_asks_nobody_to_sign_in(words: str) -> None:
     assert isinstance(failure_of("aws", words, None), Unavailable)
+
+
+@pytest.mark.parametrize(
+    ("told", "complaint"),
+    [
+        ({"authorizationToken": None}, "something else than a token"),
+        ({"authorizationToken": 5}, "something else than a token"),
+        ({"authorizationToken": "t", "expiration": "soon"}, "an end of its token that cannot be read"),
+        ({"authorizationToken": "t", "expiration": "2026-11-21T21:00:00"}, "an end of its token"),
+    ],
+)
+async def test_what_is_no_token_or_has_no_readable_end_is_not_handed_out(
+    told: object, complaint: str, provider: Provider, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codeartifact_provider, "SDK", "no_such_package")
+    workshop.printer("aws", json.dumps(told))
+
+    with pytest.raises(Unavailable, match=f"^aws printed {complaint}"):
+        await provider.obtain(feed_with(provider), READ)

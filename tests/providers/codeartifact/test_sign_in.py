@@ -21,6 +21,8 @@ from tests.fakes.aws import (
     sts_error,
 )
 from tests.fakes.connect_proxy import Conduct
+from tests.fakes.evil import EvilHost
+from tests.fakes.faults import redirect
 from tests.fakes.http1 import Response
 from tests.providers.codeartifact.feeds import CHINESE, PRIVATE, Machine, feed_with
 from tests.providers.programs import Workshop
@@ -240,3 +242,37 @@ async def test_the_aws_cli_assumes_the_role_first(provider: Provider, workshop: 
 async def test_without_boto3_and_aws_cli_there_is_no_source(provider: Provider) -> None:
     with pytest.raises(NoSource, match="neither boto3"):
         await provider.obtain(feed_with(provider), READ)
+
+
+@pytest.mark.parametrize("status", [302, 307])
+async def test_a_redirect_is_not_followed(status: int, provider: Provider, machine: Machine) -> None:
+    machine.home.key()
+    stranger = EvilHost()
+    stranger.attach(machine.proxy, "*evil*")
+    machine.proxy.route(CODEARTIFACT_HOST, lambda _: redirect("https://evil.example/", status))
+
+    with pytest.raises(NotObtained):
+        await provider.obtain(feed_with(provider), READ)
+
+    assert stranger.received == b""
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        {},
+        {"Credentials": None},
+        {"Credentials": {"AccessKeyId": "AKIA"}},
+        {"Credentials": {"AccessKeyId": None, "SecretAccessKey": "s3cret", "SessionToken": "s3cret"}},
+    ],
+)
+async def test_without_a_whole_session_of_the_role_nobody_else_is_asked_for_a_token(
+    session: object, provider: Provider, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codeartifact_provider, "SDK", "no_such_package")
+    workshop.script(
+        "aws", f"case $1 in sts) echo '{json.dumps(session)}';; *) echo '{json.dumps(TOKEN)}';; esac"
+    )
+
+    with pytest.raises(Unavailable, match=r"^aws printed something else than a role's session$"):
+        await provider.obtain(feed_with(provider, role=ROLE), READ)

@@ -5,9 +5,9 @@ import os
 import pytest
 from pydantic import ValidationError
 
-from broker.core.failures import Refused
+from broker.core.failures import Refused, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, READ, Feed
-from broker.providers.google.provider import GoogleSettings
+from broker.providers.google.provider import GoogleSettings, read_answer
 from broker.providers.protocol import Provider
 from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.fakes.google import (
@@ -163,3 +163,23 @@ def test_a_replaced_key_changes_the_marks(provider: Provider, workshop: Workshop
     os.utime(key, (1, 1))
 
     assert provider.sign_in_marks(feed) != before
+
+
+@pytest.mark.parametrize("token", [None, "", 5, True, [], {"s3cret": 1}, "a\nb"])
+def test_what_is_no_token_is_not_handed_out(token: object) -> None:
+    printed = json.dumps({"credential": {"access_token": token}})
+
+    with pytest.raises(Unavailable, match=r"^gcloud printed something else than a token$"):
+        read_answer(printed.encode(), "gcloud")
+
+
+@pytest.mark.parametrize("end", ["", "soon", "2026-11-21T10:00:00", 1e300, [], "0001-01-01T00:00:00+14:00"])
+def test_an_end_that_cannot_be_read_is_not_taken_for_none(end: object) -> None:
+    printed = json.dumps({"credential": {"access_token": "t", "token_expiry": end}})
+
+    with pytest.raises(Unavailable, match=r"^gcloud printed an end of its token that cannot be read$"):
+        read_answer(printed.encode(), "gcloud")
+
+
+def test_a_token_without_an_end_is_taken() -> None:
+    assert read_answer(b'{"credential": {"access_token": "t"}}', "gcloud").expires_at is None

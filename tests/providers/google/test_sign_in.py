@@ -2,6 +2,7 @@ import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -317,3 +318,15 @@ async def test_a_netrc_entry_is_not_sent_in_place_of_the_bearer(provider: Provid
     await provider.obtain(feed_with(provider), READ)
 
     assert asked.authorizations == []
+
+
+async def test_no_variable_of_pythons_reaches_the_sdk(
+    provider: Provider, machine: Machine, tmp_path: Path
+) -> None:
+    (tmp_path / "requests.py").write_text("raise SystemExit(7)")
+    machine.workshop.environ |= {"PYTHONPATH": str(tmp_path), "PYTHONIOENCODING": "utf-16"}
+    machine.files.user()
+
+    credential = await provider.obtain(feed_with(provider), READ)
+
+    assert credential.account == USER
