@@ -94,10 +94,7 @@ class Http:
 
         Raises Unreachable when there is no answer within the deadline, or one with more than `body_bytes`.
         """
-        address = urlsplit(request.url)
-        if "@" in address.netloc:
-            raise ValueError("a request's URL carries no userinfo")
-        route = Route(address.scheme, address.hostname or "", address.port)
+        route = _route_to(request.url)
         try:
             async with asyncio.timeout(deadline_s):
                 client = await self._open(route)
@@ -115,6 +112,17 @@ class Http:
                     why = "a proxy variable (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
                     raise Unreachable(f"{route.host} is not asked: {why}", "proxy", route.host) from None
             return self._client
+
+
+def _route_to(url: str) -> Route:
+    """Raises Unreachable for what is no URL, or one with userinfo: some come from the environment."""
+    try:
+        address = urlsplit(url)
+        if "@" not in address.netloc:
+            return Route(address.scheme, address.hostname or "", address.port)
+    except ValueError:
+        pass
+    raise Unreachable("nobody is asked: the address is not a URL without userinfo", "broken", "") from None
 
 
 async def _exchange(
@@ -140,7 +148,8 @@ async def _exchange(
     # the errors quote headers and URLs: none is chained to what is raised
     except httpx.ProxyError as error:
         raise route.refused_by_proxy(str(error)) from None
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
+    # UnicodeError: a header beyond ASCII, a host that IDNA does not know
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError):
         raise route.broken("cannot be asked: the request is not HTTP") from None
     except httpx.HTTPError as error:
         raise route.failed(error) from None

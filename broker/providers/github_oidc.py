@@ -9,6 +9,7 @@ from broker.core.failures import NoSource, Refused, Unavailable
 from broker.host.http import Http, Request
 from broker.host.unreachable import Unreachable
 from broker.providers.retry_after import retry_after_s
+from broker.providers.secrets import from_env
 
 URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 BEARER = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
@@ -20,9 +21,10 @@ async def job_assertion(http: Http, environ: Mapping[str, str], audience: str | 
     Raises NoSource outside of a job that may have one (`permissions: id-token: write`), Refused and
     Unavailable as GitHub answers.
     """
-    url, bearer = environ.get(URL, ""), environ.get(BEARER, "")
-    if not bearer or not url.startswith("https://"):
+    url = environ.get(URL, "")
+    if not environ.get(BEARER) or not url.startswith("https://"):
         raise NoSource("this is no GitHub job with `permissions: id-token: write`")
+    bearer = from_env(BEARER, environ).secret.reveal()
     asked = f"{url}&audience={quote(audience, safe='')}" if audience else url
     try:
         response = await http.send(Request("GET", asked, (("Authorization", f"Bearer {bearer}"),)))

@@ -141,13 +141,14 @@ class GitLabProvider:
         )
 
     def _job_token(self, feed: Feed) -> Credential:
-        server, token = job_api(self._environ), self._environ.get(JOB_TOKEN)
-        if server is None or not token:
+        server = job_api(self._environ)
+        if server is None or not self._environ.get(JOB_TOKEN):
             hint = f'{ADD_TO}its [[feed]] in config.toml: secret = "keyring:gitlab-pat" or "env:NAME"'
             raise NoSource(f"no token is configured for {feed.url.origin}", hint=hint)
         if not server.covers(feed.url):
             raise NoSource(f"this job is of {server.origin}: its token is not for {feed.url.origin}")
-        return Credential(JOB_USERNAME, Secret(token), None, f"env:{JOB_TOKEN}")
+        token = secrets.from_env(JOB_TOKEN, self._environ).secret
+        return Credential(JOB_USERNAME, token, None, f"env:{JOB_TOKEN}")
 
     async def _learn_group(self, url: Url, token: Secret) -> None:
         """Note the group's other spelling and its projects, so that addresses under either are its own.

@@ -153,7 +153,7 @@ async def read(source: SecretSource, *, host: str, username: str | None, environ
     """
     match source:
         case EnvSecret(name):
-            return _usable(_from_env(name, environ), f"the variable {name}")
+            return from_env(name, environ)
         case FileSecret(path):
             text = await asyncio.to_thread(read_file, expand(path, environ))
             return _usable(text, path)
@@ -182,6 +182,20 @@ def marks(source: SecretSource, environ: Mapping[str, str]) -> Hashable:
             return file_mark(netrc_path(environ))
         case KeyringSecret() | CommandSecret():
             return None
+
+
+def from_env(name: str, environ: Mapping[str, str]) -> Found:
+    """The variable's value without blanks at its ends.
+
+    Raises SignInNeeded where it is not set, Refused where it cannot be used.
+    """
+    text = environ.get(name, "").strip()
+    if not text:
+        raise SignInNeeded(
+            f"{name} is not set in the broker's environment",
+            hint=f'{ADD_TO}[env] in config.toml: {name} = "..."',
+        )
+    return _usable(text, f"the variable {name}")
 
 
 def read_file(path: Path, *, private: bool = True) -> str:
@@ -232,15 +246,6 @@ def _keyring(rest: str) -> KeyringSecret:
     if not colon or not service or not username or "/" in username:
         return KeyringSecret(rest)
     return KeyringSecret(service, username)
-
-
-def _from_env(name: str, environ: Mapping[str, str]) -> str:
-    text = environ.get(name, "").strip()
-    if not text:
-        raise SignInNeeded(
-            f"{name} is not set in the broker's environment ([env] in its configuration sets it)"
-        )
-    return text
 
 
 def _from_credential(name: str, environ: Mapping[str, str]) -> str:

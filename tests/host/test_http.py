@@ -305,9 +305,22 @@ async def test_session_keys_are_never_written_down(tmp_path: Path, monkeypatch: 
     assert not keys.exists()
 
 
-async def test_a_url_with_a_password_is_refused(http: Http) -> None:
-    with pytest.raises(ValueError, match="no userinfo"):
-        await http.send(Request("GET", f"https://user:{MARKER}@{HOST}/"))
+@pytest.mark.parametrize(
+    "url", [f"https://user:{MARKER}@{HOST}/", f"https://[{MARKER}", f"https://{HOST}:99999/{MARKER}"]
+)
+async def test_what_is_no_url_without_a_password_is_not_asked(url: str, http: Http) -> None:
+    with pytest.raises(Unreachable, match=r"^nobody is asked: the address is not a URL") as raised:
+        await http.send(Request("GET", url))
+
+    assert MARKER not in f"{raised.value!r} {raised.value.__context__!r}"
+
+
+async def test_a_header_beyond_ascii_is_not_sent(http: Http, site: Site) -> None:
+    with pytest.raises(Unreachable, match="cannot be asked: the request is not HTTP") as raised:
+        await http.send(Request("GET", URL, (("Authorization", f"Bearer {MARKER}€"),)))
+
+    assert MARKER not in str(raised.value)
+    assert site.asked == []
 
 
 async def test_nothing_secret_is_logged_at_any_level(

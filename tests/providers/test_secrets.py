@@ -116,8 +116,10 @@ async def test_a_variable_is_read_from_the_given_environment(workshop: Workshop)
 
 @pytest.mark.parametrize("value", [{}, {"TOKEN": ""}, {"TOKEN": " \n"}])
 async def test_a_variable_that_is_not_set_needs_a_person(value: dict[str, str], workshop: Workshop) -> None:
-    with pytest.raises(SignInNeeded, match="TOKEN is not set"):
+    with pytest.raises(SignInNeeded, match=r"^TOKEN is not set in the broker's environment$") as raised:
         await _read(EnvSecret("TOKEN"), workshop, **value)
+
+    assert raised.value.hint == 'add to [env] in config.toml: TOKEN = "..."'
 
 
 async def test_a_file_is_read_without_its_final_newline(workshop: Workshop) -> None:

@@ -12,14 +12,12 @@ from broker.core.feeds import Feed
 from broker.host.marks import file_mark
 from broker.providers import secrets
 from broker.providers.azure.azure_identity import CLIENT, TENANT, Way, directory, signed_in
+from broker.providers.azure.challenge import ENTRA
 from broker.providers.azure.identities import Bearer, Skipped
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.protocol import Tools
 
 NO_TENANT = f"the organisation names no tenant: configure tenant, or set {TENANT}"
-
-ENTRA = "login.microsoftonline.com"
-"""The host that a netrc entry with a client secret is for."""
 
 
 class Pat:
@@ -66,6 +64,7 @@ class ClientSecret:
         if asked is None:
             return Skipped(self.name, NO_TENANT)
         client = self._settings.client_id
+        # the host that a netrc entry with a client secret is for
         found = await secrets.read(self._secret, host=ENTRA, username=client, environ=self._tools.environ)
         way = Way(
             self.name,

@@ -7,22 +7,22 @@ holds up nobody and ends with whoever waits. What it came to is read here, from 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.providers.azure.aadsts import failure_of_app
-from broker.providers.azure.challenge import LOGIN_HOSTS, ORGANISATIONS
+from broker.providers.azure.challenge import ENTRA, LOGIN_HOSTS, ORGANISATIONS
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.azure.sign_in import MACHINE, SECRET
-from broker.providers.ends import from_epoch
 from broker.providers.protocol import Tools
-from broker.providers.tool import ask_tool, json_object, sdk_argv
+from broker.providers.tool import ask_tool, json_object, printed_token, sdk_argv
 
 TENANT = "AZURE_TENANT_ID"
 CLIENT = "AZURE_CLIENT_ID"
+AUTHORITY = "AZURE_AUTHORITY_HOST"
 """azure-identity's own variables."""
 
 QUIET = {"AZURE_IDENTITY_DISABLE_MULTITENANTAUTH": "", "AZURE_SDK_TRACING_IMPLEMENTATION": ""}
@@ -67,19 +67,33 @@ async def signed_in(
         "login_host": next(iter(settings.login_hosts), None),
         **way.words,
     }
-    environ = {**tools.environ, **QUIET}
+    environ = {**tools.environ, **QUIET, **_authority(tools.environ)}
     if way.secret is not None:
         environ[SECRET] = way.secret.reveal()
     finished = await ask_tool(way.name, sdk_argv(_CHILD, json.dumps(ask)), environ, tools.http.ca)
     told = json_object(finished.stdout)
-    token = told.get("token")
-    if finished.code == 0 and isinstance(token, str) and token.isascii() and token.isprintable() and token:
-        ends: datetime | None = from_epoch(told.get("expires_on"))
-        return entra_bearer(Secret(token), way.source, ends)
+    if finished.code == 0 and "token" in told:
+        came = printed_token(way.name, told["token"], told.get("expires_on"))
+        return entra_bearer(came.secret, way.source, came.expires_at)
     closed = _closed(kind, told)
     if closed is not None:
         return Skipped(way.name, closed)
     raise _failure(way, kind, told)
+
+
+def _authority(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """azure-identity's variable for a login host, led back to Entra where it names another cloud's.
+
+    The feed's challenge has said which cloud signs in; what else may is in `login_hosts`, which go before it.
+    """
+    named = environ.get(AUTHORITY)
+    if not named:
+        return {}
+    try:
+        host = urlsplit(named if "://" in named else f"https://{named}").hostname
+    except ValueError:
+        host = None
+    return {} if host in LOGIN_HOSTS else {AUTHORITY: f"https://{ENTRA}"}
 
 
 def _closed(kind: str, told: Mapping[str, object]) -> str | None:

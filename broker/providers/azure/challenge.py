@@ -14,7 +14,10 @@ from broker.host.http import Request, Response
 from broker.providers.azure.organisation import Organisation
 from broker.providers.retry_after import retry_after_s
 
-LOGIN_HOSTS = frozenset({"login.microsoftonline.com", "login.windows.net", "login.microsoft.com"})
+ENTRA = "login.microsoftonline.com"
+"""The login host of the public cloud."""
+
+LOGIN_HOSTS = frozenset({ENTRA, "login.windows.net", "login.microsoft.com"})
 """Entra in the public cloud, under the names it has had."""
 
 ORGANISATIONS = "organizations"

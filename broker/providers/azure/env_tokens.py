@@ -47,6 +47,8 @@ BUILD_SECRETS_FOLDER = Path("/run/secrets")
 
 NONE_LEFT = "no token variable, token file or build secret"
 
+_NOT_ONE_LINE = "not one line of printable ASCII"
+
 
 class EnvTokens:
     """Uses the first token that still lives; any but an Entra token is ready for the feed as it is.
@@ -153,7 +155,7 @@ class EnvTokens:
         try:
             token = Secret(text)
         except ValueError:
-            return "not one line of printable ASCII"
+            return _NOT_ONE_LINE
         ends, owner = expiry_of(text), tenant_of(claims_of(text))
         if ends is not None and ends <= self._now():
             return f"its token ended at {rfc3339(ends)}"
@@ -177,7 +179,10 @@ class EnvTokens:
         elif application.secret is not None:
             kind = "client-secret"
         words = {"client_id": application.client_id, "certificate": application.certificate}
-        secret = None if application.secret is None else Secret(application.secret)
+        try:
+            secret = None if application.secret is None else Secret(application.secret.strip())
+        except ValueError:
+            return _NOT_ONE_LINE
         way = Way(self.name, source, words, secret)
         bearer = await signed_in(way, kind, self._tools, self._settings(), asked)
         return bearer.why if isinstance(bearer, Skipped) else bearer

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.signing import Kept, Page, SignedIn, SignedOut, Way
 from broker.providers.azure.aadsts import failure_of_person
+from broker.providers.azure.challenge import ENTRA
 from broker.providers.azure.sign_ins import SignIn, SignIns, Terms, brokerctl_login, key_of
 from broker.providers.azure.threads import in_thread
 from broker.providers.azure.walk import Walk
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from broker.host.http import Http
     from broker.providers.azure.credentials import Renewer
     from broker.providers.azure.sdk import Wire
-
-ENTRA = "login.microsoftonline.com"
-"""The login host of the public cloud."""
 
 STORE_LIMIT_S = 30.0
 """A secret store may show a dialog to be unlocked."""

@@ -18,6 +18,7 @@ from broker.providers.azure.sign_in import MACHINE
 from broker.providers.github_oidc import BEARER, URL, job_assertion
 from broker.providers.jwt import claims_of
 from broker.providers.protocol import Tools
+from broker.providers.secrets import from_env
 
 AUDIENCE = "api://AzureADTokenExchange"
 """Whom a job's assertion is for, where its federated credential has no audience of its own."""
@@ -134,7 +135,7 @@ class AzurePipelines:
             self.name,
             self.name,
             words,
-            Secret(environ[JOB_TOKEN].strip()),
+            from_env(JOB_TOKEN, environ).secret,
             cure=_federation(self._client),
         )
         return await signed_in(way, self.name, self._tools, self._settings, asked)

@@ -18,6 +18,7 @@ from broker.providers.azure.settings import AzureSettings
 from tests.fakes import faults
 from tests.fakes.connect_proxy import Conduct
 from tests.fakes.entra import aadsts
+from tests.fakes.http1 import json_response
 from tests.fakes.oidc import GITHUB_HOST
 from tests.providers.azure.feeds import TENANT, feed_with, leave
 from tests.providers.azure.jobs import CLIENT, LOGIN_HOST, Job, signing_in
@@ -227,8 +228,8 @@ def child(told: object, code: int = 0) -> Callable[..., Any]:
         ({"kind": "FileNotFoundError"}, Refused, "cannot be read"),
         ({}, Unavailable, "a reason of its own"),
         ("garbage", Unavailable, "a reason of its own"),
-        ({"token": "two\nlines"}, Unavailable, "a reason of its own"),
-        ({"token": ""}, Unavailable, "a reason of its own"),
+        ({"token": "two\nlines"}, Unavailable, "something else than a token"),
+        ({"token": ""}, Unavailable, "something else than a token"),
         ({"code": "7000222", "status": 401}, Refused, "client secret has expired"),
         ({"code": "53003", "status": 400}, Refused, "conditional access"),
         ({"code": "700027", "status": 401}, Refused, "certificate is not the application's"),
@@ -253,3 +254,39 @@ async def test_a_way_that_azure_identity_finds_closed_is_skipped(
     outcome = await signed_in(Way("default", "x", {}), "default", tools, AzureSettings(), TENANT)
 
     assert outcome == Skipped("default", "azure-identity finds nothing here to sign in with")
+
+
+@pytest.mark.parametrize(
+    ("way", "variable"),
+    [("github-oidc", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"), ("azure-pipelines", "SYSTEM_ACCESSTOKEN")],
+)
+@pytest.mark.parametrize("value", ["s3cret€", "s3cret\nmore"])
+async def test_a_jobs_variable_that_cannot_be_sent_is_named(
+    value: str, way: str, variable: str, provider: Provider, job: Job
+) -> None:
+    feed = job.feed(way)
+    leave(job.tools, **{variable: value})
+
+    with pytest.raises(Refused, match=f"^the variable {variable} cannot be sent"):
+        await provider.obtain(feed, READ)
+
+
+@pytest.mark.parametrize("answer", [{"value": None}, {"value": 5}, {"value": {}}, [], "s3cret"])
+async def test_an_assertion_that_is_no_text_is_refused(answer: object, provider: Provider, job: Job) -> None:
+    job.proxy.route(GITHUB_HOST, lambda _: json_response(200, answer))
+
+    failure = await failure_of(provider, job, "github-oidc")
+
+    assert failure.detail == "GitHub gives this job no assertion (200)"
+
+
+@pytest.mark.parametrize("host", ["https://login.microsoftonline.us", "login.chinacloudapi.cn", "[evil"])
+async def test_a_variable_for_another_cloud_leads_nobody_away_from_the_feeds_own(
+    host: str, provider: Provider, job: Job
+) -> None:
+    feed = job.feed("client-secret")
+    leave(job.tools, AZURE_AUTHORITY_HOST=host)
+
+    credential = await provider.obtain(feed, READ)
+
+    assert credential.account == CLIENT

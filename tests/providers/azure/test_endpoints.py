@@ -138,3 +138,25 @@ async def test_an_application_of_another_tenant_is_left_alone(provider: Provider
         await provider.obtain(feed_with(auth=["env"]), READ)
 
     assert len(job.cloud.entra.requests) == 0
+
+
+async def test_a_newline_behind_the_environments_secret_is_left_out(provider: Provider, job: Job) -> None:
+    job.feed("default")
+    leave(job.tools, AZURE_CLIENT_SECRET=f"{SECRET}\n")
+
+    credential = await provider.obtain(feed_with(auth=["env"]), READ)
+
+    assert credential.account == CLIENT
+
+
+@pytest.mark.parametrize("secret", ["s3cret€", "s3cret\r\nmore"])
+async def test_a_secret_of_the_environment_that_cannot_be_sent_is_told_and_not_shown(
+    secret: str, provider: Provider, job: Job
+) -> None:
+    job.feed("default")
+    leave(job.tools, AZURE_CLIENT_SECRET=secret)
+
+    with pytest.raises(NoSource, match="env:AZURE_CLIENT_SECRET: not one line of printable ASCII") as raised:
+        await provider.obtain(feed_with(auth=["env"]), READ)
+
+    assert "s3cret" not in raised.value.detail

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from broker.core.credential import Credential, Secret
-from broker.core.failures import NoSource, SignInNeeded
+from broker.core.failures import NoSource, Refused, SignInNeeded
 from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.protocol import Provider
@@ -164,3 +164,10 @@ async def test_half_a_job_is_none(absent: str, provider: Provider, workshop: Wor
         await provider.obtain(feed_with(provider, OWN), READ)
 
     assert "secret = " in str(raised.value.hint)
+
+
+async def test_a_jobs_token_that_cannot_be_sent_is_named(provider: Provider, workshop: Workshop) -> None:
+    workshop.environ |= JOB | {"CI_JOB_TOKEN": "s3cret\nmore"}
+
+    with pytest.raises(Refused, match=r"^the variable CI_JOB_TOKEN cannot be sent"):
+        await provider.obtain(feed_with(provider, OWN), READ)
