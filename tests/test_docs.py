@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import subprocess
@@ -61,6 +62,40 @@ def test_each_command_that_is_told_is_there_with_its_options(text: str) -> None:
     for verb, *words in mentions(text):
         assert verb in known
         assert {word for word in words if word.startswith("--")} <= set(known[verb])
+
+
+def written(part: ast.expr) -> str:
+    """The part of a text as it is written; X where the program puts something in."""
+    return str(part.value) if isinstance(part, ast.Constant) else "X"
+
+
+def told_in(path: Path) -> list[str]:
+    """The texts in a source that are a command of ours, or say to run one."""
+    texts = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Constant(value=str(text)):
+                texts.append(text)
+            case ast.JoinedStr(values=parts):
+                texts.append("".join(map(written, parts)))
+            case (
+                ast.Tuple(elts=[ast.Constant(value="brokerctl"), *_] as words)
+                | ast.List(elts=[ast.Constant(value="brokerctl"), *_] as words)
+            ):
+                texts.append(" ".join(map(written, words)))
+    return [text for text in texts if re.match(r"(sudo )?brokerctl ", text) or "run: brokerctl" in text]
+
+
+def test_each_hint_is_a_command_that_is_there_with_its_options() -> None:
+    known = {verb: {*options, "--help"} for verb, options in verbs_and_options().items()}
+    sources = [*(ROOT / "broker").rglob("*.py"), *(ROOT / "client").glob("*.py")]
+
+    told = [words for path in sources for text in told_in(path) for words in mentions(text)]
+
+    assert told
+    for verb, *words in told:
+        assert verb in known
+        assert {word for word in words if word.startswith("--")} <= known[verb]
 
 
 @pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))

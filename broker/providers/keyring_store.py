@@ -11,6 +11,7 @@ import contextlib
 import functools
 import queue
 import shlex
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -61,9 +62,17 @@ async def read_login(
     if login is None:
         raise SignInNeeded(
             f"the keyring has no password for {service}" + (f" and user {username}" if username else ""),
-            hint=shlex.join(("keyring", "set", service, username or "USERNAME")),
+            hint=putting(service, username),
         )
     return login
+
+
+def putting(service: str, username: str | None) -> str:
+    """The command that puts a password into the store.
+
+    By our own interpreter, which has the library: a `keyring` on PATH may be our shim and no other.
+    """
+    return shlex.join((sys.executable, "-m", "keyring", "set", service, username or "USERNAME"))
 
 
 def chosen_store() -> "KeyringBackend":
@@ -147,8 +156,6 @@ def main() -> int:
 
     Run as a program by whoever must not load the library.
     """
-    import sys  # noqa: PLC0415 - this program only
-
     try:
         name = type(chosen_store()).__module__
     except SignInNeeded:

@@ -135,7 +135,7 @@ def replacing(source: SecretSource) -> str | None:
     """The command that puts another secret there, or None where a person uses an editor or a web page."""
     match source:
         case KeyringSecret(service, username):
-            return shlex.join(("keyring", "set", service, username or "USERNAME"))
+            return keyring_store.putting(service, username)
         case _:
             return None
 

@@ -54,7 +54,8 @@ def test_entry_that_is_missing_is_told_with_the_command_that_makes_it(
         asked = house.keyring("get", PLAIN_FEED, "ci")
 
     assert (missing.exit_code, missing.stdout, state) == (4, "", "sign-in-needed")
-    assert missing.stderr.endswith("has no password for packages and user ci; run: keyring set packages ci\n")
+    assert "has no password for packages and user ci; run: " in missing.stderr
+    assert missing.stderr.endswith("/python -m keyring set packages ci\n")
     assert refreshed.exit_code == 0, refreshed.text
     assert (asked.exit_code, asked.stdout) == (0, "first-password-of-ci\n")
 

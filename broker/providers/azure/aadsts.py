@@ -67,14 +67,20 @@ _FOR_NOW = frozenset({"90033", "90024", "50196", "90006"})
 """Entra's own troubles, and its request not to be asked in a loop."""
 
 
-def failure_of_person(code: str, login: str) -> NotObtained:
-    """What the number means for a person's sign-in; `login` is the command that makes a new one."""
+def failure_of_person(
+    code: str, login: str, as_application: str = "--service-principal --username APP_ID"
+) -> NotObtained:
+    """What the number means for a person's sign-in.
+
+    `login` is the command that makes a new one, and with `as_application` an application's.
+    """
     common = _of_anybody(code)
     if common is not None:
         return common
     if code in _APP_SECRET:
-        line = f"{login} --service-principal --username APP_ID"
-        return SignInNeeded(f"the service principal: {_APP[code]} (AADSTS{code})", hint=line)
+        return SignInNeeded(
+            f"the service principal: {_APP[code]} (AADSTS{code})", hint=f"{login} {as_application}"
+        )
     more = f" --scope {RESOURCE}/.default" if code in _FOR_THIS_RESOURCE else ""
     return SignInNeeded(
         f"{_PERSON.get(code, 'Entra wants a new sign-in')} (AADSTS{code})",

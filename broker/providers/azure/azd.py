@@ -60,12 +60,18 @@ class AzureDeveloperCli:
         return file_mark(expand(folder, self._environ) / "auth.json")
 
 
+def login_line(tenant: str) -> str:
+    """The command that signs in to the tenant with azd."""
+    return " ".join(("azd", "auth", "login", *(() if tenant == ORGANISATIONS else ("--tenant-id", tenant))))
+
+
 def failure_of(words: str, code: int, tenant: str) -> NotObtained:
     """The failure that azd's words and exit code stand for, with the command that cures it."""
-    login = " ".join(("azd", "auth", "login", *(() if tenant == ORGANISATIONS else ("--tenant-id", tenant))))
+    login = login_line(tenant)
     found = CODE.search(words)
     if found is not None:
-        return failure_of_person(found[1], login)
+        # an empty secret is asked for on the terminal (azd's reference)
+        return failure_of_person(found[1], login, '--client-id APP_ID --client-secret ""')
     if _SIGNED_OUT in words:
         return SignInNeeded("azd is signed out", hint=login, drops_token=True)
     if any(symptom in words for symptom in _OUTAGES):

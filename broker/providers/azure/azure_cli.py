@@ -79,7 +79,7 @@ class AzureCli:
             self._seen = file_mark(self._profile)
         if finished.code != 0:
             failure = failure_of(finished.stderr.decode(errors="replace"), finished.code, tenant)
-            if self._account is not None and failure.hint is not None:
+            if self._account is not None and failure.hint is not None and failure.hint.startswith("az "):
                 failure.hint = f"{_chosen(self._environ, self._account)} {failure.hint}"
             raise failure
         return read_answer(finished.stdout)

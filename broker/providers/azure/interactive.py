@@ -70,7 +70,7 @@ async def sign_in(walk: Walk, ways: Sequence[Way], *, in_file: bool) -> AsyncGen
     except (asyncio.CancelledError, GeneratorExit):
         raise
     except Exception as error:  # noqa: BLE001 - azure-identity and msal raise what they like
-        raise failure_of(error, tenant, login) from None
+        raise failure_of(error, login) from None
     finally:
         if not working.done():
             working.cancel()
@@ -103,7 +103,7 @@ async def sign_out(walk: Walk) -> SignedOut:
     return SignedOut(found.account, REMAINS)
 
 
-def failure_of(error: BaseException, tenant: str, login: str) -> NotObtained:
+def failure_of(error: BaseException, login: str) -> NotObtained:
     """What an error of azure-identity means; its text, which quotes the service, is only read."""
     from broker.providers.azure.sdk import outage_in  # noqa: PLC0415 - brings azure-identity
 
@@ -121,7 +121,7 @@ def failure_of(error: BaseException, tenant: str, login: str) -> NotObtained:
         if kind == "AuthenticationRequiredError":
             return WithoutReason("the sign-in cannot be renewed without a person", hint=login)
         return Unavailable(f"the sign-in came to nothing ({kind})", hint=login)
-    failure = failure_of_person(found[1], tenant)
+    failure = failure_of_person(found[1], login)
     failure.hint = login if isinstance(failure, SignInNeeded) else failure.hint
     return failure
 

@@ -66,7 +66,7 @@ class StoredSignIn:
         except TimeoutError:
             raise Unavailable(f"{self.name}: nothing came of it within {RENEWAL_LIMIT_S:.0f} s") from None
         except Exception as error:  # noqa: BLE001 - azure-identity and msal raise what they like
-            raise self._remembered(found, failure_of(error, tenant, brokerctl_login(self._feed))) from None
+            raise self._remembered(found, failure_of(error, brokerctl_login(self._feed))) from None
         return entra_bearer(token, self.name, datetime.fromtimestamp(ends, UTC))
 
     def marks(self) -> Hashable:

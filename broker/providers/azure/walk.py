@@ -19,6 +19,8 @@ from broker.core.urls import Url
 from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
 from broker.providers.azure.agents import pipeline_lines
+from broker.providers.azure.azd import AzureDeveloperCli
+from broker.providers.azure.azd import login_line as azd_login_line
 from broker.providers.azure.azure_cli import AzureCli, account_login
 from broker.providers.azure.challenge import (
     ORGANISATIONS,
@@ -208,7 +210,7 @@ class Walk:
                     who = bearer.account or bearer.source
                     raise Refused(
                         f"{self.organisation} does not take the sign-in of {who} ({why})",
-                        hint=login_line(goal.tenant),
+                        hint=self._sign_in_anew(bearer, goal.tenant),
                     )
                 case LifeRefused():
                     continue
@@ -219,6 +221,16 @@ class Walk:
             return await self.tools.http.send(request, head_only=head_only)
         except Unreachable as error:
             raise Unavailable(error.reason) from None
+
+    def _sign_in_anew(self, bearer: Bearer, tenant: str) -> str:
+        """The command for another sign-in by the same way, which goes before any other's."""
+        if bearer.source in {Way.BROWSER, Way.DEVICE_CODE}:
+            return brokerctl_login(self.feed)
+        if bearer.source == AzureDeveloperCli.name:
+            return azd_login_line(tenant)
+        if bearer.source == AzureCli.name and self.settings.account is not None:
+            return account_login(self.tools.environ, self.settings.account, tenant)
+        return login_line(tenant)
 
     def _no_source(self, tenant: str, skipped: Sequence[Skipped]) -> SignInNeeded:
         """That nothing here can sign in, and why; of the default order, what a person might miss."""

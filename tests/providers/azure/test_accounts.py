@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.core.failures import SignInNeeded
+from broker.core.failures import SignInNeeded, Unavailable
 from broker.core.feeds import READ
 from broker.providers.azure.azure_cli import account_login, folder_of
+from tests.fakes.az import OFFLINE
+from tests.fakes.az_program import Conduct
 from tests.providers.azure.feeds import LOGIN, PERSON, TENANT, feed_with
 
 if TYPE_CHECKING:
@@ -87,3 +89,15 @@ def test_an_accounts_folder_is_one_word_beside_the_usual_one(
 
     assert account_login(environ, account, TENANT) == f"{shown} {LOGIN}"
     assert folder_of(environ, account).parent.as_posix() in {"/home/dev", "/srv"}
+
+
+@pytest.mark.usefixtures("bosses", "acme")
+async def test_only_a_command_of_azs_own_is_led_to_the_accounts_folder(
+    provider: Provider, az: AzureCli
+) -> None:
+    az.behave(Conduct("fail", complaint=OFFLINE))
+
+    with pytest.raises(Unavailable) as raised:
+        await provider.obtain(feed_with(account=BOSS), READ)
+
+    assert raised.value.hint == "brokerctl doctor"

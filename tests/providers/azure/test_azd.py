@@ -11,6 +11,7 @@ from broker.core.feeds import READ
 from broker.providers.azure.azd import AzureDeveloperCli, failure_of
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import Bearer
+from tests.fakes import faults
 from tests.providers.azure.feeds import PERSON, TENANT, feed_with, leave
 from tests.providers.programs import Workshop
 from tests.providers.tokens import jwt
@@ -129,3 +130,22 @@ async def test_a_persons_token_from_azd_is_exchanged(
 
     assert (credential.source, credential.account) == ("azd", PERSON)
     assert [exchange.user for exchange in acme.exchanges] == [PERSON]
+
+
+async def test_a_refused_token_is_told_with_the_command_of_azd(
+    provider: Provider, tools: Tools, workshop: Workshop, acme: Organisation, cloud: AzureDevOps
+) -> None:
+    workshop.printer("azd", json.dumps({"token": cloud.bearer(PERSON, TENANT)}))
+    leave(tools, PATH=workshop.environ["PATH"])
+    acme.exchange_faults.give(faults.azure_error(401, "TF400813: no"))
+
+    with pytest.raises(Refused, match="does not take the sign-in") as raised:
+        await provider.obtain(feed_with(auth=["azd"]), READ)
+
+    assert raised.value.hint == LOGIN
+
+
+def test_an_applications_secret_is_given_as_azd_takes_it() -> None:
+    failure = failure_of("AADSTS7000222: the secret has expired", 1, TENANT)
+
+    assert failure.hint == f'{LOGIN} --client-id APP_ID --client-secret ""'

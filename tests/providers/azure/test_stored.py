@@ -15,6 +15,7 @@ from broker.core.signing import Kept
 from broker.host.http import Http
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.protocol import Tools
+from tests.fakes import faults
 from tests.fakes.connect_proxy import Conduct
 from tests.fakes.entra import LOGIN_HOSTS, aadsts
 from tests.providers.azure.feeds import OTHER_TENANT, PERSON, TENANT, at, feed_with
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from tests.fakes.azure_devops import AzureDevOps
     from tests.fakes.connect_proxy import ConnectProxy
     from tests.fakes.entra import Entra
+    from tests.fakes.organisation import Organisation
 
 __all__ = ["entra", "home"]
 
@@ -85,6 +87,18 @@ async def test_for_a_sign_in_that_fails_only_the_same_persons_az_stands_in(
         with pytest.raises(SignInNeeded) as raised:
             await provider.obtain(feed_with(), READ)
         assert raised.value.hint == "brokerctl login corp"
+
+
+async def test_a_sign_in_that_the_organisation_refuses_is_made_anew_with_us(
+    provider: AzureProvider, entra: Entra, acme: Organisation
+) -> None:
+    await signing(provider, approving(entra))
+    acme.exchange_faults.give(faults.azure_error(401, "TF400813: no"))
+
+    with pytest.raises(Refused, match="does not take the sign-in") as raised:
+        await provider.obtain(feed_with(), READ)
+
+    assert raised.value.hint == "brokerctl login corp"
 
 
 @pytest.mark.parametrize(
