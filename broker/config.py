@@ -13,7 +13,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from broker.core.duration import parse_duration
 from broker.core.failures import BadConfiguration, BadRequest
@@ -89,6 +89,13 @@ def _never_or_duration(value: object) -> object:
     return None if value == "never" else _duration(value)
 
 
+def _variables(variables: dict[str, str]) -> dict[str, str]:
+    for name, value in variables.items():
+        if not name or "=" in name or "\0" in name or "\0" in value:
+            raise ValueError("no program can have a variable with = in its name, or with a NUL")
+    return variables
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -115,7 +122,7 @@ class _File(_Model):
     idle: Annotated[float | None, BeforeValidator(_never_or_duration)] = None
     ca: str = "system"
     log: Literal["debug", "info", "warning", "error"] = "info"
-    env: dict[str, str] = {}
+    env: Annotated[dict[str, str], AfterValidator(_variables)] = {}
     feed: list[dict[str, Any]] = []
 
 

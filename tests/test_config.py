@@ -157,6 +157,8 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
         ('ttl = "100ms"', "config.toml, line 1: ttl: Input should be greater than or equal to 1"),
         ('tll = "50m"', "config.toml, line 1: unknown key tll, did you mean ttl?"),
         ("[env]\nA = 3", "config.toml, line 2: env.A: Input should be a valid string"),
+        ('[env]\nA = "s3cret\\u0000"', "config.toml, line 1: env: no program can have a variable with ="),
+        ('[env]\n"A=B" = ""', "config.toml, line 1: env: no program can have a variable with ="),
         ("auto = 3", "config.toml, line 1: auto"),
         ('log = "loud"', "config.toml, line 1: log"),
         ("[[feed]]\n", "config.toml, line 1: a feed needs a url"),

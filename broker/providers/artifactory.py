@@ -10,10 +10,10 @@ import json
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 from urllib.parse import urlencode
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NoSource, Refused, SignInNeeded, Unavailable
@@ -23,7 +23,7 @@ from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
 from broker.providers import protocol, secrets
 from broker.providers.github_oidc import job_assertion
-from broker.providers.login import Place, Username, login
+from broker.providers.login import Line, Place, Username, login
 from broker.providers.program import ANY_USERNAME, Found
 from broker.providers.token_endpoint import Denial, Grant, read_grant, subject_of
 
@@ -48,10 +48,10 @@ class ArtifactorySettings(protocol.Settings):
     username: Username | None = None
     secret: Place | None = None
     refresh: Place | None = None
-    oidc: Annotated[str, Field(min_length=1)] | None = None
-    audience: Annotated[str, Field(min_length=1)] | None = None
-    mapping: Annotated[str, Field(min_length=1)] | None = None
-    project: Annotated[str, Field(min_length=1)] | None = None
+    oidc: Line | None = None
+    audience: Line | None = None
+    mapping: Line | None = None
+    project: Line | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -6,14 +6,15 @@
 from collections.abc import Hashable
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
 from broker.providers import protocol, secrets
-from broker.providers.program import ANY_USERNAME, Found, checked_username
+from broker.providers.program import ANY_USERNAME, Found, checked_username, one_line
 
 Username = Annotated[str, BeforeValidator(checked_username)]
+Line = Annotated[str, AfterValidator(one_line)]
 Place = Annotated[secrets.SecretSource, BeforeValidator(secrets.parse)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote_plus, urlencode
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from broker.core.credential import Credential, Secret
 from broker.core.failures import BadRequest, Refused, Unavailable
@@ -14,7 +14,7 @@ from broker.core.urls import parse_url
 from broker.host.http import Request, Response
 from broker.host.unreachable import Unreachable
 from broker.providers import protocol, secrets
-from broker.providers.login import Place, Username
+from broker.providers.login import Line, Place, Username
 from broker.providers.program import ANY_USERNAME
 from broker.providers.token_endpoint import Denial, read_grant
 
@@ -36,10 +36,10 @@ class OAuth2Settings(protocol.Settings):
     """
 
     token_endpoint: Annotated[str, AfterValidator(_endpoint)]
-    client_id: Annotated[str, Field(min_length=1)]
+    client_id: Line
     secret: Place
-    scope: Annotated[str, Field(min_length=1)] | None = None
-    audience: Annotated[str, Field(min_length=1)] | None = None
+    scope: Line | None = None
+    audience: Line | None = None
     client_auth: Literal["basic", "post"] = "basic"
     username: Username = ANY_USERNAME
 

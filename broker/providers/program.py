@@ -42,9 +42,11 @@ def found(text: object, username: object = None, expires_at: datetime | None = N
 
 
 def split_argv(argv: Sequence[str]) -> tuple[str, ...]:
-    """The command as words. Raises ValueError when it names no program."""
+    """The command as words. Raises ValueError when it names no program, or holds what none can be given."""
     if not argv or not argv[0].strip():
         raise ValueError("a command needs a program: write its name or path first")
+    if any("\0" in word for word in argv):
+        raise ValueError("no program can be given a NUL")
     return tuple(argv)
 
 
@@ -83,6 +85,13 @@ def read(output: bytes) -> Found:
         raise ValueError("its output is empty")
     printed = read_printed(text)
     return found(printed.secret, printed.username, end_of(printed.ends))
+
+
+def one_line(text: str) -> str:
+    """The text, if it can be told in one line; else raises ValueError."""
+    if not text or not text.isprintable():
+        raise ValueError("write one line of text")
+    return text
 
 
 def checked_username(username: object) -> str:

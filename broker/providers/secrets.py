@@ -100,7 +100,7 @@ def parse(text: object) -> SecretSource:
             return FileSecret(rest)
         case "credential" if _CREDENTIAL.fullmatch(rest):
             return CredentialSecret(rest)
-        case "keyring" if rest:
+        case "keyring" if rest and rest.isprintable():
             return _keyring(rest)
         case "command" if rest.strip():
             return CommandSecret(split_argv(shlex.split(rest)))

@@ -64,7 +64,9 @@ def test_a_command_is_a_list_or_one_line(command: object, words: tuple[str, ...]
     assert CommandSettings.model_validate({"command": command}).command == words
 
 
-@pytest.mark.parametrize("command", ["", "  ", [], [""], ["fetch", 5], "fetch 'x", 5, None, {"fetch": 1}])
+@pytest.mark.parametrize(
+    "command", ["", "  ", [], [""], ["fetch", 5], ["fetch", "a\0"], "fetch 'x", 5, None, {"fetch": 1}]
+)
 def test_what_names_no_program_is_refused(command: object) -> None:
     with pytest.raises(ValidationError, match="command"):
         CommandSettings.model_validate({"command": command})
