@@ -8,7 +8,7 @@ whoever asked and shown to nobody.
 import importlib.util
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from broker.core.failures import NoSource, Unavailable
@@ -47,6 +47,11 @@ def sdk_argv(module: str, *words: str) -> tuple[str, ...]:
     a PYTHONPATH for somebody's project may lead to another `requests`. -P keeps the working directory away.
     """
     return (sys.executable, "-E", "-P", "-m", module, *words)
+
+
+def variables_mark(environ: Mapping[str, str], *prefixes: str) -> Hashable:
+    """What changes with the variables of a vendor's: any of them may choose another account."""
+    return tuple(sorted((name, hash(value)) for name, value in environ.items() if name.startswith(prefixes)))
 
 
 async def ask_tool(

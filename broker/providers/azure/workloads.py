@@ -61,8 +61,8 @@ class WorkloadIdentity:
         return await signed_in(way, self.name, self._tools, self._settings, asked)
 
     def marks(self) -> Hashable:
-        """None: the file changes by itself every hour, and every renewal reads it."""
-        return None
+        """Whose token it is; the file changes by itself every hour, and every renewal reads it."""
+        return self._client
 
 
 class GithubOidc:
@@ -167,8 +167,8 @@ class ManagedIdentity:
         return await signed_in(way, MACHINE, self._tools, self._settings, tenant)
 
     def marks(self) -> Hashable:
-        """None: identities are assigned from elsewhere."""
-        return None
+        """Which identity it is; they are assigned from elsewhere."""
+        return self._client
 
 
 def _unset(environ: Mapping[str, str], *names: str) -> str | None:

@@ -21,7 +21,15 @@ from broker.providers import protocol
 from broker.providers.codeartifact.complaints import failure_of
 from broker.providers.codeartifact.sign_in import SESSION_NAME
 from broker.providers.secrets import expand
-from broker.providers.tool import ask_tool, is_importable, is_on_path, json_object, printed_token, sdk_argv
+from broker.providers.tool import (
+    ask_tool,
+    is_importable,
+    is_on_path,
+    json_object,
+    printed_token,
+    sdk_argv,
+    variables_mark,
+)
 
 USERNAME = "aws"
 """CodeArtifact's user guide, "Configure and use pip"."""
@@ -107,7 +115,7 @@ class CodeArtifactProvider:
         return None
 
     def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one place for all profiles
-        """What changes with AWS's configuration and keys, and by `aws sso login` or `aws login`."""
+        """What changes with AWS's variables, files and keys, and by `aws sso login` or `aws login`."""
         home = expand("~/.aws", self._environ)
         named = (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
         files = [
@@ -115,7 +123,8 @@ class CodeArtifactProvider:
             for variable, name in named
         ]
         caches = (path for folder in ("sso", "login") for path in _listed(home / folder / "cache"))
-        return tuple(file_mark(path) for path in (*files, *caches))
+        variables = variables_mark(self._environ, "AWS_")
+        return (variables, *(file_mark(path) for path in (*files, *caches)))
 
     def sign_in_line(self, feed: Feed) -> str:
         """The command that signs the feed's profile in to AWS."""

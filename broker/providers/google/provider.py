@@ -22,7 +22,15 @@ from broker.providers import protocol, secrets
 from broker.providers.google.complaints import failure_of
 from broker.providers.google.sign_in import METADATA
 from broker.providers.login import Place
-from broker.providers.tool import ask_tool, is_importable, is_on_path, json_object, printed_token, sdk_argv
+from broker.providers.tool import (
+    ask_tool,
+    is_importable,
+    is_on_path,
+    json_object,
+    printed_token,
+    sdk_argv,
+    variables_mark,
+)
 
 TOKEN_USERNAME = "oauth2accesstoken"  # noqa: S105 - a name, not a secret
 KEY_USERNAME = "_json_key_base64"
@@ -125,7 +133,7 @@ class GoogleProvider:
         return None if _own(settings).secret is None else KEY_USERNAME
 
     def sign_in_marks(self, feed: Feed) -> Hashable:
-        """What changes with the credentials file, gcloud's choice of account, or the key's place.
+        """What changes with the credentials file, Google's variables, gcloud's choice of account, or the key.
 
         gcloud touches its sentinel for programs like us at every change of its configuration
         (`config_sentinel_file` in its `core/config.py`), and at no other time.
@@ -134,7 +142,8 @@ class GoogleProvider:
         if own.secret is not None:
             return secrets.marks(own.secret, self._environ)
         gcloud = (self._gcloud / name for name in ("config_sentinel", "active_config"))
-        return tuple(file_mark(path) for path in (self._adc_file(own), *gcloud))
+        variables = variables_mark(self._environ, "CLOUDSDK_", "GOOGLE_")
+        return (variables, *(file_mark(path) for path in (self._adc_file(own), *gcloud)))
 
     def sign_in_line(self, feed: Feed) -> str:
         """The command that signs the feed's account in with gcloud."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from broker.host.process import Finished
-    from broker.providers.protocol import Provider
+    from broker.providers.protocol import Provider, Tools
     from tests.fakes.az import AzureCli
     from tests.fakes.organisation import Organisation
 
@@ -162,3 +162,14 @@ async def test_no_secret_is_on_a_command_line(
 
     assert len(seen) == 3
     assert not any(secret in repr(seen) for secret in (SECRET, JOB_TOKEN, "eyJ"))
+
+
+@pytest.mark.parametrize("way", ["workload-identity", "managed-identity"])
+def test_another_client_in_the_environment_changes_the_marks(
+    way: str, provider: Provider, tools: Tools
+) -> None:
+    before = provider.sign_in_marks(feed_with(auth=[way]))
+
+    leave(tools, AZURE_CLIENT_ID=CLIENT)
+
+    assert provider.sign_in_marks(feed_with(auth=[way])) != before

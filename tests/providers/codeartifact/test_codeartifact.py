@@ -118,6 +118,18 @@ def test_a_renewed_session_changes_the_marks(provider: Provider, workshop: Works
     assert provider.sign_in_marks(feed) != before
 
 
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"])
+def test_a_variable_that_chooses_who_signs_in_changes_the_marks(
+    variable: str, provider: Provider, workshop: Workshop
+) -> None:
+    feed = feed_with(provider)
+    before = provider.sign_in_marks(feed)
+
+    workshop.environ[variable] = "another"
+
+    assert provider.sign_in_marks(feed) != before
+
+
 WORDS = {
     "Enter MFA code for arn:aws:iam::1:mfa/me:": "AWS wants a second factor",
     "EOFError: EOF when reading a line": "AWS wants a second factor",

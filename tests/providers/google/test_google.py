@@ -142,7 +142,11 @@ def _account_changed(_: Files, workshop: Workshop) -> None:
     sentinel.touch()
 
 
-@pytest.mark.parametrize("change", [_signed_in_again, _account_changed])
+def _variable_set(_: Files, workshop: Workshop) -> None:
+    workshop.environ["CLOUDSDK_ACTIVE_CONFIG_NAME"] = "work"
+
+
+@pytest.mark.parametrize("change", [_signed_in_again, _account_changed, _variable_set])
 def test_a_new_sign_in_changes_the_marks(
     change: object, provider: Provider, files: Files, workshop: Workshop
 ) -> None:
