@@ -36,11 +36,17 @@ class NotListening(Failure):
 
 
 class Taken(NotListening):
-    """Another process serves here: `pid` is its id, or None when it cannot be known."""
+    """Another process serves here: `pid` is its id, or None when it cannot be known.
 
-    def __init__(self, pid: int | None, path: Path) -> None:
+    `answers`: at the path itself; else it has the lock of the folder, for another name or not yet for any.
+    """
+
+    def __init__(self, pid: int | None, path: Path, *, answers: bool = True) -> None:
         server = "another process" if pid is None else f"process {pid}"
-        super().__init__(f"{server} already serves {path}", hint="brokerctl status")
+        if answers:
+            super().__init__(f"{server} already serves {path}", hint="brokerctl status")
+        else:
+            super().__init__(f"{server} has the folder {path.parent}: a broker wants a folder of its own")
         self.pid = pid
         self.path = path
 
@@ -169,7 +175,7 @@ def _exclusive_lock(directory: int, path: Path) -> int:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 _refuse_if_served(path)
-                raise Taken(_pid_in(lock), path) from None
+                raise Taken(_pid_in(lock), path, answers=False) from None
             if identity_at(LOCK_NAME, directory) != (found.st_dev, found.st_ino):
                 continue  # removed meanwhile: whoever opens it next would lock another file
             os.ftruncate(lock, 0)

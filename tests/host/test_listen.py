@@ -149,6 +149,20 @@ def test_a_second_start_names_the_process_that_serves(path: Path) -> None:
     assert caught.value.detail == f"process {process.pid} already serves {path}"
 
 
+def test_of_two_names_in_one_folder_the_second_is_told_of_the_folder(path: Path) -> None:
+    with taking(path) as process:
+        tell(process)
+        assert said(process) == "serves"
+
+        with pytest.raises(Taken) as caught:
+            take(path.with_name("other.sock"))
+
+    assert caught.value.pid == process.pid
+    assert caught.value.detail == (
+        f"process {process.pid} has the folder {path.parent}: a broker wants a folder of its own"
+    )
+
+
 def test_a_killed_daemons_socket_is_taken_over(path: Path) -> None:
     with taking(path) as process:
         tell(process)
