@@ -278,3 +278,31 @@ def test_broken_configuration_is_told(brokerctl: Brokerctl, room: Path) -> None:
 
     assert ended.exit_code == 1
     assert "config.toml, line 1" in ended.stderr
+
+
+BROKEN = {
+    "uv.toml": ("\n[[index]\ns3cret\n", "it is not TOML at line 2"),
+    "pyproject.toml": ('x = "s3cret', "it is not TOML to its end"),
+    "~/.config/uv/uv.toml": ("# s3cret \udcff", "it is not text"),
+    "~/.config/pip/pip.conf": ("index-url = s3cret\n", "it is not an INI file at line 1"),
+    "~/.pip/pip.conf": ("[global]\n[global]\nx = s3cret", "it is not an INI file at line 2"),
+    "~/.pypirc": ("[a]\ns3cret\n", "it is not an INI file at line 2"),
+}
+
+
+def test_files_that_cannot_be_read_are_told_and_not_quoted(
+    brokerctl: Brokerctl, room: Path, project: Path
+) -> None:
+    for name, (content, _) in BROKEN.items():
+        path = room / name[2:] if name.startswith("~/") else project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode(errors="surrogateescape"))
+
+    shown, told = brokerctl("discover", "--offline"), brokerctl("discover", "--offline", "--json")
+
+    for name, (_, why) in BROKEN.items():
+        assert f" ! {name if name.startswith('~/') else f'./{name}'} is passed over: {why}\n" in shown.stdout
+    assert [each["why"] for each in json.loads(told.stdout)["passed_over"]] == [
+        why for _, why in BROKEN.values()
+    ]
+    assert "s3cret" not in shown.stdout + told.stdout

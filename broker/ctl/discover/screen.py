@@ -23,8 +23,8 @@ PUBLIC_SHOWN = 3
 Shown = Callable[[Path | str], str]
 
 
-def screen(sightings: Sequence[Sighting], shown: Shown) -> str:
-    """The whole screen; `shown` spells a place as a person would."""
+def screen(sightings: Sequence[Sighting], unread: Sequence[tuple[Path, str]], shown: Shown) -> str:
+    """The whole screen; `unread` are files that say nothing, `shown` spells a place as a person would."""
     feeds = [each for each in sightings if each.standing is not Standing.PUBLIC]
     public = [each for each in sightings if each.standing is Standing.PUBLIC]
     blocks = [[_headline(feeds, public)]]
@@ -37,6 +37,7 @@ def screen(sightings: Sequence[Sighting], shown: Shown) -> str:
         for line in _lines(each, shown)
     ]
     blocks += [listed] if listed else []
+    blocks += [[f" ! {shown(path)} is passed over: {why}" for path, why in unread]] if unread else []
     silent = sum(any(index.is_silent for index in each.indexes) for each in feeds if each.standing in KNOWN)
     if silent:
         which = "1 of them has" if silent == 1 else f"{silent} of them have"

@@ -39,7 +39,7 @@ def discover(
     from broker.ctl.discover.strangers import with_answers  # noqa: PLC0415 - the same
     from broker.ctl.discover.survey import survey  # noqa: PLC0415 - the same
     from broker.ctl.doctor.room import ask_broker, ask_system_broker  # noqa: PLC0415 - the same
-    from broker.ctl.indexes.everywhere import all_indexes  # noqa: PLC0415 - the same
+    from broker.ctl.indexes.everywhere import all_indexes, passed_over  # noqa: PLC0415 - the same
     from broker.ctl.setup.places import Places  # noqa: PLC0415 - the same
 
     folder = Path(directory).absolute()
@@ -57,7 +57,8 @@ def discover(
         inside = isinstance(place, Path) and place.is_relative_to(folder)
         return f"./{Path(place).relative_to(folder)}" if inside else places.shown(place)
 
-    typer.echo(_json(sightings, folder) if as_json else screen(sightings, shown))
+    unread = list(passed_over(folder, places))
+    typer.echo(_json(sightings, unread, folder) if as_json else screen(sightings, unread, shown))
 
 
 def _configuration(option: str | None, places: "Places") -> "Config":
@@ -77,7 +78,7 @@ def _configuration(option: str | None, places: "Places") -> "Config":
         raise Trouble(failure.detail, hint=failure.hint) from None
 
 
-def _json(sightings: "Sequence[Sighting]", folder: Path) -> str:
+def _json(sightings: "Sequence[Sighting]", unread: "Sequence[tuple[Path, str]]", folder: Path) -> str:
     import json  # noqa: PLC0415 - this form only
 
     feeds = [
@@ -101,4 +102,6 @@ def _json(sightings: "Sequence[Sighting]", folder: Path) -> str:
         }
         for each in sightings
     ]
-    return json.dumps({"directory": str(folder), "feeds": feeds}, indent=2, ensure_ascii=False)
+    others = [{"place": str(path), "why": why} for path, why in unread]
+    told = {"directory": str(folder), "feeds": feeds, "passed_over": others}
+    return json.dumps(told, indent=2, ensure_ascii=False)

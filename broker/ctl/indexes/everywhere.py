@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from broker.ctl.indexes.foreign import complaint
 from broker.ctl.indexes.index import Index
-from broker.ctl.indexes.pip import pip_indexes
-from broker.ctl.indexes.projects import source_indexes
-from broker.ctl.indexes.pypirc import repository_indexes
-from broker.ctl.indexes.uv import uv_indexes
+from broker.ctl.indexes.pip import pip_files, pip_indexes
+from broker.ctl.indexes.projects import SETTINGS, settings_file, source_indexes
+from broker.ctl.indexes.pypirc import pypirc, repository_indexes
+from broker.ctl.indexes.uv import uv_files, uv_indexes
 from broker.ctl.setup.places import Places
 
 
@@ -17,3 +18,14 @@ def all_indexes(directory: Path, places: Places) -> Iterator[Index]:
     yield from pip_indexes(directory, places)
     yield from source_indexes(directory, places)
     yield from repository_indexes(places)
+
+
+def passed_over(directory: Path, places: Places) -> Iterator[tuple[Path, str]]:
+    """The files of those clients that are there and cannot be read, each with the reason."""
+    of_uv = [path for path, _ in uv_files(directory, places)]
+    toml = dict.fromkeys((*of_uv, *(settings_file(places, client) for client in SETTINGS)), True)
+    ini = dict.fromkeys((*pip_files(places), pypirc(places)), False)
+    for path, is_toml in {**toml, **ini}.items():
+        why = complaint(path, is_toml=is_toml)
+        if why is not None:
+            yield path, why

@@ -24,17 +24,18 @@ def source_indexes(directory: Path, places: Places) -> Iterator[Index]:
         path = project / PYPROJECT
         for source in tables(table(path, "tool", client), "source"):
             yield from _index(client, path, source.get("name"), source)
-    path = _settings(places, POETRY)
+    path = settings_file(places, POETRY)
     for name, repository in table(path, "repositories").items():
         yield from _index(POETRY, path, name, inner(repository), publishes=True)
-    path = _settings(places, PDM)
+    path = settings_file(places, PDM)
     yield from _index(PDM, path, None, table(path, "pypi"))
     for key, publishes in (("pypi", False), ("repository", True)):
         for name, repository in table(path, key).items():
             yield from _index(PDM, path, name, inner(repository), publishes=publishes)
 
 
-def _settings(places: Places, client: str) -> Path:
+def settings_file(places: Places, client: str) -> Path:
+    """Where poetry or PDM has the user's settings."""
     folder = places.home / MAC_SETTINGS if sys.platform == "darwin" else places.settings
     return folder / SETTINGS[client] / "config.toml"
 

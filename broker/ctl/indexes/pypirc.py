@@ -1,6 +1,7 @@
 """Repositories that are uploaded to: those of `.pypirc`, and the one of twine's variable."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from broker.ctl.indexes.foreign import sections
 from broker.ctl.indexes.index import Index
@@ -10,13 +11,18 @@ TWINE = "twine"
 VARIABLE = "TWINE_REPOSITORY_URL"
 
 
+def pypirc(places: Places) -> Path:
+    """Where twine has the user's repositories."""
+    return places.home / ".pypirc"
+
+
 def repository_indexes(places: Places) -> Iterator[Index]:
     """Every repository with an address; one without is the public registry's by a name that twine knows."""
     environ = places.environ
     if environ.get(VARIABLE):
         username = environ.get("TWINE_USERNAME")
         yield Index.at(TWINE, VARIABLE, environ[VARIABLE], username=username, publishes=True)
-    path = places.home / ".pypirc"
+    path = pypirc(places)
     for name, settings in sections(path).items():
         if "repository" in settings:
             yield Index.at(
