@@ -81,6 +81,7 @@ enum {
 #define CUT_SHORT "the broker's answer was cut short; run: brokerctl status"
 #define NOT_UNDERSTOOD "the broker's answer was not understood; run: brokerctl restart"
 #define NOT_STARTED "brokerd was started and does not serve; run: brokerctl doctor"
+#define NOT_WRITTEN "the answer cannot be written to stdout"
 #define SAME_USER "; run: docker run --user UID, or podman run --userns=keep-id"
 #define NOBODY_ELSE "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
 
@@ -1146,18 +1147,6 @@ static void put_answer(Text *to, const Answer *answer, const Question *question)
 	}
 }
 
-/* Write the answer in one write. False when it cannot be written. */
-static bool print_answer(const Answer *answer, const Question *question)
-{
-	static char output[OUTPUT_BYTES];
-	Text text = TEXT(output);
-	bool written;
-	put_answer(&text, answer, question);
-	written = !text.overflowed && write_all(1, output, text.used);
-	wipe(output, text.used);
-	return written;
-}
-
 /* Write one line to stderr. A stderr that cannot be written to changes nothing. */
 static void print_line(const char *words)
 {
@@ -1167,6 +1156,20 @@ static void print_line(const char *words)
 	put(&text, words);
 	put(&text, "\n");
 	(void)write_all(2, bytes, text.used);
+}
+
+/* Write the answer in one write. False when it cannot be written, which is told. */
+static bool print_answer(const Answer *answer, const Question *question)
+{
+	static char output[OUTPUT_BYTES];
+	Text text = TEXT(output);
+	bool written;
+	put_answer(&text, answer, question);
+	written = !text.overflowed && write_all(1, output, text.used);
+	wipe(output, text.used);
+	if (!written)
+		print_line(NOT_WRITTEN);
+	return written;
 }
 
 /* Passing on */

@@ -56,6 +56,7 @@ CUT_SHORT = "the broker's answer was cut short; run: brokerctl status"
 NOT_UNDERSTOOD = "the broker's answer was not understood; run: brokerctl restart"
 NOT_STARTED = "brokerd was started and does not serve; run: brokerctl doctor"
 SAME_USER = "run: docker run --user UID, or podman run --userns=keep-id"
+NOT_WRITTEN = "the answer cannot be written to stdout"
 ONLY_IN_WSL = "Windows is served inside WSL only; run: wsl"
 NOBODY_ELSE = "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
 
@@ -779,8 +780,11 @@ def stream(
 # Printing
 
 
-def print_answer(answer: Answer, question: Question) -> None:
-    """Write the answer as keyring 25.7 does, in one write. A requested username is echoed."""
+def print_answer(answer: Answer, question: Question) -> bool:
+    """Write the answer as keyring 25.7 does, in one write. A requested username is echoed.
+
+    False when it cannot be written, which is told.
+    """
     username = question.username or answer.username
     if question.json and question.creds:
         text = f'{{"username": {_quoted(username)}, "password": {_quoted(answer.password)}}}\n'
@@ -790,7 +794,12 @@ def print_answer(answer: Answer, question: Question) -> None:
         text = f"{username}\n{answer.password}\n"
     else:
         text = f"{answer.password}\n"
-    _write(1, text.encode("ascii"))
+    try:
+        _write(1, text.encode("ascii"))
+    except OSError:
+        print_line(NOT_WRITTEN)
+        return False
+    return True
 
 
 def _quoted(text: str) -> str:
@@ -880,8 +889,7 @@ def main() -> int:
             return 1
         match ask(question.service, question.username):
             case Answer() as answer:
-                print_answer(answer, question)
-                return 0
+                return 0 if print_answer(answer, question) else 1
             case Failed(line):
                 print_line(line)
             case NotRunning(reason):
