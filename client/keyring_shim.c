@@ -84,6 +84,9 @@ enum {
 #define NOT_WRITTEN "the answer cannot be written to stdout"
 #define SAME_USER "; run: docker run --user UID, or podman run --userns=keep-id"
 #define NOBODY_ELSE "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
+#define HOW_TO_GET \
+	"a look-up is `get SERVICE USERNAME` or `--mode creds get SERVICE`, and no other keyring is on PATH; " \
+	"run: pip install keyring"
 
 #ifdef __GLIBC__
 #define LIBC "glibc"
@@ -1279,6 +1282,15 @@ RARE static void pass_on(char **arguments)
 		try_to_become(replaced, text.used, arguments, variables, &ourselves);
 }
 
+/* Return why nothing was done where there is nobody to pass these arguments on to. */
+static const char *nobody_else(char **arguments)
+{
+	for (; *arguments != NULL; arguments++)
+		if (strcmp(*arguments, "get") == 0)
+			return HOW_TO_GET;
+	return NOBODY_ELSE;
+}
+
 /* Answer like `keyring`; return the exit code: 0 answered, 1 not. */
 int main(int count, char **arguments)
 {
@@ -1287,7 +1299,7 @@ int main(int count, char **arguments)
 	bool printed = false;
 	if (count < 1 || !parse_command(arguments + 1, &question)) {
 		pass_on(arguments);
-		print_line(NOBODY_ELSE);
+		print_line(nobody_else(arguments));
 		return 1;
 	}
 	hide();

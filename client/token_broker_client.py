@@ -59,6 +59,10 @@ SAME_USER = "run: docker run --user UID, or podman run --userns=keep-id"
 NOT_WRITTEN = "the answer cannot be written to stdout"
 ONLY_IN_WSL = "Windows is served inside WSL only; run: wsl"
 NOBODY_ELSE = "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
+HOW_TO_GET = (
+    "a look-up is `get SERVICE USERNAME` or `--mode creds get SERVICE`, and no other keyring is on PATH; "
+    "run: pip install keyring"
+)
 
 
 # What a look-up comes to. Plain classes, because `dataclasses` costs more than the look-up itself.
@@ -885,7 +889,7 @@ def main() -> int:
     try:
         if question is None:
             pass_on(arguments)
-            print_line(NOBODY_ELSE)
+            print_line(HOW_TO_GET if "get" in arguments else NOBODY_ELSE)
             return 1
         match ask(question.service, question.username):
             case Answer() as answer:

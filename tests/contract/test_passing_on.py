@@ -15,6 +15,10 @@ from tests.contract.shims import Shim, compiler
 
 URL = "https://feed.example/simple/"
 NOBODY_ELSE = "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
+HOW_TO_GET = (
+    "a look-up is `get SERVICE USERNAME` or `--mode creds get SERVICE`, and no other keyring is on PATH; "
+    "run: pip install keyring"
+)
 
 
 def other_keyring(folder: Path, name: str = "keyring") -> Path:
@@ -254,6 +258,15 @@ def test_anything_else_with_nobody_to_pass_it_to_is_told(shim: Shim, arguments: 
     ended = shim(*arguments, PATH=None)
 
     assert (ended.code, ended.line) == (1, NOBODY_ELSE)
+
+
+@pytest.mark.parametrize("arguments", [["get", URL], ["get"], ["--output", "json", "get", URL]], ids=repr)
+def test_half_a_look_up_with_nobody_to_pass_it_to_is_told_what_a_whole_one_is(
+    shim: Shim, arguments: list[str]
+) -> None:
+    ended = shim(*arguments, PATH=None)
+
+    assert (ended.code, ended.line) == (1, HOW_TO_GET)
 
 
 def test_no_broker_is_told_and_the_next_keyring_asked(shim: Shim, place: Path) -> None:
