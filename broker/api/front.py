@@ -53,7 +53,8 @@ def _routes(office: Office) -> Any:  # noqa: ANN401 - FastAPI's app, whose type 
 
 
 def _objection(headers: list[tuple[bytes, bytes]]) -> Failure | None:
-    hosts = [value.partition(b":")[0] for name, value in headers if name == b"host"]
+    # in either case: RFC 9110 section 4.2.3
+    hosts = [value.partition(b":")[0].lower() for name, value in headers if name == b"host"]
     if len(hosts) != 1 or hosts[0] not in HOSTS:
         return BadRequest("the Host header must be broker or localhost")
     for name, _ in headers:

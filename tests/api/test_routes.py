@@ -425,6 +425,8 @@ async def test_a_broken_reload_is_a_422_that_says_where(
         ({"X-Forwarded-For": "10.0.0.1"}, 403),
         ({"Host": "localhost"}, 200),
         ({"Host": "broker:80"}, 200),
+        ({"Host": "BROKER"}, 200),
+        ({"Host": "LocalHost:80"}, 200),
     ],
 )
 async def test_browsers_and_other_hosts_are_turned_away(
