@@ -3,7 +3,14 @@ import tomllib
 
 import pytest
 
-from broker.ctl.setup.settings import Unreadable, with_pip_line, with_uv_line, without_line
+from broker.ctl.setup.settings import (
+    UV_LINE,
+    Unreadable,
+    uv_provider,
+    with_pip_line,
+    with_uv_line,
+    without_line,
+)
 
 UV_FILES = [
     "",
@@ -32,6 +39,20 @@ def test_uv_settings_gain_one_line_and_lose_nothing(text: str) -> None:
     assert tomllib.loads(edited) == {**tomllib.loads(text), "keyring-provider": "subprocess"}
     assert edited.endswith(text)
     assert edited.count("\r") == (text.count("\r") + 1 if "\r" in text else 0)
+
+
+@pytest.mark.parametrize("text", UV_FILES)
+def test_a_byte_order_mark_stays_first_in_uvs_settings_and_hides_no_line(text: str) -> None:
+    edited = with_uv_line(f"\ufeff{text}")
+
+    assert edited == f"\ufeff{with_uv_line(text)}"
+    assert (uv_provider(f"\ufeff{text}"), uv_provider(edited)) == (None, "subprocess")
+    assert without_line(edited, UV_LINE) == f"\ufeff{text}"
+
+
+def test_a_byte_order_mark_is_named_for_which_pip_refuses_its_settings() -> None:
+    with pytest.raises(Unreadable, match="begun with a byte order mark, which pip refuses"):
+        with_pip_line("\ufeff[global]\n")
 
 
 @pytest.mark.parametrize("text", [*PIP_FILES, *(text.replace("\n", "\r\n") for text in PIP_FILES)])

@@ -11,6 +11,9 @@ UV_LINE = f'{KEY} = "{PROVIDER}"'
 PIP_LINE = f"{KEY} = {PROVIDER}"
 PIP_SECTION = "global"
 
+MARK = "\ufeff"
+"""What some editors begin a file with: uv 0.13.8 passes over it, pip 26.3 refuses the file (both run)."""
+
 
 class Unreadable(Trouble):
     """The file is not what its program would read: it must be repaired by hand first."""
@@ -19,7 +22,7 @@ class Unreadable(Trouble):
 def uv_provider(text: str) -> str | None:
     """The provider that this uv.toml names, None where it names none. Raises Unreadable."""
     try:
-        found = tomllib.loads(text).get(KEY)
+        found = tomllib.loads(text.removeprefix(MARK)).get(KEY)
     except tomllib.TOMLDecodeError as error:
         raise Unreadable(f"not TOML: {str(error).lower()}") from None
     return None if found is None else str(found)
@@ -34,6 +37,8 @@ def with_uv_line(text: str) -> str:
     """The uv.toml with the keyring turned on, at its top: there a line belongs to no table."""
     import tomlkit  # noqa: PLC0415 - 60 ms that only this verb pays
 
+    if text.startswith(MARK):
+        return MARK + with_uv_line(text.removeprefix(MARK))
     line = tomlkit.document().add(KEY, PROVIDER).as_string().rstrip("\n")
     edited = line + _line_end(text) + text
     return _checked(edited, tomllib.loads(edited) == {KEY: PROVIDER, **tomllib.loads(text)})
@@ -60,6 +65,8 @@ def with_pip_line(text: str) -> str:
 
 def without_line(text: str, line: str) -> str:
     """The text without this line, once, wherever it is now."""
+    if text.startswith(MARK):
+        return MARK + without_line(text.removeprefix(MARK), line)
     lines = text.splitlines(keepends=True)
     ours = [number for number, each in enumerate(lines) if each.strip() == line]
     if ours:
@@ -69,6 +76,8 @@ def without_line(text: str, line: str) -> str:
 
 def _ini(text: str) -> dict[str, dict[str, str]]:
     """What pip reads (pip._internal.configuration: RawConfigParser)."""
+    if text.startswith(MARK):
+        raise Unreadable("begun with a byte order mark, which pip refuses: save it without one")
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(text)
