@@ -15,6 +15,8 @@ from broker.host.paths import SYSTEM
 
 PROC = Path("/proc")
 PYTHON = re.compile(rb"python[0-9.]*")
+VALUED = re.compile(rb"-[A-Za-z]*?([cmWX])(.*)", re.DOTALL)
+"""A Python option that takes the rest of its word or the next one; after c and m no script follows."""
 SYSTEM_SOCKET = Path(client.SYSTEM_SOCKET)
 
 
@@ -105,14 +107,32 @@ def brokers(proc: Path = PROC) -> list[int]:
             is_ours = entry.stat().st_uid == Path("/proc/self").stat().st_uid
         except OSError:
             continue
-        if is_ours and _runs_brokerd(words) and b"--socket" not in words:
+        if is_ours and _runs_brokerd(words) and not any(word.startswith(b"--socket") for word in words):
             found.append(int(entry.name))
     return sorted(found)
 
 
 def _runs_brokerd(words: list[bytes]) -> bool:
     """True for brokerd or a Python that runs it, false for what only starts it: `timeout 60 brokerd`."""
-    program, *rest = (word.rpartition(b"/")[2] for word in words)
-    if PYTHON.fullmatch(program):
-        program = next((word for word in rest if not word.startswith(b"-")), b"")
-    return program == b"brokerd"
+    program, *rest = words
+    if PYTHON.fullmatch(_name(program)):
+        program = _script(rest)
+    return _name(program) == b"brokerd"
+
+
+def _script(words: list[bytes]) -> bytes:
+    """The script of a Python's command line (python(1)); empty where it runs a module or a text."""
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith(b"-"):
+            return word
+        valued = VALUED.fullmatch(word)
+        if word == b"-" or (valued and valued[1] in b"cm"):
+            break
+        if word == b"--check-hash-based-pycs" or (valued and not valued[2]):
+            next(rest, b"")
+    return b""
+
+
+def _name(path: bytes) -> bytes:
+    return path.rpartition(b"/")[2]
