@@ -31,6 +31,9 @@ REFRESH = ("access", "api", "v1", "tokens")
 EXCHANGE = ("access", "api", "v1", "oidc", "token")
 """JFrog's Access REST API: "Refresh Token", and since 7.77.3 the exchange of its OIDC integration."""
 
+ELSEWHERE = frozenset({f"status {code}" for code in (204, 301, 302, 303, 307, 308, 404, 405)})
+"""Answers that say nothing of a token: a gateway's, a sign-in page's, those of a wrong address."""
+
 CONTEXT = "artifactory"
 
 FIRST_LEFT = timedelta(minutes=10)
@@ -168,6 +171,9 @@ class ArtifactoryProvider:
         response = await self._send(Request("POST", _access(feed.url, REFRESH), headers, body))
         grant = read_grant(response, self._now(), feed.url.origin.host)
         if isinstance(grant, Denial):
+            if grant.code in ELSEWHERE:
+                host = feed.url.origin.host
+                raise Refused(f"{host} does not refresh tokens where Artifactory does ({grant.code})")
             place = secrets.shown(refresh)
             raise SignInNeeded(
                 f"the refresh token from {place} was used (each works once), has ended or was revoked",

@@ -14,7 +14,7 @@ from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.fakes import tokens
 from tests.fakes.artifactory import LIFE_S, PROVIDER, USER, Artifactory
 from tests.fakes.connect_proxy import Conduct, ConnectProxy
-from tests.fakes.faults import html_garbage, throttled
+from tests.fakes.faults import html_garbage, redirect, throttled
 from tests.fakes.fixtures import authority, proxy
 from tests.fakes.http1 import Response
 from tests.fakes.oidc import GITHUB_HOST, GithubOidc
@@ -174,6 +174,20 @@ async def test_a_used_refresh_token_needs_a_person(provider: Provider, jfrog: Ar
 
     with pytest.raises(SignInNeeded, match=r"from file:~/refresh was used .*, has ended or was revoked"):
         await provider.obtain(feed_with(provider, **REFRESHED), READ)
+
+
+@pytest.mark.parametrize("answer", [redirect("https://evil.example/"), html_garbage(404), Response(204)])
+async def test_what_a_gateway_answers_costs_no_refresh_token(
+    answer: Response, provider: Provider, jfrog: Artifactory
+) -> None:
+    feed = feed_with(provider, **REFRESHED)
+    first = await provider.obtain(feed, READ)
+    jfrog.access_faults.give(answer, times=1)
+
+    with pytest.raises(Refused, match="does not refresh tokens where Artifactory does"):
+        await provider.obtain(feed, READ)
+
+    assert (await provider.obtain(feed, READ)).secret != first.secret
 
 
 @pytest.mark.usefixtures("github")
