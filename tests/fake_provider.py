@@ -28,6 +28,7 @@ class Issuer:
     mark: Hashable = "signed in"
     same: bool = False
     owner: str | None = None
+    hides_owner: bool = False
     asked: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -55,7 +56,12 @@ class Issuer:
         ends = None if self.life_s is None else self.clock.now().wall + timedelta(seconds=self.life_s)
         username = self.owner or "VssSessionToken"
         return Credential(
-            username, Secret(f"token-{number}"), ends, "fake", is_personal=self.owner is not None
+            username,
+            Secret(f"token-{number}"),
+            ends,
+            "fake",
+            is_personal=self.owner is not None,
+            has_secret_name=self.hides_owner,
         )
 
     def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one for all

@@ -95,7 +95,8 @@ def _tell_match(office: Office, guest: Guest, match: Match) -> None:
 
 
 def _answer(credential: Credential, held: Held | None) -> str:
-    answer = f"{credential.username} and {len(credential.secret.reveal()):,} characters"
+    name = credential.shown_username or "a secret user name"
+    answer = f"{name} and {len(credential.secret.reveal()):,} characters"
     if credential.expires_at is not None:
         answer += f", ends {credential.expires_at.astimezone(UTC):%H:%M} UTC"
     return answer if held is None else f"{answer}, replaced at {held.due.wall:%H:%M} UTC"

@@ -1,7 +1,7 @@
 """A credential and its secret, which shows itself to nobody by accident."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -47,10 +47,11 @@ class Credential:
     `expires_at` is the token's real end in UTC, or None when nobody knows one. `source` names the way it
     was obtained (`azure-cli`, `env:NAME`), `account` and `tenant` whom it belongs to, where known.
     `is_personal`: the secret came with its username, as in netrc, and goes with no other. `by_hand` is what a
-    person does for the next one before this ends; None where renewal brings it.
+    person does for the next one before this ends; None where renewal brings it. `has_secret_name`: the
+    username is half of the secret.
     """
 
-    username: str
+    username: str = field(repr=False)
     secret: Secret
     expires_at: datetime | None
     source: str
@@ -58,3 +59,9 @@ class Credential:
     tenant: str | None = None
     is_personal: bool = False
     by_hand: str | None = None
+    has_secret_name: bool = False
+
+    @property
+    def shown_username(self) -> str | None:
+        """The username as others than the client are told of it; None for one that is a secret itself."""
+        return None if self.has_secret_name else self.username

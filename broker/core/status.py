@@ -132,7 +132,7 @@ def feed_status(
         account=credential.account if credential is not None else None,
         tenant=credential.tenant if credential is not None else None,
         scope=feed.scope,
-        username=credential.username if credential is not None else feed.username,
+        username=credential.shown_username if credential is not None else feed.username,
         obtained_at=held.obtained.wall if held is not None else None,
         expires_at=credential.expires_at if credential is not None else None,
         refresh_at=held.due.wall if held is not None else None,

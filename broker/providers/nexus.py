@@ -23,4 +23,5 @@ class NexusProvider(LoginProvider):
         credential = await super().obtain(feed, scope)
         if credential.account is None:
             raise Refused(f"{credential.source} has no username, and Nexus takes none but its own")
-        return replace(credential, account=feed.username)  # a name code is told to nobody
+        # a name code is told to nobody but the client
+        return replace(credential, account=feed.username, has_secret_name=feed.username is None)

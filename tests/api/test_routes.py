@@ -555,6 +555,17 @@ async def test_explain_says_that_a_service_is_no_feed(client: httpx.AsyncClient)
     assert await told(client, "https://nobody.example/") == [("failed", "no feed has this address", False)]
 
 
+async def test_explain_shows_no_username_that_is_half_of_a_secret(
+    client: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    issuer.owner, issuer.hides_owner = "s3cret-name", True
+
+    explained = (await client.post("/v1/explain", params={"url": str(CORP.url)})).text
+
+    assert "a secret user name and 7 characters" in explained
+    assert "s3cret-name" not in explained
+
+
 async def test_explain_shows_no_secret(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/explain", params={"url": str(CORP.url)})
 

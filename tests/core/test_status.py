@@ -89,6 +89,14 @@ def test_of_an_empty_feed_nothing_is_known_but_its_configuration() -> None:
     } == {None}
 
 
+def test_a_username_that_is_half_of_the_secret_is_not_shown() -> None:
+    pair = Credential("s3cret-name", Secret("s3cret-pass"), None, "netrc", has_secret_name=True)
+    slot = after_success(EMPTY, pair, RefreshPolicy(), NOW, 0)
+
+    assert status_of(slot).username is None
+    assert "s3cret" not in repr(pair)
+
+
 def test_a_token_without_an_end_has_no_time_left_to_tell() -> None:
     slot = after_success(EMPTY, replace(CREDENTIAL, expires_at=None), RefreshPolicy(), NOW, 0)
 

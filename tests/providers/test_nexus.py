@@ -57,6 +57,7 @@ async def test_a_user_token_is_a_pair_that_netrc_keeps(provider: Provider) -> No
         source="netrc",
         account=None,
         is_personal=True,
+        has_secret_name=True,
         by_hand="put another into netrc",
     )
 
