@@ -5,6 +5,7 @@ Their settings are complete, or the configuration was refused. A secret is read 
 replaced one is found. Next: `workloads.py`, the ways that a job or a machine brings along.
 """
 
+import shlex
 from collections.abc import Hashable
 from typing import ClassVar
 
@@ -109,7 +110,7 @@ class ClientCertificate:
             self.name,
             {"client_id": client, "certificate": str(self._file)},
             password,
-            cure=f"az ad app credential reset --id {client} --append --cert @{self._file}",
+            cure=f"az ad app credential reset --id {client} --append --cert {shlex.quote(f'@{self._file}')}",
         )
         return await signed_in(way, self.name, self._tools, self._settings, asked)
 

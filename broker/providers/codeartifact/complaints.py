@@ -6,6 +6,7 @@ for before a missing sign-in: asking a person to sign in would not cure it.
 """
 
 import re
+import shlex
 from typing import NamedTuple
 
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
@@ -89,7 +90,7 @@ def failure_of(way: str, words: str, profile: str | None) -> NotObtained:
     for symptom, what in _OUTAGES:
         if symptom in words:
             return Unavailable(f"{way} {what}")
-    chosen = f" --profile {profile}" if profile else ""
+    chosen = f" --profile {shlex.quote(profile)}" if profile else ""
     for symptom, absence in _PERSON:
         if symptom in words:
             return SignInNeeded(absence.what, hint=absence.command + chosen)

@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 import re
+import shlex
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple, Self
@@ -292,7 +293,7 @@ def _gcloud_argv(own: GoogleSettings) -> tuple[str, ...]:
 
 
 def _gcloud_login(own: GoogleSettings) -> str:
-    return f"gcloud auth login {own.account}" if own.account else "gcloud auth login"
+    return f"gcloud auth login {shlex.quote(own.account)}" if own.account else "gcloud auth login"
 
 
 def _own(settings: object) -> GoogleSettings:

@@ -21,7 +21,7 @@ from tests.fakes.entra import aadsts
 from tests.fakes.http1 import json_response
 from tests.fakes.oidc import GITHUB_HOST
 from tests.providers.azure.feeds import TENANT, feed_with, leave
-from tests.providers.azure.jobs import CLIENT, LOGIN_HOST, Job, signing_in
+from tests.providers.azure.jobs import CLIENT, LOGIN_HOST, Job, certificate, signing_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -290,3 +290,15 @@ async def test_a_variable_for_another_cloud_leads_nobody_away_from_the_feeds_own
     credential = await provider.obtain(feed, READ)
 
     assert credential.account == CLIENT
+
+
+async def test_the_line_that_makes_another_certificate_takes_a_path_with_a_blank(
+    provider: Provider, job: Job
+) -> None:
+    feed = job.feed("client-certificate", certificate=str(job.file("my app.pem", certificate()[1])))
+    job.cloud.entra.faults.give(aadsts(700027, "s3cret"))
+
+    with pytest.raises(Refused) as raised:
+        await provider.obtain(feed, READ)
+
+    assert (raised.value.hint or "").endswith(f" --append --cert '@{job.folder}/my app.pem'")

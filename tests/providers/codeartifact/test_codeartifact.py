@@ -141,12 +141,12 @@ WORDS = {
 
 @pytest.mark.parametrize(("words", "says"), WORDS.items())
 def test_what_only_a_person_can_give_says_how(words: str, says: str) -> None:
-    failure = failure_of("aws", words, "work")
+    failure = failure_of("aws", words, "my work")
 
     assert isinstance(failure, SignInNeeded)
     assert failure.detail.startswith(says)
     assert failure.hint is not None
-    assert failure.hint.endswith(" --profile work")
+    assert failure.hint.endswith(" --profile 'my work'")
 
 
 @pytest.mark.parametrize(

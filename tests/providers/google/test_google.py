@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from broker.core.failures import Refused, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, READ, Feed
 from broker.providers.google.provider import GoogleSettings, read_answer
-from broker.providers.protocol import Provider
+from broker.providers.protocol import Provider, SignsInElsewhere
 from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.fakes.google import (
     ROBOT,
@@ -187,3 +187,10 @@ def test_an_end_that_cannot_be_read_is_not_taken_for_none(end: object) -> None:
 
 def test_a_token_without_an_end_is_taken() -> None:
     assert read_answer(b'{"credential": {"access_token": "t"}}', "gcloud").expires_at is None
+
+
+def test_the_line_that_signs_in_is_safe_to_paste(provider: Provider) -> None:
+    feed = feed_with(provider, account="a$(b)@acme.example")
+
+    assert isinstance(provider, SignsInElsewhere)
+    assert provider.sign_in_line(feed) == "gcloud auth login 'a$(b)@acme.example'"
