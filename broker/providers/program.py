@@ -13,6 +13,7 @@ from broker.core.credential import Secret
 from broker.core.failures import Refused, Unavailable
 from broker.host.process import NotFound, TimedOut, TooMuchOutput, run
 from broker.providers.ends import earliest, end_of
+from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
 from broker.providers.printed import read_printed
 
@@ -57,8 +58,11 @@ async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> Found:
     fails or takes longer than PROGRAM_LIMIT_S. Its own words stay unread: nobody knows what is in them.
     """
     program = PurePath(argv[0]).name
+    first = str(expand(argv[0], environ)) if argv[0].startswith("~/") else argv[0]  # as in a secret's `file:`
     try:
-        finished = await run(argv, env=environ, limit_s=PROGRAM_LIMIT_S, output_bytes=PROGRAM_OUTPUT_BYTES)
+        finished = await run(
+            (first, *argv[1:]), env=environ, limit_s=PROGRAM_LIMIT_S, output_bytes=PROGRAM_OUTPUT_BYTES
+        )
     except NotFound:
         raise Refused(f"{program} is not on the broker's PATH, or cannot be run") from None
     except TimedOut:

@@ -17,6 +17,7 @@ from pathlib import Path
 from broker.core.failures import ADD_TO, Refused, SignInNeeded
 from broker.host.marks import file_mark
 from broker.providers import keyring_store
+from broker.providers.home import expand
 from broker.providers.program import Found, ask, found, split_argv
 
 FILE_BYTES_MAX = 65536
@@ -226,13 +227,6 @@ def read_file(path: Path, *, private: bool = True) -> str:
         raise Refused(f"{path} is not text") from None
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}") from None
-
-
-def expand(path: str, environ: Mapping[str, str]) -> Path:
-    """The path with `~/` as the home that `environ` names, else the account's own."""
-    if not path.startswith("~/"):
-        return Path(path)
-    return Path(environ.get("HOME") or Path.home(), path.removeprefix("~/"))
 
 
 def netrc_path(environ: Mapping[str, str]) -> Path:

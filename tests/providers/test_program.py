@@ -111,6 +111,12 @@ async def test_a_program_is_found_on_the_given_path_and_told_the_given_environme
     assert found.secret == Secret("s3cret-two words")
 
 
+async def test_a_program_may_lie_in_the_home(workshop: Workshop) -> None:
+    workshop.file("my fetch", "#!/bin/sh\necho s3cret\n", mode=0o700)
+
+    assert (await ask(["~/my fetch"], workshop.environ)).secret == Secret("s3cret")
+
+
 async def test_a_program_gets_no_input(workshop: Workshop) -> None:
     name = workshop.script("hungry", "cat; printf done")
 

@@ -16,6 +16,7 @@ from broker.providers.azure.azure_identity import CLIENT, TENANT, Way, directory
 from broker.providers.azure.challenge import ENTRA
 from broker.providers.azure.identities import Bearer, Skipped
 from broker.providers.azure.settings import AzureSettings
+from broker.providers.home import expand
 from broker.providers.protocol import Tools
 
 NO_TENANT = f"the organisation names no tenant: configure tenant, or set {TENANT}"
@@ -89,7 +90,7 @@ class ClientCertificate:
     def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
         self._tools = tools
         self._settings = settings
-        self._file = secrets.expand(settings.certificate or "", tools.environ)
+        self._file = expand(settings.certificate or "", tools.environ)
 
     def missing(self) -> str | None:
         """That there is no such file (yet)."""

@@ -11,7 +11,7 @@ from broker.providers.azure.aadsts import CODE, failure_of_person
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
 from broker.providers.ends import from_rfc3339
-from broker.providers.secrets import expand
+from broker.providers.home import expand
 from broker.providers.tool import ask_tool, is_on_path, json_object
 
 _ABSENT = "azd is not on the broker's PATH"

@@ -15,8 +15,8 @@ from broker.providers.azure.az_complaints import failure_of
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
 from broker.providers.ends import earliest, from_epoch
+from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
-from broker.providers.secrets import expand
 from broker.providers.tool import CA_VARIABLES, json_object
 
 AZ_LIMIT_S = 20.0

@@ -13,7 +13,7 @@ from broker.core.failures import Unavailable
 from broker.host.clock import Clock, SystemClock
 from broker.host.marks import file_mark
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
-from broker.providers.secrets import expand
+from broker.providers.home import expand
 from broker.providers.tool import ask_tool
 
 WAIT_S = 10.0

@@ -28,9 +28,10 @@ from broker.providers.azure.endpoints import (
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer, tenant_of
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.azure.sign_in import MACHINE
+from broker.providers.home import expand
 from broker.providers.jwt import claims_of, expiry_of
 from broker.providers.protocol import Tools
-from broker.providers.secrets import expand, read_file
+from broker.providers.secrets import read_file
 
 TOKEN_FILE = "ARTIFACTS_KEYRING_NOFUSS_TOKEN_FILE"  # noqa: S105 - a variable's name
 TOKEN = "ARTIFACTS_KEYRING_NOFUSS_TOKEN"  # noqa: S105 - a variable's name

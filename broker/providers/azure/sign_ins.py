@@ -18,7 +18,7 @@ from broker.core.feeds import Feed
 from broker.core.signing import Kept, Way
 from broker.providers.azure.challenge import LOGIN_HOSTS
 from broker.providers.azure.settings import AzureSettings
-from broker.providers.secrets import expand
+from broker.providers.home import expand
 
 FOLDER = "token-broker"
 """Below ~/.IdentityService, where azure-identity 1.27 keeps its caches (_persistent_cache.py): `cache_name`

@@ -20,7 +20,7 @@ from broker.host.marks import file_mark
 from broker.providers import protocol
 from broker.providers.codeartifact.complaints import failure_of
 from broker.providers.codeartifact.sign_in import SESSION_NAME
-from broker.providers.secrets import expand
+from broker.providers.home import expand
 from broker.providers.tool import (
     ask_tool,
     is_importable,

@@ -22,6 +22,7 @@ from broker.host.marks import file_mark
 from broker.providers import protocol, secrets
 from broker.providers.google.complaints import failure_of
 from broker.providers.google.sign_in import METADATA
+from broker.providers.home import expand
 from broker.providers.login import Place
 from broker.providers.tool import (
     ask_tool,
@@ -206,7 +207,7 @@ class GoogleProvider:
     def _adc_file(self, own: GoogleSettings) -> Path:
         """The credentials file, as google-auth looks for it (`_default.py`)."""
         named = own.credentials or self._environ.get("GOOGLE_APPLICATION_CREDENTIALS")
-        return secrets.expand(named, self._environ) if named else self._adc_default
+        return expand(named, self._environ) if named else self._adc_default
 
     @property
     def _adc_default(self) -> Path:
@@ -214,7 +215,7 @@ class GoogleProvider:
 
     @property
     def _gcloud(self) -> Path:
-        return secrets.expand(self._environ.get("CLOUDSDK_CONFIG") or "~/.config/gcloud", self._environ)
+        return expand(self._environ.get("CLOUDSDK_CONFIG") or "~/.config/gcloud", self._environ)
 
     def _is_on_google(self) -> bool:
         if any(name in self._environ for name in _ON_GOOGLE):
