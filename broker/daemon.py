@@ -25,7 +25,7 @@ from broker.core.duration import parse_duration
 from broker.core.failures import Failure
 from broker.core.recollection import Recollection
 from broker.heralding import Herald
-from broker.host import privacy
+from broker.host import defects, privacy
 from broker.host.clock import SystemClock
 from broker.host.installation import installation_marks
 from broker.host.journal import handlers_for
@@ -79,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     privacy.close_to_others()
     recollection = Recollection()
     logging.basicConfig(handlers=handlers_for(os.environ, sys.stderr, recollection))
+    defects.say_all()
     try:
         place = _place(options)
         try:
@@ -105,6 +106,7 @@ def _place(options: argparse.Namespace) -> Place:
 
 
 async def _serve(options: argparse.Namespace, place: Place, recollection: Recollection) -> int:
+    asyncio.get_running_loop().set_exception_handler(defects.in_loop)
     clock = SystemClock()
     notifier = Notifier(os.environ)
     paths = config_paths(options.config, os.environ, Path.home(), system=options.system)

@@ -1,7 +1,8 @@
 """Where the daemon's log lines go and how they look: to the journal with their priority, to files and
 terminals as plain lines, and into memory. A file stays small: nobody rotates it.
 
-The types see to it that no secret is in a line of ours; what libraries say is looked through besides.
+The types see to it that no secret is in a line of ours; what libraries say is looked through besides, and of
+a defect only its place is said.
 """
 
 import logging
@@ -10,9 +11,10 @@ import re
 import socket
 import stat
 from collections.abc import Mapping
-from typing import TextIO
+from typing import Any, TextIO
 
 from broker.core.recollection import Recollection
+from broker.host.defects import place_of
 
 FORMAT = "%(levelname)s %(name)s: %(message)s"
 FILE_FORMAT = f"%(asctime)s {FORMAT}"
@@ -77,6 +79,10 @@ def redacted(text: str) -> str:
 
 
 class _Redacting(logging.Formatter):
+    def formatException(self, ei: Any) -> str:  # noqa: N802, ANN401 - the parent's name and type
+        """A defect's kind and place, without its words."""
+        return place_of(ei[1]) if ei[1] is not None else ""
+
     def format(self, record: logging.LogRecord) -> str:
         """The record's lines."""
         return redacted(super().format(record))

@@ -13,7 +13,7 @@ from tests.e2e.patience import PATIENCE_S, until
 from tests.e2e.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "brokerd"
@@ -22,10 +22,18 @@ PROGRAM = Path(sysconfig.get_path("scripts")) / "brokerd"
 class Brokerd:
     """One daemon. Entering returns when it serves; leaving ends it and checks how it ended."""
 
-    def __init__(self, *options: str, environment: Mapping[str, str], socket: Path, log: Path) -> None:
+    def __init__(
+        self,
+        *options: str,
+        environment: Mapping[str, str],
+        socket: Path,
+        log: Path,
+        program: Sequence[str | Path] = (PROGRAM,),
+    ) -> None:
         self.wire = Wire(socket)
+        self.ends_with = 0
         self._log = log
-        self._command: list[str | Path] = [PROGRAM, *options]
+        self._command: list[str | Path] = [*program, *options]
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes]
 
@@ -45,7 +53,7 @@ class Brokerd:
     ) -> None:
         code = self.end()
         if error is None:
-            assert code == 0, self.log
+            assert code == self.ends_with, self.log
 
     def start(self) -> None:
         """Start it and do not wait."""

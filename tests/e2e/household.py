@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.e2e.brokerd import PROGRAM as BROKERD
 from tests.e2e.brokerd import Brokerd
 from tests.e2e.patience import until
 from tests.e2e.traces import Search
@@ -111,10 +112,14 @@ class Household:
         secret = self.keep_secret(f"{name}.secret", password)
         return feed(name, url, f'provider = "basic"\nusername = "ci"\nsecret = "{secret}"')
 
-    def brokerd(self, *options: str) -> Brokerd:
+    def brokerd(self, *options: str, program: Sequence[str | Path] = (BROKERD,)) -> Brokerd:
         """The daemon of this home; a context manager. All of them write to one log."""
         return Brokerd(
-            *options, environment=self.environment, socket=self.socket, log=self.folder / "brokerd.log"
+            *options,
+            environment=self.environment,
+            socket=self.socket,
+            log=self.folder / "brokerd.log",
+            program=program,
         )
 
     def keyring(self, *arguments: str, **more: str) -> Outcome:

@@ -33,6 +33,8 @@ HIDDEN_AS: dict[str, Callable[[str], str]] = {
     "Basic of a longer user": lambda secret: f"Authorization: Basic {basic('ci', secret)}",
     "Basic of the longest user": lambda secret: f"Authorization: Basic {basic('dev', secret)}",
     "base64 in the middle of more": lambda secret: basic("user", f"{secret} and more"),
+    "hexadecimal digits": lambda secret: f"00{secret.encode().hex()}0a",
+    "hexadecimal digits as URLs have them": lambda secret: f"00{secret.encode().hex().upper()}0A",
     "part of a URL": lambda secret: f"https://x:{quote(secret, safe='')}@host/",
 }
 

@@ -22,10 +22,12 @@ _CLAIM_IDS = ("uti", "aui", "jti")
 
 
 def spellings(secret: str) -> frozenset[bytes]:
-    """The secret as it is, in a URL, in a JSON string, and inside base64 with anything before and after it,
-    such as `user:secret`; for a JWT also its payload, encoded and decoded.
+    """The secret as it is, in a URL, in a JSON string, in hexadecimal digits, and inside base64 with anything
+    before and after it, such as `user:secret`; for a JWT also its payload, encoded and decoded.
     """
     found = {secret.encode(), quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode()}
+    digits = secret.encode().hex()
+    found |= {digits.encode(), digits.upper().encode()}
     found |= set(_inside_base64(secret.encode()))
     payload = _payload(secret)
     if payload is not None:
