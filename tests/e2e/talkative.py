@@ -3,7 +3,7 @@
 Every library speaks at debug, whatever the configuration says. Each credential that was obtained is said as
 a log line, as a header, as a URL and in a traceback. On SIGUSR2 defects strike wherever code of ours may run,
 with every token so far in their words and in their frames; on the second one such a defect ends the daemon.
-In MODE `bare` nothing is redacted, else (`redacted`) all of it has to be. Next: `test_tracebacks.py`.
+In MODE `bare` nothing is redacted or closed, in `redacted` everything. Next: `test_tracebacks.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import broker.api.front
 import broker.api.watching
 from broker.core.credential import Credential, Secret
 from broker.daemon import main
-from broker.host import journal
+from broker.host import journal, privacy
 from broker.keeper import Keeper
 from broker.suppliers import Suppliers
 
@@ -88,7 +88,8 @@ def on_signal(keeper: Keeper) -> None:
 
 
 def loosen() -> None:
-    """Let everything be said as it is."""
+    """Let everything be said as it is, and the memory be read."""
+    vars(privacy).update(close_to_others=lambda: None)
     Secret.__repr__ = Secret.reveal  # type: ignore[method-assign]
     journal.redacted = lambda text: text
     vars(journal).update(place_of=lambda error: "".join(traceback.format_exception(error)))
