@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 NEEDLE_BYTES_MIN = 12
 """Shorter pieces would be found by chance."""
@@ -37,11 +37,19 @@ def spellings(secret: str) -> frozenset[bytes]:
     return frozenset(piece for piece in found if len(piece) >= NEEDLE_BYTES_MIN)
 
 
+def spellings_inside(marker: str) -> frozenset[bytes]:
+    """The same of a marker that is somewhere in a secret: also of one in the payload of a JWT in base64, such
+    as a session token in Basic credentials.
+    """
+    encoded = set(_inside_base64(marker.encode()))
+    return spellings(marker) | encoded | {twice for once in encoded for twice in _inside_base64(once)}
+
+
 class Search:
     """A search for these secrets; what looks somewhere returns the places that have one."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._needles = sorted(set().union(*(spellings(secret) for secret in secrets)))
+    def __init__(self, secrets: Iterable[str], spelt: Callable[[str], frozenset[bytes]] = spellings) -> None:
+        self._needles = sorted(set().union(*(spelt(secret) for secret in secrets)))
         assert self._needles, "nothing to search for"
 
     def is_in(self, text: bytes) -> bool:

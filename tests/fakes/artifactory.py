@@ -6,7 +6,6 @@ Next: `index.py`, the repository alone.
 from __future__ import annotations
 
 import json
-import uuid
 from typing import TYPE_CHECKING
 
 from tests.fakes import tokens
@@ -56,7 +55,7 @@ class Artifactory:
                 400, {"errors": [{"code": "BAD_REQUEST", "message": f"unknown {presented}"}]}
             )
         self.refresh_tokens.remove(presented)
-        fresh = f"refresh-{uuid.uuid4().hex}"
+        fresh = f"refresh-{tokens.unlike()}"
         self.refresh_tokens.add(fresh)
         return self._granted(refresh_token=fresh)
 
@@ -69,7 +68,7 @@ class Artifactory:
 
     def _granted(self, **more: str) -> Response:
         subject = f"jfac@01hq/users/{USER}"
-        token = tokens.sign({"sub": subject, "scp": "applied-permissions/user", "jti": uuid.uuid4().hex})
+        token = tokens.sign({"sub": subject, "scp": "applied-permissions/user", "jti": tokens.unlike()})
         self.packages.passwords.add(token)
         granted = {"access_token": token, "expires_in": LIFE_S, "scope": "applied-permissions/user"}
         return json_response(200, {**granted, "token_type": "Bearer", **more})

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tests.fakes.faults import Faults
 from tests.fakes.http1 import Answer, Request, Response, json_response
 from tests.fakes.journal import Journal
+from tests.fakes.tokens import unlike
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ class Aws:
         if signed is None or signed[1] not in self.keys:
             return error(403, "UnrecognizedClientException")
         life_s = int(request.query.get("duration") or LIFE_S)
-        token = f"codeartifact-{uuid.uuid4().hex}"
+        token = f"codeartifact-{unlike()}"
         self.tokens[token] = self.keys[signed[1]]
         ends = datetime.now(UTC) + timedelta(seconds=life_s)
         return json_response(200, {"authorizationToken": token, "expiration": ends.timestamp()})

@@ -144,6 +144,7 @@ def _answer(entra: Entra, account: tokens.Account, form: Form, *, nonce: object 
     if account.application:
         return answer
     refresh = {"kind": "refresh", "name": account.name, "tenant": account.tenant, "at": now}
+    refresh["uti"] = tokens.unlike()
     identity: tokens.Claims = {
         "aud": form.get("client_id"),
         "iss": f"https://login.microsoftonline.com/{account.tenant}/v2.0",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.fakes.faults import Faults
 from tests.fakes.http1 import Answer, Request, Response, json_response
 from tests.fakes.journal import Journal
+from tests.fakes.tokens import unlike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,7 +62,7 @@ class Google:
 
     def issue(self, account: str) -> str:
         """A new access token for the account."""
-        token = f"ya29.{uuid.uuid4().hex}"
+        token = f"ya29.{unlike()}"
         self.tokens[token] = account
         return token
 

@@ -153,7 +153,7 @@ class Organisation:
             "iss": "app.vstoken.visualstudio.com",
             "nameid": str(uuid.uuid5(uuid.NAMESPACE_URL, user)),
             "scp": " ".join(sorted(identity.scopes)),
-            "aui": str(uuid.uuid4()),
+            "aui": tokens.unlike(),
             "nbf": int(now),
         }
         if self.tells_exp:

@@ -4,12 +4,12 @@ under any host name. Next: `index.py`, which takes its tokens as passwords.
 
 from __future__ import annotations
 
-import uuid
 from urllib.parse import unquote_plus
 
 from tests.fakes.faults import Faults
 from tests.fakes.http1 import Answer, Request, Response, json_response
 from tests.fakes.journal import Journal
+from tests.fakes.tokens import unlike
 
 
 class TokenEndpoint:
@@ -36,7 +36,7 @@ class TokenEndpoint:
             return denied("invalid_client", 401)
         if form.get("grant_type") != "client_credentials":
             return denied("unsupported_grant_type")
-        token = f"granted-{uuid.uuid4().hex}"
+        token = f"granted-{unlike()}"
         self.tokens[token] = form.get("scope", "")
         answer: dict[str, object] = {"access_token": token, "token_type": "Bearer"}
         return json_response(200, answer | ({} if self.life_s is None else {"expires_in": self.life_s}))

@@ -16,7 +16,15 @@ AZURE_DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"  # the resource every toke
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"  # the client id of az and of azure-identity
 _KEY = b"the fakes' own key, known to every test"
 
+MARKER = "TBKTEST-issued-by-a-fake"
+"""Is in every token that a fake has issued, whichever, and in nothing else."""
+
 Claims = dict[str, object]
+
+
+def unlike() -> str:
+    """What makes a token one of the fakes' and unlike any other."""
+    return f"{MARKER}-{uuid.uuid4().hex}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ def entra_claims(
         "oid": account.object_id,
         "sub": account.object_id,
         "ver": "1.0",
-        "uti": uuid.uuid4().hex,
+        "uti": unlike(),
     }
     if account.application:
         return {**shared, "appid": account.name, "idtyp": "app", "roles": ["access"]}

@@ -38,7 +38,7 @@ def test_what_it_came_of_is_told_first_and_once() -> None:
 
 
 def test_the_parts_of_a_group_are_told() -> None:
-    told = place_of(ExceptionGroup(TOKEN, [struck(ValueError(TOKEN)), struck(KeyError(TOKEN))]))
+    told = place_of(BaseExceptionGroup(TOKEN, [struck(ValueError(TOKEN)), struck(KeyError(TOKEN))]))
 
     assert [part.rpartition("\n")[2] for part in told.split("\n\n")] == [
         "ExceptionGroup",
