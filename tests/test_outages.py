@@ -12,7 +12,7 @@ import pytest
 from broker.core.credential import Credential, Secret
 from broker.core.failures import Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
-from broker.core.refresh import HOLD_FAILING_S, HOLD_REFUSED_S, RETRY_MAX_S
+from broker.core.refresh import HOLD_FAILING_S, HOLD_REFUSED_S
 from broker.core.urls import parse_url
 from broker.keeper import Keeper
 from broker.policies import Policies
@@ -24,6 +24,7 @@ CORP = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp
 MATCH = Match(CORP, CORP.key(), "test")
 HOUR_S = 3600
 CALLS_MAX = 80
+RETURN_S = 300
 
 FAILURES: dict[str, Exception] = {
     "cannot be reached": Unavailable(
@@ -143,7 +144,7 @@ async def test_after_an_outage_nobody_has_to_ask(
     service.outage = outage
     await clock.advance(HOUR_S)
     service.outage = None
-    await clock.advance(RETRY_MAX_S)
+    await clock.advance(RETURN_S)
 
     held = keeper.held(MATCH)
     assert held is not None
