@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import sysconfig
 from pathlib import Path
@@ -21,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="libsecret is the keychain of Linux"),
 ]
 
+PYTHON = Path(sys.executable).resolve()
 BROKERCTL = Path(sysconfig.get_path("scripts")) / "brokerctl"
 UNWATCHED_S = 45.0
 """A keychain cannot be watched: a look-up asks it again 30 s after it had nothing."""
@@ -54,8 +56,9 @@ def test_entry_that_is_missing_is_told_with_the_command_that_makes_it(
         asked = house.keyring("get", PLAIN_FEED, "ci")
 
     assert (missing.exit_code, missing.stdout, state) == (4, "", "sign-in-needed")
-    assert "has no password for packages and user ci; run: " in missing.stderr
-    assert missing.stderr.endswith("/python -m keyring set packages ci\n")
+    _, _, command = missing.stderr.partition("has no password for packages and user ci; run: ")
+    program, *words = shlex.split(command)
+    assert (Path(program).resolve(), words) == (PYTHON, ["-m", "keyring", "set", "packages", "ci"])
     assert refreshed.exit_code == 0, refreshed.text
     assert (asked.exit_code, asked.stdout) == (0, "first-password-of-ci\n")
 
