@@ -77,12 +77,12 @@ class Keeper:
 
     # Questions
 
-    def held(self, match: Match) -> Credential | None:
+    def held(self, match: Match, now: Moment) -> Credential | None:
         """The credential to answer with at once, or None when the question has to wait (`credential_for`).
 
         Starts what the question makes necessary: a renewal that is due, the trial at a feed that had none.
+        `now` is the caller's reading of `clock`: who answers in microseconds reads it once.
         """
-        now = self.clock.now()
         entry = self.entries.of(match, now)
         entry.used = now
         step = on_lookup(entry.slot, now)
@@ -102,7 +102,7 @@ class Keeper:
 
         Raises NotObtained: the reason that is known, the flight's failure, or that the wait was too short.
         """
-        credential = self.held(match)
+        credential = self.held(match, self.clock.now())
         if credential is not None:
             return credential
         entry = self.entries.of(match, self.clock.now())

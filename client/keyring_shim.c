@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -588,12 +589,25 @@ static Outcome check_listener(int connection, const char *path, const Trust *tru
 
 /* The connection */
 
-/* Let the kernel end the next wait on `connection` at `deadline`. False when that has passed. */
-static bool limit(int connection, int option, int64_t deadline)
+/* Let the kernel end the next wait to connect or send at `deadline`. False when that has passed. */
+static bool limit(int connection, int64_t deadline)
 {
 	int64_t left = deadline - now_ms();
 	struct timeval length = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
-	return left > 0 && setsockopt(connection, SOL_SOCKET, option, &length, sizeof length) == 0;
+	return left > 0 && setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &length, sizeof length) == 0;
+}
+
+/* Wait until `connection` has something to read, were it its end. False when `deadline` has passed.
+ * A receive that waits is woken too when the broker takes the request, and goes to sleep again for nothing. */
+static bool is_readable(int connection, int64_t deadline)
+{
+	struct pollfd wanted = {.fd = connection, .events = POLLIN};
+	for (;;) {
+		int64_t left = deadline - now_ms();
+		int ready = left > 0 ? poll(&wanted, 1, (int)left) : 0;
+		if (ready >= 0 || errno != EINTR)
+			return ready > 0;
+	}
 }
 
 /* Say what errno means for reaching `path`. The system broker's owner may not let us in: for us there is none. */
@@ -628,7 +642,7 @@ static Outcome connect_once(const char *path, int64_t deadline, int *connection)
 	/* A blocking connect waits its turn at a full backlog, where a non-blocking one gets EAGAIN. */
 	while (error == EINTR) {
 		error = EAGAIN;
-		if (limit(*connection, SO_SNDTIMEO, deadline))
+		if (limit(*connection, deadline))
 			error = connect(*connection, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
 	}
 	if (error == 0)
@@ -895,7 +909,7 @@ static Outcome send_request(int connection, const Question *question, int64_t de
 			return failed(NOT_IN_TIME, NULL);
 		else if (errno != EINTR)
 			break; /* it may have answered before it closed */
-		if (at_once == 0 && !limit(connection, SO_SNDTIMEO, deadline))
+		if (at_once == 0 && !limit(connection, deadline))
 			return failed(NOT_IN_TIME, NULL);
 	}
 	return GOOD;
@@ -963,13 +977,12 @@ static Outcome read_answer(int connection, int64_t deadline, Reply *reply)
 	wipe(received.bytes, received.count);
 	received.count = 0;
 	for (;;) {
-		if (!limit(connection, SO_RCVTIMEO, deadline))
+		if (!is_readable(connection, deadline))
 			return failed(NOT_IN_TIME, NULL);
-		ssize_t part = recv(connection, received.bytes + received.count, ANSWER_BYTES - received.count, 0);
-		if (part < 0 && errno == EINTR)
+		ssize_t part =
+			recv(connection, received.bytes + received.count, ANSWER_BYTES - received.count, MSG_DONTWAIT);
+		if (part < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (part < 0 && errno == EAGAIN)
-			return failed(NOT_IN_TIME, NULL);
 		if (part <= 0 && received.count == 0)
 			return failed(CLOSED_TWICE, NULL), CLOSED;
 		if (part <= 0)

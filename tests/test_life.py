@@ -193,7 +193,7 @@ async def test_through_closed_lids_and_wrong_clocks_no_ended_token_is_handed_out
                 case 2:
                     clerk.failure = None if clerk.failure else DOWN
             for each in matches:
-                credential = keeper.held(each)
+                credential = keeper.held(each, keeper.clock.now())
                 outcomes[credential is not None] += 1
                 if credential is not None:
                     number = int(credential.secret.reveal().removeprefix("token-"))

@@ -100,7 +100,7 @@ async def test_an_hours_outage_is_noticed_by_no_look_up_and_asks_eighty_times_at
     at_once = []
     for _ in range(HOUR_S // 60):
         await clock.advance(60)
-        at_once.append(keeper.held(MATCH))  # never waits: it is no coroutine
+        at_once.append(keeper.held(MATCH, keeper.clock.now()))  # never waits: it is no coroutine
 
     assert {held.secret.reveal() for held in at_once if held is not None} == {"token-1"}
     assert None not in at_once
@@ -125,7 +125,7 @@ async def test_after_an_outage_that_outlasted_the_token_the_first_look_up_brings
 ) -> None:
     service.outage = outage
     await clock.advance(2 * HOUR_S)
-    assert keeper.held(MATCH) is None
+    assert keeper.held(MATCH, keeper.clock.now()) is None
     service.outage = None
     if outage == "wants a person":
         service.mark = "signed in again"
@@ -149,6 +149,6 @@ async def test_after_an_outage_nobody_has_to_ask(
     service.outage = None
     await clock.advance(RETURN_S)
 
-    held = keeper.held(MATCH)
+    held = keeper.held(MATCH, keeper.clock.now())
     assert held is not None
     assert held.secret.reveal() != "token-1"

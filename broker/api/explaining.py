@@ -68,7 +68,7 @@ async def _walk(office: Office, guest: Guest, url: str, username: str | None) ->
         if may_renew:
             credential = await keeper.refresh(match)
         else:
-            credential = keeper.held(match) or await keeper.credential_for(match, WAIT_DEFAULT_S)
+            credential = await keeper.credential_for(match, WAIT_DEFAULT_S)
         held = keeper.entries.of(match, keeper.clock.now()).slot.held
         tell("answer", _answer(credential, held), good=True)
         verdict = await keeper.verdict(match) if may_renew else keeper.last_verdict(match)

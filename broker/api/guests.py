@@ -17,6 +17,7 @@ from broker.core.access import (
 )
 from broker.core.failures import NoFeed
 from broker.core.feeds import Feed
+from broker.core.refresh import Moment
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -51,7 +52,7 @@ class _Peer(NamedTuple):
 async def guest_of(office: Office, scope: Scope) -> Guest:
     """The guest behind a request. Raises NotAllowed where nothing is answered any more, and Unavailable."""
     guest = await unchecked_guest_of(office, scope)
-    admit(office, guest)
+    admit(guest, office.keeper.clock.now())
     return guest
 
 
@@ -69,9 +70,9 @@ async def unchecked_guest_of(office: Office, scope: Scope) -> Guest:
             return Guest(entrance, Caller(uid))
 
 
-def admit(office: Office, guest: Guest) -> None:
+def admit(guest: Guest, now: Moment) -> None:
     """Raise NotAllowed where nothing is answered to this guest any more."""
-    refusal = refusal_of_entry(guest, office.keeper.clock.now())
+    refusal = refusal_of_entry(guest, now)
     if refusal is not None:
         raise refusal
 

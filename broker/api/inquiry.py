@@ -63,7 +63,7 @@ def answer_at_once(office: Office, question: Question, service: Service, peer: P
     inquiry = _Inquiry(office, question, peer, text=True, is_own=True)
     try:
         match = inquiry.match(service, _by_own_socket(peer.uid))
-        found = office.keeper.held(match)
+        found = office.keeper.held(match, inquiry.begun)
         answer = None if found is None else inquiry.answered(match, found, Outcome.HIT)
     except Failure as failure:
         answer = inquiry.failed(failure)
@@ -82,7 +82,7 @@ async def answer_in_time(office: Office, question: Question, scope: Scope) -> An
     try:
         service = inquiry.service = parse_service(question.url)
         match = inquiry.match(service, await unchecked_guest_of(office, scope))
-        outcome, found = Outcome.HIT, office.keeper.held(match)
+        outcome, found = Outcome.HIT, office.keeper.held(match, office.keeper.clock.now())
         if found is None:
             outcome = Outcome.WAIT
             found = await office.keeper.credential_for(match, min(question.wait_s, WAIT_MAX_S))
@@ -111,7 +111,7 @@ class _Inquiry:
         self._peer = peer
         self._text = text
         self._is_own = is_own
-        self._begun = office.keeper.clock.now()
+        self.begun = office.keeper.clock.now()
         self.service: Service | None = None
         self._match: Match | None = None
         self._ending: _Ending
@@ -121,7 +121,7 @@ class _Inquiry:
         self.service = service
         self._match = matched(self._office, service, self._question.username)
         self._match = permit(guest, self._match)
-        admit(self._office, guest)  # only now: what no share was for is passed on when it has ended, too
+        admit(guest, self.begun)  # only now: what no share was for is passed on when it has ended, too
         return self._match
 
     def answered(self, match: Match, found: Credential, outcome: Outcome) -> Answer:
@@ -164,7 +164,7 @@ class _Inquiry:
             outcome=outcome.value,
             hint=failure.hint if failure is not None else None,
         )
-        self._office.ledger.record(lookup, outcome, self._begun, now)
+        self._office.ledger.record(lookup, outcome, self.begun, now)
         if not self._is_own:
             told = outcome.value if failure is None else slug_of(failure)
             audit.info("lookup uid=%d pid=%d feed=%s outcome=%s", uid, pid, feed or "-", told)
