@@ -685,7 +685,7 @@ async def test_an_hour_of_outage_costs_at_most_eighty_calls(
 
 async def test_a_realm_is_renewed_in_every_scope_after_what_was_under_way(make: Make, issuer: Issuer) -> None:
     keeper = make(CORP)
-    publish = Match(CORP, replace(CORP.key(), scope=PUBLISH), "test")
+    publish = Match(CORP, CORP.key()._replace(scope=PUBLISH), "test")
     issuer.gate.clear()
     early = ask(keeper, CORP)
     await settle()

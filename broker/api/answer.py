@@ -4,9 +4,8 @@ Loads nothing of FastAPI by itself: most daemons answer look-ups all their life 
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from fastapi.responses import Response
@@ -18,8 +17,7 @@ PROBLEM = "application/problem+json"
 _LINE = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Status, media type, body, and what other headers it has."""
 
     status: int
@@ -30,12 +28,12 @@ class Answer:
     def written(self) -> bytes:
         """The answer as bytes, the last on its connection: what uvicorn writes, to the byte."""
         body = self.text.encode()
-        return f"{_LINE[self.status]}{self._fields(len(body))}Connection: close\r\n\r\n".encode() + body
+        return f"{_LINE[self.status]}{self._header_lines(len(body))}Connection: close\r\n\r\n".encode() + body
 
     async def send(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         """Send the answer to an ASGI server."""
         body = self.text.encode()
-        fields = self._fields(len(body)).encode().splitlines()
+        fields = self._header_lines(len(body)).encode().splitlines()
         headers = [tuple(field.split(b": ", 1)) for field in fields]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -46,6 +44,6 @@ class Answer:
 
         return Response(self.text, self.status, dict(self.headers), self.kind)
 
-    def _fields(self, body_bytes: int) -> str:
+    def _header_lines(self, body_bytes: int) -> str:
         others = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
         return f"{others}content-length: {body_bytes}\r\ncontent-type: {self.kind}\r\n"

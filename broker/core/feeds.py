@@ -7,6 +7,7 @@ is the key of trust: Azure's file links carry GUIDs instead of names, Google's l
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from broker.core.urls import Host, Origin, Service, Url
 
@@ -17,8 +18,7 @@ DEFAULT_IDENTITY = "default"
 """The identity of a feed that says nothing of who signs in: the default of its whole realm."""
 
 
-@dataclass(frozen=True, slots=True)
-class Realm:
+class Realm(NamedTuple):
     """The authority one credential is good for, such as an Azure DevOps organisation or an origin."""
 
     provider: str
@@ -36,8 +36,7 @@ class Allow:
     groups: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SlotKey:
+class SlotKey(NamedTuple):
     """What makes two credentials different: realm, who signs in, what it may do, which kind of token."""
 
     realm: Realm

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from broker.core.credential import Credential
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
@@ -70,8 +71,7 @@ class State(StrEnum):
     SIGN_IN_NEEDED = "sign-in-needed"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """One instant on two clocks: the wall's (UTC) and the time since boot, which no one can set back.
 
     A laptop's sleep stops neither; a clock set wrong moves only the first.

@@ -6,7 +6,7 @@ nothing ever compares strings by prefix. Read `feeds.py` next.
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from broker.core.failures import BadRequest
 
@@ -22,8 +22,7 @@ _DOT_SEGMENTS = frozenset({".", ".."})
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Scheme, host and port as RFC 6454 section 4 has them: lower case, the port always a number."""
 
     scheme: str
@@ -37,8 +36,7 @@ class Origin:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(NamedTuple):
     """An origin and the path's segments, without userinfo, query, fragment or final slash."""
 
     origin: Origin
@@ -52,8 +50,7 @@ class Url:
         return self.origin == other.origin and self.segments == other.segments[: len(self.segments)]
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """A bare `host[:port]`, which clients ask about after the URL; no port means the scheme's own."""
 
     host: str

@@ -136,7 +136,6 @@ class Door:
                 log.warning("refused_peer reason=share peer=%s", peer)
             connection.close()
             return
-        connection.setblocking(False)  # noqa: FBT003 - its signature
         self._inside[connection] = user
         self._by_user[user] += 1
         if self._doorstep is not None:
@@ -145,6 +144,7 @@ class Door:
             self._show_in(Caller(connection, peer, self._loop.time()))
 
     def _show_in(self, caller: Caller) -> None:
+        caller.connection.setblocking(False)  # noqa: FBT003 - its signature
         arrival = self._loop.create_task(self._attend(caller))
         self._arrivals.add(arrival)
         arrival.add_done_callback(functools.partial(self._attended, caller.connection))

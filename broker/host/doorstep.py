@@ -86,7 +86,7 @@ class Doorstep:
     def _words_of(self, connection: socket.socket) -> bytes | None:
         """What a caller has said by now; nothing when he has left, None when he may still speak."""
         try:
-            return connection.recv(self._limits.request_bytes)
+            return connection.recv(self._limits.request_bytes, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
             return None
         except OSError:
@@ -109,7 +109,7 @@ class Doorstep:
             return False
         answer, afterwards = reply
         try:
-            caller.connection.send(answer)
+            caller.connection.send(answer, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError:

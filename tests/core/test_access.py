@@ -239,7 +239,7 @@ def test_a_file_link_of_the_realm_gets_the_shared_feeds_credential_under_its_nam
     "match",
     [
         to(replace(CORP, name="sibling")),
-        Match(replace(CORP, name="other"), replace(CORP.key(), identity="other"), "x", stands_in=True),
+        Match(replace(CORP, name="other"), CORP.key()._replace(identity="other"), "x", stands_in=True),
     ],
     ids=["the sibling's own address", "another credential"],
 )

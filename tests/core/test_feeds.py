@@ -220,7 +220,7 @@ def test_an_upload_address_selects_a_slot_of_its_own() -> None:
     found = TABLE.match(parse_url("https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/upload/"))
 
     assert isinstance(found, Match)
-    assert found.key == replace(CORP.key(), scope="publish")
+    assert found.key == CORP.key()._replace(scope="publish")
 
 
 @given(

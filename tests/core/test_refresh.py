@@ -380,7 +380,7 @@ def test_whatever_happens_no_token_is_served_past_its_end(
     ends: dict[str, Moment] = {}
     for wait_s, event, jitter, wall_jump_s in events:
         now = now.after(wait_s)
-        now = replace(now, wall=now.wall + timedelta(seconds=max(0.0, wall_jump_s)))
+        now = now._replace(wall=now.wall + timedelta(seconds=max(0.0, wall_jump_s)))
         if isinstance(event, NotObtained):
             slot = after_failure(slot, event, now, jitter)
         elif isinstance(event, float):
