@@ -85,8 +85,8 @@ class Keeper:
         """
         entry = self.entries.of(match, now)
         entry.used = now
-        step = on_lookup(entry.slot, now)
-        if not isinstance(step, Serve):
+        credential = entry.slot.live(now)
+        if credential is None:
             return None
         trial = entry.trials.get(match.feed.name)
         if trial is None:
@@ -95,7 +95,7 @@ class Keeper:
             return None
         if entry.slot.trouble is None and entry.slot.is_due(now):
             self._flights.start(entry)
-        return step.credential
+        return credential
 
     async def credential_for(self, match: Match, wait_s: float) -> Credential:
         """The match's credential, waiting at most `wait_s` seconds for the flight under way or a new one.

@@ -45,5 +45,5 @@ class Answer(NamedTuple):
         return Response(self.text, self.status, dict(self.headers), self.kind)
 
     def _header_lines(self, body_bytes: int) -> str:
-        others = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
+        others = "".join(f"{name}: {value}\r\n" for name, value in self.headers) if self.headers else ""
         return f"{others}content-length: {body_bytes}\r\ncontent-type: {self.kind}\r\n"

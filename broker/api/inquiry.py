@@ -11,7 +11,7 @@ from broker.api.answer import JSON, PLAIN, Answer
 from broker.api.guests import Peer, Scope, admit, is_own, peer_of, unchecked_guest_of
 from broker.api.office import Office
 from broker.api.problems import answer_to, slug_of, wants_text
-from broker.core.access import Caller, Guest, OwnSocket, refusal_of_look_up, seen_by
+from broker.core.access import Caller, Guest, OwnSocket, may_do_everything, refusal_of_look_up, seen_by
 from broker.core.credential import Credential
 from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource, NotNeeded
 from broker.core.feeds import Ambiguous, Match, NoMatch
@@ -119,10 +119,11 @@ class _Inquiry:
     def match(self, service: Service, guest: Guest) -> Match:
         """The feed that answers the guest; raises why none does."""
         self.service = service
-        self._match = matched(self._office, service, self._question.username)
-        self._match = permit(guest, self._match)
-        admit(guest, self.begun)  # only now: what no share was for is passed on when it has ended, too
-        return self._match
+        self._match = found = matched(self._office, service, self._question.username)
+        if not may_do_everything(guest):
+            self._match = found = permit(guest, found)
+            admit(guest, self.begun)  # only now: what no share was for is passed on when it has ended, too
+        return found
 
     def answered(self, match: Match, found: Credential, outcome: Outcome) -> Answer:
         """The answer with the match's credential; raises NoFeed where it goes with another username."""

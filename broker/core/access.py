@@ -103,6 +103,11 @@ HOUSE = Guest(OwnSocket(), Caller(ROOT))
 """The daemon itself, where it asks for its own sake."""
 
 
+def may_do_everything(guest: Guest) -> bool:
+    """Whether no function below refuses this guest anything: a look-up need ask this one only."""
+    return isinstance(guest.entrance, OwnSocket)
+
+
 def refusal_of_entry(guest: Guest, now: Moment) -> NotAllowed | None:
     """Why nothing at all is answered to this guest, or not any more."""
     share, uid = guest.entrance, guest.caller.uid

@@ -52,13 +52,12 @@ def peer_as_seen(connection: socket.socket) -> Peer | None:
     For telling such a peer what is wrong. None where the kernel says nothing. Never raises.
     """
     try:
-        return _peer_on_macos(connection) if sys.platform == "darwin" else _peer_on_linux(connection)
+        if sys.platform == "darwin":
+            return _peer_on_macos(connection)
+        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        pid, uid, gid = _UCRED.unpack(told)
     except (OSError, struct.error):
         return None
-
-
-def _peer_on_linux(connection: socket.socket) -> Peer | None:
-    pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     return None if uid == _NO_UID else Peer(uid, gid, pid)
 
 
