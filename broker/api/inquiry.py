@@ -105,6 +105,18 @@ class _Ending(NamedTuple):
 class _Inquiry:
     """One look-up on its way from the question to the ledger."""
 
+    __slots__ = (
+        "_ending",
+        "_is_own",
+        "_match",
+        "_office",
+        "_peer",
+        "_question",
+        "_text",
+        "begun",
+        "service",
+    )
+
     def __init__(self, office: Office, question: Question, peer: Peer, *, text: bool, is_own: bool) -> None:
         self._office = office
         self._question = question
@@ -114,7 +126,6 @@ class _Inquiry:
         self.begun = office.keeper.clock.now()
         self.service: Service | None = None
         self._match: Match | None = None
-        self._ending: _Ending
 
     def match(self, service: Service, guest: Guest) -> Match:
         """The feed that answers the guest; raises why none does."""
