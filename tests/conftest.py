@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ def is_named(item: pytest.Item, named: set[tuple[str, str | None]]) -> bool:
     path = item.path.relative_to(ROOT)
     function = getattr(item, "originalname", item.name)
     return (str(path), function) in named or any((str(each), None) in named for each in (path, *path.parents))
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C even where a shell, which started us in the background, had us and ours ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
