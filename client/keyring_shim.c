@@ -218,11 +218,21 @@ typedef struct {
 	const char *username, *password; /* inside `received`, terminated */
 } Answer;
 
+/* All that is said, one after the other from the start: the request; the answer, a secret in it; behind the
+ * answer what is printed. In a usual look-up that is one page of memory, and the first touch of a page costs
+ * as much as several system calls. */
 static struct {
-	size_t count;
-	char bytes[ANSWER_BYTES + 1];
-} received; /* what the broker sent, a secret in it */
+	size_t count, touched; /* of bytes that were received, and of those to be wiped */
+	char bytes[ANSWER_BYTES + 1 + OUTPUT_BYTES];
+} received;
 static char line[LINE_BYTES + 2 * PATH_BYTES];
+
+/* Remember that `count` bytes from the start are to be wiped. */
+static void touch(size_t count)
+{
+	if (count > received.touched)
+		received.touched = count;
+}
 
 /* Return FAILED, with the strings up to NULL as the line. */
 __attribute__((sentinel)) static Outcome failed(const char *part, ...)
@@ -883,8 +893,7 @@ static void put_percent_encoded(Text *to, const char *text)
 /* Send the whole request. FAILED when the time is up. */
 static Outcome send_request(int connection, const Question *question, int64_t deadline)
 {
-	static char request[REQUEST_BYTES];
-	Text text = TEXT(request);
+	Text text = empty_text(received.bytes, REQUEST_BYTES);
 	int64_t left = deadline - now_ms(), margin = left / 10 < 500 ? left / 10 : 500;
 	int64_t wait = left > margin ? left - margin : 0; /* the broker's reason shall arrive before we give up */
 	int at_once = MSG_DONTWAIT;
@@ -899,8 +908,9 @@ static Outcome send_request(int connection, const Question *question, int64_t de
 	put(&text, ".");
 	put_number(&text, (uint64_t)wait % 1000, 10, 3);
 	put(&text, " HTTP/1.1\r\nHost: broker\r\nAccept: text/plain\r\nConnection: close\r\n\r\n");
+	touch(text.used);
 	for (size_t sent = 0; sent < text.used;) {
-		ssize_t part = send(connection, request + sent, text.used - sent, NO_SIGNAL | at_once);
+		ssize_t part = send(connection, received.bytes + sent, text.used - sent, NO_SIGNAL | at_once);
 		if (part >= 0)
 			sent += (size_t)part;
 		else if (errno == EAGAIN && at_once != 0)
@@ -974,7 +984,6 @@ static Progress parse_answer(Reply *reply)
 /* Read until the whole answer is there. CLOSED when nothing came, FAILED when it is not an answer. */
 static Outcome read_answer(int connection, int64_t deadline, Reply *reply)
 {
-	wipe(received.bytes, received.count);
 	received.count = 0;
 	for (;;) {
 		if (!is_readable(connection, deadline))
@@ -988,6 +997,7 @@ static Outcome read_answer(int connection, int64_t deadline, Reply *reply)
 		if (part <= 0)
 			return failed(CUT_SHORT, NULL);
 		received.count += (size_t)part;
+		touch(received.count);
 		switch (parse_answer(reply)) {
 		case WHOLE:
 			return GOOD;
@@ -1177,12 +1187,11 @@ static void print_line(const char *words)
 /* Write the answer in one write. False when it cannot be written, which is told. */
 static bool print_answer(const Answer *answer, const Question *question)
 {
-	static char output[OUTPUT_BYTES];
-	Text text = TEXT(output);
+	Text text = empty_text(received.bytes + received.count + 1, OUTPUT_BYTES);
 	bool written;
 	put_answer(&text, answer, question);
-	written = !text.overflowed && write_all(1, output, text.used);
-	wipe(output, text.used);
+	touch(received.count + 1 + text.used);
+	written = !text.overflowed && write_all(1, text.bytes, text.used);
 	if (!written)
 		print_line(NOT_WRITTEN);
 	return written;
@@ -1335,6 +1344,6 @@ int main(int count, char **arguments)
 	case SILENT:
 		break;
 	}
-	wipe(received.bytes, received.count);
+	wipe(received.bytes, received.touched);
 	return printed ? 0 : 1;
 }
