@@ -69,7 +69,6 @@ def _report(times: list[Times], notes: list[str]) -> Sheet:
         [
             Aim("through the shim : password in the environment", asked / told, 1.03),
             Aim("the same with five indexes", asked_five / told_five, 1.03),
-            Aim("the same with one that is not marked", times[4].median_s / told, 1.03),
         ],
         notes,
     )
