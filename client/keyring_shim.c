@@ -215,23 +215,23 @@ typedef enum {
 } Outcome;
 
 typedef struct {
-	const char *username, *password; /* inside `received`, terminated */
+	const char *username, *password; /* inside `wire`, terminated */
 } Answer;
 
-/* All that is said, one after the other from the start: the request; the answer, a secret in it; behind the
+/* What goes over the wire, one after the other from the start: the request; the answer, a secret in it; behind the
  * answer what is printed. In a usual look-up that is one page of memory, and the first touch of a page costs
  * as much as several system calls. */
 static struct {
-	size_t count, touched; /* of bytes that were received, and of those to be wiped */
+	size_t count, touched; /* how many bytes were received, and how many are to be wiped */
 	char bytes[ANSWER_BYTES + 1 + OUTPUT_BYTES];
-} received;
+} wire;
 static char line[LINE_BYTES + 2 * PATH_BYTES];
 
 /* Remember that `count` bytes from the start are to be wiped. */
 static void touch(size_t count)
 {
-	if (count > received.touched)
-		received.touched = count;
+	if (count > wire.touched)
+		wire.touched = count;
 }
 
 /* Return FAILED, with the strings up to NULL as the line. */
@@ -872,7 +872,7 @@ static Outcome start_broker(const char *path, int64_t deadline, int *connection)
 
 typedef struct {
 	unsigned status;
-	const char *body; /* inside `received` */
+	const char *body; /* inside `wire` */
 	size_t body_bytes;
 } Reply;
 
@@ -893,7 +893,7 @@ static void put_percent_encoded(Text *to, const char *text)
 /* Send the whole request. FAILED when the time is up. */
 static Outcome send_request(int connection, const Question *question, int64_t deadline)
 {
-	Text text = empty_text(received.bytes, REQUEST_BYTES);
+	Text text = empty_text(wire.bytes, REQUEST_BYTES);
 	int64_t left = deadline - now_ms(), margin = left / 10 < 500 ? left / 10 : 500;
 	int64_t wait = left > margin ? left - margin : 0; /* the broker's reason shall arrive before we give up */
 	int at_once = MSG_DONTWAIT;
@@ -910,7 +910,7 @@ static Outcome send_request(int connection, const Question *question, int64_t de
 	put(&text, " HTTP/1.1\r\nHost: broker\r\nAccept: text/plain\r\nConnection: close\r\n\r\n");
 	touch(text.used);
 	for (size_t sent = 0; sent < text.used;) {
-		ssize_t part = send(connection, received.bytes + sent, text.used - sent, NO_SIGNAL | at_once);
+		ssize_t part = send(connection, wire.bytes + sent, text.used - sent, NO_SIGNAL | at_once);
 		if (part >= 0)
 			sent += (size_t)part;
 		else if (errno == EAGAIN && at_once != 0)
@@ -945,20 +945,20 @@ static bool is_header(const char *field, size_t count, const char *name, const c
 
 typedef enum { MORE, WHOLE, GARBAGE } Progress;
 
-/* Say how the HTTP/1 answer in `received` stands, and fill `reply` when it is whole.
+/* Say how the HTTP/1 answer in `wire` stands, and fill `reply` when it is whole.
  * Anything but a status line, one Content-Length and that many bytes is garbage. */
 static Progress parse_answer(Reply *reply)
 {
 	static const char version[] = "HTTP/1.", gap[] = "\r\n\r\n";
-	const char *bytes = received.bytes, *end = find(bytes, received.count, gap, 4), *field, *value;
-	const Progress unfinished = received.count < ANSWER_BYTES ? MORE : GARBAGE;
+	const char *bytes = wire.bytes, *end = find(bytes, wire.count, gap, 4), *field, *value;
+	const Progress unfinished = wire.count < ANSWER_BYTES ? MORE : GARBAGE;
 	size_t count, lengths = 0;
 	uint64_t length = 0, status;
-	if (memcmp(bytes, version, received.count < 7 ? received.count : 7) != 0)
+	if (memcmp(bytes, version, wire.count < 7 ? wire.count : 7) != 0)
 		return GARBAGE;
 	if (end == NULL)
 		return unfinished;
-	field = find(bytes, received.count, gap, 2);
+	field = find(bytes, wire.count, gap, 2);
 	if (bytes[8] != ' ' || !read_number(bytes + 9, 3, 3, &status) || (bytes[12] != ' ' && field != bytes + 12))
 		return GARBAGE;
 	while (field < end) {
@@ -975,7 +975,7 @@ static Progress parse_answer(Reply *reply)
 	}
 	reply->status = (unsigned)status;
 	reply->body = end + 4;
-	reply->body_bytes = (size_t)(bytes + received.count - reply->body);
+	reply->body_bytes = (size_t)(bytes + wire.count - reply->body);
 	if (lengths != 1 || reply->body_bytes > length)
 		return GARBAGE;
 	return reply->body_bytes == length ? WHOLE : unfinished;
@@ -984,20 +984,20 @@ static Progress parse_answer(Reply *reply)
 /* Read until the whole answer is there. CLOSED when nothing came, FAILED when it is not an answer. */
 static Outcome read_answer(int connection, int64_t deadline, Reply *reply)
 {
-	received.count = 0;
+	wire.count = 0;
 	for (;;) {
 		if (!is_readable(connection, deadline))
 			return failed(NOT_IN_TIME, NULL);
 		ssize_t part =
-			recv(connection, received.bytes + received.count, ANSWER_BYTES - received.count, MSG_DONTWAIT);
+			recv(connection, wire.bytes + wire.count, ANSWER_BYTES - wire.count, MSG_DONTWAIT);
 		if (part < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (part <= 0 && received.count == 0)
+		if (part <= 0 && wire.count == 0)
 			return failed(CLOSED_TWICE, NULL), CLOSED;
 		if (part <= 0)
 			return failed(CUT_SHORT, NULL);
-		received.count += (size_t)part;
-		touch(received.count);
+		wire.count += (size_t)part;
+		touch(wire.count);
 		switch (parse_answer(reply)) {
 		case WHOLE:
 			return GOOD;
@@ -1026,7 +1026,7 @@ static Outcome exchange(const char *path, const Question *question, int64_t dead
 static Outcome judge_credential(const Reply *reply, Answer *answer)
 {
 	size_t count = reply->body_bytes;
-	char *end = received.bytes + received.count, *split;
+	char *end = wire.bytes + wire.count, *split;
 	if (count > 0 && reply->body[count - 1] == '\n') {
 		count--;
 		end--;
@@ -1054,9 +1054,9 @@ static Outcome judge_failure(const Reply *reply)
 		if (byte == 0xc2 && next >= 0x80 && next <= 0x9f)
 			i++;
 		else if (byte >= 0x20 && byte != 0x7f)
-			received.bytes[shown++] = (char)byte; /* in place: it only gets shorter */
+			wire.bytes[shown++] = (char)byte; /* in place: it only gets shorter */
 	}
-	const char *first = received.bytes;
+	const char *first = wire.bytes;
 	if (shown >= strlen(prefix) && memcmp(first, prefix, strlen(prefix)) == 0) {
 		first += strlen(prefix);
 		shown -= strlen(prefix);
@@ -1187,10 +1187,10 @@ static void print_line(const char *words)
 /* Write the answer in one write. False when it cannot be written, which is told. */
 static bool print_answer(const Answer *answer, const Question *question)
 {
-	Text text = empty_text(received.bytes + received.count + 1, OUTPUT_BYTES);
+	Text text = empty_text(wire.bytes + wire.count + 1, OUTPUT_BYTES);
 	bool written;
 	put_answer(&text, answer, question);
-	touch(received.count + 1 + text.used);
+	touch(wire.count + 1 + text.used);
 	written = !text.overflowed && write_all(1, text.bytes, text.used);
 	if (!written)
 		print_line(NOT_WRITTEN);
@@ -1344,6 +1344,6 @@ int main(int count, char **arguments)
 	case SILENT:
 		break;
 	}
-	wipe(received.bytes, received.touched);
+	wipe(wire.bytes, wire.touched);
 	return printed ? 0 : 1;
 }

@@ -115,7 +115,7 @@ static void check_answer(const Ended *ended)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
 {
 	static Ended ended;
-	static const char prefix[] = "token-broker: ", nothing[sizeof received.bytes];
+	static const char prefix[] = "token-broker: ", nothing[sizeof wire.bytes];
 	char *input = malloc(count + 1), *arguments[66] = {"keyring"}; /* of its own size, for the address sanitizer */
 	ensure(input != NULL, "there is memory");
 	memcpy(input, data, count);
@@ -136,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
 		ensure(ended.err[ended.counts[1] - 1] == '\n', "a line is ended");
 		ensure(is_text(ended.err, ended.counts[1] - 1, false), "a line is one, and steers no terminal");
 	}
-	ensure(memcmp(received.bytes, nothing, sizeof nothing) == 0, "what was received is wiped");
+	ensure(memcmp(wire.bytes, nothing, sizeof nothing) == 0, "what was received is wiped");
 	unsetenv("TOKEN_BROKER_TIMEOUT");
 	unsetenv("TOKEN_BROKER_TRUST_UID");
 	free(input);
