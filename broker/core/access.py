@@ -173,11 +173,7 @@ def refusal_of_order(guest: Guest, order: Order, feed: str | None = None) -> Not
 
 def refusal_of_log(guest: Guest) -> NotAllowed | None:
     """Why this guest may not read what the daemon said: it names everybody's feeds."""
-    if isinstance(guest.entrance, OwnSocket) or (
-        isinstance(guest.entrance, SystemSocket) and guest.caller.uid == ROOT
-    ):
-        return None
-    return NotAllowed("only the broker's owner may read what it said")
+    return None if _is_owner(guest) else NotAllowed("only the broker's owner may read what it said")
 
 
 def may_see(guest: Guest, feed: Feed) -> bool:
@@ -197,9 +193,7 @@ def may_see(guest: Guest, feed: Feed) -> bool:
 
 def may_see_totals(guest: Guest) -> bool:
     """Whether status tells this guest how much is looked up altogether, by whomever."""
-    return isinstance(guest.entrance, OwnSocket) or (
-        isinstance(guest.entrance, SystemSocket) and guest.caller.uid == ROOT
-    )
+    return _is_owner(guest)
 
 
 def may_see_look_up_of(guest: Guest, uid: int | None, feed: str | None) -> bool:
@@ -210,3 +204,13 @@ def may_see_look_up_of(guest: Guest, uid: int | None, feed: str | None) -> bool:
         case Share(feeds=feeds):
             return feed in {each.name for each in feeds}
     return guest.caller.uid in {ROOT, uid}
+
+
+def _is_owner(guest: Guest) -> bool:
+    """Whether the broker is this guest's: their own, or the system's for root."""
+    match guest.entrance:
+        case OwnSocket():
+            return True
+        case SystemSocket():
+            return guest.caller.uid == ROOT
+    return False

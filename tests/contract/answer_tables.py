@@ -37,6 +37,12 @@ GOOD = {
         b"\r\n\r\n", b"\r\nxcontent-length: 1\r\nxxcontent-length: 1\r\n\r\n"
     )
     + BODY,
+    "headers of nearly that name": HEAD.replace(
+        b"\r\n\r\n",
+        b"\r\nkontent-length: 1\r\ncontent-lengtx: 1\r\ncontent-lengt: 1\r\ncontent-lengths: 1\r\n"
+        b"content-length-: 1\r\ntransfer-encodinx: chunked\r\nxransfer-encoding: chunked\r\n\r\n",
+    )
+    + BODY,
     "length with zeros": HEAD.replace(b"12", b"0000012") + BODY,
     "the longest there may be": as_long_as(LONGEST_BYTES),
 }
@@ -67,6 +73,7 @@ MALFORMED = {
     "length of eight digits": HEAD.replace(b"12", b"00000012") + BODY,
     "longer than it says": HEAD.replace(b"12", b"11") + BODY,
     "chunked": HEAD.replace(b"\r\n\r\n", b"\r\ntransfer-encoding: chunked\r\n\r\n") + BODY,
+    "CHUNKED": HEAD.replace(b"\r\n\r\n", b"\r\nTRANSFER-ENCODING:chunked\r\n\r\n") + BODY,
     "one line": ok(b"s3cret"),
     "one line, ended": ok(b"s3cret\n"),
     "no username, no password": ok(b"\n\n"),

@@ -14,8 +14,10 @@ from broker.core.access import (
     OwnSocket,
     Share,
     SystemSocket,
+    may_do_everything,
     may_see,
     may_see_look_up_of,
+    may_see_totals,
     refusal_of_entry,
     refusal_of_log,
     refusal_of_look_up,
@@ -137,7 +139,34 @@ OWNERS = pytest.mark.parametrize(
 
 @OWNERS
 def test_who_may_read_what_the_daemon_said(entrance: Granted, caller: Caller, *, may: bool) -> None:
-    assert (refusal_of_log(Guest(entrance, caller)) is None) is may
+    refusal = refusal_of_log(Guest(entrance, caller))
+
+    assert (refusal is None) is may
+    assert refusal is None or refusal.detail == "only the broker's owner may read what it said"
+
+
+@OWNERS
+def test_who_is_told_how_much_is_looked_up(entrance: Granted, caller: Caller, *, may: bool) -> None:
+    assert may_see_totals(Guest(entrance, caller)) is may
+
+
+@pytest.mark.parametrize("caller", [ALICE, STRANGER, SUPERUSER])
+@pytest.mark.parametrize("entrance", [OWN, SYSTEM, SHARE])
+def test_who_may_do_everything_is_refused_nothing_and_told_of_everything(
+    entrance: Granted, caller: Caller
+) -> None:
+    guest = Guest(entrance, caller)
+    matches = [to(feed, scope) for feed in (CORP, NOBODYS, LEARNED) for scope in (None, PUBLISH)]
+    refusals = [
+        refusal_of_entry(guest, START),
+        refusal_of_log(guest),
+        *(refusal_of_look_up(guest, match) for match in matches),
+        *(refusal_of_order(guest, order) for order in Order),
+    ]
+
+    assert may_do_everything(guest) is (refusals == [None] * len(refusals))
+    if may_do_everything(guest):
+        assert [seen_by(guest, match) for match in matches] == matches
 
 
 @pytest.mark.parametrize("order", Order)
@@ -206,6 +235,7 @@ def test_an_ended_share_says_what_renews_it() -> None:
 
     assert refusal_of_entry(guest, START.after(59)) is None
     assert refusal is not None
+    assert refusal.detail == "the share dev has ended: renew it on the machine that shares"
     assert refusal.hint == "brokerctl share --feed corp --for 1m --name dev"
 
 

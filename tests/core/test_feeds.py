@@ -191,6 +191,27 @@ def test_an_address_that_stands_for_a_configured_one_takes_its_feed() -> None:
     assert found == Match(INTERNAL, INTERNAL.key(), "longest prefix, 4 segments")
 
 
+UPLOAD = "https://pkgs.dev.azure.com/{}/_packaging/{}/pypi/upload/"
+
+
+@pytest.mark.parametrize(("organisation", "name"), [("acme", "corp"), ("acme", "x"), ("elsewhere", "x")])
+def test_an_upload_address_takes_the_slot_that_publishes_wherever_its_feed_was_found(
+    organisation: str, name: str
+) -> None:
+    found = TABLE.match(parse_url(UPLOAD.format(organisation, name)))
+
+    assert isinstance(found, Match)
+    assert found.key == found.feed.key(PUBLISH)
+
+
+def test_an_upload_address_without_one_feed_to_go_with_is_no_match() -> None:
+    feeds = [replace(TOOLS, identity="tenant 2"), replace(CORP, identity="tenant 1")]
+    upload = parse_url(UPLOAD.format("acme", "x"))
+
+    assert isinstance(FeedTable(feeds, recognise, nobody).match(upload), Ambiguous)
+    assert isinstance(FeedTable([LABS], recognise, nobody).match(upload), NoMatch)
+
+
 def test_a_feed_at_the_root_of_its_host_covers_all_of_it() -> None:
     root = feed("root", "https://root.example/", Realm("basic", "https://root.example"))
     table = FeedTable([root], recognise, nobody)

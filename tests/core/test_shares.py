@@ -26,18 +26,30 @@ def test_a_share_lives_as_long_as_it_was_granted_for() -> None:
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "..", "a b", "x" * 33, "$(id)", "dev\n"])
 def test_a_name_that_is_no_folder_and_no_word_is_refused(name: str) -> None:
-    with pytest.raises(BadRequest, match="is no name for a share"):
+    with pytest.raises(BadRequest, match="is no name for a share") as refused:
         granted(name, ["corp"], HOUR_S, START)
 
+    assert refused.value.hint == "brokerctl share --help"
 
-@pytest.mark.parametrize("for_s", [0.0, -1.0, LONGEST_S + 1, float("inf"), float("nan")])
+
+@pytest.mark.parametrize("for_s", [0.0, 0.99, -1.0, LONGEST_S + 1, float("inf"), float("nan")])
 def test_a_life_without_an_end_is_refused(for_s: float) -> None:
-    with pytest.raises(BadRequest, match="at most 7 days"):
+    with pytest.raises(
+        BadRequest, match="^a share lives for at least a second and at most 7 days$"
+    ) as refused:
         dev(for_s)
+
+    assert refused.value.hint == "brokerctl share --help"
+
+
+@pytest.mark.parametrize("for_s", [1.0, LONGEST_S])
+def test_a_share_lives_from_a_second_to_a_week(for_s: float) -> None:
+    assert dev(for_s).for_s == for_s
 
 
 @pytest.mark.parametrize(
-    ("for_s", "written"), [(8 * HOUR_S, "8h"), (5400, "90m"), (86400, "1d"), (90061, "90061s"), (1.5, "2s")]
+    ("for_s", "written"),
+    [(8 * HOUR_S, "8h"), (5400, "90m"), (86400, "1d"), (90061, "90061s"), (1.5, "2s"), (1.0, "1s")],
 )
 def test_the_renewal_is_the_command_that_grants_it_anew(for_s: float, written: str) -> None:
     assert dev(for_s).renewal == f"brokerctl share --feed corp --feed tools --for {written} --name dev"
@@ -72,5 +84,5 @@ def test_what_one_daemon_writes_the_next_one_reads(for_s: float, wall: datetime,
     ],
 )
 def test_what_no_daemon_wrote_is_no_share(change: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"record of a share|isoformat"):
+    with pytest.raises(ValueError, match=r"^this is not the record of a share$|isoformat"):
         from_record({**to_record(dev()), **change})

@@ -1,5 +1,6 @@
 """What a feed's word on a credential means."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from broker.core.trials import Trial, Verdict, judge
 NOW = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)
 CREDENTIAL = Credential("VssSessionToken", Secret("token"), None, "azure-cli", account="dev@acme.example")
 NAMELESS = Credential("ci", Secret("token"), None, "env:X")
+HAND_MADE = replace(NAMELESS, by_hand="make a new one and put it into X")
 
 ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN = (
     Trial(CREDENTIAL, NOW, verdict, None) for verdict in (*Verdict,)
@@ -45,6 +47,11 @@ def test_a_first_unauthorised_refuses_nothing_yet(before: Trial | None) -> None:
             NAMELESS,
             Verdict.UNAUTHORISED,
             "the feed does not accept the credential from env:X (401), not even a newly fetched one",
+        ),
+        (
+            HAND_MADE,
+            Verdict.UNAUTHORISED,
+            "the feed does not accept the credential (401): make a new one and put it into X",
         ),
         (
             CREDENTIAL,
