@@ -32,6 +32,7 @@ GOOD = {
     "empty reason phrase": HEAD.replace(b"OK", b"") + BODY,
     "header in capitals, blanks around its value": HEAD.replace(b"content-length: ", b"CONTENT-LENGTH: \t ")
     + BODY,
+    "blanks behind a value": HEAD.replace(b"12\r\n", b"12 \t\t \r\n") + BODY,
     "other headers": HEAD.replace(b"\r\n\r\n", b"\r\nserver: x\r\nx-content-length: 1\r\n\r\n") + BODY,
     "headers that end alike": HEAD.replace(
         b"\r\n\r\n", b"\r\nxcontent-length: 1\r\nxxcontent-length: 1\r\n\r\n"

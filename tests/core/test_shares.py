@@ -34,11 +34,10 @@ def test_a_name_that_is_no_folder_and_no_word_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("for_s", [0.0, 0.99, -1.0, LONGEST_S + 1, float("inf"), float("nan")])
 def test_a_life_without_an_end_is_refused(for_s: float) -> None:
-    with pytest.raises(
-        BadRequest, match="^a share lives for at least a second and at most 7 days$"
-    ) as refused:
+    with pytest.raises(BadRequest) as refused:
         dev(for_s)
 
+    assert refused.value.detail == "a share lives for at least a second and at most 7 days"
     assert refused.value.hint == "brokerctl share --help"
 
 
