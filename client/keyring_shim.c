@@ -168,17 +168,18 @@ static size_t directory_bytes(const char *path)
 	return (size_t)(strrchr(path, '/') - path);
 }
 
-/* Read `count` digits, 1 to `most` of them (at most 19). False for anything else. */
+/* Read `count` digits, 1 to `most` of them (at most 19), into `value`. False for anything else. */
 static bool read_number(const char *digits, size_t count, size_t most, uint64_t *value)
 {
-	*value = 0;
+	uint64_t sum = 0;
 	if (count == 0 || count > most)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (digits[i] < '0' || digits[i] > '9')
 			return false;
-		*value = *value * 10 + (uint64_t)(digits[i] - '0');
+		sum = sum * 10 + (uint64_t)(digits[i] - '0');
 	}
+	*value = sum;
 	return true;
 }
 

@@ -44,6 +44,7 @@ GOOD = {
         b"content-length-: 1\r\ntransfer-encodinx: chunked\r\nxransfer-encoding: chunked\r\n\r\n",
     )
     + BODY,
+    "carriage return before another header": HEAD.replace(b"\r\n\r\n", b"\r\n\rx: y\r\n\r\n") + BODY,
     "length with zeros": HEAD.replace(b"12", b"0000012") + BODY,
     "the longest there may be": as_long_as(LONGEST_BYTES),
 }
@@ -71,6 +72,8 @@ MALFORMED = {
     "negative length": HEAD.replace(b"12", b"-12") + BODY,
     "length with a sign": HEAD.replace(b"12", b"+12") + BODY,
     "length of letters": HEAD.replace(b"12", b"1x") + BODY,
+    "length of nearly digits, a slash": HEAD.replace(b"12", b"2/") + b"Fred\n" + b"s" * 13 + b"\n",
+    "length of nearly digits, a colon": HEAD.replace(b"12", b"1:") + b"Fred\n" + b"s" * 14 + b"\n",
     "length of eight digits": HEAD.replace(b"12", b"00000012") + BODY,
     "longer than it says": HEAD.replace(b"12", b"11") + BODY,
     "chunked": HEAD.replace(b"\r\n\r\n", b"\r\ntransfer-encoding: chunked\r\n\r\n") + BODY,
