@@ -28,35 +28,48 @@ CORE = {
     },
 }
 
-_LENGTH = "size_t count, lengths = 0, length = 0, status;  ->  size_t count, lengths = 0, length ="
-_VERSION = "if (memcmp(received, version, received_bytes < 7 ? received_bytes : 7) != 0)  ->  "
+
+def _with(line: str, old: str, new: str) -> str:
+    return f"{line}  ->  {line.replace(old, new)}"
+
+
+_WORDS = 'const char *mode = "password", *format = "plain", *words[3] = {NULL, NULL, NULL};'
+_COLON = "if (count <= length || field[length] != ':')"
+_LETTER = "if ((field[i] >= 'A' && field[i] <= 'Z' ? field[i] + ('a' - 'A') : field[i]) != name[i])"
+_LEFT = "for (; *value_bytes > 0 && (**value == ' ' || **value == '\\t'); ++*value)"
+_RIGHT = (
+    "while (*value_bytes > 0 && ((*value)[*value_bytes - 1] == ' ' || (*value)[*value_bytes - 1] == '\\t'))"
+)
+_LENGTH = "uint64_t length = 0, status;"
+_VERSION = "if (memcmp(bytes, version, wire.count < 7 ? wire.count : 7) != 0)"
+_STATUS = (
+    "if (bytes[8] != ' ' || !read_number(bytes + 9, 3, 3, &status) || "
+    "(bytes[12] != ' ' && field != bytes + 12))"
+)
+_NEWLINE = "if (count > 0 && reply->body[count - 1] == '\\n') {"
 
 SHIM = {
     "parse_command": {
-        'const char *mode = "password", *format = "plain", *words[3] = {NULL, NULL, NULL};  ->  '
-        'const char *mode = "password", *format = "plain", *words[(3 + 1)] = {NULL, NULL, NULL};': (
-            "a longer array holds the same three words"
-        ),
+        _with(_WORDS, "[3]", "[(3 + 1)]"): "a longer array holds the same three words",
+    },
+    "is_header": {
+        _with(_COLON, "<=", "<"): "what follows a field is a carriage return, no colon",
+        _with(_LETTER, ">= 'A'", ">= ('A' - 1)"): "the sign before A is in no name, nor what it would become",
+        _with(_LETTER, "<= 'Z'", "<= ('Z' + 1)"): "nor the one after Z",
+        _with(_LETTER, "<= 'Z'", "< 'Z'"): "no name has a z",
+        _with(_LETTER, "<= 'Z'", "<= ('Z' - 1)"): "the same",
+        _with(_LEFT, "> 0", "> (0 + 1)"): "a blank alone is no length, nor is nothing",
+        _with(_RIGHT, "> 0", "> (0 + 1)"): "the same",
     },
     "parse_answer": {
-        f"{_LENGTH} (0 + 1), status;": "an answer without a length is refused whatever this is",
-        f"{_LENGTH} (0 - 1), status;": "the same",
-        f"{_VERSION}if (memcmp(received, version, received_bytes <= 7 ? received_bytes : 7) != 0)": (
-            "of seven bytes seven are compared either way"
-        ),
-        f"{_VERSION}if (memcmp(received, version, received_bytes < (7 + 1) ? received_bytes : 7) != 0)": (
-            "the same"
-        ),
-        'const char *next = memmem(field + 2, (size_t)(end - field), "\\r\\n", 2);  ->  '
-        'const char *next = memmem(field + (2 + 1), (size_t)(end - field), "\\r\\n", 2);': (
-            "no header before the end is empty, so its first byte is none of its end"
-        ),
+        _with(_LENGTH, "0", "(0 + 1)"): "an answer without a length is refused whatever this is",
+        _with(_LENGTH, "0", "(0 - 1)"): "the same",
+        _with(_VERSION, "<", "<="): "of seven bytes seven are compared either way",
+        _with(_VERSION, "< 7", "< (7 + 1)"): "the same",
+        _with(_STATUS, "3, 3", "3, (3 + 1)"): "of three bytes there are never four",
     },
     "judge_credential": {
-        "if (count > 0 && reply->body[count - 1] == '\\n') {  ->  "
-        "if (count > (0 + 1) && reply->body[count - 1] == '\\n') {": (
-            "a body of one newline has no password either way"
-        ),
+        _with(_NEWLINE, "> 0", "> (0 + 1)"): "a body of one newline has no password either way",
         "count--;  ->  ;": "a line alone is refused by its end instead of by its missing newline",
     },
 }

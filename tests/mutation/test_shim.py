@@ -82,6 +82,13 @@ def test_the_shim_itself_is_not_killed(copy: Path) -> None:
     assert not is_killed(copy, "printable", (CLIENT / "keyring_shim.c").read_text())
 
 
+@pytest.mark.parametrize("function", SHIM)
+def test_what_is_explained_is_a_mutant_that_there_is(function: str) -> None:
+    there_are = {mutant.change for mutant in mutants((CLIENT / "keyring_shim.c").read_text(), function)}
+
+    assert SHIM[function].keys() <= there_are
+
+
 @pytest.mark.parametrize("function", KILLERS)
 def test_no_mutant_survives_unexplained(copy: Path, function: str) -> None:
     assert list(survivors(copy, function)) == []
