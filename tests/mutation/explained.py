@@ -46,6 +46,7 @@ _STATUS = (
     "if (bytes[8] != ' ' || !read_number(bytes + 9, 3, 3, &status) || "
     "(bytes[12] != ' ' && field != bytes + 12))"
 )
+_NEXT = "const char *next = find(field + 2, (size_t)(end - field), gap, 2);"
 _NEWLINE = "if (count > 0 && reply->body[count - 1] == '\\n') {"
 
 SHIM = {
@@ -66,6 +67,9 @@ SHIM = {
         _with(_LENGTH, "0", "(0 - 1)"): "the same",
         _with(_VERSION, "<", "<="): "of seven bytes seven are compared either way",
         _with(_VERSION, "< 7", "< (7 + 1)"): "the same",
+        _with(_NEXT, "+ 2", "+ (2 + 1)"): (
+            "no header before the end is empty, so its first byte is none of its end"
+        ),
         _with(_STATUS, "3, 3", "3, (3 + 1)"): "of three bytes there are never four",
     },
     "judge_credential": {
