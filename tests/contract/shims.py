@@ -74,7 +74,10 @@ class Shim:
             inherits=inherits,
             **changes,
         )
-        stdout, stderr = running.communicate(stdin, timeout=RUN_LIMIT_S)
+        try:
+            stdout, stderr = running.communicate(stdin, timeout=RUN_LIMIT_S)
+        finally:
+            running.kill()  # one that loops for ever would outlive its test
         return ended(running, stdout, stderr)
 
     def start(
