@@ -6,7 +6,6 @@ Everybody else goes that way, and the protocol hears his words as if they had ju
 """
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 from typing import NamedTuple
@@ -52,9 +51,6 @@ class Doorstep:
 
     def receive(self, connection: socket.socket, peer: Peer) -> None:
         """Hear a caller who has just been let in: now, or as soon as he speaks."""
-        # He looks who listens before he speaks, and our waking may have pushed him off this processor: to let
-        # him on costs less than to sleep until he has spoken (a tenth of a look-up, measured).
-        os.sched_yield()
         caller = Caller(connection, peer, self._loop.time())
         words = self._words_of(connection)
         if words is not None:
@@ -114,6 +110,5 @@ class Doorstep:
             return False
         except OSError:
             pass  # he did not wait for it
-        os.sched_yield()  # and where the answer woke him on this processor, he need not wait for the rest
         afterwards()
         return True

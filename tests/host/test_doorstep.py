@@ -62,21 +62,6 @@ async def test_who_speaks_late_is_heard_as_well(place: Path) -> None:
         writer.close()
 
 
-async def test_who_speaks_once_we_let_him_on_is_not_waited_for(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    porter = Porter({b"knock": b"who is there?"})
-
-    async with serving(place, Greeter(), reply=porter) as served:
-        with socket.socket(socket.AF_UNIX) as caller:
-            caller.settimeout(0)
-            monkeypatch.setattr(os, "sched_yield", lambda: caller.send(b"knock"))
-            caller.connect(str(served.path))
-            await turns()
-
-            assert caller.recv(100) == b"who is there?"
-
-
 async def test_only_the_first_words_are_the_porters(place: Path) -> None:
     porter = Porter({})
 
