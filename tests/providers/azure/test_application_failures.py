@@ -18,8 +18,9 @@ from broker.providers.azure.settings import AzureSettings
 from tests.fakes import faults
 from tests.fakes.connect_proxy import Conduct
 from tests.fakes.entra import aadsts
+from tests.fakes.evil import EvilHost
 from tests.fakes.http1 import json_response
-from tests.fakes.oidc import GITHUB_HOST
+from tests.fakes.oidc import GITHUB_HOST, PIPELINES_HOST
 from tests.providers.azure.feeds import TENANT, feed_with, leave
 from tests.providers.azure.jobs import CLIENT, LOGIN_HOST, Job, certificate, signing_in
 
@@ -94,6 +95,31 @@ async def test_entras_answers_are_told_apart(
     assert (type(failure), failure.detail) == (kind, detail)
     if isinstance(failure, Unavailable) and "429" in detail:
         assert failure.retry_after_s == 7
+
+
+@pytest.mark.parametrize("status", [302, 307])
+@pytest.mark.parametrize(
+    ("way", "host"),
+    [
+        ("client-secret", LOGIN_HOST),
+        ("client-certificate", LOGIN_HOST),
+        ("workload-identity", LOGIN_HOST),
+        ("github-oidc", GITHUB_HOST),
+        ("azure-pipelines", PIPELINES_HOST),
+    ],
+)
+async def test_what_signs_in_follows_no_redirect(
+    way: str, host: str, status: int, provider: Provider, job: Job
+) -> None:
+    stranger = EvilHost()
+    stranger.attach(job.proxy, "*evil*")
+    feed = job.feed(way)
+    job.proxy.route(host, lambda _: faults.redirect("https://evil.example/token", status))
+
+    with pytest.raises(NotObtained):
+        await provider.obtain(feed, READ)
+
+    assert stranger.received == b""
 
 
 @pytest.mark.parametrize(

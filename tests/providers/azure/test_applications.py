@@ -121,6 +121,14 @@ async def test_a_tasks_service_connection_needs_no_keys(provider: Provider, job:
     assert (credential.account, credential.source) == (CLIENT, "azure-pipelines")
 
 
+async def test_a_netrc_entry_is_not_sent_in_place_of_the_bearer(provider: Provider, job: Job) -> None:
+    leave(job.tools, NETRC=str(job.file("netrc", "default login dev password s3cret-of-another-host\n")))
+
+    credential = await provider.obtain(job.feed("azure-pipelines"), READ)
+
+    assert credential.source == "azure-pipelines"
+
+
 async def test_nothing_is_probed_where_nothing_says_that_it_is_there(
     provider: Provider, job: Job, az: AzureCli
 ) -> None:
