@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bench.servers import basic_feeds, brokerd, order, request, url_of
 from bench.serving import Load
 from bench.sheet import Aim, Sheet, ratio
+from broker.api.doorstep import REMEMBERED
 
 if TYPE_CHECKING:
     from bench.servers import Server
@@ -23,8 +24,8 @@ ROUNDS = 15
 REQUESTS, ORDERS = 2_000, 200
 """Look-ups and renewals in each round."""
 
-NOT_REMEMBERED = """The daemon reads and matches a request anew that is not among the last 256 it was
-asked: with more feeds that are looked up in turn, each of them is one."""
+NOT_REMEMBERED = f"""The daemon reads and matches a request anew that is not among the last
+{REMEMBERED} it was asked: with more feeds that are looked up in turn, each of them is one."""
 
 SETTLED_SHARE = 0.02
 """A daemon that uses less of a core has fetched what it fetches at its start."""
