@@ -102,7 +102,18 @@ def _place(options: argparse.Namespace) -> Place:
                 "the system broker takes its socket from systemd", hint="systemctl start token-broker.socket"
             )
         return handed
-    return Place.get(Path(options.socket or token_broker_client.socket_path()).absolute(), os.environ)
+    return Place.get(_socket_path(options), os.environ)
+
+
+def _socket_path(options: argparse.Namespace) -> Path:
+    if not options.socket:
+        return Path(token_broker_client.socket_path())
+    try:
+        return Path(options.socket).absolute()
+    except OSError:
+        raise NotListening(
+            f"--socket {options.socket} is relative, and the working directory is gone", hint="cd"
+        ) from None
 
 
 async def _serve(options: argparse.Namespace, place: Place, recollection: Recollection) -> int:

@@ -162,10 +162,13 @@ static bool join(char path[PATH_BYTES], const char *directory, size_t count, con
 	return !text.overflowed;
 }
 
-/* Return how long the directory of an absolute path is, without its last slash. */
+/* Return how long the directory of an absolute path is, without the slashes that end it; `/` keeps its one. */
 static size_t directory_bytes(const char *path)
 {
-	return (size_t)(strrchr(path, '/') - path);
+	size_t count = (size_t)(strrchr(path, '/') - path);
+	while (count > 1 && path[count - 1] == '/') /* lstat(2) would follow a link that a slash ends */
+		count--;
+	return count > 0 ? count : 1;
 }
 
 /* Read `count` digits, 1 to `most` of them (at most 19), into `value`. False for anything else. */
@@ -457,8 +460,15 @@ static bool put_socket_directory(Text *path)
 	return true;
 }
 
+/* Return whether an absolute path names something in its directory: not that one, nor the one above. */
+static bool names_a_file(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	return name[0] != '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 /* Fill `path`, of SOCKET_PATH_BYTES, with the path of the user's socket, whether or not anything is there.
- * FAILED when it is longer than the system can bind, relative, or cannot be named. */
+ * FAILED when it is longer than the system can bind, relative, no file's, or cannot be named. */
 static Outcome socket_path(Text *path)
 {
 	const char *explicit_path = getenv("TOKEN_BROKER_SOCKET");
@@ -466,6 +476,8 @@ static Outcome socket_path(Text *path)
 		if (explicit_path[0] != '/')
 			return failed("TOKEN_BROKER_SOCKET is not an absolute path; run: unset TOKEN_BROKER_SOCKET",
 				      NULL);
+		if (!names_a_file(explicit_path))
+			return failed("TOKEN_BROKER_SOCKET names no file; run: unset TOKEN_BROKER_SOCKET", NULL);
 		put(path, explicit_path);
 	} else if (put_socket_directory(path)) {
 		put(path, "/broker.sock");

@@ -208,14 +208,26 @@ def _left_s(deadline: float) -> float:
 # Where the socket is
 
 
+def _directory(path: str) -> str:
+    """Return the directory of an absolute path, without the slashes that end it; `/` keeps its one."""
+    return path.rpartition("/")[0].rstrip("/") or "/"  # lstat(2) would follow a link that a slash ends
+
+
+def _names_a_file(path: str) -> bool:
+    """Return whether an absolute path names something in its directory: not that one, nor the one above."""
+    return path.rpartition("/")[2] not in ("", ".", "..")
+
+
 def socket_path() -> str:
     """Return the path of the user's socket, whether or not anything is there.
 
-    Raise SocketPathError when it is longer than the system can bind, relative, or cannot be named.
+    Raise SocketPathError when it is longer than the system can bind, relative, no file's, or cannot be named.
     """
     path = os.environ.get("TOKEN_BROKER_SOCKET") or f"{_socket_directory()}/broker.sock"
     if not path.startswith("/"):
         raise SocketPathError("TOKEN_BROKER_SOCKET is not an absolute path; run: unset TOKEN_BROKER_SOCKET")
+    if not _names_a_file(path):
+        raise SocketPathError("TOKEN_BROKER_SOCKET names no file; run: unset TOKEN_BROKER_SOCKET")
     if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
         message = f"the socket's path is longer than {SOCKET_PATH_BYTES} bytes"
         raise SocketPathError(f"{message}; run: export TOKEN_BROKER_SOCKET=/a/shorter/path")
@@ -268,10 +280,10 @@ def check_trust(path: str) -> tuple[int, ...] | None:
     """
     try:
         if path == SYSTEM_SOCKET:
-            _check_system_directory(os.path.dirname(path))
+            _check_system_directory(_directory(path))
             os.lstat(path)
             return None
-        _check_directory(os.path.dirname(path))
+        _check_directory(_directory(path))
         _check_socket(path)
     except UntrustedError:
         trusted = _trusted_uid()
@@ -391,7 +403,7 @@ def _start_broker(path: str, deadline: float) -> _socket.socket:
     brokerd = _brokerd_beside_us()
     if brokerd is None:
         raise NotRunningError(NOT_RUNNING)
-    lock = _open_lock(os.path.dirname(path))
+    lock = _open_lock(_directory(path))
     holding = False
     started = 0
     try:
@@ -415,7 +427,7 @@ def _start_broker(path: str, deadline: float) -> _socket.socket:
 def _brokerd_beside_us() -> str | None:
     """Return the brokerd installed with us: beside the script that runs, or beside its interpreter."""
     for neighbour in (os.path.realpath(sys.argv[0]), sys.executable or ""):
-        brokerd = f"{os.path.dirname(neighbour)}/brokerd"
+        brokerd = f"{_directory(neighbour)}/brokerd"
         if neighbour.startswith("/") and _is_program(brokerd):
             return brokerd
     return None
@@ -429,7 +441,7 @@ def _make_directory(directory: str) -> None:
     """Make `directory` and what is missing above it, each with mode 0700."""
     if os.path.isdir(directory):
         return
-    _make_directory(os.path.dirname(directory))
+    _make_directory(_directory(directory))
     try:
         os.mkdir(directory, 0o700)
     except FileExistsError:

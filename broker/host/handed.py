@@ -98,5 +98,8 @@ def _listening(descriptor: int) -> socket.socket:
         raise BadHandover(
             f"the service manager's descriptor {descriptor} is not a listening Unix stream socket"
         )
+    if not str(given.getsockname()).startswith("/"):  # an abstract one's name is bytes
+        given.detach()
+        raise BadHandover(f"the service manager's descriptor {descriptor} is a socket without a path")
     given.settimeout(0)
     return given

@@ -90,10 +90,10 @@ class Listener:
 def take(path: Path) -> Listener:
     """Return a Listener at the absolute `path`; its directory is created when missing.
 
-    Raises Taken when another process serves there, NotListening for a path that is too long or a place that
-    is not ours alone.
+    Raises Taken when another process serves there, NotListening for a path that no socket can have or a place
+    that is not ours alone.
     """
-    refuse_too_long(path)
+    refuse_what_no_socket_can_have(path)
     with contextlib.ExitStack() as undo:
         directory = own_directory(path.parent)
         undo.callback(os.close, directory)
@@ -105,8 +105,10 @@ def take(path: Path) -> Listener:
         return Listener(listening, path, identity, directory, lock)
 
 
-def refuse_too_long(path: Path) -> None:
-    """Raise NotListening for a path that no socket can have."""
+def refuse_what_no_socket_can_have(path: Path) -> None:
+    """Raise NotListening for an absolute path that is too long, or that of a folder by its spelling alone."""
+    if path.name in {"", ".."}:  # Path itself has dropped `.` and the slashes at the end
+        raise NotListening(f"{path} is a folder, and a socket needs a name in one")
     if len(os.fsencode(path)) > SUN_PATH_BYTES_MAX:
         raise NotListening(
             f"the socket path is longer than this system's {SUN_PATH_BYTES_MAX} bytes: {path}",
@@ -215,6 +217,8 @@ def _refuse_what_is_no_stale_socket(directory: int, path: Path) -> None:
         found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return
+    if stat.S_ISDIR(found.st_mode):
+        raise NotListening(f"{path} is a folder, and a socket needs a name in one")
     if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
         raise NotListening(f"{path} is not a socket of ours", hint=f"rm {shlex.quote(str(path))}")
     _refuse_if_served(path)

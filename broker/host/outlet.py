@@ -10,7 +10,14 @@ import socket
 from pathlib import Path
 from typing import Self
 
-from broker.host.listen import Identity, NotListening, bind, identity_at, own_directory, refuse_too_long
+from broker.host.listen import (
+    Identity,
+    NotListening,
+    bind,
+    identity_at,
+    own_directory,
+    refuse_what_no_socket_can_have,
+)
 
 SOCKET_NAME = "broker.sock"
 
@@ -32,7 +39,7 @@ class Outlet:
         NotListening.
         """
         path = folder / SOCKET_NAME
-        refuse_too_long(path)
+        refuse_what_no_socket_can_have(path)
         base = folder.parent.parent
         if not base.is_dir():
             raise NotListening(f"the daemon cannot see {base}, where shares are", hint="brokerctl setup")

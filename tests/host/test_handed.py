@@ -53,6 +53,17 @@ def activated(
     return run.stdout.splitlines()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
+def test_a_socket_that_is_no_file_is_refused() -> None:
+    with socket.socket(socket.AF_UNIX) as abstract:
+        abstract.bind(f"\0token-broker-test-{os.getpid()}")
+        abstract.listen()
+
+        assert activated(abstract) == [
+            "refused: the service manager's descriptor 3 is a socket without a path"
+        ]
+
+
 def test_the_one_socket_is_taken_whatever_its_name(listening: socket.socket) -> None:
     expected = [listening.getsockname(), "False False", "[]"]
 
