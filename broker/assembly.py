@@ -48,8 +48,8 @@ def table_of(config: Config, providers: Mapping[str, Provider], *, system: bool 
 
     def adopt(recognised: Recognised) -> Feed | None:
         name = recognised.realm.provider
-        wanted = config.auto if isinstance(config.auto, bool) else name in config.auto
-        return _learned(recognised, providers[name]) if wanted and name in providers else None
+        wanted = name in providers and config.learns(name)
+        return _learned(recognised, providers[name]) if wanted else None
 
     return FeedTable(feeds, _recognise_with(feeds, providers), adopt)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import chain, count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -55,7 +56,11 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class FeedConfig:
-    """One [[feed]]: what all feeds share, and the provider's own settings."""
+    """One [[feed]]: what all feeds share, and the provider's own settings.
+
+    `own_keys` are the provider's as they are written, merged; `settings` what its model makes of them, or
+    None where the Schema has no models.
+    """
 
     name: str
     url: Url
@@ -65,6 +70,7 @@ class FeedConfig:
     verify: bool
     allow: Allow | None
     place: str
+    own_keys: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,10 @@ class Config:
     env: Mapping[str, str] = field(default_factory=dict)
     feeds: tuple[FeedConfig, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def learns(self, provider: str) -> bool:
+        """Whether `auto` lets the daemon learn feeds of this provider from questions about them."""
+        return self.auto if isinstance(self.auto, bool) else provider in self.auto
 
 
 def _duration(value: object) -> object:
@@ -165,6 +175,11 @@ def load(layers: Sequence[Layer], schema: Schema, *, system: bool = False) -> Co
         feeds=_distinct([_feed(raw, schema, warnings) for raw in feeds.values()]),
         warnings=tuple(warnings),
     )
+
+
+def names_in(layer: Layer, schema: Schema) -> list[str]:
+    """What the layer's own feeds are called, in its order. Raises BadConfiguration for names that clash."""
+    return [raw.name for raw in _named(_validated(_File, _parsed(layer), layer), layer, schema)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +283,7 @@ def _feed(raw: _RawFeed, schema: Schema, warnings: list[str]) -> FeedConfig:
         verify=shared.verify,
         allow=Allow(tuple(shared.allow.users), tuple(shared.allow.groups)) if shared.allow else None,
         place=f"{raw.layer.path} line {raw.line}",
+        own_keys=MappingProxyType(own),
     )
 
 

@@ -102,6 +102,27 @@ def test_a_feed_of_the_sites_for_whom_it_allows_is_the_system_brokers() -> None:
     assert [feed.allow for feed in load([site, Layer(own, "config.toml")], SCHEMA).feeds] == [None]
 
 
+def test_without_models_a_feeds_own_keys_are_those_of_all_layers() -> None:
+    layers = [
+        Layer(f'[[feed]]\nname = "corp"\n{CORP}tenant = "theirs"\nnew = [1]\n', "site.toml", "site"),
+        Layer('[[feed]]\nname = "corp"\nverify = false\ntenant = "mine"\n', "config.toml"),
+    ]
+
+    [feed] = load(layers, Schema({}, provider_of, default_name)).feeds
+
+    assert feed.own_keys == {"tenant": "mine", "new": [1]}
+    with pytest.raises(TypeError):
+        feed.own_keys["tenant"] = "another"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("auto", "learns"),
+    [("true", True), ("false", False), ("[]", False), ('["azure"]', True), ('["google"]', False)],
+)
+def test_auto_says_whose_feeds_are_learned(auto: str, *, learns: bool) -> None:
+    assert read(f"auto = {auto}").learns("azure") is learns
+
+
 def test_feeds_of_one_name_are_merged_key_by_key_and_the_user_wins() -> None:
     config = read(
         user='ttl = "10m"\n[[feed]]\nname = "corp"\ntenant = "mine"\n',

@@ -9,22 +9,23 @@ from typing import Self
 
 from broker.ctl.outcome import Trouble
 from broker.ctl.setup import files
-from broker.host.paths import config_paths
+from broker.host.paths import ConfigPaths, config_paths
 
 NEW_FILE = 0o600
 
 
 class ConfigFile:
-    """One file. A link is followed, so that a file kept elsewhere (in a dotfiles folder) stays there."""
+    """The user's file of `paths`. A link is followed, so that one kept elsewhere (dotfiles) stays there."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._target = path.resolve()
+    def __init__(self, paths: ConfigPaths) -> None:
+        self.paths = paths
+        self.path = paths.user
+        self._target = paths.user.resolve()
 
     @classmethod
     def of_user(cls, option: str | None) -> Self:
         """The file that a broker of this user reads: `--config`, or where CONTRACT section 2 says."""
-        return cls(config_paths(option, os.environ, Path.home()).user)
+        return cls(config_paths(option, os.environ, Path.home()))
 
     @property
     def shown(self) -> str:

@@ -13,7 +13,8 @@ from broker.ctl.safekeeping import FORMS, is_place
 from broker.ctl.setup.renewal import renew_sandbox
 
 if TYPE_CHECKING:
-    from broker.config import Config
+    from collections.abc import Collection
+
     from broker.core.urls import Url
     from broker.ctl.configfile import ConfigFile
 
@@ -66,6 +67,7 @@ def add(
     """
     from broker.ctl.completing import completed  # noqa: PLC0415 - what only this verb needs
     from broker.ctl.configfile import ConfigFile  # noqa: PLC0415 - the same
+    from broker.ctl.configured import config_with  # noqa: PLC0415 - the same
     from broker.ctl.feedtables import with_feed  # noqa: PLC0415 - the same
     from broker.ctl.nextsteps import next_steps  # noqa: PLC0415 - the same
 
@@ -83,13 +85,14 @@ def add(
         **dict(_setting(setting) for setting in settings or []),
     }
     file = ConfigFile.of_user(config)
-    keys["name"] = _accepted_name(_loaded(file.read() or "", file), wanted.url, name)
+    keys["name"] = _accepted_name(file.read() or "", file, wanted.url, name)
     keys = completed(wanted.url, keys, wanted.username)  # may ask a person, who may take a while
     with file.alone():
         before = file.read()
-        keys["name"] = _accepted_name(_loaded(before or "", file), wanted.url, name)
+        keys["name"] = _accepted_name(before or "", file, wanted.url, name)
         after = with_feed(before or "", {key: value for key, value in keys.items() if value is not None})
-        added = _loaded(after, file).feeds[-1]
+        known = config_with(after, file.paths, file.shown)
+        added = next(feed for feed in known.feeds if feed.name == keys["name"])
         running = _change(file, before, after)
     typer.echo(f"added {added.name} to {file.shown}; {_afterwards(running=running)}")
     renewed = renew_sandbox()
@@ -108,12 +111,13 @@ def remove(
     A running broker forgets it, and its token, at once.
     """
     from broker.ctl.configfile import ConfigFile  # noqa: PLC0415 - what only these two verbs need
+    from broker.ctl.configured import names_in  # noqa: PLC0415 - the same
     from broker.ctl.feedtables import without_feed  # noqa: PLC0415 - the same
 
     file = ConfigFile.of_user(config)
     with file.alone():
         before = file.read()
-        names = [feed.name for feed in _loaded(before or "", file).feeds]
+        names = names_in(before or "", file.shown)
         if before is None or name not in names:
             raise Trouble(f"there is no feed called {name} in {file.shown}", hint="brokerctl status")
         after = without_feed(before, names.index(name))
@@ -153,21 +157,14 @@ def _setting(text: str) -> tuple[str, Any]:
     return key, parsed["value"] if set(parsed) == {"value"} else value
 
 
-def _loaded(text: str, file: "ConfigFile") -> "Config":
-    """The text as the broker would read it, but for the providers' own keys. Raises Trouble."""
-    from broker.config import Layer, Schema, load  # noqa: PLC0415 - pydantic, 100 ms
-    from broker.core.failures import BadConfiguration  # noqa: PLC0415 - the same
-    from broker.providers.recognise import default_name, provider_of  # noqa: PLC0415 - the same
+def _accepted_name(text: str, file: "ConfigFile", url: "Url", name: str | None) -> str:
+    """The name, or a free one made from the URL. Raises Trouble for a feed that the file has already."""
+    from broker.ctl.configured import config_with, names_in  # noqa: PLC0415 - pydantic, 100 ms
 
-    try:
-        return load([Layer(text, file.shown)], Schema({}, provider_of, default_name))
-    except BadConfiguration as failure:
-        raise Trouble(failure.detail, hint=failure.hint) from None
-
-
-def _accepted_name(known: "Config", url: "Url", name: str | None) -> str:
-    """The name, or a free one made from the URL. Raises Trouble for a feed that is there already."""
+    known, own = config_with(text, file.paths, file.shown), names_in(text, file.shown)
     for feed in known.feeds:
+        if feed.name not in own:
+            continue  # the site's, whose place a feed of the user's may take
         if url in (feed.url, *feed.also):
             raise Trouble(
                 f"{url} is configured already, as {feed.name} ({feed.place}); change it there, or "
@@ -175,13 +172,13 @@ def _accepted_name(known: "Config", url: "Url", name: str | None) -> str:
             )
         if feed.name == name:
             raise Trouble(f"a feed called {name} is configured already ({feed.place}): choose another --name")
-    return name or _free_name(known, url)
+    return name or _free_name({*own, *(feed.name for feed in known.feeds if feed.url != url)}, url)
 
 
-def _free_name(known: "Config", url: "Url") -> str:
+def _free_name(taken: "Collection[str]", url: "Url") -> str:
     from broker.providers.recognise import default_name  # noqa: PLC0415 - only this verb asks
 
-    name, taken = default_name(url), {feed.name for feed in known.feeds}
+    name = default_name(url)
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
     return next(free for free in (name, *numbered) if free not in taken)
 

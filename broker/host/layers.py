@@ -5,7 +5,7 @@ A file that others can write is refused: whoever writes it chooses which command
 
 import os
 import stat
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -24,6 +24,7 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 Role = Literal["site", "env", "user"]
+ROLES: tuple[Role, ...] = ("site", "env", "user")
 
 
 class LayerText(NamedTuple):
@@ -43,11 +44,13 @@ class ConfigFiles:
     user: Path
     required: bool = False
 
-    def read(self) -> list[LayerText]:
-        """Every file there is; raises BadConfiguration for one that cannot be used."""
-        roles: dict[Role, Path | None] = {"site": self.site, "env": self.env, "user": self.user}
+    def read(self, roles: Collection[Role] = ROLES) -> list[LayerText]:
+        """Every file there is, of these roles; raises BadConfiguration for one that cannot be used."""
+        paths: dict[Role, Path | None] = {"site": self.site, "env": self.env, "user": self.user}
         layers = []
-        for role, path in roles.items():
+        for role, path in paths.items():
+            if role not in roles:
+                continue
             required = self.required and role == "user"
             text = None if path is None else _text(path, role, required=required)
             if path is not None and text is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from broker.ctl.doctor.room import Answered, Room
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
     from broker.ctl.doctor.finding import Finding
+    from broker.host.paths import ConfigPaths
 
     Check = Callable[[Room], Iterator[Finding]]
 
@@ -31,6 +32,14 @@ case "$*" in
 *" show "* | *show-user*) sed -n "s/^$name[.]\\($unit\\|any\\)=//p" {folder}/shown | head -n 1 ;;
 esac
 """
+
+
+class OwnSite(Places):
+    """A home whose site's file lies in it, so that a test can write it and this machine's is not seen."""
+
+    @property
+    def configuration(self) -> ConfigPaths:
+        return replace(super().configuration, site=self.home / "site.toml")
 
 
 @dataclass
@@ -58,6 +67,10 @@ class Clinic:
     def configure(self, text: str) -> Path:
         """The user's configuration."""
         return self.write("~/.config/token-broker/config.toml", text)
+
+    def configure_site(self, text: str) -> Path:
+        """The site's configuration."""
+        return self.write("~/site.toml", text)
 
     def program(self, name: str, text: str = "") -> Path:
         """A program on PATH."""
@@ -91,7 +104,7 @@ class Clinic:
             if trouble is None
             else Answered(trouble=trouble)
         )
-        return Room(Places(self.home, self.environ), self.project, lambda: answered, lambda _: date)
+        return Room(OwnSite(self.home, self.environ), self.project, lambda: answered, lambda _: date)
 
 
 def found(check: Check, room: Room) -> list[tuple[str, str, str | None]]:

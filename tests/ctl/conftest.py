@@ -78,6 +78,7 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clinic:
     made = Clinic(tmp_path / "home", tmp_path / "project", tmp_path / "programs")
     made.program("systemctl", "exit 1")
     monkeypatch.setenv("PATH", f"{made.programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(made.home))
     return made
 
 

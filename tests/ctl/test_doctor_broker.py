@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.ctl.doctor import answers, permissions, units
+from broker.ctl.doctor.checks import findings
 from broker.ctl.outcome import Trouble
 from broker.ctl.setup.service import sandbox_steps, service_step
 from broker.ctl.setup.step import Write
@@ -54,6 +55,33 @@ def test_configuration_that_the_broker_refused_is_found(clinic: Clinic) -> None:
     assert found(answers.broker_answers, room) == [
         ("problem", "config.toml, line 3: unknown key", "brokerctl reload")
     ]
+
+
+def test_configuration_that_no_broker_has_read_yet_is_read(clinic: Clinic) -> None:
+    clinic.configure("ttl = \n")
+    room = clinic.room(trouble=not_running())
+
+    [(level, said, _)] = found(answers.configuration_can_be_used, room)
+
+    assert (level, said) == ("problem", "~/.config/token-broker/config.toml, line 1: not TOML: invalid value")
+
+
+def test_configuration_that_the_broker_tells_of_is_told_once(clinic: Clinic) -> None:
+    clinic.configure("ttl = ")
+
+    assert found(answers.configuration_can_be_used, clinic.room(broker(error="line 1: not TOML"))) == []
+
+
+@pytest.mark.parametrize("text", ["ttl = ", '[[feed]]\nname = "x"\n', "\ufeff", "feed = 1"])
+def test_configuration_that_is_broken_stops_no_check(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    clinic.systemd(monkeypatch, **INSTALLED)
+    clinic.configure(text)
+
+    checks = {finding.check for finding in findings(clinic.room(trouble=not_running()))}
+
+    assert {"configuration", "shim", "units"} <= checks
 
 
 @pytest.mark.parametrize(("version", "count"), [("0.0.1", 1), (None, 0)])
@@ -160,7 +188,7 @@ def test_service_that_ends_with_the_session_is_found(
 
 
 def install_units(room: Room) -> list[Path]:
-    _, sandboxed = sandbox_steps(room.places)
+    _, sandboxed = sandbox_steps(room.places, room.configured.config)
     written = []
     for change in (*service_step(room.places).changes, *sandboxed.changes):
         assert isinstance(change, Write)

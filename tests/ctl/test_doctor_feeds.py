@@ -122,6 +122,22 @@ def test_sign_ins_that_work_start_nothing(clinic: Clinic) -> None:
     assert found(sign_ins.sign_ins_work_in_the_service, clinic.room(broker(feed("corp")))) == []
 
 
+def test_key_of_a_feed_that_only_the_site_gives_an_address_counts(clinic: Clinic) -> None:
+    clinic.configure_site(azure("acme", "a", "t") + azure("labs", "b", "u"))
+    clinic.configure('[[feed]]\nname = "b"\ntenant = "t"\n')
+
+    repairs = [repair for _, _, repair in found(feeds.one_credential_per_host, clinic.room())]
+
+    assert repairs == [ENTRA]
+
+
+def test_feed_in_place_of_the_sites_of_its_address_is_the_only_one(clinic: Clinic) -> None:
+    clinic.configure_site(basic("a", "everybody"))
+    clinic.configure(basic("a", "me").replace('name = "a"', 'name = "mine"'))
+
+    assert [(each.name, each.settings["username"]) for each in clinic.room().feeds] == [("mine", "me")]
+
+
 def test_secret_that_ends_soon_is_found(clinic: Clinic) -> None:
     said = "the secret from file:~/x ends on 2026-11-27: put another into file:~/x"
     room = clinic.room(broker(feed("corp"), feed("libs", warning=said)))

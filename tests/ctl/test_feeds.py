@@ -7,6 +7,7 @@ import pytest
 
 from broker.ctl.configfile import ConfigFile
 from broker.ctl.outcome import Trouble
+from broker.host.paths import ConfigPaths
 from tests.ctl.stand_in import problem
 
 if TYPE_CHECKING:
@@ -272,11 +273,26 @@ def test_feed_that_is_not_there_cannot_be_removed(brokerctl: Brokerctl, file: Pa
     assert ended.stderr.startswith("token-broker: there is no feed called other in ~/.config/")
 
 
+def test_file_with_a_feed_that_has_its_address_from_a_file_below_can_be_edited(
+    brokerctl: Brokerctl, file: Path
+) -> None:
+    shared = '[[feed]]\nname = "corp"\nurl = "https://corp.example/"\nprovider = "basic"\n'
+    override = '[[feed]]\nname = "corp"\nusername = "me"\n'
+    write(file, override)
+    write(file.with_name("env.toml"), shared)
+
+    added = brokerctl("add", AZURE)
+    removed = brokerctl("remove", "corp")
+
+    assert (added.exit_code, removed.exit_code) == (0, 0), added.stderr + removed.stderr
+    assert file.read_text() == f'[[feed]]\nname = "corp-2"\nurl = "{AZURE}"\n'
+
+
 def test_file_that_cannot_be_replaced_leaves_nothing_beside_it(file: Path) -> None:
     (file / "in the way").mkdir(parents=True)
 
     with pytest.raises(Trouble, match="cannot be written"):
-        ConfigFile(file).write("ttl = 1")
+        ConfigFile(ConfigPaths(file, file)).write("ttl = 1")
 
     assert list(file.parent.iterdir()) == [file]
 

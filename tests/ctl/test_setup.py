@@ -64,6 +64,15 @@ def test_keyring_of_somebody_else_stays_and_the_way_to_replace_it_is_said(
     assert (home / LINK).read_bytes() == before
 
 
+def test_configuration_that_is_broken_is_told_and_stops_nothing(brokerctl: Brokerctl, home: Path) -> None:
+    write(home / ".config/token-broker/config.toml", "ttl = \n", 0o600)
+
+    ended = brokerctl("setup")
+
+    assert "~/.config/token-broker/config.toml, line 1: not TOML" in ended.stdout
+    assert (home / LINK).readlink() == SHIM
+
+
 @pytest.mark.parametrize("furnish", [foreign_keyring, foreign_keyring_by_a_relative_link])
 def test_keyring_that_was_replaced_still_gets_what_is_not_ours(
     brokerctl: Brokerctl, home: Path, furnish: Furnish

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.ctl.configured import configured
 from broker.ctl.setup.environment import env_text, recorded
 from broker.ctl.setup.folders import Folders
 from broker.ctl.setup.places import Places
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ALWAYS = [".azure", ".azd", ".IdentityService"]
+BASIC = 'provider = "basic"'
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
     return home
 
 
@@ -29,7 +32,8 @@ def view_of(home: Path, config: str = "", **environ: str) -> View:
     path = home / ".config" / "token-broker" / "config.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(config)
-    return Folders(Places(home, {"PATH": "/usr/bin:/bin", **environ}), [home / "apps"]).view()
+    places = Places(home, {"PATH": "/usr/bin:/bin", **environ})
+    return Folders(places, configured(places).config, [home / "apps"]).view()
 
 
 def feed(*lines: str, url: str = "https://packages.example/simple/") -> str:
@@ -50,16 +54,20 @@ def script(path: Path, interpreter: str = "/bin/sh") -> Path:
         (feed('provider = "google"'), [*ALWAYS, ".config/gcloud"], []),
         (feed(url="https://europe-python.pkg.dev/p/r/simple/"), [*ALWAYS, ".config/gcloud"], []),
         (feed('provider = "codeartifact"'), [*ALWAYS, ".aws"], []),
-        (feed('provider = "basic"', 'secret = "file:~/secrets/feed"'), ALWAYS, ["secrets"]),
-        (feed('provider = "basic"', 'secret = "file:~/.azure/pat"'), ALWAYS, []),
-        (feed('secret = "keyring:x"'), ALWAYS, [".local/share/keyrings", ".local/share/python_keyring"]),
+        (feed(BASIC, 'secret = "file:~/secrets/feed"'), ALWAYS, ["secrets"]),
+        (feed(BASIC, 'secret = "file:~/.azure/pat"'), ALWAYS, []),
+        (
+            feed(BASIC, 'secret = "keyring:x"'),
+            ALWAYS,
+            [".local/share/keyrings", ".local/share/python_keyring"],
+        ),
         ('ca = "~/certificates/ca.pem"', ALWAYS, ["certificates"]),
         (
-            feed('refresh = "file:~/refresh/token"', 'certificate = "~/cert/me.pem"'),
+            feed(BASIC, 'refresh = "file:~/refresh/token"', 'certificate = "~/cert/me.pem"'),
             ALWAYS,
             ["refresh", "cert"],
         ),
-        (feed('account = "Dev+1@acme.com"'), [*ALWAYS, ".azure-dev%2B1@acme.com"], []),
+        (feed('provider = "azure"', 'account = "Dev+1@acme.com"'), [*ALWAYS, ".azure-dev%2B1@acme.com"], []),
         ("[[feed]\n", ALWAYS, []),
         ("feed = 1", ALWAYS, []),
     ],
@@ -77,7 +85,7 @@ def test_folders_of_sign_ins_and_secrets_are_shown(
 @pytest.mark.parametrize("key", ["secret", "refresh"])
 @pytest.mark.parametrize("secret", ["netrc", "file:~/feed-password"])
 def test_secret_in_the_home_itself_keeps_the_home_visible(home: Path, secret: str, key: str) -> None:
-    assert view_of(home, feed('provider = "basic"', f'{key} = "{secret}"')).keeps_home
+    assert view_of(home, feed(BASIC, f'{key} = "{secret}"')).keeps_home
 
 
 def test_variables_move_the_folders(home: Path) -> None:
@@ -111,7 +119,7 @@ def test_sign_in_tool_below_the_home_is_shown_with_its_environment_and_its_inter
 def test_folder_of_a_configured_command_is_shown(home: Path, line: str) -> None:
     script(home / "feeds" / "print-token")
 
-    assert home / "feeds" in view_of(home, feed(line)).readable
+    assert home / "feeds" in view_of(home, feed(BASIC, line)).readable
 
 
 def test_configuration_that_is_a_link_is_shown_where_it_is(home: Path) -> None:
@@ -123,7 +131,8 @@ def test_configuration_that_is_a_link_is_shown_where_it_is(home: Path) -> None:
     path.unlink()
     path.symlink_to(kept)
 
-    view = Folders(Places(home, {"PATH": "/usr/bin"}), []).view()
+    places = Places(home, {"PATH": "/usr/bin"})
+    view = Folders(places, configured(places).config, []).view()
 
     assert kept.parent in view.readable
 

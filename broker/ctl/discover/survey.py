@@ -134,8 +134,7 @@ def table_of(config: Config, served: Sequence[FeedStatus] = ()) -> FeedTable:
 
     def adopt(recognised: Recognised) -> Feed | None:
         provider = recognised.realm.provider
-        wanted = config.auto if isinstance(config.auto, bool) else provider in config.auto
-        if not wanted or provider not in BY_THEMSELVES:
+        if provider not in BY_THEMSELVES or not config.learns(provider):
             return None
         return Feed(recognised.name, recognised.realm, recognised.prefixes, configured=False)
 

@@ -10,9 +10,7 @@ from broker.ctl.outcome import ExitCode, Trouble
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broker.config import Config
     from broker.ctl.discover.survey import Sighting
-    from broker.ctl.setup.places import Places
 
 
 def discover(
@@ -35,18 +33,21 @@ def discover(
     twine. Nothing is changed. An index of which nobody can tell is asked once, without any password, whether
     it is public.
     """
-    from broker.ctl.discover.screen import screen  # noqa: PLC0415 - what this verb alone needs
+    from broker.ctl.configured import config_of  # noqa: PLC0415 - what this verb alone needs
+    from broker.ctl.discover.screen import screen  # noqa: PLC0415 - the same
     from broker.ctl.discover.strangers import with_answers  # noqa: PLC0415 - the same
     from broker.ctl.discover.survey import survey  # noqa: PLC0415 - the same
     from broker.ctl.doctor.room import ask_broker, ask_system_broker  # noqa: PLC0415 - the same
     from broker.ctl.indexes.everywhere import all_indexes, passed_over  # noqa: PLC0415 - the same
     from broker.ctl.setup.places import Places  # noqa: PLC0415 - the same
+    from broker.host.paths import config_paths  # noqa: PLC0415 - the same
 
     folder = Path(directory).absolute()
     if not folder.is_dir():
         raise Trouble(f"{directory} is no directory", exit_code=ExitCode.USAGE)
     places = Places.here()
-    known = _configuration(config, places)
+    paths = config_paths(config, places.environ, places.home)
+    known = config_of(paths, places.shown, required=config is not None)
     answers = (ask_broker().status, ask_system_broker().status)
     served = [feed for status in answers if status is not None for feed in status.feeds]
     sightings = survey(all_indexes(folder, places), known, served)
@@ -59,23 +60,6 @@ def discover(
 
     unread = list(passed_over(folder, places))
     typer.echo(_json(sightings, unread, folder) if as_json else screen(sightings, unread, shown))
-
-
-def _configuration(option: str | None, places: "Places") -> "Config":
-    """What the broker would read, but for the providers' own keys. Raises Trouble."""
-    from broker.config import Layer, Schema, load  # noqa: PLC0415 - pydantic, 100 ms
-    from broker.core.failures import BadConfiguration  # noqa: PLC0415 - the same
-    from broker.host.layers import ConfigFiles  # noqa: PLC0415 - the same
-    from broker.host.paths import config_paths  # noqa: PLC0415 - the same
-    from broker.providers.recognise import default_name, provider_of  # noqa: PLC0415 - the same
-
-    paths = config_paths(option, places.environ, places.home)
-    try:
-        files = ConfigFiles(paths.site, paths.env, paths.user, required=option is not None).read()
-        layers = [Layer(each.text, places.shown(each.path), each.role) for each in files]
-        return load(layers, Schema({}, provider_of, default_name))
-    except BadConfiguration as failure:
-        raise Trouble(failure.detail, hint=failure.hint) from None
 
 
 def _json(sightings: "Sequence[Sighting]", unread: "Sequence[tuple[Path, str]]", folder: Path) -> str:

@@ -42,6 +42,13 @@ def broker_answers(room: Room) -> Iterator[Finding]:
     yield fine("broker", f"broker answers in {answered.took_s * 1000:.1f} ms")
 
 
+def configuration_can_be_used(room: Room) -> Iterator[Finding]:
+    """What the files say now can be used, where no broker has told of them already."""
+    failure, status = room.configured.failure, room.broker.status
+    if failure is not None and (status is None or status.error is None):
+        yield problem("configuration", failure.detail, failure.hint)
+
+
 def system_broker_answers(room: Room) -> Iterator[Finding]:
     """Where there is a system broker, it has something for this user, or is not for this user at all."""
     status, trouble = room.system.status, room.system.trouble

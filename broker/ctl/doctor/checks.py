@@ -21,6 +21,7 @@ Check = Callable[[Room], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = (
     answers.broker_answers,
+    answers.configuration_can_be_used,
     answers.system_broker_answers,
     answers.same_version,
     answers.only_one_broker,

@@ -17,7 +17,7 @@ def service_has_the_network_settings(room: Room) -> Iterator[Finding]:
     if not room.has_service:
         return
     for name in (*PROXIES, *CERTIFICATES):
-        here, there = room.places.environ.get(name), room.configured.env.get(name)
+        here, there = room.places.environ.get(name), room.configured.config.env.get(name)
         if here and here != there:
             said = f"{name} is {'another one' if there else 'unknown'} in the service"
             yield warning("network", said, "brokerctl setup")
@@ -25,8 +25,9 @@ def service_has_the_network_settings(room: Room) -> Iterator[Finding]:
 
 def certificates_are_there(room: Room) -> Iterator[Finding]:
     """Every file of certificates that is named exists."""
-    named = {name: room.configured.env.get(name) or room.places.environ.get(name) for name in CERTIFICATES}
-    named["ca"] = room.configured.ca if room.configured.ca != "system" else None
+    config = room.configured.config
+    named = {name: config.env.get(name) or room.places.environ.get(name) for name in CERTIFICATES}
+    named["ca"] = str(config.ca) if config.ca is not None else None
     for name, path in named.items():
         if path and not room.places.expanded(path).exists():
             yield problem(

@@ -37,8 +37,8 @@ def _open(room: Room, path: Path, bits: int, what: str, change: str) -> Iterator
 
 
 def _secret_files(room: Room) -> Iterator[Path]:
-    for feed in room.configured.feeds:
-        for path in named_files(feed):
+    for feed in room.configured.config.feeds:
+        for path in named_files(feed.own_keys):
             if not path.startswith(("/run/secrets/", "/var/run/secrets/")):
                 yield room.places.expanded(path)
 

@@ -6,7 +6,7 @@ Everything is looked at once, when a check first asks for it. Tests furnish a ro
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -19,12 +19,12 @@ from broker.core.failures import BadRequest
 from broker.core.status import BrokerStatus
 from broker.core.urls import Url, parse_url
 from broker.ctl import launch, systemd, wire
+from broker.ctl.configured import Configured, configured
 from broker.ctl.doctor.dates import server_date
 from broker.ctl.indexes.everywhere import all_indexes
 from broker.ctl.indexes.index import Index
 from broker.ctl.outcome import Trouble
 from broker.ctl.record import broker_status
-from broker.ctl.setup.configured import Configured, configured
 from broker.ctl.setup.places import Places
 from broker.host.clock import SystemClock
 from broker.providers.recognise import provider_of
@@ -47,12 +47,12 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed that the broker knows, or will when it starts."""
+    """A feed that the broker knows, or will when it starts. `settings` are the provider's own keys."""
 
     name: str
     provider: str
     urls: tuple[Url, ...]
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Room:
 
     @cached_property
     def configured(self) -> Configured:
-        """The configuration's files."""
+        """What the configuration says, or why it says nothing."""
         return configured(self.places)
 
     @cached_property
@@ -95,12 +95,10 @@ class Room:
     @cached_property
     def feeds(self) -> list[Feed]:
         """Configured feeds, then those that the broker has learned, then the system broker's for us."""
-        found = []
-        for number, table in enumerate(self.configured.feeds):
-            urls = _urls([table.get("url"), *_listed(table.get("also"))])
-            if urls:
-                provider = str(table.get("provider") or provider_of(urls[0]) or "")
-                found.append(Feed(str(table.get("name", f"feed {number + 1}")), provider, urls, dict(table)))
+        found = [
+            Feed(each.name, each.provider, (each.url, *each.also), each.own_keys)
+            for each in self.configured.config.feeds
+        ]
         known = {url for feed in found for url in feed.urls}
         told = (status for status in (self.broker.status, self.system.status) if status is not None)
         for learned in (feed for status in told for feed in status.feeds):
@@ -175,10 +173,6 @@ def _urls(texts: Sequence[object]) -> tuple[Url, ...]:
         except BadRequest:
             continue
     return tuple(found)
-
-
-def _listed(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else []
 
 
 def is_linux() -> bool:

@@ -51,10 +51,11 @@ def secrets_last(room: Room) -> Iterator[Finding]:
 
 def service_sees_the_tokens(room: Room) -> Iterator[Finding]:
     """No variable with a token is set in this shell that the daemon, in its own environment, cannot see."""
-    secrets = {str(feed.get("secret", "")).removeprefix("env:") for feed in room.configured.feeds}
+    config = room.configured.config
+    secrets = {str(feed.own_keys.get("secret", "")).removeprefix("env:") for feed in config.feeds}
     wanted = {name for name in secrets if name.isidentifier()} | set(TOKENS)
     for name in sorted(wanted & room.places.environ.keys()):
-        if name not in room.configured.env and room.has_service:
+        if name not in config.env and room.has_service:
             said = f"{name} is set in this shell; the service cannot see it"
             yield warning("variables", said, "brokerctl exec -- COMMAND, which can")
 

@@ -50,14 +50,14 @@ def units_are_of_this_installation(room: Room) -> Iterator[Finding]:
     is_everybodys = unit == Path(everybody.UNITS, systemd.SOCKET_UNIT).resolve()
     try:
         step = everybody.service_step(Image()) if is_everybodys else service_step(room.places)
-        _, sandboxed = sandbox_steps(room.places)
+        _, sandboxed = sandbox_steps(room.places, room.configured.config)
     except Trouble as trouble:
         yield problem("units", trouble.detail, trouble.hint)
         return
     if step.pending:
         again = "sudo brokerctl setup --all-users" if is_everybodys else "brokerctl setup"
         yield problem("units", "the service's units are of another installation or version", again)
-    for drop_in in sandboxed.pending:
+    for drop_in in sandboxed.pending if room.configured.failure is None else ():
         if files.content_of(drop_in.path) is not None:
             said = "the sandbox was made for other feeds, folders or an older version"
             yield warning("units", said, "brokerctl setup")

@@ -3,13 +3,10 @@
 Never a token: what is copied is a list of names, and a proxy whose address holds a password is left out.
 """
 
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from broker.ctl.setup import files
+from broker.ctl.configured import variables_of
 from broker.ctl.setup.places import Places
 from broker.ctl.setup.step import Mark, Step, Write
 
@@ -38,7 +35,7 @@ HEAD = """\
 
 def environment_step(places: Places) -> Step:
     """The file, and what is said of it."""
-    copied, left_out = recorded(places.environ, site_variables(places.configuration.site))
+    copied, left_out = recorded(places.environ, variables_of("site", places.configuration))
     text = env_text(copied)
     path = places.configuration.env
     said = f"{_listed(list(copied))} copied for the service" if copied else "nothing to copy for the service"
@@ -76,17 +73,6 @@ def env_text(variables: Mapping[str, str]) -> str:
     for name, value in variables.items():
         table.add(name, value)
     return HEAD + table.as_string()
-
-
-def site_variables(site: Path) -> dict[str, str]:
-    """What the site's file sets, as far as it can be read."""
-    found: dict[str, Any] = {}
-    try:
-        found = tomllib.loads(files.text_of(site))
-    except tomllib.TOMLDecodeError:
-        return {}  # the daemon says what is wrong with it
-    env = found.get("env")
-    return {str(name): str(value) for name, value in env.items()} if isinstance(env, dict) else {}
 
 
 def _has_password(proxy: str) -> bool:

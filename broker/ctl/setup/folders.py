@@ -6,15 +6,15 @@ Folders, never files: whoever renews a sign-in replaces its files, and a bind wo
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from broker.core.failures import BadRequest
-from broker.core.urls import parse_url
-from broker.ctl.setup.configured import configured
 from broker.ctl.setup.places import Places
 from broker.ctl.setup.units import View
-from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE, provider_of
+from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE
+
+if TYPE_CHECKING:
+    from broker.config import Config
 
 SIGN_INS: Mapping[str, tuple[tuple[str, str], ...]] = {
     AZURE: (("AZURE_CONFIG_DIR", ".azure"), ("AZD_CONFIG_DIR", ".azd"), ("", ".IdentityService")),
@@ -44,11 +44,12 @@ SHEBANG_BYTES = 512
 class Folders:
     """The folders for a home, its configuration and the installation at `prefixes`."""
 
-    def __init__(self, places: Places, prefixes: Iterable[Path]) -> None:
+    def __init__(self, places: Places, config: "Config", prefixes: Iterable[Path]) -> None:
         self._places = places
         self._prefixes = list(prefixes)
-        found = configured(places)
-        self._feeds, self._ca = found.feeds, found.ca
+        self._providers = {feed.provider for feed in config.feeds}
+        self._feeds = [feed.own_keys for feed in config.feeds]
+        self._ca = "" if config.ca is None else str(config.ca)
 
     def view(self) -> View:
         """What the sandbox shows of the homes."""
@@ -61,7 +62,7 @@ class Folders:
 
     def sign_ins(self) -> list[Path]:
         """What sign-in tools write to: for configured feeds, and for those that need no configuration."""
-        used = {*ALWAYS, *(feed.get("provider") for feed in self._feeds), *map(_named_by_url, self._feeds)}
+        used = {*ALWAYS, *self._providers}
         folders = []
         for provider, places in SIGN_INS.items():
             for variable, default in places:
@@ -115,7 +116,7 @@ class Folders:
 
 
 def named_files(feed: Mapping[str, Any]) -> list[str]:
-    """The files that a feed's settings name: secrets, certificates, whatever the provider reads."""
+    """The files that a feed's own keys name: secrets, certificates, whatever the provider reads."""
     values = [value for value in feed.values() if isinstance(value, str)]
     paths = [value.removeprefix("file:") for value in values]
     return [path for path in paths if path.startswith(("/", "~/"))]
@@ -156,13 +157,6 @@ def _source(value: object) -> tuple[str, str]:
     """The kind of a secret's place, and what follows it."""
     kind, _, rest = str(value or "").partition(":")
     return kind, rest
-
-
-def _named_by_url(feed: Mapping[str, Any]) -> str | None:
-    try:
-        return provider_of(parse_url(str(feed.get("url", ""))))
-    except BadRequest:
-        return None
 
 
 def _distinct(folders: Iterable[Path]) -> list[Path]:

@@ -11,9 +11,9 @@ import sys
 
 import token_broker_client as client
 
+from broker.ctl.configured import variables_of
 from broker.ctl.outcome import Trouble
 from broker.ctl.private import PrivateBroker, private_broker
-from broker.ctl.setup.environment import site_variables
 from broker.ctl.setup.places import Places
 from broker.ctl.wire import FETCH_PATIENCE_S, feed_path
 from broker.host.notify import Notifier
@@ -39,7 +39,7 @@ def main() -> int:
 def outcomes() -> dict[str, str]:
     """`fine` or the kind of failure, by feed; `az` and `brokerd` stand for themselves."""
     places = Places.here()
-    os.environ.update(site_variables(places.configuration.env))
+    os.environ.update(variables_of("env", places.configuration))
     found: dict[str, str] = {}
     az = places.program(AZ[0])
     if az is not None:

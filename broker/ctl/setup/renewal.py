@@ -1,6 +1,7 @@
 """The sandbox after a change of the configuration: its folders are those of the feeds that there are now."""
 
 from broker.ctl import systemd
+from broker.ctl.configured import config_of
 from broker.ctl.outcome import Trouble
 from broker.ctl.setup import files
 from broker.ctl.setup.journal import Journal
@@ -17,7 +18,7 @@ def renew_sandbox() -> str | None:
     if files.content_of(places.units / DROP_INS / SANDBOX) is None:
         return None
     try:
-        needed, sandboxed = sandbox_steps(places)
+        needed, sandboxed = sandbox_steps(places, config_of(places.configuration, places.shown))
         if not sandboxed.pending:
             return None
         journal = Journal(places.journal)

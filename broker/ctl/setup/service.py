@@ -3,18 +3,22 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import token_broker_client as client
 
 from broker.ctl import launch, systemd, wire
 from broker.ctl import service as running
+from broker.ctl.configured import configured
 from broker.ctl.outcome import Trouble
 from broker.ctl.setup import trial, units
-from broker.ctl.setup.configured import configured
 from broker.ctl.setup.folders import Folders
 from broker.ctl.setup.journal import Journal
 from broker.ctl.setup.places import Places
 from broker.ctl.setup.step import Folder, Mark, Step, Write
+
+if TYPE_CHECKING:
+    from broker.config import Config
 
 UNIT_VARIABLES = ("TOKEN_BROKER_CONFIG", "XDG_CONFIG_HOME")
 """Where the configuration is, and with it env.toml: what that file itself cannot say."""
@@ -31,11 +35,11 @@ def installation(places: Places) -> units.Installation:
     return units.Installation(Path(sys.executable), launch.beside_us("brokerd"), socket, variables)
 
 
-def folders(places: Places) -> Folders:
+def folders(places: Places, config: "Config") -> Folders:
     """What the daemon of this installation must see."""
     beside = {launch.beside_us("brokerd").parent.parent, Path(sys.executable).resolve().parent.parent}
-    recorded = Places(places.home, {**places.environ, **configured(places).env})  # not today's shell's PATH
-    return Folders(recorded, [Path(sys.prefix), Path(sys.base_prefix), *sorted(beside)])
+    recorded = Places(places.home, {**places.environ, **config.env})  # not today's shell's PATH
+    return Folders(recorded, config, [Path(sys.prefix), Path(sys.base_prefix), *sorted(beside)])
 
 
 def service_step(places: Places) -> Step:
@@ -46,9 +50,9 @@ def service_step(places: Places) -> Step:
     return Step("service", f"{places.shown(socket)}, enabled; starts with the first look-up", changes)
 
 
-def sandbox_steps(places: Places) -> tuple[Step, Step]:
+def sandbox_steps(places: Places, config: "Config") -> tuple[Step, Step]:
     """What must be there before the trial, and the drop-in that it is about."""
-    found = folders(places)
+    found = folders(places, config)
     needed = Step("folders", "", [Folder(folder) for folder in found.sign_ins()])
     drop_in = Write(places.units / units.DROP_INS / units.SANDBOX, units.sandbox(found.view()))
     return needed, Step("sandbox", "", [drop_in])
@@ -56,7 +60,7 @@ def sandbox_steps(places: Places) -> tuple[Step, Step]:
 
 def do_service(places: Places, journal: Journal) -> list[Step]:
     """Write, try, enable and start what the steps say; returns the lines about it. Raises Trouble."""
-    needed, sandboxed = sandbox_steps(places)
+    needed, sandboxed = sandbox_steps(places, configured(places).config)
     step = service_step(places)
     changed = bool(step.pending)
     for change in (*needed.pending, *step.pending):

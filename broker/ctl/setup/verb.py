@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from broker.ctl import launch, launchctl, systemd
+from broker.ctl.configured import configured
 from broker.ctl.outcome import ExitCode, Trouble
 from broker.ctl.setup import agent, clients, everybody, machine, service, system
 from broker.ctl.setup.completion import completion_step
@@ -107,6 +108,9 @@ def _set_up_home(*, dry_run: bool, replace: bool, configure_clients: bool) -> No
     places = Places.here()
     shim = launch.beside_us("keyring-shim")
     replace = replace or (not dry_run and _may_replace(places))
+    known = configured(places)
+    if known.failure is not None:
+        say(Step("settings", f"not used: {known.failure.detail}", (), Mark.OPEN, known.failure.hint))
     steps = [environment_step(places), link_step(places, shim, replace=replace)]
     if configure_clients:
         steps += [
@@ -117,7 +121,7 @@ def _set_up_home(*, dry_run: bool, replace: bool, configure_clients: bool) -> No
         show_diff(step, places.shown)
     if dry_run:
         if systemd.is_there():
-            steps += [service.service_step(places), *service.sandbox_steps(places)]
+            steps += [service.service_step(places), *service.sandbox_steps(places, known.config)]
         elif launchctl.is_there():
             steps.append(agent.agent_step(places))
         show_plan(steps, places.shown, expected=REPLACE)

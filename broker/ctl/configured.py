@@ -1,0 +1,91 @@
+"""What is configured, in the one view that the daemon has of it: every layer read, trusted and merged alike.
+
+The providers' own keys are unchecked, for brokerctl has no SDKs to ask: `FeedConfig.own_keys` has them raw.
+Knows no TOML itself: `broker/config.py` does, which costs 100 ms and is loaded when it is first needed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from broker.core.failures import BadConfiguration
+from broker.ctl.outcome import Trouble
+from broker.ctl.setup.places import Places
+from broker.host.layers import ROLES, ConfigFiles, Role
+from broker.host.paths import ConfigPaths
+from broker.providers.recognise import default_name, provider_of
+
+if TYPE_CHECKING:
+    from broker.config import Config, Layer, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """`config` is what a daemon would start with: the defaults where `failure` says what is broken."""
+
+    config: "Config"
+    failure: Trouble | None = None
+
+
+def configured(places: Places) -> Configured:
+    """What the files say together, or why they say nothing. Never raises."""
+    from broker.config import Config  # noqa: PLC0415 - pydantic, 100 ms
+
+    try:
+        return Configured(config_of(places.configuration, places.shown))
+    except Trouble as failure:
+        return Configured(Config(), failure)
+
+
+def config_of(paths: ConfigPaths, shown: Callable[[Path], str] = str, *, required: bool = False) -> "Config":
+    """What the files say together; the user's must be there where it is `required`. Raises Trouble."""
+    return _loaded(ConfigFiles(paths.site, paths.env, paths.user, required=required), ROLES, shown)
+
+
+def config_with(text: str, paths: ConfigPaths, shown: str) -> "Config":
+    """What the files would say if the user's, which is `shown` like that, said `text`. Raises Trouble."""
+    files = ConfigFiles(paths.site, paths.env, paths.user)
+    return _loaded(files, ("site", "env"), str, _layer(text, shown))
+
+
+def names_in(text: str, shown: str) -> list[str]:
+    """What the feeds of the user's own file are called, in its order. Raises Trouble."""
+    from broker.config import names_in  # noqa: PLC0415 - pydantic, 100 ms
+
+    try:
+        return names_in(_layer(text, shown), _schema())
+    except BadConfiguration as failure:
+        raise Trouble(failure.detail, hint=failure.hint) from None
+
+
+def variables_of(role: Role, paths: ConfigPaths) -> Mapping[str, str]:
+    """The [env] of one file alone; one that cannot be used has none, and the daemon says why."""
+    try:
+        return _loaded(ConfigFiles(paths.site, paths.env, paths.user), (role,), str).env
+    except Trouble:
+        return {}
+
+
+def _loaded(
+    files: ConfigFiles, roles: Sequence[Role], shown: Callable[[Path], str], *more: "Layer"
+) -> "Config":
+    from broker.config import Layer, load  # noqa: PLC0415 - pydantic, 100 ms
+
+    try:
+        layers = [Layer(each.text, shown(each.path), each.role) for each in files.read(roles)]
+        return load([*layers, *more], _schema())
+    except BadConfiguration as failure:
+        raise Trouble(failure.detail, hint=failure.hint) from None
+
+
+def _layer(text: str, shown: str) -> "Layer":
+    from broker.config import Layer  # noqa: PLC0415 - pydantic, 100 ms
+
+    return Layer(text, shown)
+
+
+def _schema() -> "Schema":
+    from broker.config import Schema  # noqa: PLC0415 - pydantic, 100 ms
+
+    return Schema({}, provider_of, default_name)
