@@ -171,6 +171,51 @@ def test_user_name_from_a_variable_is_one(clinic: Clinic) -> None:
     assert found(indexes_have_usernames, clinic.room()) == []
 
 
+NESTED = """
+[[feed]]
+name = "all"
+url = "https://packages.example/"
+provider = "basic"
+username = "all"
+
+[[feed]]
+name = "libs"
+url = "https://packages.example/libs/simple/"
+provider = "nexus"
+username = "ci"
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "username"),
+    [
+        ("https://packages.example/simple/", "all"),
+        ("https://packages.example/libs/simple/", "ci"),
+        ("https://packages.example/libs/", "ci"),
+    ],
+)
+def test_feed_of_an_index_is_the_one_with_the_longest_prefix(
+    clinic: Clinic, address: str, username: str
+) -> None:
+    clinic.configure(NESTED)
+    clinic.write("uv.toml", f'[[index]]\nname = "corp"\nurl = "{address}"\n')
+
+    [(_, _, repair)] = found(indexes_have_usernames, clinic.room())
+
+    assert repair == f'url = "{address.replace("://", f"://{username}@")}"'
+
+
+@pytest.mark.parametrize(
+    ("config", "count"),
+    [("", 1), ("auto = false\n", 0), ('auto = ["google"]\n', 0), ('auto = ["azure"]\n', 1)],
+)
+def test_index_that_auto_leaves_out_is_none_of_ours(clinic: Clinic, config: str, count: int) -> None:
+    clinic.configure(config)
+    clinic.write("uv.toml", f'[[index]]\nname = "corp"\nurl = "{URL}"\n')
+
+    assert len(found(indexes_have_usernames, clinic.room())) == count
+
+
 def poetry_source(url: str) -> str:
     return f'[[tool.poetry.source]]\nname = "corp"\nurl = "{url}"\n'
 

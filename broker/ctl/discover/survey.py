@@ -11,24 +11,12 @@ from enum import StrEnum
 
 from broker.config import Config
 from broker.core.failures import BadRequest
-from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, Realm, Recognised
+from broker.core.feeds import Ambiguous, Feed, FeedTable, Match
 from broker.core.status import FeedStatus
-from broker.core.urls import Url, parse_url
+from broker.core.urls import Url
 from broker.ctl.indexes.index import ALWAYS, Index
-from broker.providers.recognise import (
-    AZURE,
-    CODEARTIFACT,
-    GOOGLE,
-    default_name,
-    likely_provider,
-    provider_of,
-    realm_of,
-    recognise,
-    spellings_of,
-)
-
-BY_THEMSELVES = frozenset({AZURE, GOOGLE, CODEARTIFACT})
-"""Providers that `auto` signs in to without a word of configuration."""
+from broker.ctl.matching import BY_THEMSELVES, table_of
+from broker.providers.recognise import default_name, likely_provider, provider_of
 
 _ENDS = ("simple", "+simple", "upload", "legacy")
 """What the pages and the upload address of one feed differ in."""
@@ -109,36 +97,6 @@ def survey(indexes: Iterable[Index], config: Config, served: Sequence[FeedStatus
         except BadRequest as error:
             found.append(Sighting(None, Standing.UNUSABLE, (index,), why=error.detail))
     return [*(_sighting(tuple(group), table) for group in groups.values()), *found]
-
-
-def table_of(config: Config, served: Sequence[FeedStatus] = ()) -> FeedTable:
-    """The feeds as the daemon would match them, as far as no provider need be asked."""
-    feeds = [
-        Feed(
-            name=each.name,
-            realm=realm_of(each.url, each.provider),
-            prefixes=tuple(dict.fromkeys((each.url, *each.also, *spellings_of(each.url, each.provider)))),
-            place=each.place,
-        )
-        for each in config.feeds
-    ] + [
-        Feed(
-            name=each.name,
-            realm=Realm(each.provider, each.realm.partition(":")[2]),
-            prefixes=tuple(map(parse_url, each.urls)),
-            configured=each.configured,
-        )
-        for each in served
-        if each.urls and (each.configured or each.usable)  # a learned one may have no sign-in
-    ]
-
-    def adopt(recognised: Recognised) -> Feed | None:
-        provider = recognised.realm.provider
-        if provider not in BY_THEMSELVES or not config.learns(provider):
-            return None
-        return Feed(recognised.name, recognised.realm, recognised.prefixes, configured=False)
-
-    return FeedTable(feeds, recognise, adopt)
 
 
 def _sighting(indexes: tuple[Index, ...], table: FeedTable) -> Sighting:

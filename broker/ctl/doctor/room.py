@@ -6,7 +6,7 @@ Everything is looked at once, when a check first asks for it. Tests furnish a ro
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,19 +15,19 @@ from typing import Any, Self
 
 import token_broker_client as client
 
-from broker.core.failures import BadRequest
-from broker.core.status import BrokerStatus
-from broker.core.urls import Url, parse_url
+from broker.core.feeds import Ambiguous, FeedTable, Match
+from broker.core.status import BrokerStatus, FeedStatus
+from broker.core.urls import Url
 from broker.ctl import launch, systemd, wire
 from broker.ctl.configured import Configured, configured
 from broker.ctl.doctor.dates import server_date
 from broker.ctl.indexes.everywhere import all_indexes
 from broker.ctl.indexes.index import Index
+from broker.ctl.matching import table_of, urls_of
 from broker.ctl.outcome import Trouble
 from broker.ctl.record import broker_status
 from broker.ctl.setup.places import Places
 from broker.host.clock import SystemClock
-from broker.providers.recognise import provider_of
 
 PROGRAM_LIMIT_S = 30.0
 """az takes a second or two; one that hangs is a finding of its own."""
@@ -100,9 +100,8 @@ class Room:
             for each in self.configured.config.feeds
         ]
         known = {url for feed in found for url in feed.urls}
-        told = (status for status in (self.broker.status, self.system.status) if status is not None)
-        for learned in (feed for status in told for feed in status.feeds):
-            urls = _urls(learned.urls)
+        for learned in self._served:
+            urls = urls_of(learned.urls)
             if urls and not known.intersection(urls):
                 found.append(Feed(learned.name, learned.provider, urls))
         return found
@@ -114,14 +113,21 @@ class Room:
 
     def feed_of(self, text: str) -> tuple[str, str | None] | None:
         """Provider and required username of the feed that an index is, None where it is none of ours."""
-        url = next(iter(_urls([text])), None)
-        if url is None:
-            return None
-        for feed in self.feeds:
-            if any(prefix.covers(url) for prefix in feed.urls):
-                return feed.provider, feed.settings.get("username")
-        provider = provider_of(url)
-        return None if provider is None else (provider, None)
+        for url in urls_of([text]):
+            match self._table.match(url):
+                case Match(feed=feed) | Ambiguous(feeds=(feed, *_)):
+                    return feed.realm.provider, feed.username
+        return None
+
+    @cached_property
+    def _table(self) -> FeedTable:
+        return table_of(self.configured.config, self._served)
+
+    @cached_property
+    def _served(self) -> list[FeedStatus]:
+        """What the user's broker says of its feeds, then the system's."""
+        told = (status for status in (self.broker.status, self.system.status) if status is not None)
+        return [feed for status in told for feed in status.feeds]
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a program to see what it says; raises nothing: a program that is not there ended with 127."""
@@ -163,16 +169,6 @@ def ask_system_broker() -> Answered:
         return Answered(status, clock.now().boot_s - begun.boot_s)
     except Trouble as trouble:
         return Answered(trouble=trouble)
-
-
-def _urls(texts: Sequence[object]) -> tuple[Url, ...]:
-    found = []
-    for text in texts:
-        try:
-            found.append(parse_url(str(text)))
-        except BadRequest:
-            continue
-    return tuple(found)
 
 
 def is_linux() -> bool:

@@ -1,0 +1,62 @@
+"""The feeds that a broker of this user knows, laid out for `FeedTable.match`: no other rule matches here.
+
+Made of the merged configuration and of what running brokers say, as far as no provider need be asked.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from broker.config import Config
+from broker.core.failures import BadRequest
+from broker.core.feeds import Feed, FeedTable, Realm, Recognised
+from broker.core.status import FeedStatus
+from broker.core.urls import Url, parse_url
+from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE, realm_of, recognise, spellings_of
+
+BY_THEMSELVES = frozenset({AZURE, GOOGLE, CODEARTIFACT})
+"""Providers that `auto` signs in to without a word of configuration."""
+
+
+def table_of(config: Config, served: Sequence[FeedStatus] = ()) -> FeedTable:
+    """The configured feeds, after them the `served`, and whatever `auto` covers."""
+    feeds = [
+        Feed(
+            name=each.name,
+            realm=realm_of(each.url, each.provider),
+            prefixes=tuple(dict.fromkeys((each.url, *each.also, *spellings_of(each.url, each.provider)))),
+            username=_text(each.own_keys.get("username")),
+            place=each.place,
+        )
+        for each in config.feeds
+    ] + [
+        Feed(
+            name=each.name,
+            realm=Realm(each.provider, each.realm.partition(":")[2]),
+            prefixes=urls_of(each.urls),
+            configured=each.configured,
+        )
+        for each in served
+        if urls_of(each.urls) and (each.configured or each.usable)  # a learned one may have no sign-in
+    ]
+
+    def adopt(recognised: Recognised) -> Feed | None:
+        provider = recognised.realm.provider
+        if provider not in BY_THEMSELVES or not config.learns(provider):
+            return None
+        return Feed(recognised.name, recognised.realm, recognised.prefixes, configured=False)
+
+    return FeedTable(feeds, recognise, adopt)
+
+
+def urls_of(texts: Iterable[str]) -> tuple[Url, ...]:
+    """Those of the texts that are URLs."""
+    found = []
+    for text in texts:
+        try:
+            found.append(parse_url(text))
+        except BadRequest:
+            continue
+    return tuple(found)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
