@@ -31,7 +31,7 @@ from broker.host.installation import installation_marks
 from broker.host.journal import handlers_for
 from broker.host.layers import ConfigFiles
 from broker.host.limits import Limits, raise_fd_limit
-from broker.host.listen import NotListening
+from broker.host.listen import BY_VARIABLE, NotListening
 from broker.host.manager import renew_socket
 from broker.host.notify import Notifier
 from broker.host.paths import config_paths
@@ -102,17 +102,18 @@ def _place(options: argparse.Namespace) -> Place:
                 "the system broker takes its socket from systemd", hint="systemctl start token-broker.socket"
             )
         return handed
-    return Place.get(_socket_path(options), os.environ)
+    named = options.socket or token_broker_client.socket_path()
+    named_by = "brokerd --socket " if options.socket else BY_VARIABLE
+    is_own = token_broker_client.is_own_place(str(Path(named).parent))
+    return Place.get(_absolute(named), os.environ, named_by=None if is_own else named_by)
 
 
-def _socket_path(options: argparse.Namespace) -> Path:
-    if not options.socket:
-        return Path(token_broker_client.socket_path())
+def _absolute(named: str) -> Path:
     try:
-        return Path(options.socket).absolute()
+        return Path(named).absolute()
     except OSError:
         raise NotListening(
-            f"--socket {options.socket} is relative, and the working directory is gone", hint="cd"
+            f"--socket {named} is relative, and the working directory is gone", hint="cd"
         ) from None
 
 

@@ -530,6 +530,28 @@ static Outcome open_to_others(const char *path, mode_t mode, const char *repair)
 		      NULL);
 }
 
+/* Return whether `directory` is the one that we make for the socket ourselves: no hint changes another one. */
+RARE static bool is_own_place(const char *directory)
+{
+	char own[SOCKET_PATH_BYTES + 1];
+	Text to = TEXT(own);
+	return put_socket_directory(&to) && !to.overflowed && strcmp(directory, own) == 0;
+}
+
+/* FAILED, with the line that puts the socket into a folder of its own below `directory`, which is ours. */
+RARE static Outcome wants_own_folder(const char *directory, const char *path, const char *what, const char *mode,
+				     const char *end)
+{
+	char own[SOCKET_PATH_BYTES + sizeof "/token-broker-4294967295/broker.sock"];
+	Text to = TEXT(own);
+	put(&to, strcmp(directory, "/") == 0 ? "" : directory);
+	put(&to, "/token-broker-");
+	put_number(&to, our_uid(), 10, 1);
+	put(&to, "/broker.sock");
+	return failed(path, what, mode, end, ": the socket wants a folder of its own; run: export TOKEN_BROKER_SOCKET=",
+		      own, NULL);
+}
+
 /* Return GOOD, FAILED with the repair in the line, or NOBODY with errno when there is nothing to look at. */
 static Outcome check_system_directory(const char *path)
 {
@@ -550,16 +572,20 @@ static Outcome check_directory(const char *path)
 		return failed(path, " is not a directory; run: ls -ld ", path, NULL);
 	if (found.st_uid != our_uid())
 		return foreign(path, " belongs to uid ", found.st_uid, ", not to you");
+	if ((found.st_mode & 077) != 0 && !is_own_place(path))
+		return wants_own_folder(path, path, " is open to others (mode ", number(found.st_mode & 0777, 8, 4), ")");
 	if ((found.st_mode & 077) != 0)
 		return open_to_others(path, found.st_mode, "700");
 	return GOOD;
 }
 
-static Outcome check_socket(const char *path)
+static Outcome check_socket(const char *path, const char *directory)
 {
 	struct stat found;
 	if (lstat(path, &found) != 0)
 		return NOBODY;
+	if (!S_ISSOCK(found.st_mode) && !is_own_place(directory))
+		return wants_own_folder(directory, path, " is not a socket", "", "");
 	if (!S_ISSOCK(found.st_mode))
 		return failed(path, " is not a socket; run: rm ", path, NULL);
 	if (found.st_uid != our_uid())
@@ -583,7 +609,7 @@ static Outcome check_trust(const char *path, Trust *trust)
 		return check_system_directory(directory);
 	outcome = check_directory(directory);
 	if (outcome == GOOD)
-		outcome = check_socket(path);
+		outcome = check_socket(path, directory);
 	trust->us = outcome == GOOD;
 	return outcome == FAILED && trust->other ? GOOD : outcome;
 }

@@ -284,7 +284,7 @@ def check_trust(path: str) -> tuple[int, ...] | None:
             os.lstat(path)
             return None
         _check_directory(_directory(path))
-        _check_socket(path)
+        _check_socket(path, _directory(path))
     except UntrustedError:
         trusted = _trusted_uid()
         if trusted is None or path == SYSTEM_SOCKET:
@@ -299,6 +299,20 @@ def _trusted_uid() -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         return None
     return int(text) if int(text) <= 0xFFFFFFFF else None
+
+
+def is_own_place(directory: str) -> bool:
+    """Return whether `directory` is the one that we make for the socket: no hint changes another one."""
+    try:
+        return directory == _socket_directory()
+    except SocketPathError:
+        return False
+
+
+def wants_own_folder(directory: str, what: str) -> str:
+    """Return `what` with the line that puts the socket into a folder of its own below `directory`."""
+    own = f"{directory.rstrip('/')}/token-broker-{os.geteuid()}/broker.sock"
+    return f"{what}: the socket wants a folder of its own; run: export TOKEN_BROKER_SOCKET={own}"
 
 
 def _check_system_directory(path: str) -> None:
@@ -323,12 +337,17 @@ def _check_directory(path: str) -> None:
         raise UntrustedError(f"{path} is not a directory; run: ls -ld {path}")
     if found.st_uid != os.geteuid():
         raise _foreign(f"{path} belongs to uid {found.st_uid}, not to you", found.st_uid)
+    if found.st_mode & 0o077 and not is_own_place(path):
+        what = f"{path} is open to others (mode {found.st_mode & 0o777:04o})"
+        raise UntrustedError(wants_own_folder(path, what))
     if found.st_mode & 0o077:
         raise _open_to_others(path, found.st_mode, "700")
 
 
-def _check_socket(path: str) -> None:
+def _check_socket(path: str, directory: str) -> None:
     found = os.lstat(path)
+    if not stat.S_ISSOCK(found.st_mode) and not is_own_place(directory):
+        raise UntrustedError(wants_own_folder(directory, f"{path} is not a socket"))
     if not stat.S_ISSOCK(found.st_mode):
         raise UntrustedError(f"{path} is not a socket; run: rm {path}")
     if found.st_uid != os.geteuid():

@@ -27,6 +27,12 @@ BACKLOG = 4096
 
 LOCK_NAME = "broker.lock"
 
+BY_VARIABLE = "export TOKEN_BROKER_SOCKET="
+"""How the line begins that names another place for a socket which a variable named."""
+
+EVERYBODYS = Path("/tmp")  # noqa: S108 - never used here, only named: with a folder of 0700 in it
+"""Where every user can make a folder."""
+
 _LOCK_TRIES = 10
 """How often a lock file may vanish between open and flock before we give up."""
 
@@ -87,19 +93,19 @@ class Listener:
         self._lock = -1
 
 
-def take(path: Path) -> Listener:
+def take(path: Path, *, named_by: str | None = BY_VARIABLE) -> Listener:
     """Return a Listener at the absolute `path`; its directory is created when missing.
 
-    Raises Taken when another process serves there, NotListening for a path that no socket can have or a place
-    that is not ours alone.
+    `named_by` is what own_directory() makes of it. Raises Taken when another process serves there,
+    NotListening for a path that no socket can have or a place that is not ours alone.
     """
     refuse_what_no_socket_can_have(path)
     with contextlib.ExitStack() as undo:
-        directory = own_directory(path.parent)
+        directory = own_directory(path.parent, named_by)
         undo.callback(os.close, directory)
         lock = _exclusive_lock(directory, path)
         undo.callback(os.close, lock)
-        _refuse_what_is_no_stale_socket(directory, path)
+        _refuse_what_is_no_stale_socket(directory, path, named_by)
         listening, identity = bind(directory, path)
         undo.pop_all()
         return Listener(listening, path, identity, directory, lock)
@@ -116,8 +122,12 @@ def refuse_what_no_socket_can_have(path: Path) -> None:
         )
 
 
-def own_directory(directory: Path) -> int:
-    """A descriptor of the directory, which is real, ours and closed to everybody else; made when missing."""
+def own_directory(directory: Path, named_by: str | None = None) -> int:
+    """A descriptor of the directory, which is real, ours and closed to everybody else; made when missing.
+
+    `named_by` is None where the broker itself makes this directory for its socket: only there do hints change
+    it. Elsewhere it begins the line that names a place, and hints name a folder for the socket alone.
+    """
     try:
         for missing in reversed([p for p in (directory, *directory.parents) if not os.path.lexists(p)]):
             with contextlib.suppress(FileExistsError):
@@ -128,27 +138,36 @@ def own_directory(directory: Path) -> int:
         raise NotListening(f"the directory {directory} cannot be made: {_why(error)}") from error
     place, away = shlex.quote(str(directory)), shlex.quote(f"{directory}.not-mine")
     if stat.S_ISLNK(found.st_mode):
-        raise NotListening(f"{directory} is a symbolic link, not a directory", hint=f"rm {place}")
+        what = f"{directory} is a symbolic link, not a directory"
+        raise _not_there(what, EVERYBODYS, named_by, f"rm {place}")
     if not stat.S_ISDIR(found.st_mode):
-        raise NotListening(f"{directory} is not a directory", hint=f"mv {place} {away}")
+        raise _not_there(f"{directory} is not a directory", EVERYBODYS, named_by, f"mv {place} {away}")
     if found.st_uid != os.geteuid():
-        raise NotListening(
-            f"the directory {directory} belongs to another user (uid {found.st_uid})",
-            hint=f"sudo mv {place} {away}",
-        )
+        what = f"the directory {directory} belongs to another user (uid {found.st_uid})"
+        raise _not_there(what, EVERYBODYS, named_by, f"sudo mv {place} {away}")
     if stat.S_IMODE(found.st_mode) & 0o077:
-        raise NotListening(f"the directory {directory} is open to other users", hint=f"chmod 700 {place}")
+        what = f"the directory {directory} is open to other users"
+        raise _not_there(what, directory, named_by, f"chmod 700 {place}")
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
-        raise NotListening(
-            f"the directory {directory} cannot be entered: {_why(error)}", hint=f"chmod 700 {place}"
-        ) from error
+        what = f"the directory {directory} cannot be entered: {_why(error)}"
+        raise _not_there(what, EVERYBODYS, named_by, f"chmod 700 {place}") from error
     opened = os.fstat(descriptor)
     if (opened.st_dev, opened.st_ino) != (found.st_dev, found.st_ino):
         os.close(descriptor)
         raise NotListening(f"the directory {directory} was replaced while it was being checked")
     return descriptor
+
+
+def _not_there(what: str, where: Path, named_by: str | None, command: str) -> NotListening:
+    """The failure; its hint is `command` or, for a named place, a folder for the socket alone in `where`."""
+    if named_by is None:
+        return NotListening(what, hint=command)
+    own = where / f"token-broker-{os.geteuid()}" / "broker.sock"
+    return NotListening(
+        f"{what}: the socket wants a folder of its own", hint=f"{named_by}{shlex.quote(str(own))}"
+    )
 
 
 def _exclusive_lock(directory: int, path: Path) -> int:
@@ -211,16 +230,17 @@ def _refuse_if_served(path: Path) -> None:
     raise Taken(None if server is None else server.pid, path)
 
 
-def _refuse_what_is_no_stale_socket(directory: int, path: Path) -> None:
+def _refuse_what_is_no_stale_socket(directory: int, path: Path, named_by: str | None) -> None:
     """Raise unless the path is free or holds a socket of ours on which nobody listens."""
     try:
         found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return
+    place, away = shlex.quote(str(path)), shlex.quote(f"{path}.not-mine")
     if stat.S_ISDIR(found.st_mode):
-        raise NotListening(f"{path} is a folder, and a socket needs a name in one")
+        raise _not_there(f"{path} is a folder, not a socket", path.parent, named_by, f"mv {place} {away}")
     if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
-        raise NotListening(f"{path} is not a socket of ours", hint=f"rm {shlex.quote(str(path))}")
+        raise _not_there(f"{path} is not a socket of ours", path.parent, named_by, f"rm {place}")
     _refuse_if_served(path)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from broker.host.handed import FD_NAME, from_launchd, from_systemd
-from broker.host.listen import Listener, identity_at, take
+from broker.host.listen import BY_VARIABLE, Listener, identity_at, take
 
 
 class Place:
@@ -25,12 +25,14 @@ class Place:
         return None if given is None else cls(given, Path(given.getsockname()), None)
 
     @classmethod
-    def get(cls, path: Path, environ: MutableMapping[str, str]) -> Self:
+    def get(
+        cls, path: Path, environ: MutableMapping[str, str], *, named_by: str | None = BY_VARIABLE
+    ) -> Self:
         """The socket that was handed over, or one taken at `path`; raises what `take` and `handed` raise."""
         handed = cls.handed(environ)
         if handed is not None:
             return handed
-        taken = take(path)
+        taken = take(path, named_by=named_by)
         return cls(taken.socket, path, taken)
 
     def is_lost(self) -> bool:

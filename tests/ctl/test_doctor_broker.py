@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -259,3 +260,20 @@ def test_socket_folder_that_is_open_to_others_is_found(clinic: Clinic, socket: P
 
     assert before == []
     assert len(found(permissions.permissions_are_tight, clinic.room())) == 1
+
+
+def test_socket_folder_that_was_not_made_for_it_is_never_closed(
+    clinic: Clinic, socket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = socket.parents[1] / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    monkeypatch.setenv("TOKEN_BROKER_SOCKET", f"{shared}/x.sock")
+
+    [finding] = permissions.permissions_are_tight(clinic.room())
+
+    assert finding.said.endswith("can be read by others (mode 1777): the socket wants a folder of its own")
+    assert finding.repair == f"export TOKEN_BROKER_SOCKET={shared}/token-broker-{os.geteuid()}/broker.sock"
+    assert finding.fix is None
+    monkeypatch.setenv("TOKEN_BROKER_SOCKET", finding.repair.partition("=")[2])
+    assert found(permissions.permissions_are_tight, clinic.room()) == []

@@ -1,6 +1,8 @@
 """Files and folders that others could read or write, with the chmod that closes them."""
 
+import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
@@ -20,9 +22,9 @@ def permissions_are_tight(room: Room) -> Iterator[Finding]:
     paths = room.places.configuration
     for path in (paths.user.parent, paths.user):
         yield from _open(room, path, OTHERS_WRITE, "written", "go-w")
-    private = [paths.env, *_secret_files(room), *_socket_folder()]
-    for path in private:
+    for path in (paths.env, *_secret_files(room)):
         yield from _open(room, path, OTHERS, "read", "go-rwx")
+    yield from _open_socket_folder(room)
 
 
 def _open(room: Room, path: Path, bits: int, what: str, change: str) -> Iterator[Finding]:
@@ -36,15 +38,23 @@ def _open(room: Room, path: Path, bits: int, what: str, change: str) -> Iterator
         yield problem("permissions", said, f"chmod {change} {quote(str(path))}", lambda: path.chmod(closed))
 
 
+def _open_socket_folder(room: Room) -> Iterator[Finding]:
+    """Only the folder that the broker makes itself is closed; another one is left as it is."""
+    try:
+        folder = str(Path(client.socket_path()).parent)
+    except client.BrokerError:
+        return
+    for finding in _open(room, Path(folder), OTHERS, "read", "go-rwx"):
+        if client.is_own_place(folder):
+            yield finding
+            continue
+        base = folder if os.access(folder, os.W_OK) else tempfile.gettempdir()
+        said, _, repair = client.wants_own_folder(base, finding.said).partition("; run: ")
+        yield problem("permissions", said, repair)
+
+
 def _secret_files(room: Room) -> Iterator[Path]:
     for feed in room.configured.config.feeds:
         for path in named_files(feed.own_keys):
             if not path.startswith(("/run/secrets/", "/var/run/secrets/")):
                 yield room.places.expanded(path)
-
-
-def _socket_folder() -> list[Path]:
-    try:
-        return [Path(client.socket_path()).parent]
-    except client.BrokerError:
-        return []
