@@ -22,9 +22,19 @@ SCRIPT = "undo.sh"
 PRIVATE = 0o600
 
 KINDS: dict[str, Callable[..., Deed]] = {
-    kind.__name__: kind for kind in (Made, Wrote, Linked, Moved, Enabled, Listening, Loaded)
+    "Made": Made,
+    "Wrote": Wrote,
+    "Linked": Linked,
+    "Moved": Moved,
+    "Enabled": Enabled,
+    "Listening": Listening,
+    "Loaded": Loaded,
 }
+"""Each kind by its name on the disk: a journal outlives the version that wrote it, so these never change."""
+
 PATHS = {"path", "to"}
+
+_STORED = {kind: name for name, kind in KINDS.items()}
 
 SCRIPT_HEAD = """\
 #!/bin/sh
@@ -169,7 +179,7 @@ class Journal:
 
     def _save(self) -> None:
         seen = [_moved(deed, self._seen) for deed in self.deeds]
-        listed = [{"kind": type(deed).__name__, **asdict(deed)} for deed in seen]
+        listed = [{"kind": _STORED[type(deed)], **asdict(deed)} for deed in seen]
         files.put(self.folder / NAME, json.dumps(listed, indent=1, default=str).encode(), PRIVATE)
         files.put(self.folder / SCRIPT, _script(seen).encode(), PRIVATE)
 
