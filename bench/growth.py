@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bench.servers import basic_feeds, brokerd, order, request, url_of
 from bench.serving import Load
 from bench.sheet import Aim, Sheet, ratio
-from broker.api.doorstep import REMEMBERED
+from broker.api.fast_path import REMEMBERED
 
 if TYPE_CHECKING:
     from bench.servers import Server

@@ -1,4 +1,4 @@
 """token-broker: keeps fresh credentials for private Python package feeds, in memory, behind a Unix socket.
 
-Read `core/` for the decisions, `keeper.py` for the one loop, `daemon.py` for how the parts meet.
+Read `core/` for the decisions, `keeper/keeper.py` for the one loop, `daemon/main.py` for how the parts meet.
 """

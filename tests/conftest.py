@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(ROOT) and is_named(item, named):
             item.add_marker(pytest.mark.trust)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory whose path is short enough for sockets, and which other users may look into."""
+    with tempfile.TemporaryDirectory(prefix="tb-", dir="/tmp") as folder:
+        place = Path(folder).resolve()
+        place.chmod(0o755)
+        yield place

@@ -9,8 +9,8 @@ from typing import ClassVar
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
-from broker.core.narration import tell
-from broker.core.trials import Verdict
+from broker.core.verdict import Verdict
+from broker.host.lookup_trace import tell
 from broker.providers.protocol import Settings
 from tests.fake_clock import FakeClock
 

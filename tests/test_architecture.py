@@ -7,8 +7,10 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -43,81 +45,65 @@ class Rule:
 
 RULES = {
     "core": Rule(("core",), (), "decisions touch nothing, so that a table of cases can prove them"),
+    "config": Rule(("core", "config"), ("pydantic",), "the file's shape is known without any provider"),
     "host": Rule(("core", "host"), (), "the machine knows neither feeds nor tokens"),
-    "host/peer.py": Rule(("core", "host"), ("uvicorn", "h11"), "the one file that is uvicorn's neighbour"),
     "host/http.py": Rule(("core", "host"), ("httpx", "truststore"), "the one way out"),
-    "host/unreachable.py": Rule(("core", "host"), ("httpx", "httpcore"), "names what the way out met"),
+    "host/http_errors.py": Rule(("core", "host"), ("httpx", "httpcore"), "names what the way out met"),
+    "server": Rule(("core", "server"), (), "the socket knows neither feeds nor tokens"),
+    "server/http_server.py": Rule(
+        ("core", "server"), ("uvicorn", "h11"), "the one file that is uvicorn's neighbour"
+    ),
     "providers": Rule(
         ("core", "host", "providers"),
         ("pydantic", "azure", "keyring"),
         "a provider knows how, not when or for whom",
     ),
-    "providers/azure/credentials.py": Rule(
+    "providers/azure/msal_login.py": Rule(
         ("core", "host", "providers"),
         ("azure", "msal_extensions"),
         "asks azure-identity's own store whether it works",
     ),
-    "providers/google/sign_in.py": Rule(
+    "providers/google/google_auth_child.py": Rule(
         (),
         ("google", "requests", "truststore"),
         "a program of its own, which loads google-auth and nothing else",
     ),
-    "providers/azure/sign_in.py": Rule(
-        ("providers.azure.way_out",),
+    "providers/azure/sdk_child.py": Rule(
+        ("providers.azure.requests_transport",),
         ("azure", "requests"),
         "a program of its own, which loads azure-identity for applications and machines",
     ),
-    "providers/azure/way_out.py": Rule(
+    "providers/azure/requests_transport.py": Rule(
         ("host", "providers.retry_after"), ("requests", "urllib3"), "part of that program"
     ),
-    "providers/codeartifact/sign_in.py": Rule(
+    "providers/codeartifact/boto3_child.py": Rule(
         (), ("boto3", "botocore", "truststore"), "a program of its own, which loads boto3 and nothing else"
     ),
-    "keeper.py": Rule(
-        (
-            "core",
-            "agenda",
-            "entries",
-            "flights",
-            "policies",
-            "suppliers",
-            "trials",
-            "host.clock",
-            "providers.protocol",
-        ),
-        (),
-        "renewal knows no provider by name",
+    "keeper": Rule(
+        ("core", "keeper", "host.clock", "providers.protocol"), (), "renewal knows no provider by name"
     ),
-    "suppliers.py": Rule(("core", "providers.protocol"), (), "the wall knows no provider by name"),
-    "trials.py": Rule(
-        ("core", "entries", "host.clock"), (), "a trial knows neither feeds' services nor renewal"
-    ),
-    "flights.py": Rule(
-        ("core", "entries", "suppliers", "host.clock"),
-        (),
-        "a flight knows nobody who asked for it",
-    ),
-    "policies.py": Rule(("core",), (), "a rule starts nothing"),
-    "agenda.py": Rule(("core", "entries"), (), "an order of business starts nothing"),
-    "entries.py": Rule(("core",), (), "bookkeeping decides and fetches nothing"),
-    "ledger.py": Rule(("core",), (), "counting knows nothing of what it counts"),
-    "config.py": Rule(("core",), ("pydantic",), "the file's shape is known without any provider"),
     "api": Rule(
-        ("api", "core", "keeper", "ledger"),
+        ("api", "core", "keeper"),
         ("fastapi", "starlette", "prometheus_client"),
         "routes translate, no more",
+    ),
+    "api/routes_explain.py": Rule(
+        ("api", "core", "keeper", "host.lookup_trace"),
+        ("fastapi", "starlette"),
+        "the one route that listens to a look-up's steps, which a context variable carries",
     ),
     "ctl": Rule(
         ("ctl", "core", "config", "host", "providers.recognise"),
         ("token_broker_client", "typer", "click", "rich", "tomlkit"),
-        "the user's tool must start fast and never act beside the daemon",
+        "the user's tool must start fast, never serve, and never act beside the daemon",
     ),
 }
-"""The most specific row counts. A part without a row is the composition root and may import everything."""
+"""The most specific row counts. `daemon` has none: it is the composition root and may import everything."""
 
-BANNED = {
-    "ctl": (("broker.host.listen", "broker.host.peer", "broker.host.door"), "brokerctl never serves"),
-}
+ROOMS = ("api", "config", "core", "ctl", "daemon", "host", "keeper", "providers", "server")
+
+REPEATED_MODULES = {"provider", "verb", "screen"}
+"""Module names that stand in several folders, each for the same kind of thing."""
 
 CLOCK = re.compile(r"(\w+\.)*(time\.\w+|(datetime|date)\.(now|utcnow|today)|asyncio\.sleep)")
 """What reads a clock or sleeps."""
@@ -171,9 +157,45 @@ def objections(path: Path) -> Iterator[str]:
                 yield f"{where}: {rule.reason}"
         elif rule.theirs is not None and not is_below(module, *rule.theirs):
             yield f"{where}: {rule.reason}"
-        for banned, reason in [BANNED[part]] if part in BANNED else []:
-            if is_below(module, *banned):
-                yield f"{where}: {reason}"
+
+
+def test_nothing_lies_loose_beside_the_rooms() -> None:
+    loose = [path.name for path in BROKER.iterdir() if path.suffix == ".py" and path.name != "__init__.py"]
+    rooms = {path.parent.name for path in BROKER.glob("*/__init__.py")}
+
+    assert loose == []
+    assert rooms == set(ROOMS)
+
+
+def test_no_room_is_imported_by_one_that_it_imports() -> None:
+    below = {
+        room: {
+            module.split(".")[1]
+            for path in (BROKER / room).rglob("*.py")
+            for module, _ in imported(path)
+            if module.startswith("broker.") and module.split(".")[1] != room
+        }
+        for room in ROOMS
+    }
+
+    TopologicalSorter(below).prepare()  # raises CycleError, which names the circle
+
+
+def test_each_module_has_a_name_of_its_own() -> None:
+    names = Counter(path.stem for path in sources() if not path.stem.startswith("__"))
+
+    assert {name for name, count in names.items() if count > 1} <= REPEATED_MODULES
+
+
+def test_each_public_class_has_a_name_of_its_own() -> None:
+    files = [*sources(), *(ROOT / "client").glob("token_broker_*.py")]
+    places = defaultdict(list)
+    for path in files:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path.relative_to(ROOT).as_posix())
+
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(BROKER).as_posix())
@@ -246,7 +268,7 @@ def test_importing_brokerd_loads_no_sdk_and_no_routes() -> None:
         *("azure", "msal", "google.auth", "boto3", "botocore", "keyring"),
         *("httpx", "requests", "cryptography", "prometheus_client", "fastapi", "starlette"),
     )
-    program = f"import sys, broker.daemon; print([m for m in {heavy!r} if m in sys.modules])"
+    program = f"import sys, broker.daemon.main; print([m for m in {heavy!r} if m in sys.modules])"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

@@ -2,7 +2,7 @@
 
 A failure here means that a rename reached users: put the old string back, or keep it beside the new one. The
 same for plug-ins is `test_plugin_surface.py`; for files it is `test_files_on_disk.py` and, for what setup
-undoes, `ctl/test_setup_journal.py`.
+undoes, `tests/ctl/test_old_undo_logs.py`.
 """
 
 import ast
@@ -19,13 +19,13 @@ from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import broker.ctl.service.verb.verb
 import pytest
 import uvicorn.server
 
-import broker.api.guests
-import broker.ctl.service
-import broker.host.door
-import broker.host.peer
+import broker.api.principal
+import broker.server.acceptor
+import broker.server.http_server
 from broker.core.refresh import State
 from broker.core.status import FeedStatus
 
@@ -51,10 +51,10 @@ LOGGERS = {
 
 STARTED_WITH_M = {
     "broker.ctl.demo.token_command",
-    "broker.ctl.setup.probe",
-    "broker.providers.azure.sign_in",
-    "broker.providers.codeartifact.sign_in",
-    "broker.providers.google.sign_in",
+    "broker.ctl.setup.sandbox_probe",
+    "broker.providers.azure.sdk_child",
+    "broker.providers.codeartifact.boto3_child",
+    "broker.providers.google.google_auth_child",
     "broker.providers.keyring_store",
 }
 """No unit and no configuration has one of these: when a module moves, this list and its `-m` move with it."""
@@ -123,7 +123,7 @@ def test_the_loggers_are_those_that_users_filter_by() -> None:
 def test_a_logger_that_is_held_to_a_quota_is_one_that_speaks() -> None:
     foreign = {asyncio.log.logger.name, uvicorn.server.logger.name}
 
-    assert set(broker.host.peer._QUOTA_LOGGERS) == {broker.host.door.log.name, *foreign}
+    assert set(broker.server.http_server._QUOTA_LOGGERS) == {broker.server.acceptor.log.name, *foreign}
 
 
 def test_each_module_that_is_started_is_one_that_can_be() -> None:
@@ -155,13 +155,13 @@ def test_a_brokerd_that_was_started_as_a_module_is_ended(tmp_path: Path) -> None
         assert old.stdout is not None
         old.stdout.readline()  # a process that has just been made has no command line yet
 
-        broker.ctl.service.end(old.pid)
+        broker.ctl.service.verb.end(old.pid)
 
     assert old.returncode == -signal.SIGTERM
 
 
 def test_the_server_and_the_routes_mean_the_same_extensions() -> None:
-    for module in (broker.host.peer, broker.api.guests):
+    for module in (broker.server.http_server, broker.api.principal):
         found = (module.PEER_EXTENSION, module.ENTRANCE_EXTENSION)
         assert found == ("token_broker.peer", "token_broker.entrance")
 

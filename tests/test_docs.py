@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from broker.assembly import schema_of
-from broker.config import Layer, load
+from broker.config.model import Layer, load
 from broker.ctl.setup.completion import verbs_and_options
-from broker.daemon import PROVIDERS
+from broker.daemon.feed_table_builder import schema_of
+from broker.daemon.main import PROVIDERS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.core.shares import LONGEST_S
+from broker.core.share_grant import LONGEST_S
 from broker.ctl.share import INSIDE
 
 ROOT = Path(__file__).parents[1]

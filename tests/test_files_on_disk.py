@@ -4,22 +4,22 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import broker.ctl.setup.everybody
-import broker.ctl.setup.system
-import broker.host.listen
+import broker.ctl.setup.all_users
+import broker.ctl.setup.system_broker
+import broker.server.listen
 from broker.core.feeds import Feed, Realm
+from broker.core.login_progress import Kept, Way
 from broker.core.refresh import Moment
-from broker.core.shares import Grant, from_record, to_record
-from broker.core.signing import Kept, Way
+from broker.core.share_grant import Grant, from_record, to_record
 from broker.core.urls import parse_url
+from broker.providers.azure.login_store import SignIns
 from broker.providers.azure.settings import AzureSettings
-from broker.providers.azure.sign_ins import SignIns
 
 
 def test_files_that_another_version_looks_for_have_their_names() -> None:
-    assert broker.host.listen.LOCK_NAME == "broker.lock"
-    assert broker.ctl.setup.everybody.JOURNAL == "/var/lib/token-broker/setup/all-users"
-    assert broker.ctl.setup.system.JOURNAL == "/var/lib/token-broker/setup/system"
+    assert broker.server.listen.LOCK_NAME == "broker.lock"
+    assert broker.ctl.setup.all_users.JOURNAL == "/var/lib/token-broker/setup/all-users"
+    assert broker.ctl.setup.system_broker.JOURNAL == "/var/lib/token-broker/setup/system"
 
 
 def test_a_share_that_an_earlier_daemon_granted_is_read() -> None:

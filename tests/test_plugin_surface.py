@@ -1,4 +1,6 @@
-"""What plug-ins of other distributions rely on: names, parameters, fields. `test_plugins.py` loads one."""
+"""What plug-ins of other distributions rely on: names, parameters, fields. `tests/daemon/test_plugins.py`
+loads one.
+"""
 
 import importlib
 import inspect
@@ -59,7 +61,7 @@ def test_what_plug_ins_import_has_the_names_that_they_know() -> None:
         ("broker.core.credential", {"Credential", "Secret"}),
         ("broker.core.failures", {"NoSource", "NotObtained", "Refused", "SignInNeeded", "Unavailable"}),
         ("broker.core.feeds", {"DEFAULT_IDENTITY", "READ", "Feed", "Realm"}),
-        ("broker.core.signing", {"Page", "SignedIn", "SignedOut", "Way"}),
+        ("broker.core.login_progress", {"Page", "SignedIn", "SignedOut", "Way"}),
         ("broker.host.http", {"Http", "Request", "Response"}),
     ],
 )

@@ -6,9 +6,9 @@ FastAPI is loaded when somebody first asks for more than a look-up: it is half o
 import asyncio
 from typing import Any
 
-from broker.api.guests import Scope
-from broker.api.inquiry import answer_in_time, question_of
-from broker.api.office import Office
+from broker.api.backend import Office
+from broker.api.lookup import answer_in_time, question_of
+from broker.api.principal import Scope
 from broker.api.problems import answer_to, wants_text
 from broker.core.failures import BadRequest, Failure, NotAllowed
 
@@ -47,7 +47,7 @@ class Front:
 
 
 def _routes(office: Office) -> Any:  # noqa: ANN401 - FastAPI's app, whose type is not loaded here
-    from broker.api.app import create_app  # noqa: PLC0415 - see the module's first lines
+    from broker.api.fastapi_app import create_app  # noqa: PLC0415 - see the module's first lines
 
     return create_app(office)
 

@@ -1,4 +1,4 @@
-"""What the routes need of the daemon: one protocol that `daemon.py` satisfies and tests can fake."""
+"""What the routes need of the daemon: one protocol that `daemon/main.py` satisfies and tests can fake."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 from broker.core.access import Caller, Guest, OwnSocket, Share, may_see, may_see_look_up_of, may_see_totals
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed
-from broker.core.recollection import Recollection
+from broker.core.log_buffer import Recollection
+from broker.core.login_progress import Page, SignedIn, SignedOut, Way
 from broker.core.refresh import Moment, Slot
-from broker.core.signing import Page, SignedIn, SignedOut, Way
 from broker.core.status import BrokerStatus, FeedStatus, ShareStatus, Usage, feed_status
-from broker.keeper import Keeper
-from broker.ledger import Ledger
+from broker.keeper.keeper import Keeper
+from broker.keeper.stats import Ledger
 
 if TYPE_CHECKING:
     from fastapi import Request

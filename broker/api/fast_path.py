@@ -1,5 +1,5 @@
 """The look-up as the shims send it, answered on the doorstep: without a connection's machinery, where no
-fetch is needed. Nearly every request is one of these. All else is left to `front.py`.
+fetch is needed. Nearly every request is one of these. All else is left to `asgi.py`.
 """
 
 import re
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from broker.api.guests import Peer
-from broker.api.inquiry import LastAnswer, Question, answer_at_once, question_of
-from broker.api.office import Office
+from broker.api.backend import Office
+from broker.api.lookup import LastAnswer, Question, answer_at_once, question_of
+from broker.api.principal import Peer
 from broker.core.failures import BadRequest
 from broker.core.urls import Service, parse_service
 

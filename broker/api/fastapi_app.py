@@ -5,9 +5,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from broker.api import explaining, lookups, orders, sharing, signing, watching
-from broker.api.office import Office
-from broker.api.page import PROBLEMS
+from broker.api import (
+    routes_actions,
+    routes_explain,
+    routes_login,
+    routes_lookup,
+    routes_shares,
+    routes_status,
+)
+from broker.api.backend import Office
+from broker.api.openapi import PROBLEMS
 from broker.api.problems import problem, wants_text
 from broker.core.failures import BadRequest, Failure
 
@@ -25,7 +32,17 @@ def create_app(office: Office) -> FastAPI:
         responses=PROBLEMS,
     )
     app.state.office = office
-    for router in (module.router for module in (lookups, watching, orders, sharing, explaining, signing)):
+    for router in (
+        module.router
+        for module in (
+            routes_lookup,
+            routes_status,
+            routes_actions,
+            routes_shares,
+            routes_explain,
+            routes_login,
+        )
+    ):
         app.include_router(router)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _not_found)

@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from broker.api.answer import JSON, PLAIN, Answer
-from broker.api.guests import Peer, Scope, admit, is_own, peer_of, unchecked_guest_of
-from broker.api.office import Office
+from broker.api.backend import Office
+from broker.api.principal import Peer, Scope, admit, is_own, peer_of, unchecked_guest_of
 from broker.api.problems import answer_to, slug_of, wants_text
+from broker.api.response import JSON, PLAIN, Answer
 from broker.core.access import Caller, Guest, OwnSocket, may_do_everything, refusal_of_look_up, seen_by
 from broker.core.credential import Credential
 from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource, NotNeeded
@@ -18,7 +18,7 @@ from broker.core.feeds import Ambiguous, Match, NoMatch
 from broker.core.refresh import Moment
 from broker.core.status import Lookup, rfc3339
 from broker.core.urls import Host, Service, parse_service
-from broker.ledger import Outcome
+from broker.keeper.stats import Outcome
 
 WAIT_DEFAULT_S = 30.0
 WAIT_MAX_S = 300.0

@@ -15,10 +15,10 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from broker.api.office import Office
+from broker.api.backend import Office
 from broker.core.access import Guest, may_see, may_see_totals
 from broker.core.feeds import Feed
-from broker.ledger import LATENCY_BUCKETS_S, Outcome
+from broker.keeper.stats import LATENCY_BUCKETS_S, Outcome
 
 
 def rendered(office: Office, guest: Guest) -> tuple[bytes, str]:

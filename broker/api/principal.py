@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from broker.api.office import Office, office_of
+from broker.api.backend import Office, office_of
 from broker.core.access import (
     Caller,
     Entrance,

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from broker.api.answer import PLAIN, PROBLEM, Answer
+from broker.api.response import PLAIN, PROBLEM, Answer
 from broker.core import failures
 
 if TYPE_CHECKING:

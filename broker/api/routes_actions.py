@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from broker.api.guests import guest_of, ordered
-from broker.api.office import feed_status_of, office_of
+from broker.api.backend import feed_status_of, office_of
+from broker.api.principal import guest_of, ordered
 from broker.api.problems import problem
 from broker.core.access import Order, refusal_of_order
 from broker.core.failures import BadConfiguration, Failure, NoFeed

@@ -9,19 +9,19 @@ from datetime import UTC
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from broker.api.guests import guest_of
-from broker.api.inquiry import WAIT_DEFAULT_S, matched, permit
-from broker.api.lookups import UrlQuery, UsernameQuery
-from broker.api.office import Office, office_of
-from broker.api.page import Lines
+from broker.api.backend import Office, office_of
+from broker.api.lookup import WAIT_DEFAULT_S, matched, permit
+from broker.api.openapi import Lines
+from broker.api.principal import guest_of
+from broker.api.routes_lookup import UrlQuery, UsernameQuery
 from broker.core.access import Guest, Order, may_see, refusal_of_order
 from broker.core.credential import Credential
 from broker.core.failures import Failure, SignInNeeded
 from broker.core.feeds import Match
-from broker.core.narration import Step, heard_by, tell
 from broker.core.refresh import Held
-from broker.core.trials import Verdict
 from broker.core.urls import parse_service
+from broker.core.verdict import Verdict
+from broker.host.lookup_trace import Step, heard_by, tell
 
 router = APIRouter()
 

@@ -12,14 +12,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from broker.api.guests import ordered
-from broker.api.office import Office, feed_status_of, office_of
-from broker.api.page import Lines
+from broker.api.backend import Office, feed_status_of, office_of
+from broker.api.openapi import Lines
+from broker.api.principal import ordered
 from broker.api.problems import problem, slug_of
 from broker.core.access import Order
 from broker.core.failures import BadRequest, Failure, NoFeed, Unavailable
 from broker.core.feeds import Feed
-from broker.core.signing import Page, SignedIn, Way
+from broker.core.login_progress import Page, SignedIn, Way
 from broker.core.status import FeedStatus, rfc3339
 
 router = APIRouter()

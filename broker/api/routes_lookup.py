@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from broker.api.guests import guest_of
-from broker.api.inquiry import WAIT_DEFAULT_S, WAIT_MAX_S, Question, answer_in_time, matched, permit
-from broker.api.office import office_of
-from broker.api.page import TWO_LINES
+from broker.api.backend import office_of
+from broker.api.lookup import WAIT_DEFAULT_S, WAIT_MAX_S, Question, answer_in_time, matched, permit
+from broker.api.openapi import TWO_LINES
+from broker.api.principal import guest_of
 from broker.api.problems import problem, wants_text
 from broker.core.failures import Failure
 from broker.core.urls import parse_service

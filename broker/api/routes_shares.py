@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from broker.api.guests import guest_of
-from broker.api.office import Office, office_of
+from broker.api.backend import Office, office_of
+from broker.api.principal import guest_of
 from broker.api.problems import problem
 from broker.core.access import Order, refusal_of_order
 from broker.core.failures import Failure

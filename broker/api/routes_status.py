@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Scope
 
-from broker.api.guests import guest_of
-from broker.api.office import Office, feed_status_of, office_of, status_of
-from broker.api.page import Events
+from broker.api.backend import Office, feed_status_of, office_of, status_of
+from broker.api.openapi import Events
+from broker.api.principal import guest_of
 from broker.core.access import may_see, refusal_of_log
 from broker.core.failures import Failure
 from broker.core.feeds import Feed

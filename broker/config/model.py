@@ -1,7 +1,8 @@
 """The configuration: TOML layers in, one frozen Config out, or a BadConfiguration that names file and line.
 
 Knows the shape that all feeds share; what a provider adds is validated by the provider's own model, which the
-daemon hands over in a Schema. Touches no file: whoever calls has read the text. Read `assembly.py` next.
+daemon hands over in a Schema. Touches no file: whoever calls has read the text. Read
+`daemon/feed_table_builder.py` next.
 """
 
 import re
@@ -16,10 +17,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from broker.config.toml_lines import heads_of_feeds, line_of
 from broker.core.duration import parse_duration
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Allow
-from broker.core.places import heads_of_feeds, line_of
 from broker.core.urls import Url, parse_url
 
 BYTE_ORDER_MARK = "\ufeff"

@@ -1,8 +1,8 @@
 """What somebody may do here: decided from the socket they came in by, who they are, and whom a feed is for.
 
-Every question of the kind "may they?" is answered in this file and nowhere else; `host/door.py` only keeps
-strangers off a socket, and `api/guests.py` asks here for each request. Groups are those of the group database
-now (`host/accounts.py`), never those that a login still carries.
+Every question of the kind "may they?" is answered in this file and nowhere else; `server/acceptor.py` only
+keeps strangers off a socket, and `api/principal.py` asks here for each request. Groups are those of the group
+database now (`host/accounts.py`), never those that a login still carries.
 """
 
 from dataclasses import dataclass, replace

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import token_broker_client as client
 
-from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.command_error import ExitCode, Trouble
 
 PATIENCE_S = 10.0
 """For answers that the daemon has at hand: it may be importing an SDK just then."""
@@ -91,7 +91,7 @@ class NotRunning(Trouble):
     @property
     def line(self) -> str:
         """The command is the service manager's where it has our units: it asks systemctl, 10 ms."""
-        from broker.ctl import systemd  # noqa: PLC0415 - only this outcome asks for it
+        from broker.ctl.service import systemd  # noqa: PLC0415 - only this outcome asks for it
 
         how = f"systemctl --user start {systemd.SOCKET_UNIT}" if systemd.has_units() else "brokerctl start"
         return f"{self.detail}; run: {how}"

@@ -11,12 +11,16 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import command, explain, feeds, logs, lookup, orders, service, share, signing, status
-from broker.ctl.demo import verb
+from broker.ctl import explain, feed_actions, get, login_verbs, logs, share
+from broker.ctl.add.verb import add, remove
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.demo.verb import demo
 from broker.ctl.discover.verb import discover
 from broker.ctl.doctor.verb import doctor
-from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.exec.verb import exec_
+from broker.ctl.service.verb import restart, start, stop
 from broker.ctl.setup.verb import setup, teardown
+from broker.ctl.status.verb import status, tool_version
 
 app = typer.Typer(
     name="brokerctl",
@@ -31,7 +35,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"token-broker {status.tool_version() or '(not installed)'}")
+        typer.echo(f"token-broker {tool_version() or '(not installed)'}")
         raise typer.Exit
 
 
@@ -48,26 +52,26 @@ def _brokerctl(
 _FEED_URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 
 _VERBS: dict[str, tuple[Callable[..., None], str]] = {
-    "demo": (verb.demo, ""),
+    "demo": (demo, ""),
     "setup": (setup, "--dry-run"),
     "teardown": (teardown, ""),
     "doctor": (doctor, "--fix"),
-    "status": (status.status, "--watch"),
+    "status": (status, "--watch"),
     "discover": (discover, ""),
-    "add": (feeds.add, _FEED_URL),
-    "remove": (feeds.remove, "corp"),
-    "get": (lookup.get, _FEED_URL),
+    "add": (add, _FEED_URL),
+    "remove": (remove, "corp"),
+    "get": (get.get, _FEED_URL),
     "explain": (explain.explain, _FEED_URL),
-    "exec": (command.exec_, "-- uv sync"),
+    "exec": (exec_, "-- uv sync"),
     "share": (share.share, "--feed corp --for 8h"),
-    "login": (signing.login, "corp"),
-    "logout": (signing.logout, "corp"),
-    "refresh": (orders.refresh, "corp"),
-    "forget": (orders.forget, "corp"),
-    "reload": (orders.reload, ""),
-    "start": (service.start, ""),
-    "stop": (service.stop, ""),
-    "restart": (service.restart, ""),
+    "login": (login_verbs.login, "corp"),
+    "logout": (login_verbs.logout, "corp"),
+    "refresh": (feed_actions.refresh, "corp"),
+    "forget": (feed_actions.forget, "corp"),
+    "reload": (feed_actions.reload, ""),
+    "start": (start, ""),
+    "stop": (stop, ""),
+    "restart": (restart, ""),
     "logs": (logs.logs, "--follow"),
 }
 """Every verb, in the order of the help, and the words that follow it in the example of its own help."""

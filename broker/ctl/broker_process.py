@@ -8,8 +8,8 @@ from pathlib import Path
 
 import token_broker_client as client
 
-from broker.ctl import wire
-from broker.ctl.outcome import Trouble
+from broker.ctl import api_client
+from broker.ctl.command_error import Trouble
 from broker.host.clock import SystemClock
 
 START_LIMIT_S = 20.0
@@ -72,8 +72,8 @@ def wait_until_it_answers(child: "subprocess.Popen[bytes] | None", log: Path | N
 def answers(socket: str) -> bool:
     """True when a broker that may be trusted answers at `socket`. Raises Trouble for one that may not."""
     try:
-        wire.read("/v1/health", socket=socket)
-    except wire.NotRunning:
+        api_client.read("/v1/health", socket=socket)
+    except api_client.NotRunning:
         return False
     return True
 

@@ -1,7 +1,7 @@
 """What is configured, in the one view that the daemon has of it: every layer read, trusted and merged alike.
 
 The providers' own keys are unchecked, for brokerctl has no SDKs to ask: `FeedConfig.own_keys` has them raw.
-Knows no TOML itself: `broker/config.py` does, which costs 100 ms and is loaded when it is first needed.
+Knows no TOML itself: `broker/config/model.py` does, which costs 100 ms and is loaded when it is first needed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from broker.config.files import ROLES, ConfigFiles, Role
+from broker.config.paths import ConfigPaths
 from broker.core.failures import BadConfiguration
-from broker.ctl.outcome import Trouble
-from broker.ctl.setup.places import Places
-from broker.host.layers import ROLES, ConfigFiles, Role
-from broker.host.paths import ConfigPaths
+from broker.ctl.command_error import Trouble
+from broker.ctl.setup.user_dirs import Places
 from broker.providers.recognise import default_name, provider_of
 
 if TYPE_CHECKING:
-    from broker.config import Config, Layer, Schema
+    from broker.config.model import Config, Layer, Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Configured:
 
 def configured(places: Places) -> Configured:
     """What the files say together, or why they say nothing. Never raises."""
-    from broker.config import Config  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.config.model import Config  # noqa: PLC0415 - pydantic, 100 ms
 
     try:
         return Configured(config_of(places.configuration, places.shown))
@@ -51,7 +51,7 @@ def config_with(text: str, paths: ConfigPaths, shown: str) -> "Config":
 
 def names_in(text: str, shown: str) -> list[str]:
     """What the feeds of the user's own file are called, in its order. Raises Trouble."""
-    from broker.config import names_in  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.config.model import names_in  # noqa: PLC0415 - pydantic, 100 ms
 
     try:
         return names_in(_layer(text, shown), _schema())
@@ -70,7 +70,7 @@ def variables_of(role: Role, paths: ConfigPaths) -> Mapping[str, str]:
 def _loaded(
     files: ConfigFiles, roles: Sequence[Role], shown: Callable[[Path], str], *more: "Layer"
 ) -> "Config":
-    from broker.config import Layer, load  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.config.model import Layer, load  # noqa: PLC0415 - pydantic, 100 ms
 
     try:
         layers = [Layer(each.text, shown(each.path), each.role) for each in files.read(roles)]
@@ -80,12 +80,12 @@ def _loaded(
 
 
 def _layer(text: str, shown: str) -> "Layer":
-    from broker.config import Layer  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.config.model import Layer  # noqa: PLC0415 - pydantic, 100 ms
 
     return Layer(text, shown)
 
 
 def _schema() -> "Schema":
-    from broker.config import Schema  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.config.model import Schema  # noqa: PLC0415 - pydantic, 100 ms
 
     return Schema({}, provider_of, default_name)

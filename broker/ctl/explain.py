@@ -8,9 +8,9 @@ from typing import Annotated
 import token_broker_client as client
 import typer
 
-from broker.ctl import wire
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.terminal import cells
+from broker.ctl import api_client
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.ui.terminal import cells
 
 LABEL_CELLS = 15
 """Margin, the longest step's name, and a gap."""
@@ -41,7 +41,7 @@ def explain(
     """
     query = {"url": url} if username is None else {"url": url, "username": username}
     ended = ExitCode.FINE
-    with wire.steps("/v1/explain", query, socket=_socket_for(query)) as steps:
+    with api_client.steps("/v1/explain", query, socket=_socket_for(query)) as steps:
         typer.echo(_shown(url))
         for line, step in screen(steps, width()):
             typer.echo(line)
@@ -55,23 +55,23 @@ def _socket_for(query: dict[str, str]) -> str | None:
     A feed that the user's knows by its address alone, and has no sign-in for, is none of its own.
     """
     try:
-        wire.read("/v1/match", query, socket=client.SYSTEM_SOCKET)
-    except wire.Refusal as refusal:
-        if refusal.kind == wire.NO_FEED:
+        api_client.read("/v1/match", query, socket=client.SYSTEM_SOCKET)
+    except api_client.Refusal as refusal:
+        if refusal.kind == api_client.NO_FEED:
             return None
     except Trouble:
         return None
     try:
-        if wire.read("/v1/match", query).get("configured") is False:
-            wire.read("/v1/credential", query, patience_s=wire.FETCH_PATIENCE_S)
-    except wire.NotRunning:
+        if api_client.read("/v1/match", query).get("configured") is False:
+            api_client.read("/v1/credential", query, patience_s=api_client.FETCH_PATIENCE_S)
+    except api_client.NotRunning:
         return client.SYSTEM_SOCKET
-    except wire.Refusal as refusal:
-        return client.SYSTEM_SOCKET if refusal.kind == wire.NO_FEED else None
+    except api_client.Refusal as refusal:
+        return client.SYSTEM_SOCKET if refusal.kind == api_client.NO_FEED else None
     return None
 
 
-def screen(steps: Iterable[wire.Json], cells: int) -> Iterator[tuple[str, str]]:
+def screen(steps: Iterable[api_client.Json], cells: int) -> Iterator[tuple[str, str]]:
     """The lines for a terminal of that many cells, each with the name of its step, as soon as they are known.
 
     Steps of one name share a line where they fit. A hint is never broken: commands are copied from it.

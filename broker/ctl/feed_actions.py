@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from broker.core.status import FeedStatus
-from broker.ctl import wire
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.record import broker_status, feed_status
-from broker.ctl.setup.renewal import renew_sandbox
-from broker.ctl.words import duration
+from broker.ctl import api_client
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.setup.sandbox_refresh import renew_sandbox
+from broker.ctl.status.record import broker_status, feed_status
+from broker.ctl.ui.humanize import duration
 
 
 def refresh(
@@ -21,14 +21,16 @@ def refresh(
     if name is not None:
         typer.echo(_refreshed(name))
         return
-    seen = broker_status(wire.whoever_knows(lambda socket: wire.read("/v1/status", socket=socket)))
+    seen = broker_status(
+        api_client.whoever_knows(lambda socket: api_client.read("/v1/status", socket=socket))
+    )
     worst = ExitCode.FINE
     for feed in seen.feeds:
         if feed.shares is not None:
             continue  # one fetch serves all that share the credential
         try:
             typer.echo(_refreshed(feed.name))
-        except wire.Refusal as refusal:
+        except api_client.Refusal as refusal:
             typer.echo(f"token-broker: {refusal.line}", err=True)
             worst = max(worst, refusal.exit_code)
     if not seen.feeds:
@@ -41,7 +43,9 @@ def forget(name: Annotated[str, typer.Argument(metavar="NAME", help="The feed.")
 
     The next look-up fetches a new one: for a token that was revoked, say.
     """
-    wire.whoever_knows(lambda socket: wire.order(wire.feed_path(name, "forget"), socket=socket))
+    api_client.whoever_knows(
+        lambda socket: api_client.order(api_client.feed_path(name, "forget"), socket=socket)
+    )
     typer.echo(f"{name}: token dropped; the next look-up fetches a new one")
 
 
@@ -50,7 +54,9 @@ def reload() -> None:
 
     Feeds that did not change keep their tokens. A broken file changes nothing: what it says is printed.
     """
-    feeds = wire.whoever_knows(lambda socket: wire.order("/v1/reload", socket=socket)).get("feeds", [])
+    feeds = api_client.whoever_knows(lambda socket: api_client.order("/v1/reload", socket=socket)).get(
+        "feeds", []
+    )
     typer.echo(f"configuration read: {', '.join(feeds) if feeds else 'no feeds yet'}")
     renewed = renew_sandbox()
     if renewed is not None:
@@ -58,9 +64,9 @@ def reload() -> None:
 
 
 def _refreshed(name: str) -> str:
-    path = wire.feed_path(name, "refresh")
-    found = wire.whoever_knows(
-        lambda socket: wire.order(path, patience_s=wire.FETCH_PATIENCE_S, socket=socket)
+    path = api_client.feed_path(name, "refresh")
+    found = api_client.whoever_knows(
+        lambda socket: api_client.order(path, patience_s=api_client.FETCH_PATIENCE_S, socket=socket)
     )
     try:
         feed: FeedStatus = feed_status(found)

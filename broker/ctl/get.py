@@ -7,8 +7,8 @@ from typing import Annotated
 import token_broker_client as client
 import typer
 
-from broker.ctl import wire
-from broker.ctl.outcome import Trouble
+from broker.ctl import api_client
+from broker.ctl.command_error import Trouble
 
 ANSWER_MARGIN_S = 0.5
 """The daemon is told to answer this much earlier than we give up, so that its reason arrives."""
@@ -27,12 +27,12 @@ def get(
     typer.echo(json.dumps(found) if as_json else str(found["password"]))
 
 
-def credential(url: str, username: str | None) -> wire.Json:
+def credential(url: str, username: str | None) -> api_client.Json:
     """The user's broker's answer, or the system's where the user's knows no such feed. Raises Trouble."""
     try:
-        return wire.whoever_knows(lambda socket: _credential(url, username, socket))
-    except wire.Refusal as refusal:
-        if refusal.kind != wire.NO_FEED or refusal.hint is not None:
+        return api_client.whoever_knows(lambda socket: _credential(url, username, socket))
+    except api_client.Refusal as refusal:
+        if refusal.kind != api_client.NO_FEED or refusal.hint is not None:
             raise
         is_feeds = username is not None and _is_of_a_feed(url)
         hint = f"brokerctl {'get' if is_feeds else 'add'} {quote(url)}"
@@ -42,17 +42,17 @@ def credential(url: str, username: str | None) -> wire.Json:
 def _is_of_a_feed(url: str) -> bool:
     """Whether a feed has the address, so that only the username was another's."""
     try:
-        wire.whoever_knows(lambda socket: wire.read("/v1/match", {"url": url}, socket=socket))
+        api_client.whoever_knows(lambda socket: api_client.read("/v1/match", {"url": url}, socket=socket))
     except Trouble:
         return False
     return True
 
 
-def _credential(url: str, username: str | None, socket: str | None) -> wire.Json:
+def _credential(url: str, username: str | None, socket: str | None) -> api_client.Json:
     budget_s = client.budget_s()
     wait_s = budget_s - min(ANSWER_MARGIN_S, budget_s / 10)
     query = {"url": url, "username": username, "wait": f"{wait_s:.3f}"}
-    found = wire.read("/v1/credential", query, patience_s=budget_s, socket=socket)
+    found = api_client.read("/v1/credential", query, patience_s=budget_s, socket=socket)
     if not found.get("password"):
         raise Trouble("the broker's answer was not understood", hint="brokerctl restart")
     return found

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.core.login_progress import Kept, Way
 from broker.core.refresh import State
-from broker.core.signing import Kept, Way
-from broker.ctl import wire
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.words import duration
+from broker.ctl import api_client
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.ui.humanize import duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -65,7 +65,7 @@ def login(
     chosen = [Way.BROWSER] if browser else [Way.DEVICE_CODE] if device_code else usual_ways(os.environ)
     query = {"ways": ",".join(chosen), "in_file": str(store is not None).lower()}
     try:
-        with wire.steps(wire.feed_path(name, "login"), query) as steps:
+        with api_client.steps(api_client.feed_path(name, "login"), query) as steps:
             ended = _followed(steps)
     except KeyboardInterrupt:
         raise Trouble("the sign-in was given up", exit_code=ExitCode.INTERRUPTED) from None
@@ -74,7 +74,7 @@ def login(
 
 def logout(name: Annotated[str, typer.Argument(metavar="NAME", help="The feed.")]) -> None:
     """Drop a feed's tokens, and the sign-in that login made for it."""
-    ended = wire.order(wire.feed_path(name, "logout"), patience_s=wire.FETCH_PATIENCE_S)
+    ended = api_client.order(api_client.feed_path(name, "logout"), patience_s=api_client.FETCH_PATIENCE_S)
     account = ended.get("account")
     who = f"{account} is signed out" if account else "nobody had signed in with brokerctl login"
     typer.echo(f"{name}: tokens dropped; {who}")
@@ -90,10 +90,10 @@ def usual_ways(environ: Mapping[str, str]) -> list[Way]:
     return [Way.DEVICE_CODE]
 
 
-def _followed(steps: Iterator[wire.Json]) -> ExitCode:
+def _followed(steps: Iterator[api_client.Json]) -> ExitCode:
     """Show each step as it comes; the exit code that they end with. Raises Trouble."""
     account: str | None = None
-    feeds: list[wire.Json] = []
+    feeds: list[api_client.Json] = []
     waiting: AbstractContextManager[object] = nullcontext()
     while True:
         with waiting:
@@ -135,7 +135,7 @@ def _opened(url: str) -> bool:
     return url.startswith("https://") and webbrowser.open(url)
 
 
-def _show_feeds(feeds: list[wire.Json]) -> ExitCode:
+def _show_feeds(feeds: list[api_client.Json]) -> ExitCode:
     worst = ExitCode.FINE
     ready = [str(feed["feed"]) for feed in feeds if feed.get("usable")]
     if ready:

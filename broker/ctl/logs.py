@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import launch, systemd, wire
-from broker.ctl.outcome import Trouble
-from broker.ctl.service import LOG_NAME
+from broker.ctl import api_client, broker_process
+from broker.ctl.command_error import Trouble
+from broker.ctl.service import systemd
+from broker.ctl.service.verb import LOG_NAME
 
 UNREADABLE = (
     "the journal shows you no line of the broker's, so these are what it remembers itself; "
@@ -33,7 +34,7 @@ def logs(
     From the journal, or from the file beside its socket; where neither can be read, the last 500 lines, which
     it remembers itself.
     """
-    log = Path(launch.socket_path()).with_name(LOG_NAME)
+    log = Path(broker_process.socket_path()).with_name(LOG_NAME)
     if systemd.has_units():
         words = ["--no-pager", "--user-unit", systemd.SERVICE_UNIT, "--lines", str(lines)]
         # What cannot be read is "no entries" and ends well, or says why and ends badly: both without a line.
@@ -50,14 +51,14 @@ def _from_memory(lines: int, *, follow: bool) -> None:
     from broker.host.clock import SystemClock  # noqa: PLC0415 - brings asyncio, which is 20 ms
 
     clock = SystemClock()
-    found = wire.read("/v1/logs")
+    found = api_client.read("/v1/logs")
     _print(found["lines"][-lines:])
     with contextlib.suppress(KeyboardInterrupt):
         while follow:
             clock.pause(LOOK_EVERY_S)
-            with contextlib.suppress(wire.NotRunning):  # between two daemons
-                new = wire.read("/v1/logs", {"after": str(found["last"])})
-                found = new if new["last"] >= found["last"] else wire.read("/v1/logs")
+            with contextlib.suppress(api_client.NotRunning):  # between two daemons
+                new = api_client.read("/v1/logs", {"after": str(found["last"])})
+                found = new if new["last"] >= found["last"] else api_client.read("/v1/logs")
                 _print(found["lines"])
 
 

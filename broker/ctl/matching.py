@@ -5,7 +5,7 @@ Made of the merged configuration and of what running brokers say, as far as no p
 
 from collections.abc import Iterable, Sequence
 
-from broker.config import Config
+from broker.config.model import Config
 from broker.core.failures import BadRequest
 from broker.core.feeds import Feed, FeedTable, Realm, Recognised
 from broker.core.status import FeedStatus

@@ -10,13 +10,13 @@ import typer
 
 from broker.core.duration import parse_duration
 from broker.core.failures import BadRequest
-from broker.core.shares import check_name
+from broker.core.share_grant import check_name
 from broker.core.status import BrokerStatus, ShareStatus
-from broker.ctl import wire
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.record import broker_status, share_status
-from broker.ctl.status import local_now
-from broker.ctl.words import clock_time, duration
+from broker.ctl import api_client
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.status.record import broker_status, share_status
+from broker.ctl.status.verb import local_now
+from broker.ctl.ui.humanize import clock_time, duration
 
 DEFAULT_LIFE = "8h"
 INSIDE = "/run/broker"
@@ -52,7 +52,7 @@ def share(
             exit_code=ExitCode.USAGE,
         )
     if end is not None:
-        found = wire.order(f"/v1/shares/{quote(end, safe='')}/end")
+        found = api_client.order(f"/v1/shares/{quote(end, safe='')}/end")
         typer.echo(json.dumps(found) if as_json else f"{end}: ended; the folder stays for its next share")
     elif as_list:
         _list(as_json=as_json)
@@ -67,7 +67,7 @@ def _share(feeds: list[str], for_s: float, name: str | None, *, as_json: bool) -
     except BadRequest as failure:
         raise Trouble(str(failure), hint=failure.hint, exit_code=ExitCode.USAGE) from None
     query = urlencode([*(("feed", feed) for feed in feeds), ("for", f"{for_s:.3f}")])
-    found = wire.order(f"/v1/shares/{name}?{query}")
+    found = api_client.order(f"/v1/shares/{name}?{query}")
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -77,7 +77,7 @@ def _share(feeds: list[str], for_s: float, name: str | None, *, as_json: bool) -
     typer.echo(f"  folder  {made.folder}")
     typer.echo(f"  docker  {container_line(made)}")
     typer.echo(f"  end     brokerctl share --end {made.name}")
-    for feed in _endless(broker_status(wire.read("/v1/status")), made):
+    for feed in _endless(broker_status(api_client.read("/v1/status")), made):
         typer.echo(
             f"\n{feed}: its password has no end of its own; who got it by this share keeps it", err=True
         )
@@ -100,11 +100,11 @@ def _endless(seen: BrokerStatus, made: ShareStatus) -> list[str]:
 
 
 def _list(*, as_json: bool) -> None:
-    found = wire.read("/v1/shares")
+    found = api_client.read("/v1/shares")
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    from broker.ctl.screen import share_line  # noqa: PLC0415 - rich is loaded by those who draw
+    from broker.ctl.status.screen import share_line  # noqa: PLC0415 - rich is loaded by those who draw
 
     shares = [_understood(share) for share in found.get("shares", [])]
     if not shares:
@@ -114,7 +114,7 @@ def _list(*, as_json: bool) -> None:
         typer.echo(f"  folder  {each.folder}")
 
 
-def _understood(found: wire.Json) -> ShareStatus:
+def _understood(found: api_client.Json) -> ShareStatus:
     try:
         return share_status(found)
     except (KeyError, TypeError, ValueError):

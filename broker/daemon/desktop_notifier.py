@@ -8,7 +8,7 @@ from broker.core.failures import NoSource
 from broker.core.feeds import Feed, SlotKey
 from broker.core.refresh import State
 from broker.host import desktop
-from broker.keeper import Keeper
+from broker.keeper.keeper import Keeper
 
 log = logging.getLogger("broker.herald")
 

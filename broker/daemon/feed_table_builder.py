@@ -1,16 +1,16 @@
 """From a configuration and the providers to the FeedTable that questions are matched against.
 
-Part of the composition root: beside `daemon.py` the only file that knows configuration and providers.
+Part of the composition root: beside `daemon/main.py` the only file that knows configuration and providers.
 """
 
 from collections.abc import Mapping, Sequence
 
-from broker.config import Config, FeedConfig, Schema
+from broker.config.model import Config, FeedConfig, Schema
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import READ, Feed, FeedTable, Recognise, Recognised, SlotKey
 from broker.core.refresh import RefreshPolicy
 from broker.core.urls import Service, Url
-from broker.policies import LEARNED_IDLE_S, Policies
+from broker.keeper.renewal_policy import LEARNED_IDLE_S, Policies
 from broker.providers.protocol import Provider, ProviderClass, Recognising
 from broker.providers.recognise import default_name, provider_of, realm_of, recognise, spellings_of
 

@@ -5,10 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
+from broker.daemon.runtime import Service
 from broker.host.clock import NAP_S, Clock
-from broker.host.notify import Notifier
-from broker.host.place import Place
-from broker.service import Service
+from broker.host.sd_notify import Notifier
+from broker.server.bound_socket import Place
 
 YOURSELF = "failed; run: systemctl --user restart token-broker.socket"
 """Said where the manager could not be asked: another's, or none that we can reach."""

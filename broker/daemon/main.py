@@ -1,6 +1,7 @@
 """brokerd: arguments, the socket, signals, and what runs until the end.
 
-The composition root: with `service.py` and `assembly.py` the only code that knows every room of the house.
+The composition root: with `daemon/runtime.py` and `daemon/feed_table_builder.py` the only code that knows
+every room of the house.
 """
 
 import argparse
@@ -16,29 +17,26 @@ from pathlib import Path
 
 import token_broker_client
 
-from broker.api.doorstep import replies_of
-from broker.api.front import Front
-from broker.api.office import About
-from broker.caretaker import Caretaker, Ending
+from broker.api.asgi import Front
+from broker.api.backend import About
+from broker.api.fast_path import replies_of
+from broker.config.files import ConfigFiles
+from broker.config.paths import config_paths
 from broker.core.access import SystemSocket
 from broker.core.duration import parse_duration
 from broker.core.failures import Failure
-from broker.core.recollection import Recollection
-from broker.heralding import Herald
-from broker.host import defects, privacy
+from broker.core.log_buffer import Recollection
+from broker.daemon.desktop_notifier import Herald
+from broker.daemon.housekeeping import Caretaker, Ending
+from broker.daemon.plugins import with_plugins
+from broker.daemon.runtime import Service
+from broker.host import excepthooks, hardening
 from broker.host.clock import SystemClock
 from broker.host.installation import installation_marks
-from broker.host.journal import handlers_for
-from broker.host.layers import ConfigFiles
-from broker.host.limits import Limits, raise_fd_limit
-from broker.host.listen import BY_VARIABLE, NotListening
-from broker.host.manager import renew_socket
-from broker.host.notify import Notifier
-from broker.host.paths import config_paths
-from broker.host.peer import Doorway, Server, anybody
-from broker.host.place import Place
-from broker.host.subordinates import Subordinates
-from broker.plugins import with_plugins
+from broker.host.log_handlers import handlers_for
+from broker.host.sd_notify import Notifier
+from broker.host.subuid import Subordinates
+from broker.host.systemd_socket import renew_socket
 from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.basic import BasicProvider
@@ -49,7 +47,10 @@ from broker.providers.google.provider import GoogleProvider
 from broker.providers.nexus import NexusProvider
 from broker.providers.oauth2 import OAuth2Provider
 from broker.providers.protocol import ProviderClass
-from broker.service import Service
+from broker.server.bound_socket import Place
+from broker.server.http_server import Doorway, Server, anybody
+from broker.server.limits import Limits, raise_fd_limit
+from broker.server.listen import BY_VARIABLE, NotListening
 
 PROVIDERS: tuple[ProviderClass, ...] = (
     AzureProvider,
@@ -62,7 +63,7 @@ PROVIDERS: tuple[ProviderClass, ...] = (
     BasicProvider,
     CommandProvider,
 )
-"""Every provider of this house; a new one is a file and its name here. `plugins.py` finds others'."""
+"""Every provider of this house; a new one is a file and its name here. `daemon/plugins.py` finds others'."""
 
 DRAIN_S = 10
 """Seconds that answers under way have at the end; those that are not there by then are told so."""
@@ -76,10 +77,10 @@ log = logging.getLogger("broker.daemon")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal, or until there is nothing left to serve; returns the exit code."""
     options = _options(arguments)
-    privacy.close_to_others()
+    hardening.close_to_others()
     recollection = Recollection()
     logging.basicConfig(handlers=handlers_for(os.environ, sys.stderr, recollection))
-    defects.say_all()
+    excepthooks.say_all()
     try:
         place = _place(options)
         try:
@@ -118,7 +119,7 @@ def _absolute(named: str) -> Path:
 
 
 async def _serve(options: argparse.Namespace, place: Place, recollection: Recollection) -> int:
-    asyncio.get_running_loop().set_exception_handler(defects.in_loop)
+    asyncio.get_running_loop().set_exception_handler(excepthooks.in_loop)
     clock = SystemClock()
     notifier = Notifier(os.environ)
     paths = config_paths(options.config, os.environ, Path.home(), system=options.system)

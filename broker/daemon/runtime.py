@@ -12,22 +12,22 @@ from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.api.office import About
-from broker.assembly import policies_of, schema_of, table_of
-from broker.config import Config, Layer, load
+from broker.api.backend import About
+from broker.config.files import ConfigFiles
+from broker.config.model import Config, Layer, load
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Feed, FeedTable
-from broker.core.recollection import Recollection
-from broker.core.signing import Page, SignedIn, SignedOut, Way
+from broker.core.log_buffer import Recollection
+from broker.core.login_progress import Page, SignedIn, SignedOut, Way
+from broker.daemon.feed_table_builder import policies_of, schema_of, table_of
+from broker.daemon.shares import Shares
 from broker.host.accounts import Accounts
 from broker.host.clock import Clock
 from broker.host.http import Http
-from broker.host.layers import ConfigFiles
-from broker.keeper import Keeper
-from broker.ledger import Ledger
+from broker.keeper.keeper import Keeper
+from broker.keeper.stats import Ledger
+from broker.providers.feed_check import trial_at
 from broker.providers.protocol import Interactive, Provider, ProviderClass, SignsInElsewhere, Tools
-from broker.providers.trial import trial_at
-from broker.shares import Shares
 
 log = logging.getLogger("broker.service")
 

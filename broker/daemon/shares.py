@@ -15,15 +15,15 @@ from typing import Protocol
 from broker.core.access import Share, ShareSocket
 from broker.core.failures import BadRequest, NoFeed, NotAllowed, Unavailable
 from broker.core.feeds import READ, Feed
-from broker.core.shares import MOST, Grant, from_record, granted, to_record
+from broker.core.share_grant import MOST, Grant, from_record, granted, to_record
 from broker.core.status import ShareStatus
-from broker.host import memo
+from broker.host import state_file
 from broker.host.clock import Clock
-from broker.host.limits import CONNECTIONS_PER_SHARE, REQUESTS_PER_SHARE_S
-from broker.host.listen import NotListening
-from broker.host.outlet import Outlet
-from broker.host.peer import Doorway, anybody
-from broker.host.ucred import peer_as_seen
+from broker.server.http_server import Doorway, anybody
+from broker.server.limits import CONNECTIONS_PER_SHARE, REQUESTS_PER_SHARE_S
+from broker.server.listen import NotListening
+from broker.server.share_socket import Outlet
+from broker.server.ucred import peer_as_seen
 
 FOLDERS = "shares"
 """Beside the daemon's socket: a folder for each share."""
@@ -199,7 +199,7 @@ class Shares:
         )
 
     def _remembered(self) -> list[Grant]:
-        text = memo.read(self._base / FOLDERS / MEMO)
+        text = state_file.read(self._base / FOLDERS / MEMO)
         if text is None:
             return []
         try:
@@ -210,4 +210,4 @@ class Shares:
 
     def _remember(self) -> None:
         records = [to_record(opened.grant) for opened in self._by_name.values()]
-        memo.write(self._base / FOLDERS / MEMO, json.dumps(records))
+        state_file.write(self._base / FOLDERS / MEMO, json.dumps(records))

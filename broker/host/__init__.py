@@ -1,1 +1,1 @@
-"""The machine: the only files that say os, socket, signal, subprocess or read a clock."""
+"""The machine: files, processes, clocks, accounts, logs and HTTP. Knows neither feeds nor sockets."""

@@ -1,7 +1,8 @@
 """What is said of a defect: its kind and its place, never its words. They may quote what was being handled,
 and that may be a token; frames are given without their values.
 
-Wherever Python itself would print a defect, the log says it instead, so that all goes one way (`journal.py`).
+Wherever Python itself would print a defect, the log says it instead, so that all goes one way
+(`log_handlers.py`).
 """
 
 import asyncio

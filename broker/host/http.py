@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from broker.host.unreachable import Route, Unreachable
+from broker.host.http_errors import Route, Unreachable
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -13,8 +13,8 @@ import stat
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from broker.core.recollection import Recollection
-from broker.host.defects import place_of
+from broker.core.log_buffer import Recollection
+from broker.host.excepthooks import place_of
 
 FORMAT = "%(levelname)s %(name)s: %(message)s"
 FILE_FORMAT = f"%(asctime)s {FORMAT}"

@@ -1,7 +1,7 @@
 """Child processes (az, gcloud, helpers), none of which outlives its limit.
 
 A child gets no stdin, a session of its own and a time limit. At the limit, at too much output and on
-cancelling, everything it started is killed: its process group at once, then by `descendants.py` those who
+cancelling, everything it started is killed: its process group at once, then by `process_tree.py` those who
 left the group. A child that ends in time leaves its own background processes alone: a helper may start an
 agent on purpose. Output may hold secrets: it is never logged here and never part of an exception.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from broker.host.descendants import Mark
+from broker.host.process_tree import Mark
 
 OUTPUT_BYTES = 1 << 20
 """`az account get-access-token` prints 2 to 4 kB."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import NamedTuple
 
-from broker.host.marks import file_mark
+from broker.host.file_stamp import file_mark
 
 SUBUID = Path("/etc/subuid")
 

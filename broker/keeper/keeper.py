@@ -2,14 +2,13 @@
 
 The decisions are in `core.refresh`; this file starts what they ask for and keeps what comes back. A renewal
 that fails is news, not an outage: the old credential stays until its own end. Read `run`, then
-`agenda.py` and `flights.py`.
+`keeper/schedule.py` and `keeper/single_flight.py`.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from broker.agenda import Agenda
 from broker.core.credential import Credential
 from broker.core.failures import NotNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
@@ -26,14 +25,15 @@ from broker.core.refresh import (
     on_lookup,
     turn_in_s,
 )
-from broker.core.trials import Verdict
-from broker.entries import Entries, Entry
-from broker.flights import Flights
+from broker.core.verdict import Verdict
 from broker.host.clock import NAP_S, Clock
-from broker.policies import Policies
+from broker.keeper.provider_guard import Suppliers
+from broker.keeper.renewal_policy import Policies
+from broker.keeper.schedule import Agenda
+from broker.keeper.single_flight import Flights
+from broker.keeper.slot_table import Entries, Entry
+from broker.keeper.verification import Trials, Try
 from broker.providers.protocol import Provider
-from broker.suppliers import Suppliers
-from broker.trials import Trials, Try
 
 BACKGROUND_FLIGHTS = 8
 """So many renewals are started by the timer at once (parallel `az` calls time out); look-ups never queue."""

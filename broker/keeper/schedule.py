@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from broker.core.refresh import Moment
-from broker.entries import Entry
+from broker.keeper.slot_table import Entry
 
 
 class Agenda:

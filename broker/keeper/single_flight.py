@@ -12,9 +12,9 @@ from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
 from broker.core.refresh import RefreshPolicy, Slot, after_failure, after_success
 from broker.core.status import rfc3339
-from broker.entries import Entry
 from broker.host.clock import Clock
-from broker.suppliers import Suppliers
+from broker.keeper.provider_guard import Suppliers
+from broker.keeper.slot_table import Entry
 
 Flight = asyncio.Task[NotObtained | None]
 """Its result is the failure, if it was one."""

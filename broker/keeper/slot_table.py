@@ -1,6 +1,6 @@
 """Entries: which slots there are, for which feeds, configured ones and those learned from questions.
 
-Bookkeeping only: nothing here fetches, waits or decides when. Read `keeper.py` for that.
+Bookkeeping only: nothing here fetches, waits or decides when. Read `keeper/keeper.py` for that.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, SlotKey
 from broker.core.refresh import Moment, Slot, State
-from broker.core.trials import Trial
 from broker.core.urls import Url
+from broker.core.verdict import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed
-from broker.core.trials import Trial, Verdict, judge
-from broker.entries import Entry
+from broker.core.verdict import Trial, Verdict, judge
 from broker.host.clock import Clock
+from broker.keeper.slot_table import Entry
 
 Try = Callable[[Feed, Credential], Awaitable[Verdict]]
 """Asks a feed whether it accepts a credential."""

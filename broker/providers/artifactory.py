@@ -20,11 +20,11 @@ from broker.core.failures import NoSource, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed
 from broker.core.urls import Url
 from broker.host.http import Request, Response
-from broker.host.unreachable import Unreachable
-from broker.providers import protocol, secrets
+from broker.host.http_errors import Unreachable
+from broker.providers import protocol, secret_reader
 from broker.providers.github_oidc import job_assertion
-from broker.providers.login import Line, Place, Username, login
-from broker.providers.program import ANY_USERNAME, Found
+from broker.providers.helper_program import ANY_USERNAME, Found
+from broker.providers.static_login import Line, Place, Username, login
 from broker.providers.token_endpoint import Denial, Grant, read_grant, subject_of
 
 REFRESH = ("access", "api", "v1", "tokens")
@@ -96,8 +96,8 @@ class ArtifactoryProvider:
         """The username, and where whatever signs in is."""
         own = _own(settings)
         parts = [own.username] if own.username else []
-        parts += [secrets.spell(own.secret)] if own.secret else []
-        parts += [f"refresh={secrets.spell(own.refresh)}"] if own.refresh else []
+        parts += [secret_reader.spell(own.secret)] if own.secret else []
+        parts += [f"refresh={secret_reader.spell(own.refresh)}"] if own.refresh else []
         parts += [f"oidc={own.oidc}"] if own.oidc else []
         told = {"audience": own.audience, "mapping": own.mapping, "project": own.project}
         parts += [f"{name}={value}" for name, value in told.items() if value]
@@ -116,7 +116,7 @@ class ArtifactoryProvider:
         """What changes when a secret was replaced; None where one of them cannot be watched."""
         own = _own(feed.settings)
         sources = [source for source in (own.secret, own.refresh) if source is not None]
-        marks = [secrets.marks(source, self._environ) for source in sources]
+        marks = [secret_reader.marks(source, self._environ) for source in sources]
         return None if None in marks else tuple(marks)
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a token knows no scope
@@ -139,8 +139,8 @@ class ArtifactoryProvider:
         self,
         feed: Feed,
         own: ArtifactorySettings,
-        access: secrets.SecretSource,
-        refresh: secrets.SecretSource,
+        access: secret_reader.SecretSource,
+        refresh: secret_reader.SecretSource,
     ) -> Credential:
         began = (await self._read(feed, refresh, own.username)).secret
         key = (str(feed.url.origin), began)
@@ -158,9 +158,9 @@ class ArtifactoryProvider:
                 self._chains.pop(key, None)  # the next try begins with what is configured then
                 raise
             chain.access, chain.refresh = grant.token.secret, grant.refresh or chain.refresh
-        return _credential(grant, own, secrets.shown(refresh))
+        return _credential(grant, own, secret_reader.shown(refresh))
 
-    async def _next(self, feed: Feed, chain: _Chain, refresh: secrets.SecretSource) -> Grant:
+    async def _next(self, feed: Feed, chain: _Chain, refresh: secret_reader.SecretSource) -> Grant:
         form = {
             "grant_type": "refresh_token",
             "refresh_token": chain.refresh.reveal(),
@@ -174,10 +174,10 @@ class ArtifactoryProvider:
             if grant.code in ELSEWHERE:
                 host = feed.url.origin.host
                 raise Refused(f"{host} does not refresh tokens where Artifactory does ({grant.code})")
-            place = secrets.shown(refresh)
+            place = secret_reader.shown(refresh)
             raise SignInNeeded(
                 f"the refresh token from {place} was used (each works once), has ended or was revoked",
-                hint=secrets.replacing(refresh),
+                hint=secret_reader.replacing(refresh),
             )
         return grant
 
@@ -210,8 +210,10 @@ class ArtifactoryProvider:
             )
         return _credential(grant, own, f"oidc:{provider}")
 
-    async def _read(self, feed: Feed, source: secrets.SecretSource, username: str | None) -> Found:
-        return await secrets.read(source, host=feed.url.origin.host, username=username, environ=self._environ)
+    async def _read(self, feed: Feed, source: secret_reader.SecretSource, username: str | None) -> Found:
+        return await secret_reader.read(
+            source, host=feed.url.origin.host, username=username, environ=self._environ
+        )
 
     async def _send(self, request: Request) -> Response:
         try:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from broker.providers.login import LoginProvider
+from broker.providers.static_login import LoginProvider
 
 
 class BasicProvider(LoginProvider):

@@ -1,4 +1,4 @@
-"""`command`: any program that prints a token or a JSON object (`program.py` says which)."""
+"""`command`: any program that prints a token or a JSON object (`helper_program.py` says which)."""
 
 import shlex
 from collections.abc import Hashable
@@ -8,8 +8,8 @@ from pydantic import BeforeValidator
 
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
-from broker.providers import program, protocol, secrets
-from broker.providers.login import Username
+from broker.providers import helper_program, protocol, secret_reader
+from broker.providers.static_login import Username
 
 
 def _words(command: object) -> tuple[str, ...]:
@@ -18,7 +18,7 @@ def _words(command: object) -> tuple[str, ...]:
         command = shlex.split(command)
     if not isinstance(command, list | tuple) or not all(isinstance(word, str) for word in command):
         raise ValueError('a command is a list of words, such as ["prog", "arg"], or one line of them')
-    return program.split_argv(command)
+    return helper_program.split_argv(command)
 
 
 class CommandSettings(protocol.Settings):
@@ -40,7 +40,7 @@ class CommandProvider:
     def identity(self, settings: protocol.Settings) -> str:
         """The username and the command, whose words are shown as a digest: they may hold secrets."""
         own = _own(settings)
-        return f"{own.username or ''} {secrets.spell(secrets.CommandSecret(own.command))}".strip()
+        return f"{own.username or ''} {secret_reader.spell(secret_reader.CommandSecret(own.command))}".strip()
 
     def kind(self, settings: protocol.Settings) -> str:  # noqa: ARG002 - there is one kind only
         """Always `token`."""
@@ -53,12 +53,12 @@ class CommandProvider:
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - the program knows no scope
         """Run the program. Raises what `program.ask` raises."""
         own = _own(feed.settings)
-        found = await program.ask(own.command, self._environ)
+        found = await helper_program.ask(own.command, self._environ)
         return Credential(
-            username=found.username or own.username or program.ANY_USERNAME,
+            username=found.username or own.username or helper_program.ANY_USERNAME,
             secret=found.secret,
             expires_at=found.expires_at,
-            source=secrets.shown(secrets.CommandSecret(own.command)),
+            source=secret_reader.shown(secret_reader.CommandSecret(own.command)),
             account=found.username or own.username,
         )
 

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
-from broker.core.trials import Verdict
+from broker.core.verdict import Verdict
 from broker.host.http import Http, Request
-from broker.host.unreachable import Unreachable
+from broker.host.http_errors import Unreachable
 
 VERDICTS = {401: Verdict.UNAUTHORISED, 403: Verdict.FORBIDDEN}
 

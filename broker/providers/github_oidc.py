@@ -7,9 +7,9 @@ from urllib.parse import quote
 from broker.core.credential import Secret
 from broker.core.failures import NoSource, Refused, Unavailable
 from broker.host.http import Http, Request
-from broker.host.unreachable import Unreachable
+from broker.host.http_errors import Unreachable
 from broker.providers.retry_after import retry_after_s
-from broker.providers.secrets import from_env
+from broker.providers.secret_reader import from_env
 
 URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 BEARER = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"

@@ -14,14 +14,14 @@ from typing import ClassVar
 from broker.core.credential import Credential, Secret
 from broker.core.failures import ADD_TO, BadRequest, NoSource, SignInNeeded
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Recognise, Recognised
-from broker.core.narration import tell
 from broker.core.urls import Origin, Service, Url, parse_url
 from broker.host.http import Request, Response
-from broker.host.unreachable import Unreachable
-from broker.providers import protocol, secrets
-from broker.providers.ends import earliest
-from broker.providers.login import Place, Username, login
+from broker.host.http_errors import Unreachable
+from broker.host.lookup_trace import tell
+from broker.providers import protocol, secret_reader
+from broker.providers.expiry import earliest
 from broker.providers.recognise import GITLAB_API, gitlab_at
+from broker.providers.static_login import Place, Username, login
 
 JOB_USERNAME = "gitlab-ci-token"
 JOB_TOKEN = "CI_JOB_TOKEN"  # noqa: S105 - a variable's name
@@ -74,7 +74,7 @@ class GitLabProvider:
         own = _own(settings)
         if own.secret is None:
             return own.username or DEFAULT_IDENTITY
-        return f"{own.username or ''} {secrets.spell(own.secret)}".strip()
+        return f"{own.username or ''} {secret_reader.spell(own.secret)}".strip()
 
     def kind(self, settings: protocol.Settings) -> str:
         """`job` for the job's own token, else `token`."""
@@ -88,7 +88,11 @@ class GitLabProvider:
     def sign_in_marks(self, feed: Feed) -> Hashable:
         """What changes when the secret was replaced."""
         source = _own(feed.settings).secret
-        return hash(self._environ.get(JOB_TOKEN)) if source is None else secrets.marks(source, self._environ)
+        return (
+            hash(self._environ.get(JOB_TOKEN))
+            if source is None
+            else secret_reader.marks(source, self._environ)
+        )
 
     def recogniser(self, feeds: Sequence[Feed]) -> Recognise:
         """Packages on the job's server and on the servers of the configured feeds.
@@ -116,15 +120,15 @@ class GitLabProvider:
         own = _own(feed.settings)
         if own.secret is None:
             return self._job_token(feed)
-        found = await secrets.read(
+        found = await secret_reader.read(
             own.secret, host=feed.url.origin.host, username=own.username, environ=self._environ
         )
         told = await self._told_of(feed.url, found.secret, own.username)
-        place, page = secrets.shown(own.secret), f"{_server(feed.url)}{TOKEN_PAGE}"
+        place, page = secret_reader.shown(own.secret), f"{_server(feed.url)}{TOKEN_PAGE}"
         if told.get("active") is False:
             raise SignInNeeded(
                 f"the token from {place} has expired or was revoked: make another at {page}",
-                hint=secrets.replacing(own.secret),
+                hint=secret_reader.replacing(own.secret),
                 drops_token=True,
             )
         if told:
@@ -147,7 +151,7 @@ class GitLabProvider:
             raise NoSource(f"no token is configured for {feed.url.origin}", hint=hint)
         if not server.covers(feed.url):
             raise NoSource(f"this job is of {server.origin}: its token is not for {feed.url.origin}")
-        token = secrets.from_env(JOB_TOKEN, self._environ).secret
+        token = secret_reader.from_env(JOB_TOKEN, self._environ).secret
         return Credential(JOB_USERNAME, token, None, f"env:{JOB_TOKEN}")
 
     async def _learn_group(self, url: Url, token: Secret) -> None:

@@ -1,4 +1,5 @@
-"""A program that prints a credential, in one of the forms of `printed.py`: a token alone is the simplest.
+"""A program that prints a credential, in one of the forms of `credential_formats.py`: a token alone is the
+simplest.
 
 Its end is RFC 3339 with a zone, or seconds since 1970. No shell is involved. What the program prints is never
 part of a message.
@@ -12,10 +13,10 @@ from pathlib import PurePath
 from broker.core.credential import Secret
 from broker.core.failures import Refused, Unavailable
 from broker.host.process import NotFound, TimedOut, TooMuchOutput, run
-from broker.providers.ends import earliest, end_of
+from broker.providers.credential_formats import read_printed
+from broker.providers.expiry import earliest, end_of
 from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
-from broker.providers.printed import read_printed
 
 ANY_USERNAME = "__token__"
 """What index servers take beside a token when nobody says otherwise: PyPI's convention."""

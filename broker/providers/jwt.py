@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from broker.providers.ends import from_epoch
+from broker.providers.expiry import from_epoch
 
 TOKEN_CHARACTERS_MAX = 65536
 """Longer tokens are not taken apart: Entra's stay under 8,000, and no header field carries this much."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 from broker.core.credential import Credential
 from broker.core.failures import Refused
 from broker.core.feeds import Feed
-from broker.providers.login import LoginProvider
+from broker.providers.static_login import LoginProvider
 
 
 class NexusProvider(LoginProvider):

@@ -12,10 +12,10 @@ from broker.core.failures import BadRequest, Refused, Unavailable
 from broker.core.feeds import Feed
 from broker.core.urls import parse_url
 from broker.host.http import Request, Response
-from broker.host.unreachable import Unreachable
-from broker.providers import protocol, secrets
-from broker.providers.login import Line, Place, Username
-from broker.providers.program import ANY_USERNAME
+from broker.host.http_errors import Unreachable
+from broker.providers import protocol, secret_reader
+from broker.providers.helper_program import ANY_USERNAME
+from broker.providers.static_login import Line, Place, Username
 from broker.providers.token_endpoint import Denial, read_grant
 
 
@@ -59,7 +59,9 @@ class OAuth2Provider:
         """The client, where its secret is, and everything else that the token depends on."""
         own = _own(settings)
         told = own.model_dump(exclude={"secret"}, exclude_defaults=True)
-        return " ".join((*(f"{name}={value}" for name, value in told.items()), secrets.spell(own.secret)))
+        return " ".join(
+            (*(f"{name}={value}" for name, value in told.items()), secret_reader.spell(own.secret))
+        )
 
     def kind(self, settings: protocol.Settings) -> str:  # noqa: ARG002 - there is one kind only
         """Always `token`."""
@@ -72,7 +74,7 @@ class OAuth2Provider:
 
     def sign_in_marks(self, feed: Feed) -> Hashable:
         """What changes when the client's secret was replaced."""
-        return secrets.marks(_own(feed.settings).secret, self._environ)
+        return secret_reader.marks(_own(feed.settings).secret, self._environ)
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - the configured scope is meant for all
         """Ask for a token.
@@ -81,14 +83,16 @@ class OAuth2Provider:
         take, Unavailable when it cannot be asked.
         """
         own = _own(feed.settings)
-        found = await secrets.read(own.secret, host=_host(own), username=own.client_id, environ=self._environ)
+        found = await secret_reader.read(
+            own.secret, host=_host(own), username=own.client_id, environ=self._environ
+        )
         response = await self._send(token_request(own, found.secret))
         grant = read_grant(response, self._now(), _host(own))
         if isinstance(grant, Denial):
             if grant.code in {"invalid_client", "status 401"}:
                 raise Refused(
-                    f"{_host(own)} does not take the client's secret from {secrets.shown(own.secret)}",
-                    hint=secrets.replacing(own.secret),
+                    f"{_host(own)} does not take the client's secret from {secret_reader.shown(own.secret)}",
+                    hint=secret_reader.replacing(own.secret),
                 )
             raise Refused(f"{_host(own)} gives client {own.client_id} no token ({grant.code})")
         token = grant.token

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed, Recognise
-from broker.core.signing import Page, SignedIn, SignedOut, Way
+from broker.core.login_progress import Page, SignedIn, SignedOut, Way
 from broker.host.http import Http
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.core.failures import ADD_TO, Refused, SignInNeeded
-from broker.host.marks import file_mark
+from broker.host.file_stamp import file_mark
 from broker.providers import keyring_store
+from broker.providers.helper_program import Found, ask, found, split_argv
 from broker.providers.home import expand
-from broker.providers.program import Found, ask, found, split_argv
 
 FILE_BYTES_MAX = 65536
 """A token file holds one line; a netrc that is longer was not written by hand."""

@@ -1,6 +1,7 @@
 """A login that somebody else keeps: a username, and where its secret is, which is read at each renewal.
 
-`basic` and `nexus` are this and little more; `artifactory` and `gitlab` begin with it. Next: `secrets.py`.
+`basic` and `nexus` are this and little more; `artifactory` and `gitlab` begin with it. Next:
+`secret_reader.py`.
 """
 
 from collections.abc import Hashable
@@ -10,12 +11,12 @@ from pydantic import AfterValidator, BeforeValidator
 
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
-from broker.providers import protocol, secrets
-from broker.providers.program import ANY_USERNAME, Found, checked_username, one_line
+from broker.providers import protocol, secret_reader
+from broker.providers.helper_program import ANY_USERNAME, Found, checked_username, one_line
 
 Username = Annotated[str, BeforeValidator(checked_username)]
 Line = Annotated[str, AfterValidator(one_line)]
-Place = Annotated[secrets.SecretSource, BeforeValidator(secrets.parse)]
+Place = Annotated[secret_reader.SecretSource, BeforeValidator(secret_reader.parse)]
 
 
 class LoginSettings(protocol.Settings):
@@ -37,7 +38,7 @@ class LoginProvider:
     def identity(self, settings: protocol.Settings) -> str:
         """The username and where the secret is: two feeds of one origin may differ in either."""
         own = _own(settings)
-        return f"{own.username or ''} {secrets.spell(own.secret)}".strip()
+        return f"{own.username or ''} {secret_reader.spell(own.secret)}".strip()
 
     def kind(self, settings: protocol.Settings) -> str:  # noqa: ARG002 - there is one kind only
         """Always `password`."""
@@ -50,28 +51,28 @@ class LoginProvider:
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a password knows no scope
         """Read the secret. Raises what `secrets.read` raises."""
         own = _own(feed.settings)
-        found = await secrets.read(
+        found = await secret_reader.read(
             own.secret, host=feed.url.origin.host, username=own.username, environ=self._environ
         )
         return login(found, own.secret, own.username)
 
     def sign_in_marks(self, feed: Feed) -> Hashable:
         """What changes when the secret was replaced."""
-        return secrets.marks(_own(feed.settings).secret, self._environ)
+        return secret_reader.marks(_own(feed.settings).secret, self._environ)
 
 
 def login(
-    found: Found, source: secrets.SecretSource, username: str | None, otherwise: str = ANY_USERNAME
+    found: Found, source: secret_reader.SecretSource, username: str | None, otherwise: str = ANY_USERNAME
 ) -> Credential:
     """The credential: the configured username comes first, then the secret's own, then `otherwise`."""
     return Credential(
         username=username or found.username or otherwise,
         secret=found.secret,
         expires_at=found.expires_at,
-        source=secrets.shown(source),
+        source=secret_reader.shown(source),
         account=username or found.username,
         is_personal=found.username is not None,
-        by_hand=secrets.by_hand(source),
+        by_hand=secret_reader.by_hand(source),
     )
 
 

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from broker.core.credential import Secret
 from broker.core.failures import Refused, Unavailable
 from broker.host.http import Response
+from broker.providers.helper_program import Found, found
 from broker.providers.jwt import claims_of
-from broker.providers.program import Found, found
 from broker.providers.retry_after import retry_after_s
 
 LIFE_MAX_S = 10 * 365 * 86400

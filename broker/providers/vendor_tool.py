@@ -13,8 +13,8 @@ from pathlib import Path
 
 from broker.core.failures import NoSource, Unavailable
 from broker.host.process import Finished, NotFound, TimedOut, TooMuchOutput, find, run
-from broker.providers.ends import end_of
-from broker.providers.program import Found, found
+from broker.providers.expiry import end_of
+from broker.providers.helper_program import Found, found
 
 TOOL_LIMIT_S = 25.0
 """`aws` and `gcloud` take one to five seconds; a look-up waits 30 s and has to hear of it in time."""

@@ -2,7 +2,7 @@
 
 uvicorn's own (asyncio's) takes the whole backlog in one go and asks nobody's name. Here a stranger is turned
 away before a byte of his is read, and when the house is full nobody is: callers wait in the kernel's backlog,
-which costs nothing, until somebody leaves. Read `peer.py` for what is said once a caller is in.
+which costs nothing, until somebody leaves. Read `http_server.py` for what is said once a caller is in.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ import socket
 from collections import defaultdict
 from collections.abc import Callable
 
-from broker.host.doorstep import Caller, Doorstep, Reply
-from broker.host.limits import Limits
-from broker.host.pace import Pace
-from broker.host.ucred import NOBODY, Peer, peer_as_seen, peer_of
+from broker.server.early_response import Caller, Doorstep, Reply
+from broker.server.limits import Limits
+from broker.server.rate_limit import Pace
+from broker.server.ucred import NOBODY, Peer, peer_as_seen, peer_of
 
 BURST = 8
 """Callers let in before the loop looks after those who are already inside: in a flood of refused ones that is

@@ -5,8 +5,8 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Self
 
-from broker.host.handed import FD_NAME, from_launchd, from_systemd
-from broker.host.listen import BY_VARIABLE, Listener, identity_at, take
+from broker.server.listen import BY_VARIABLE, Listener, identity_at, take
+from broker.server.socket_activation import FD_NAME, from_launchd, from_systemd
 
 
 class Place:

@@ -10,8 +10,8 @@ import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
-from broker.host.limits import Limits
-from broker.host.ucred import Peer
+from broker.server.limits import Limits
+from broker.server.ucred import Peer
 
 WHOLE_BYTES_MAX = 32768
 """The longest answer given here: Linux takes this much in one piece, so all of it or nothing

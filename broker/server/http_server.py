@@ -2,7 +2,7 @@
 
 uvicorn waits for a request for ever, takes bodies of any size, answers pipelined requests and offers upgrades
 (tried with 0.54). Here a request must arrive whole and small within a deadline, or it costs its sender the
-connection. The attributes of uvicorn's that this leans on are named in tests/host/test_peer.py.
+connection. The attributes of uvicorn's that this leans on are named in tests/server/test_http_server.py.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from broker.core.access import Entrance, OwnSocket
-from broker.host.door import Door
-from broker.host.doorstep import Caller, Reply
-from broker.host.gathering import Gathering
-from broker.host.limits import Limits
-from broker.host.pace import Pace
-from broker.host.quota import Quota
-from broker.host.ucred import Peer, peer_of
+from broker.server.acceptor import Door
+from broker.server.coalescing_transport import Gathering
+from broker.server.early_response import Caller, Reply
+from broker.server.limits import Limits
+from broker.server.log_throttle import Quota
+from broker.server.rate_limit import Pace
+from broker.server.ucred import Peer, peer_of
 
 __all__ = [
     "ENTRANCE_EXTENSION",

@@ -2,7 +2,7 @@
 
 Three things keep strangers out, each enough alone: the directory is ours and 0700, the socket is 0600 before
 anyone can find it, and `peer` asks every caller's uid. A socket handed over by a service manager is
-`handed.py`'s; `start.lock` in the same directory belongs to the shim and is never touched here.
+`socket_activation.py`'s; `start.lock` in the same directory belongs to the shim and is never touched here.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from broker.core.failures import Failure
-from broker.host.ucred import peer_of
+from broker.server.ucred import peer_of
 
 SUN_PATH_BYTES_MAX = 103 if sys.platform == "darwin" else 107
 """The longest socket path: sizeof(sun_path) without its final NUL (unix(7); macOS <sys/un.h>)."""

@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 from typing import Self
 
-from broker.host.listen import (
+from broker.server.listen import (
     Identity,
     NotListening,
     bind,

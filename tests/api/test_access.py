@@ -10,7 +10,7 @@ import pytest
 
 from broker.core.access import Entrance, SystemSocket
 from broker.core.feeds import Allow, FeedTable
-from broker.policies import Policies
+from broker.keeper.renewal_policy import Policies
 from broker.providers.recognise import recognise
 from tests.api.test_routes import (
     CORP,

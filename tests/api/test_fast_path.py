@@ -5,15 +5,14 @@ from urllib.parse import quote
 
 import pytest
 
-from broker.api.doorstep import _read_before, replies_of
-from broker.api.front import Front
-from broker.host.ucred import Peer
+from broker.api.asgi import Front
+from broker.api.fast_path import _read_before, replies_of
+from broker.server.ucred import Peer
 from tests.api.test_routes import CORP, LABS, LEARNED_URL, Household, clock, household, issuer
 from tests.fake_clock import FakeClock
-from tests.host.conftest import place
-from tests.host.serving import serving
+from tests.server.serving import serving
 
-__all__ = ["clock", "household", "issuer", "place"]
+__all__ = ["clock", "household", "issuer"]
 
 PEER = Peer(1000, 1000, 4242)
 URL = quote(str(CORP.url), safe="")

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker.api.front import Front
-from broker.api.guests import ENTRANCE_EXTENSION, PEER_EXTENSION
-from broker.api.office import About
+from broker.api.asgi import Front
+from broker.api.backend import About
+from broker.api.principal import ENTRANCE_EXTENSION, PEER_EXTENSION
 from broker.core.access import Caller, Entrance, OwnSocket
 from broker.core.failures import (
     BadConfiguration,
@@ -26,14 +26,14 @@ from broker.core.failures import (
     Unavailable,
 )
 from broker.core.feeds import Feed, FeedTable, Match, Realm, Recognised
-from broker.core.recollection import Recollection
-from broker.core.signing import Page, SignedIn, SignedOut, Way
+from broker.core.log_buffer import Recollection
+from broker.core.login_progress import Page, SignedIn, SignedOut, Way
 from broker.core.urls import parse_url
-from broker.keeper import Keeper
-from broker.ledger import Ledger
-from broker.policies import Policies
+from broker.daemon.shares import Shares
+from broker.keeper.keeper import Keeper
+from broker.keeper.renewal_policy import Policies
+from broker.keeper.stats import Ledger
 from broker.providers.recognise import recognise
-from broker.shares import Shares
 from tests.fake_clock import START, FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
 
@@ -468,7 +468,7 @@ async def test_metrics_count_look_ups_fetches_and_life(client: httpx.AsyncClient
 async def test_events_tell_each_change_of_state_until_the_daemon_ends(
     household: Household, issuer: Issuer
 ) -> None:
-    from broker.api.watching import _changes  # noqa: PLC0415 - httpx's in-process transport cannot stream
+    from broker.api.routes_status import _changes  # noqa: PLC0415 - httpx's in-process transport cannot stream
 
     own = {"extensions": {PEER_EXTENSION: {"uid": 1001}, ENTRANCE_EXTENSION: OWN}}
     stream = _changes(household, own)

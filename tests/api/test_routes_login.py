@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from broker.api.signing import _told
+from broker.api.routes_login import _told
 from broker.core.failures import SignInNeeded
-from broker.core.signing import Kept, Page, SignedIn, Way
+from broker.core.login_progress import Kept, Page, SignedIn, Way
 from tests.api.test_routes import CORP, Household, client, clock, credential, household, issuer
 from tests.fake_clock import START, settle
 from tests.fake_provider import Issuer

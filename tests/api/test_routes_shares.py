@@ -10,10 +10,10 @@ import pytest
 
 from broker.core.access import OwnSocket, ShareSocket, SystemSocket
 from broker.core.feeds import PUBLISH, FeedTable
-from broker.host.peer import Doorway
-from broker.policies import Policies
+from broker.daemon.shares import Shares
+from broker.keeper.renewal_policy import Policies
 from broker.providers.recognise import recognise
-from broker.shares import Shares
+from broker.server.http_server import Doorway
 from tests.api.test_routes import (
     CORP,
     LABS,

@@ -11,8 +11,8 @@ from broker.core.credential import Credential
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.urls import parse_url
-from broker.keeper import Keeper
-from broker.policies import Policies
+from broker.keeper.keeper import Keeper
+from broker.keeper.renewal_policy import Policies
 from tests.fake_clock import FakeClock
 from tests.fake_provider import Gatekeeper, Issuer
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from broker.config.files import CONFIG_BYTES_MAX, ConfigFiles
 from broker.core.failures import BadConfiguration
-from broker.host.layers import CONFIG_BYTES_MAX, ConfigFiles
 
 
 @pytest.fixture

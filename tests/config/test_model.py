@@ -7,10 +7,10 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel
 
-from broker.config import Config, Layer, Schema, load
+from broker.config.model import Config, Layer, Schema, load
+from broker.config.toml_lines import heads_of_feeds
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Allow
-from broker.core.places import heads_of_feeds
 from broker.core.urls import parse_url
 from broker.providers.protocol import Settings
 from broker.providers.recognise import default_name, provider_of
@@ -82,7 +82,7 @@ def test_a_file_of_many_feeds_is_searched_for_their_lines_once(monkeypatch: pyte
         searched.append(len(lines))
         return heads_of_feeds(lines)
 
-    monkeypatch.setattr("broker.config.heads_of_feeds", counting)
+    monkeypatch.setattr("broker.config.model.heads_of_feeds", counting)
     feeds = [
         f'[[feed]]\nname = "f{n}"\nurl = "https://{n}.example/"\nprovider = "basic"\n' for n in range(50)
     ]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.paths import SITE, config_paths
+from broker.config.paths import SITE, config_paths
 
 HOME = Path("/home/ann")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.core.places import line_of
+from broker.config.toml_lines import line_of
 
 TEXT = """\
 ttl = "1h"

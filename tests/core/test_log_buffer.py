@@ -1,4 +1,4 @@
-from broker.core.recollection import LINE_CHARS_MAX, LINES_MAX, Recollection
+from broker.core.log_buffer import LINE_CHARS_MAX, LINES_MAX, Recollection
 
 
 def test_only_the_last_lines_are_remembered_and_their_numbers_go_on() -> None:

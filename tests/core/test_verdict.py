@@ -7,7 +7,7 @@ import pytest
 
 from broker.core.credential import Credential, Secret
 from broker.core.refresh import HOLD_REFUSED_S, Moment
-from broker.core.trials import Trial, Verdict, judge
+from broker.core.verdict import Trial, Verdict, judge
 
 NOW = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)
 CREDENTIAL = Credential("VssSessionToken", Secret("token"), None, "azure-cli", account="dev@acme.example")

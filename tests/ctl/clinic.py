@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from broker.ctl.doctor.room import Answered, Room
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.record import broker_status
-from broker.ctl.setup.places import Places
-from tests.ctl.sightings import broker
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.doctor.context import Answered, Room
+from broker.ctl.setup.user_dirs import Places
+from broker.ctl.status.record import broker_status
+from tests.ctl.found_feeds import broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from broker.config.paths import ConfigPaths
     from broker.ctl.doctor.finding import Finding
-    from broker.host.paths import ConfigPaths
 
     Check = Callable[[Room], Iterator[Finding]]
 

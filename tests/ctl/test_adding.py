@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.ctl.needs import needs
+from broker.ctl.add.required_keys import needs
 from tests.ctl.homes import write
 from tests.ctl.terminal import typed
 

@@ -56,7 +56,7 @@ def test_a_defect_is_one_line_without_a_traceback(
     def broken(*_: object) -> None:
         raise KeyError("secret word")
 
-    monkeypatch.setattr("broker.ctl.wire.read", broken)
+    monkeypatch.setattr("broker.ctl.api_client.read", broken)
 
     ended = brokerctl("status", "--short")
 
@@ -69,7 +69,7 @@ def test_a_defect_is_one_line_without_a_traceback(
 def test_a_defect_of_exec_is_not_taken_for_the_commands_code(
     brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("broker.ctl.command.private_broker", None)
+    monkeypatch.setattr("broker.ctl.exec.verb.private_broker", None)
 
     assert brokerctl("exec", "true").exit_code == 125
 

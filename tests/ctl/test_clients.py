@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.indexes.index import Index
-from broker.ctl.indexes.uv import indexes_without_username, uv_indexes
-from broker.ctl.setup.places import Places
+from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.uv import indexes_without_username, uv_indexes
+from broker.ctl.setup.user_dirs import Places
 
 if TYPE_CHECKING:
     from pathlib import Path

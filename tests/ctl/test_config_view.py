@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.configured import config_of, config_with, configured, names_in, variables_of
-from broker.ctl.outcome import Trouble
-from broker.host.paths import ConfigPaths
+from broker.config.paths import ConfigPaths
+from broker.ctl.command_error import Trouble
+from broker.ctl.config_view import config_of, config_with, configured, names_in, variables_of
 from tests.ctl.homes import write
 
 if TYPE_CHECKING:

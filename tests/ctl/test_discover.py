@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.ctl.found_feeds import broker as seen
+from tests.ctl.found_feeds import feed
 from tests.ctl.homes import write
-from tests.ctl.sightings import broker as seen
-from tests.ctl.sightings import feed
 from tests.fakes.http1 import Request, Response
 from tests.fakes.loopback import WebServer
 

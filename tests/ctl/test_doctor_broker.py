@@ -11,41 +11,45 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.doctor import answers, permissions, units
+from broker.ctl.command_error import Trouble
+from broker.ctl.doctor import permissions, running_brokers, service_checks
 from broker.ctl.doctor.checks import findings
-from broker.ctl.outcome import Trouble
-from broker.ctl.setup.service import sandbox_steps, service_step
-from broker.ctl.setup.step import Write
-from broker.ctl.status import tool_version
+from broker.ctl.setup.plan import Write
+from broker.ctl.setup.user_service import sandbox_steps, service_step
+from broker.ctl.status.verb import tool_version
 from tests.ctl.clinic import found, not_running
-from tests.ctl.sightings import broker
+from tests.ctl.found_feeds import broker
 
 if TYPE_CHECKING:
-    from broker.ctl.doctor.room import Room
+    from broker.ctl.doctor.context import Room
     from tests.ctl.clinic import Clinic
 
 INSTALLED = {"LoadState__socket": "loaded", "UnitFileState__socket": "enabled", "ActiveState": "active"}
 
 
 def test_broker_that_answers_is_fine(clinic: Clinic) -> None:
-    assert [each.said for each in answers.broker_answers(clinic.room())] == ["broker answers in 0.9 ms"]
+    assert [each.said for each in running_brokers.broker_answers(clinic.room())] == [
+        "broker answers in 0.9 ms"
+    ]
 
 
 def test_broker_that_does_not_run_is_found(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
     room = clinic.room(trouble=not_running())
-    without_service = found(answers.broker_answers, room)
+    without_service = found(running_brokers.broker_answers, room)
     clinic.systemd(monkeypatch, **INSTALLED)
 
     assert without_service == [
         ("warning", "no broker is running; the first look-up starts one", "brokerctl setup")
     ]
-    assert found(answers.broker_answers, room) == [("problem", "no broker is running", "brokerctl start")]
+    assert found(running_brokers.broker_answers, room) == [
+        ("problem", "no broker is running", "brokerctl start")
+    ]
 
 
 def test_broker_that_cannot_be_trusted_is_found_with_its_repair(clinic: Clinic) -> None:
     room = clinic.room(trouble=Trouble("/run/x is open to others", hint="chmod 700 /run/x"))
 
-    assert found(answers.broker_answers, room) == [
+    assert found(running_brokers.broker_answers, room) == [
         ("problem", "/run/x is open to others", "chmod 700 /run/x")
     ]
 
@@ -53,7 +57,7 @@ def test_broker_that_cannot_be_trusted_is_found_with_its_repair(clinic: Clinic) 
 def test_configuration_that_the_broker_refused_is_found(clinic: Clinic) -> None:
     room = clinic.room(broker(error="config.toml, line 3: unknown key"))
 
-    assert found(answers.broker_answers, room) == [
+    assert found(running_brokers.broker_answers, room) == [
         ("problem", "config.toml, line 3: unknown key", "brokerctl reload")
     ]
 
@@ -62,7 +66,7 @@ def test_configuration_that_no_broker_has_read_yet_is_read(clinic: Clinic) -> No
     clinic.configure("ttl = \n")
     room = clinic.room(trouble=not_running())
 
-    [(level, said, _)] = found(answers.configuration_can_be_used, room)
+    [(level, said, _)] = found(running_brokers.configuration_can_be_used, room)
 
     assert (level, said) == ("problem", "~/.config/token-broker/config.toml, line 1: not TOML: invalid value")
 
@@ -70,7 +74,9 @@ def test_configuration_that_no_broker_has_read_yet_is_read(clinic: Clinic) -> No
 def test_configuration_that_the_broker_tells_of_is_told_once(clinic: Clinic) -> None:
     clinic.configure("ttl = ")
 
-    assert found(answers.configuration_can_be_used, clinic.room(broker(error="line 1: not TOML"))) == []
+    assert (
+        found(running_brokers.configuration_can_be_used, clinic.room(broker(error="line 1: not TOML"))) == []
+    )
 
 
 @pytest.mark.parametrize("text", ["ttl = ", '[[feed]]\nname = "x"\n', "\ufeff", "feed = 1"])
@@ -89,7 +95,7 @@ def test_configuration_that_is_broken_stops_no_check(
 def test_broker_of_another_version_is_found(clinic: Clinic, version: str | None, count: int) -> None:
     room = clinic.room(broker(version=version or tool_version()))
 
-    assert len(found(answers.same_version, room)) == count
+    assert len(found(running_brokers.same_version, room)) == count
 
 
 @pytest.mark.parametrize(("main_pid", "count"), [("7", 1), ("4242", 0)])
@@ -97,9 +103,9 @@ def test_broker_that_is_not_the_services_is_found(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, main_pid: str, count: int
 ) -> None:
     clinic.systemd(monkeypatch, **INSTALLED, MainPID__service=main_pid)
-    monkeypatch.setattr(answers, "brokers", lambda: [4242])
+    monkeypatch.setattr(running_brokers, "brokers", lambda: [4242])
 
-    assert len(found(answers.only_one_broker, clinic.room())) == count
+    assert len(found(running_brokers.only_one_broker, clinic.room())) == count
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,7 @@ def test_second_broker_is_found_unless_it_is_private(
     program = clinic.write(script, "import sys; sys.stdin.read()")
     second = subprocess.Popen([sys.executable, program, *words], stdin=subprocess.PIPE)
 
-    warnings = found(answers.only_one_broker, clinic.room())
+    warnings = found(running_brokers.only_one_broker, clinic.room())
     second.communicate(b"")
 
     assert (f"kill {second.pid}" in [repair for _, _, repair in warnings]) is is_seen
@@ -153,7 +159,7 @@ def test_broker_is_who_is_brokerd_or_a_python_that_runs_it(
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "cmdline").write_text("".join(f"{word}\0" for word in line.split(" ")))
 
-    assert answers.brokers(tmp_path) == ([7] if is_one else [])
+    assert running_brokers.brokers(tmp_path) == ([7] if is_one else [])
 
 
 @pytest.mark.parametrize(
@@ -174,7 +180,7 @@ def test_service_that_does_not_start_by_itself_is_found(
 ) -> None:
     clinic.systemd(monkeypatch, **shown)
 
-    repairs = [repair for _, _, repair in found(units.service_is_enabled, clinic.room())]
+    repairs = [repair for _, _, repair in found(service_checks.service_is_enabled, clinic.room())]
 
     assert repairs == ([] if repair is None else [repair])
 
@@ -185,7 +191,7 @@ def test_service_that_ends_with_the_session_is_found(
 ) -> None:
     clinic.systemd(monkeypatch, **INSTALLED, Linger=lingers)
 
-    assert len(found(units.service_lingers, clinic.room())) == count
+    assert len(found(service_checks.service_lingers, clinic.room())) == count
 
 
 def install_units(room: Room) -> list[Path]:
@@ -211,14 +217,19 @@ def test_stale_units_are_found(
     for path in install_units(room)[number : number + 1]:
         path.write_text("# of last year\n")
 
-    sayings = [said for _, said, _ in found(units.units_are_of_this_installation, room)]
+    sayings = [said for _, said, _ in found(service_checks.units_are_of_this_installation, room)]
 
     assert len(sayings) == (said is not None)
     assert all((said or "") in each for each in sayings)
 
 
 @pytest.mark.parametrize(
-    "check", [units.service_is_enabled, units.service_lingers, units.units_are_of_this_installation]
+    "check",
+    [
+        service_checks.service_is_enabled,
+        service_checks.service_lingers,
+        service_checks.units_are_of_this_installation,
+    ],
 )
 def test_where_no_service_manager_answers_nothing_is_said_of_units(clinic: Clinic, check: object) -> None:
     assert callable(check)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.doctor.keyring import clients_ask, shim_is_first, shim_is_first_in_cron
-from broker.ctl.doctor.poetry import poetry_sources_have_no_username
-from broker.ctl.doctor.projects import indexes_have_usernames, pip_sees_what_the_user_may
-from broker.ctl.doctor.shadows import netrc_shadows, uv_store_shadows
+from broker.ctl.doctor.index_usernames import indexes_have_usernames, pip_sees_what_the_user_may
+from broker.ctl.doctor.keyring_on_path import clients_ask, shim_is_first, shim_is_first_in_cron
+from broker.ctl.doctor.poetry_sources import poetry_sources_have_no_username
+from broker.ctl.doctor.shadowing_passwords import netrc_shadows, uv_store_shadows
 from tests.ctl.clinic import found
-from tests.ctl.sightings import broker, feed
+from tests.ctl.found_feeds import broker, feed
 
 if TYPE_CHECKING:
     from tests.ctl.clinic import Clinic

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.doctor import feeds, network, sign_ins
-from broker.ctl.doctor.dates import server_date
+from broker.ctl.doctor import feed_addresses, network, sign_in_checks
+from broker.ctl.doctor.server_clock import server_date
 from broker.host.clock import SystemClock
 from tests.ctl.clinic import found
-from tests.ctl.sightings import broker, empty_handed, feed
+from tests.ctl.found_feeds import broker, empty_handed, feed
 from tests.fakes.http1 import Request, Response
 from tests.fakes.loopback import WebServer
 
@@ -41,7 +41,7 @@ def test_gitlab_name_without_the_numbers_of_its_files_is_found(
     also = ", ".join(f'"{address}"' for address in addresses[1:])
     clinic.configure(f'[[feed]]\nname = "x"\nurl = "{addresses[0]}"\nalso = [{also}]\nprovider = "gitlab"\n')
 
-    warnings = found(feeds.gitlab_by_number, clinic.room())
+    warnings = found(feed_addresses.gitlab_by_number, clinic.room())
 
     assert len(warnings) == count
     assert all(repair == f'also = ["{GITLAB}/projects/"]' for _, _, repair in warnings)
@@ -72,7 +72,7 @@ def basic(name: str, username: str, host: str = "packages.example") -> str:
 def test_two_tokens_on_one_host_are_found(clinic: Clinic, config: str, repair: str | None) -> None:
     clinic.configure(config)
 
-    repairs = [repair for _, _, repair in found(feeds.one_credential_per_host, clinic.room())]
+    repairs = [repair for _, _, repair in found(feed_addresses.one_credential_per_host, clinic.room())]
 
     assert repairs == ([] if repair is None else [repair])
 
@@ -87,7 +87,7 @@ def test_tenant_that_nobody_configured_is_the_one_of_the_sign_in(
     urls = [f"{AZURE}/labs/_packaging/b/pypi/simple/"]
     signed_in = [feed("a", tenant="t"), feed("b", realm="azure:labs", tenant=tenant, urls=urls)]
 
-    warnings = found(feeds.one_credential_per_host, clinic.room(broker(*signed_in)))
+    warnings = found(feed_addresses.one_credential_per_host, clinic.room(broker(*signed_in)))
 
     assert [repair for _, _, repair in warnings] == [repair]
 
@@ -106,7 +106,7 @@ def test_sign_in_that_works_here_and_not_in_the_service_is_found(
         empty_handed(name, "sign-in-needed", error="not set", hint="do it") for name in ("here", "nowhere")
     ]
 
-    problems = found(sign_ins.sign_ins_work_in_the_service, clinic.room(broker(*failing)))
+    problems = found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(*failing)))
 
     assert problems == [
         (
@@ -119,14 +119,14 @@ def test_sign_in_that_works_here_and_not_in_the_service_is_found(
 
 
 def test_sign_ins_that_work_start_nothing(clinic: Clinic) -> None:
-    assert found(sign_ins.sign_ins_work_in_the_service, clinic.room(broker(feed("corp")))) == []
+    assert found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(feed("corp")))) == []
 
 
 def test_key_of_a_feed_that_only_the_site_gives_an_address_counts(clinic: Clinic) -> None:
     clinic.configure_site(azure("acme", "a", "t") + azure("labs", "b", "u"))
     clinic.configure('[[feed]]\nname = "b"\ntenant = "t"\n')
 
-    repairs = [repair for _, _, repair in found(feeds.one_credential_per_host, clinic.room())]
+    repairs = [repair for _, _, repair in found(feed_addresses.one_credential_per_host, clinic.room())]
 
     assert repairs == [ENTRA]
 
@@ -142,7 +142,7 @@ def test_secret_that_ends_soon_is_found(clinic: Clinic) -> None:
     said = "the secret from file:~/x ends on 2026-11-27: put another into file:~/x"
     room = clinic.room(broker(feed("corp"), feed("libs", warning=said)))
 
-    assert found(sign_ins.secrets_last, room) == [("warning", f"libs: {said}", None)]
+    assert found(sign_in_checks.secrets_last, room) == [("warning", f"libs: {said}", None)]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_token_that_the_service_cannot_see_is_found(
     clinic.environ |= environ
     clinic.configure(f"[env]\n{env}\n{WITH_PASSWORD}")
 
-    sayings = [said for _, said, _ in found(sign_ins.service_sees_the_tokens, clinic.room())]
+    sayings = [said for _, said, _ in found(sign_in_checks.service_sees_the_tokens, clinic.room())]
 
     assert sayings == [f"{name} is set in this shell; the service cannot see it" for name in names]
 
@@ -183,7 +183,7 @@ def test_az_that_is_missing_or_signed_out_is_found(
         clinic.program("az", az)
     room = clinic.room(broker(feed("corp") if usable else empty_handed("corp", "sign-in-needed")))
 
-    repairs = [repair for _, _, repair in found(sign_ins.az_is_signed_in, room)]
+    repairs = [repair for _, _, repair in found(sign_in_checks.az_is_signed_in, room)]
 
     assert repairs == ([] if repair is None else [repair])
 

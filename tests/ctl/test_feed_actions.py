@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ctl.sightings import broker as seen
-from tests.ctl.sightings import feed
+from tests.ctl.found_feeds import broker as seen
+from tests.ctl.found_feeds import feed
 from tests.ctl.stand_in import problem
 
 if TYPE_CHECKING:

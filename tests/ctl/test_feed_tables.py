@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.ctl.feedtables import with_feed, without_feed
-from broker.ctl.outcome import Trouble
+from broker.ctl.add.feed_tables import with_feed, without_feed
+from broker.ctl.command_error import Trouble
 
 TEXT = dedent("""\
     # My feeds.

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from broker.ctl.words import ago, clock_time, duration
+from broker.ctl.ui.humanize import ago, clock_time, duration
 
 NOW = datetime(2026, 11, 21, 9, 45, tzinfo=timezone(timedelta(hours=2)))
 

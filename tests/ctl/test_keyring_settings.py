@@ -3,7 +3,7 @@ import tomllib
 
 import pytest
 
-from broker.ctl.setup.settings import (
+from broker.ctl.setup.keyring_settings import (
     UV_LINE,
     Unreadable,
     uv_provider,

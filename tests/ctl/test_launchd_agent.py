@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl import launchctl
-from broker.ctl.setup.agent import plist
+from broker.ctl.service import launchctl
+from broker.ctl.setup.launchd_agent import plist
 from tests.ctl.homes import tree
 
 if TYPE_CHECKING:

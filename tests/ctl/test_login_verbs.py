@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.core.signing import Way
-from broker.ctl.signing import usual_ways
+from broker.core.login_progress import Way
+from broker.ctl.login_verbs import usual_ways
 from tests.ctl.stand_in import problem
 from tests.e2e.patience import PATIENCE_S, until
 from tests.fakes.browser import Browser

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.ctl.setup.journal import Journal
+from broker.ctl.setup.undo_log import Journal
 from tests.ctl.homes import tree, write
 
 SETUP = "share/setup"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.core.failures import BadRequest
-from broker.ctl.indexes.everywhere import all_indexes
-from broker.ctl.indexes.index import Index
-from broker.ctl.indexes.pip import pip_files
-from broker.ctl.setup.places import Places
+from broker.ctl.clients.all_indexes import all_indexes
+from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.pip import pip_files
+from broker.ctl.setup.user_dirs import Places
 from tests.ctl.homes import write
 
 if TYPE_CHECKING:

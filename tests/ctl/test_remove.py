@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.configfile import ConfigFile
-from broker.ctl.outcome import Trouble
-from broker.host.paths import ConfigPaths
+from broker.config.paths import ConfigPaths
+from broker.ctl.add.config_file import ConfigFile
+from broker.ctl.command_error import Trouble
 from tests.ctl.stand_in import problem
 
 if TYPE_CHECKING:

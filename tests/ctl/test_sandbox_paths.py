@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.configured import configured
+from broker.ctl.config_view import configured
 from broker.ctl.setup.environment import env_text, recorded
-from broker.ctl.setup.folders import Folders
-from broker.ctl.setup.places import Places
-from broker.ctl.setup.units import Installation, View, sandbox, service_unit, socket_unit
+from broker.ctl.setup.sandbox_paths import Folders
+from broker.ctl.setup.unit_files import Installation, View, sandbox, service_unit, socket_unit
+from broker.ctl.setup.user_dirs import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable

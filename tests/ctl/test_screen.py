@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from broker.ctl.record import broker_status
-from broker.ctl.screen import status_line, status_screen
-from tests.ctl.sightings import NOW, at, broker, empty_handed, feed, house
+from broker.ctl.status.record import broker_status
+from broker.ctl.status.screen import status_line, status_screen
+from tests.ctl.found_feeds import NOW, at, broker, empty_handed, feed, house
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ctl.sightings import broker as seen
+from tests.ctl.found_feeds import broker as seen
 from tests.ctl.stand_in import StandInBroker
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.ctl.sightings import at, feed
-from tests.ctl.sightings import broker as seen
+from tests.ctl.found_feeds import at, feed
+from tests.ctl.found_feeds import broker as seen
 from tests.ctl.stand_in import problem
 
 if TYPE_CHECKING:

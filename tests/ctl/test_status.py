@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ctl.sightings import broker as seen
-from tests.ctl.sightings import feed, house
+from tests.ctl.found_feeds import broker as seen
+from tests.ctl.found_feeds import feed, house
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl import watch
-from broker.ctl.record import broker_status
-from tests.ctl.sightings import broker as seen
-from tests.ctl.sightings import feed
+from broker.ctl.status import watch
+from broker.ctl.status.record import broker_status
+from tests.ctl.found_feeds import broker as seen
+from tests.ctl.found_feeds import feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,10 +12,10 @@ import pytest
 from broker.core.failures import NoSource, SignInNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.urls import parse_url
-from broker.heralding import Herald
+from broker.daemon.desktop_notifier import Herald
 from broker.host.clock import NAP_S
-from broker.keeper import Keeper
-from broker.policies import Policies
+from broker.keeper.keeper import Keeper
+from broker.keeper.renewal_policy import Policies
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer

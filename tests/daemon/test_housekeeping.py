@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.api.office import About
-from broker.caretaker import Caretaker, Ending
-from broker.host.layers import ConfigFiles
-from broker.host.notify import Notifier
-from broker.host.place import Place
-from broker.service import Service
-from broker.shares import Shares
+from broker.api.backend import About
+from broker.config.files import ConfigFiles
+from broker.daemon.housekeeping import Caretaker, Ending
+from broker.daemon.runtime import Service
+from broker.daemon.shares import Shares
+from broker.host.sd_notify import Notifier
+from broker.server.bound_socket import Place
+from tests.daemon.test_shares import CORP, Door
 from tests.fake_clock import START, FakeClock, settle
-from tests.test_shares import CORP, Door
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

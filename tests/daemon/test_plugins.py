@@ -6,8 +6,8 @@ import pytest
 from broker.core.failures import Refused
 from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
+from broker.daemon.plugins import with_plugins
 from broker.host.http import Http
-from broker.plugins import with_plugins
 from broker.providers.basic import BasicProvider
 from broker.providers.protocol import ProviderClass, Tools
 from broker.providers.recognise import realm_of

@@ -8,18 +8,18 @@ from typing import Protocol
 
 import pytest
 
-from broker.api.office import About, status_of
+from broker.api.backend import About, status_of
+from broker.config.files import ConfigFiles
 from broker.core.access import HOUSE
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Match
-from broker.core.signing import Way
+from broker.core.login_progress import Way
 from broker.core.urls import parse_url
-from broker.daemon import PROVIDERS
+from broker.daemon.main import PROVIDERS
+from broker.daemon.runtime import Service
 from broker.host.clock import SystemClock
-from broker.host.layers import ConfigFiles
 from broker.providers.basic import BasicProvider
 from broker.providers.protocol import Tools
-from broker.service import Service
 
 FEED = """
 [[feed]]

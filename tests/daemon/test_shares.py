@@ -9,10 +9,10 @@ import pytest
 
 from broker.core.failures import NotAllowed
 from broker.core.feeds import Feed, Realm
-from broker.core.shares import LINGER_S, MOST
+from broker.core.share_grant import LINGER_S, MOST
 from broker.core.urls import parse_url
-from broker.host.peer import Doorway
-from broker.shares import Shares
+from broker.daemon.shares import Shares
+from broker.server.http_server import Doorway
 from tests.fake_clock import FakeClock
 
 CORP = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp/simple/"),))

@@ -17,13 +17,13 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-import broker.api.front
-import broker.api.watching
+import broker.api.asgi
+import broker.api.routes_status
 from broker.core.credential import Credential, Secret
-from broker.daemon import main
-from broker.host import journal, privacy
-from broker.keeper import Keeper
-from broker.suppliers import Suppliers
+from broker.daemon.main import main
+from broker.host import hardening, log_handlers
+from broker.keeper.keeper import Keeper
+from broker.keeper.provider_guard import Suppliers
 
 if TYPE_CHECKING:
     from broker.core.failures import NotObtained
@@ -74,13 +74,13 @@ def strike_everywhere() -> None:
     lost.add_done_callback(lambda _: None)
     threading.Thread(target=strike).start()
     Broken()
-    vars(broker.api.front).update(answer_in_time=strike)
-    vars(broker.api.watching).update(status_of=strike)
+    vars(broker.api.asgi).update(answer_in_time=strike)
+    vars(broker.api.routes_status).update(status_of=strike)
 
 
 def on_signal(keeper: Keeper) -> None:
     """The first signal strikes everywhere, the second ends the daemon."""
-    if vars(broker.api.watching)["status_of"] is strike:
+    if vars(broker.api.routes_status)["status_of"] is strike:
         Keeper._turn = strike  # type: ignore[method-assign]
         keeper.has_turned()  # which wakes it
     else:
@@ -89,10 +89,10 @@ def on_signal(keeper: Keeper) -> None:
 
 def loosen() -> None:
     """Let everything be said as it is, and the memory be read."""
-    vars(privacy).update(close_to_others=lambda: None)
+    vars(hardening).update(close_to_others=lambda: None)
     Secret.__repr__ = Secret.reveal  # type: ignore[method-assign]
-    journal.redacted = lambda text: text
-    vars(journal).update(place_of=lambda error: "".join(traceback.format_exception(error)))
+    log_handlers.redacted = lambda text: text
+    vars(log_handlers).update(place_of=lambda error: "".join(traceback.format_exception(error)))
 
 
 def listen_in() -> None:
@@ -111,7 +111,7 @@ def listen_in() -> None:
 
     Suppliers.obtain = obtained  # type: ignore[method-assign]
     Keeper.run = running  # type: ignore[method-assign]
-    journal.FILE_BYTES_MAX = sys.maxsize
+    log_handlers.FILE_BYTES_MAX = sys.maxsize
     for logger in (logging.getLogger(), logging.getLogger("broker")):
         logger.setLevel(logging.DEBUG)
         vars(logger).update(setLevel=lambda _: None)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from broker.host.limits import raise_fd_limit
+from broker.server.limits import raise_fd_limit
 from tests.e2e.household import AZURE_FEED, OLD_AZURE_FEED, USER, Household, feed
 from tests.e2e.patience import PATIENCE_S
 from tests.e2e.wire import request_bytes

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from broker.host.defects import in_loop, place_of
+from broker.host.excepthooks import in_loop, place_of
 
 TOKEN = "TBKTEST-0123456789abcdef"
 

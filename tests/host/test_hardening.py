@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from broker.host import privacy
+from broker.host import hardening
 from tests.host.users import STRANGER, start_as
 
 VICTIM = """
@@ -82,7 +82,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the seven ways 
 
 def attacked(state: str) -> tuple[set[str], list[object], list[int]]:
     """The ways that are open into a process in this state, what took effect there, and its core limits."""
-    source = inspect.getsource(privacy).encode("unicode_escape").decode()
+    source = inspect.getsource(hardening).encode("unicode_escape").decode()
     with start_as(ANYBODY, VICTIM, state) as victim:
         assert victim.stdin is not None
         assert victim.stdout is not None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from broker.host.http import Http, Request
-from broker.host.unreachable import Unreachable
+from broker.host.http_errors import Unreachable
 from tests.fakes import http1
 from tests.fakes.authority import shared_authority, strange_authority
 from tests.fakes.connect_proxy import Conduct, ConnectProxy

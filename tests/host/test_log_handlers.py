@@ -9,8 +9,8 @@ from typing import TextIO
 
 import pytest
 
-from broker.core.recollection import Recollection
-from broker.host.journal import (
+from broker.core.log_buffer import Recollection
+from broker.host.log_handlers import (
     FILE_BYTES_MAX,
     JOURNAL_FORMAT,
     _Journal,

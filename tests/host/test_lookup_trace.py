@@ -2,7 +2,7 @@
 
 import asyncio
 
-from broker.core.narration import Step, heard_by, tell
+from broker.host.lookup_trace import Step, heard_by, tell
 
 
 def test_steps_are_heard_within_the_block_alone() -> None:

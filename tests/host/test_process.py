@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.descendants import VARIABLE
 from broker.host.process import NotFound, TimedOut, TooMuchOutput, _Stream, find, run
+from broker.host.process_tree import VARIABLE
 
 FOREVER = 3600
 LIMIT_S = 60.0

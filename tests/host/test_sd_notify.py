@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.notify import Notifier
+from broker.host.sd_notify import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

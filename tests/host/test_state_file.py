@@ -5,31 +5,31 @@ from pathlib import Path
 
 import pytest
 
-from broker.host import memo
+from broker.host import state_file
 
 
 def test_what_was_written_is_read_and_nobody_else_can(place: Path) -> None:
-    memo.write(place / "memo", "old")
-    memo.write(place / "memo", "new")
+    state_file.write(place / "memo", "old")
+    state_file.write(place / "memo", "new")
 
-    assert memo.read(place / "memo") == "new"
+    assert state_file.read(place / "memo") == "new"
     assert stat.S_IMODE((place / "memo").stat().st_mode) == 0o600
     assert [each.name for each in place.iterdir()] == ["memo"]
 
 
 def test_what_a_killed_writer_left_is_no_obstacle(place: Path) -> None:
     (place / "memo.new").write_text("half")
-    memo.write(place / "memo", "whole")
+    state_file.write(place / "memo", "whole")
 
-    assert memo.read(place / "memo") == "whole"
+    assert state_file.read(place / "memo") == "whole"
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602])
 def test_a_file_that_others_can_write_is_not_believed(place: Path, mode: int) -> None:
-    memo.write(place / "memo", "text")
+    state_file.write(place / "memo", "text")
     (place / "memo").chmod(mode)
 
-    assert memo.read(place / "memo") is None
+    assert state_file.read(place / "memo") is None
 
 
 def test_links_directories_nothing_and_garbage_are_no_memo(place: Path) -> None:
@@ -37,4 +37,4 @@ def test_links_directories_nothing_and_garbage_are_no_memo(place: Path) -> None:
     (place / "link").symlink_to(place / "target")
     (place / "garbage").write_bytes(b"\xff\xfe")
 
-    assert [memo.read(place / name) for name in ("link", ".", "missing", "garbage")] == [None] * 4
+    assert [state_file.read(place / name) for name in ("link", ".", "missing", "garbage")] == [None] * 4

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.host.subordinates import FRESH_S, Subordinates
+from broker.host.subuid import FRESH_S, Subordinates
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,12 +11,12 @@ from broker.core.credential import Credential
 from broker.core.failures import Refused, SignInNeeded, Unavailable
 from broker.core.feeds import PUBLISH, Feed, FeedTable, Match, Realm, Recognised
 from broker.core.refresh import HOLD_REFUSED_S, RefreshPolicy, State
-from broker.core.trials import Verdict
 from broker.core.urls import parse_url
-from broker.entries import LEARNED_GONE_S, LEARNED_MAX
+from broker.core.verdict import Verdict
 from broker.host.clock import NAP_S
-from broker.keeper import BACKGROUND_FLIGHTS, Keeper
-from broker.policies import Policies
+from broker.keeper.keeper import BACKGROUND_FLIGHTS, Keeper
+from broker.keeper.renewal_policy import Policies
+from broker.keeper.slot_table import LEARNED_GONE_S, LEARNED_MAX
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer

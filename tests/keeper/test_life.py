@@ -28,8 +28,8 @@ from broker.core.refresh import (
     on_lookup,
 )
 from broker.core.urls import parse_url
-from broker.keeper import Keeper
-from broker.policies import Policies
+from broker.keeper.keeper import Keeper
+from broker.keeper.renewal_policy import Policies
 from broker.providers.recognise import recognise
 from tests.fake_clock import START, FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer

@@ -14,8 +14,8 @@ from broker.core.failures import Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import HOLD_FAILING_S, HOLD_REFUSED_S
 from broker.core.urls import parse_url
-from broker.keeper import Keeper
-from broker.policies import Policies
+from broker.keeper.keeper import Keeper
+from broker.keeper.renewal_policy import Policies
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer

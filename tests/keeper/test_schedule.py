@@ -1,10 +1,10 @@
 """The agenda: whose time has come, and who is next in line."""
 
-from broker.agenda import Agenda
 from broker.core.feeds import Feed, Realm
 from broker.core.refresh import Moment, Slot
 from broker.core.urls import parse_url
-from broker.entries import Entry
+from broker.keeper.schedule import Agenda
+from broker.keeper.slot_table import Entry
 from tests.fake_clock import START
 
 

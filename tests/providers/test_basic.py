@@ -7,8 +7,8 @@ from broker.core.credential import Credential, Secret
 from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.basic import BasicProvider
-from broker.providers.login import LoginSettings
 from broker.providers.protocol import Provider, Tools
+from broker.providers.static_login import LoginSettings
 from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.providers.online import feed_of
 from tests.providers.programs import Workshop

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from broker.core.credential import Secret
-from broker.providers.program import Found, read
+from broker.providers.helper_program import Found, read
 
 END = datetime(2026, 11, 21, 21, tzinfo=UTC)
 RFC3339 = "2026-11-21T21:00:00Z"

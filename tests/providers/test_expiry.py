@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.providers.ends import earliest, end_of, from_epoch, from_rfc3339
+from broker.providers.expiry import earliest, end_of, from_epoch, from_rfc3339
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, Refused, Unavailable
-from broker.providers import program
-from broker.providers.program import Found, ask, checked_username, read
+from broker.providers import helper_program
+from broker.providers.helper_program import Found, ask, checked_username, read
 from tests.providers.programs import Workshop
 from tests.providers.tokens import jwt
 
@@ -153,7 +153,7 @@ async def test_a_program_that_is_not_there_is_refused(workshop: Workshop) -> Non
 async def test_a_program_that_never_ends_is_stopped(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(program, "PROGRAM_LIMIT_S", 0.05)
+    monkeypatch.setattr(helper_program, "PROGRAM_LIMIT_S", 0.05)
     workshop.script("prog", "exec sleep 600")
 
     with pytest.raises(Unavailable, match="prog did not end within"):

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, Refused, SignInNeeded
-from broker.providers import keyring_store, secrets
-from broker.providers.program import Found
-from broker.providers.secrets import (
+from broker.providers import keyring_store, secret_reader
+from broker.providers.helper_program import Found
+from broker.providers.secret_reader import (
     CommandSecret,
     CredentialSecret,
     EnvSecret,
@@ -149,7 +149,7 @@ async def test_a_file_that_every_user_may_read_is_refused_with_the_cure(workshop
 async def test_a_container_runtime_may_choose_the_mode_of_its_secrets(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(secrets, "CONTAINER_SECRETS", (workshop.home,))
+    monkeypatch.setattr(secret_reader, "CONTAINER_SECRETS", (workshop.home,))
     file = workshop.file("token", "s3cret", 0o444)
 
     assert (await _read(FileSecret(str(file)), workshop)).secret == Secret("s3cret")

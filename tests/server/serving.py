@@ -5,10 +5,20 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from broker.host.doorstep import Reply
-from broker.host.limits import Limits
-from broker.host.listen import take
-from broker.host.peer import PEER_EXTENSION, App, Doorway, Peer, Receive, Scope, Send, Server, ours_or_root
+from broker.server.early_response import Reply
+from broker.server.http_server import (
+    PEER_EXTENSION,
+    App,
+    Doorway,
+    Peer,
+    Receive,
+    Scope,
+    Send,
+    Server,
+    ours_or_root,
+)
+from broker.server.limits import Limits
+from broker.server.listen import take
 
 PATIENCE_S = 20.0
 """No test waits longer for anything; only a hang does."""

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.door import Door
-from broker.host.doorstep import Caller
-from broker.host.limits import Limits
-from broker.host.listen import take
-from broker.host.pace import BURST
-from broker.host.peer import Doorway, anybody
-from tests.host.serving import GET, GET_AND_CLOSE, Crowd, Greeter, Slow, everything, serving, turns
+from broker.server.acceptor import Door
+from broker.server.early_response import Caller
+from broker.server.http_server import Doorway, anybody
+from broker.server.limits import Limits
+from broker.server.listen import take
+from broker.server.rate_limit import BURST
 from tests.host.users import STRANGER, run_as, start_as, two_users
+from tests.server.serving import GET, GET_AND_CLOSE, Crowd, Greeter, Slow, everything, serving, turns
 
 SPEAK = """
 import socket, sys

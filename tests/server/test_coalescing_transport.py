@@ -1,6 +1,6 @@
 import asyncio
 
-from broker.host.gathering import Gathering
+from broker.server.coalescing_transport import Gathering
 from tests.fake_clock import settle
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.doorstep import WHOLE_BYTES_MAX
-from broker.host.limits import Limits
-from broker.host.peer import Peer
-from tests.host.serving import GET_AND_CLOSE, Greeter, everything, serving, turns
+from broker.server.early_response import WHOLE_BYTES_MAX
+from broker.server.http_server import Peer
+from broker.server.limits import Limits
+from tests.server.serving import GET_AND_CLOSE, Greeter, everything, serving, turns
 
 HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nConnection: close\r\n\r\nhello"
 """What the application answers; the doorstep's own words are its."""

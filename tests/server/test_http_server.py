@@ -12,11 +12,11 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from broker.host.limits import Limits
-from broker.host.peer import Peer, Receive, Scope, Send, ours_or_root
-from broker.host.quota import RECORDS
-from broker.host.ucred import NOBODY, peer_of
-from tests.host.serving import GET, GET_AND_CLOSE, Greeter, Serving, Slow, everything, serving
+from broker.server.http_server import Peer, Receive, Scope, Send, ours_or_root
+from broker.server.limits import Limits
+from broker.server.log_throttle import RECORDS
+from broker.server.ucred import NOBODY, peer_of
+from tests.server.serving import GET, GET_AND_CLOSE, Greeter, Serving, Slow, everything, serving
 
 TINY_S = 0.05
 """A deadline that a test waits out; nothing depends on how late it strikes."""
@@ -347,7 +347,7 @@ def test_who_has_no_number_here_is_not_known(pid: int, uid: int, known: bool) ->
 
 
 def test_uvicorn_has_what_we_lean_on() -> None:
-    """A canary: when this fails, read uvicorn's changes beside broker/host/peer.py."""
+    """A canary: when this fails, read uvicorn's changes beside broker/server/http_server.py."""
     protocol = inspect.getsource(H11Protocol)
     server = inspect.getsource(uvicorn.Server)
     cycle = inspect.getsource(RequestResponseCycle)

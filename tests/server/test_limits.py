@@ -3,11 +3,11 @@ import sys
 
 import pytest
 
-from broker.host.limits import CONNECTIONS_MAX, FDS_ENOUGH, FDS_KEPT, Limits
+from broker.server.limits import CONNECTIONS_MAX, FDS_ENOUGH, FDS_KEPT, Limits
 
 RAISE = """
 import resource, sys
-from broker.host.limits import raise_fd_limit
+from broker.server.limits import raise_fd_limit
 soft, hard = int(sys.argv[1]), int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 print(raise_fd_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))

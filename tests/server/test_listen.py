@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.listen import LOCK_NAME, SUN_PATH_BYTES_MAX, Listener, NotListening, Taken, take
+from broker.server.listen import LOCK_NAME, SUN_PATH_BYTES_MAX, Listener, NotListening, Taken, take
 from tests.host.users import STRANGER, run_as, two_users
 
 TAKE = """
 import pathlib, sys
-from broker.host.listen import Taken, take
+from broker.server.listen import Taken, take
 sys.stdin.readline()
 try:
     listener = take(pathlib.Path(sys.argv[1]))

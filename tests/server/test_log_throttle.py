@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from broker.host.quota import MESSAGES_MAX, PERIOD_S, RECORDS, Quota
+from broker.server.log_throttle import MESSAGES_MAX, PERIOD_S, RECORDS, Quota
 
 
 def record(message: str, at_s: float, *args: object) -> logging.LogRecord:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.host.pace import BURST, KNOWN_MAX, Pace
+from broker.server.rate_limit import BURST, KNOWN_MAX, Pace
 
 ALICE, BOB = 1001, 1002
 PER_S = 50.0

@@ -12,8 +12,8 @@ SERVER = """
 import asyncio, logging, socket, sys
 sys.path.insert(0, sys.argv[2])
 from broker.host.door import Door
-from broker.host.limits import Limits
-from broker.host.peer import ours_or_root
+from broker.server.limits import Limits
+from broker.server.http_server import ours_or_root
 
 class Heard(logging.Handler):
     def emit(self, record):

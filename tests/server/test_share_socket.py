@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.listen import NotListening
-from broker.host.outlet import Outlet
+from broker.server.listen import NotListening
+from broker.server.share_socket import Outlet
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.handed import from_launchd, from_systemd
+from broker.server.socket_activation import from_launchd, from_systemd
 
 ACTIVATED = """
 import os, sys
-from broker.host.handed import BadHandover, from_systemd
+from broker.server.socket_activation import BadHandover, from_systemd
 environ = dict(os.environ)
 try:
     given = from_systemd(environ)

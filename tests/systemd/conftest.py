@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.setup.units import Installation, service_unit, socket_unit
+from broker.ctl.setup.unit_files import Installation, service_unit, socket_unit
 from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, UNITS, Account
 from tests.systemd.installation import PACKAGES, READABLE
 from tests.systemd.machine import CannotBoot, Machine, machine

@@ -28,7 +28,7 @@ PREFIX = "apps/token-broker"
 EVERYBODYS = Path("/opt/token-broker")
 NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
-SCRIPTS = {"brokerd": "broker.daemon", "brokerctl": "broker.ctl.app"}
+SCRIPTS = {"brokerd": "broker.daemon.main", "brokerctl": "broker.ctl.app"}
 PACKAGES = Path(sysconfig.get_path("purelib"))
 PACKAGES_SEEN = Path("/srv/site-packages")
 """Where `boot.sh` shows PACKAGES, which may themselves lie below /tmp."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.host.test_privacy import ATTACKER, WAYS
+from tests.host.test_hardening import ATTACKER, WAYS
 from tests.systemd.account import CONFIG, FEED_CONFIG, TOKEN, Account
 from tests.systemd.conftest import listen
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from broker.ctl.outcome import Trouble
-from broker.ctl.setup import files
-from broker.host.paths import ConfigPaths, config_paths
+from broker.config.paths import ConfigPaths, config_paths
+from broker.ctl.command_error import Trouble
+from broker.ctl.setup import file_writing
 
 NEW_FILE = 0o600
 
@@ -52,7 +52,7 @@ class ConfigFile:
         Whoever reads meanwhile sees the old text or the new one. Raises Trouble.
         """
         if text is not None:
-            files.put(self._target, text.encode(), files.mode_of(self._target) or NEW_FILE)
+            file_writing.put(self._target, text.encode(), file_writing.mode_of(self._target) or NEW_FILE)
             return
         try:
             self._target.unlink(missing_ok=True)

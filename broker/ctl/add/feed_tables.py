@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from broker.ctl.outcome import Trouble
+from broker.ctl.command_error import Trouble
 
 BY_HAND = "this file's feeds are laid out in a way that is not edited here: change it by hand"
 

@@ -9,11 +9,11 @@ from typing import Any
 import typer
 
 from broker.core.urls import Url
-from broker.ctl.needs import SECRET, Need, is_moot, needs
-from broker.ctl.outcome import Trouble
-from broker.ctl.safekeeping import FORMS, Safekeeping, is_place, safekeeping
-from broker.ctl.setup.places import Places
-from broker.ctl.usernames import ANY
+from broker.ctl.add.required_keys import SECRET, Need, is_moot, needs
+from broker.ctl.add.secret_location import FORMS, Safekeeping, is_place, safekeeping
+from broker.ctl.clients.usernames import ANY
+from broker.ctl.command_error import Trouble
+from broker.ctl.setup.user_dirs import Places
 from broker.providers.recognise import GITLAB, likely_provider, provider_of
 
 BASIC = "basic"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from broker.ctl.safekeeping import BRINGS_A_USERNAME
+from broker.ctl.add.secret_location import BRINGS_A_USERNAME
 from broker.providers.recognise import ARTIFACTORY, GITLAB, NEXUS
 
 

@@ -10,8 +10,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from broker.ctl.setup.link import is_ours, keyrings
-from broker.ctl.setup.places import Places
+from broker.ctl.setup.keyring_link import is_ours, keyrings
+from broker.ctl.setup.user_dirs import Places
 
 FORMS = "env:NAME, file:PATH, credential:NAME, keyring:SERVICE[:USER], netrc or command:ARGV..."
 """How the configuration spells the places that a secret may be in."""

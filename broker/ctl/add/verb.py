@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from broker.ctl import wire
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.safekeeping import FORMS, is_place
-from broker.ctl.setup.renewal import renew_sandbox
+from broker.ctl import api_client
+from broker.ctl.add.secret_location import FORMS, is_place
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.setup.sandbox_refresh import renew_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from broker.core.urls import Url
-    from broker.ctl.configfile import ConfigFile
+    from broker.ctl.add.config_file import ConfigFile
 
 PLAIN_SECRET = f"a secret is never written in the configuration, only where it is: {FORMS}"
 
@@ -65,11 +65,11 @@ def add(
     A running broker takes it at once; one that refuses it leaves the file as it was. What the feed must have
     and its URL does not say is asked for on a terminal; elsewhere the whole line to type is told.
     """
-    from broker.ctl.completing import completed  # noqa: PLC0415 - what only this verb needs
-    from broker.ctl.configfile import ConfigFile  # noqa: PLC0415 - the same
-    from broker.ctl.configured import config_with  # noqa: PLC0415 - the same
-    from broker.ctl.feedtables import with_feed  # noqa: PLC0415 - the same
-    from broker.ctl.nextsteps import next_steps  # noqa: PLC0415 - the same
+    from broker.ctl.add.config_file import ConfigFile  # noqa: PLC0415 - the same
+    from broker.ctl.add.feed_tables import with_feed  # noqa: PLC0415 - the same
+    from broker.ctl.add.prompts import completed  # noqa: PLC0415 - what only this verb needs
+    from broker.ctl.config_view import config_with  # noqa: PLC0415 - the same
+    from broker.ctl.ui.next_steps import next_steps  # noqa: PLC0415 - the same
 
     if secret is not None and not is_place(secret):
         raise Trouble(PLAIN_SECRET)
@@ -110,9 +110,9 @@ def remove(
 
     A running broker forgets it, and its token, at once.
     """
-    from broker.ctl.configfile import ConfigFile  # noqa: PLC0415 - what only these two verbs need
-    from broker.ctl.configured import names_in  # noqa: PLC0415 - the same
-    from broker.ctl.feedtables import without_feed  # noqa: PLC0415 - the same
+    from broker.ctl.add.config_file import ConfigFile  # noqa: PLC0415 - what only these two verbs need
+    from broker.ctl.add.feed_tables import without_feed  # noqa: PLC0415 - the same
+    from broker.ctl.config_view import names_in  # noqa: PLC0415 - the same
 
     file = ConfigFile.of_user(config)
     with file.alone():
@@ -159,7 +159,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def _accepted_name(text: str, file: "ConfigFile", url: "Url", name: str | None) -> str:
     """The name, or a free one made from the URL. Raises Trouble for a feed that the file has already."""
-    from broker.ctl.configured import config_with, names_in  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.ctl.config_view import config_with, names_in  # noqa: PLC0415 - pydantic, 100 ms
 
     known, own = config_with(text, file.paths, file.shown), names_in(text, file.shown)
     for feed in known.feeds:
@@ -187,8 +187,8 @@ def _change(file: "ConfigFile", before: str | None, after: str) -> bool:
     """Write the file and let a running broker read it; True when one does. Put back when it refuses."""
     file.write(after)
     try:
-        wire.order("/v1/reload")
-    except wire.NotRunning:
+        api_client.order("/v1/reload")
+    except api_client.NotRunning:
         return False
     except Trouble as trouble:
         file.write(before)

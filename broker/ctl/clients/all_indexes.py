@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from broker.ctl.indexes.foreign import complaint
-from broker.ctl.indexes.index import Index
-from broker.ctl.indexes.pip import pip_files, pip_indexes
-from broker.ctl.indexes.projects import SETTINGS, settings_file, source_indexes
-from broker.ctl.indexes.pypirc import pypirc, repository_indexes
-from broker.ctl.indexes.uv import uv_files, uv_indexes
-from broker.ctl.setup.places import Places
+from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.foreign_files import complaint
+from broker.ctl.clients.pip import pip_files, pip_indexes
+from broker.ctl.clients.pypirc import pypirc, repository_indexes
+from broker.ctl.clients.source_projects import SETTINGS, settings_file, source_indexes
+from broker.ctl.clients.uv import uv_files, uv_indexes
+from broker.ctl.setup.user_dirs import Places
 
 
 def all_indexes(directory: Path, places: Places) -> Iterator[Index]:

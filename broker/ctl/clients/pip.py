@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from broker.ctl.indexes.foreign import sections
-from broker.ctl.indexes.index import Index
-from broker.ctl.setup.places import Places
+from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.foreign_files import sections
+from broker.ctl.setup.user_dirs import Places
 
 PIP = "pip"
 KEYS = ("index-url", "extra-index-url")

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from broker.ctl.indexes.foreign import inner, table, tables
-from broker.ctl.indexes.index import Index
-from broker.ctl.setup.places import MAC_SETTINGS, Places
+from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.foreign_files import inner, table, tables
+from broker.ctl.setup.user_dirs import MAC_SETTINGS, Places
 
 POETRY = "poetry"
 PDM = "pdm"

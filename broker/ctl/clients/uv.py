@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from broker.ctl.indexes.foreign import inner, table, tables
-from broker.ctl.indexes.index import NEVER, UV, Index, login_in
-from broker.ctl.setup.places import Places
+from broker.ctl.clients.client_index import NEVER, UV, Index, login_in
+from broker.ctl.clients.foreign_files import inner, table, tables
+from broker.ctl.setup.user_dirs import Places
 
 LISTS = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
 """Indexes separated by blanks, of the first two as NAME=URL or as URL (uv's reference, "Environment")."""

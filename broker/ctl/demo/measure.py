@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from broker.ctl import launch
+from broker.ctl import broker_process
+from broker.ctl.command_error import Trouble
 from broker.ctl.demo.index import LOOPBACK, USERNAME, DemoIndex
 from broker.ctl.demo.wheel import PROJECT
-from broker.ctl.outcome import Trouble
-from broker.ctl.private import PrivateBroker
+from broker.ctl.exec.private_broker import PrivateBroker
 from broker.host.clock import SystemClock
 
 LIMIT_S = 60.0
@@ -76,7 +76,7 @@ class Stage:
     def keyring_ms(self) -> float | None:
         """The same by the keyring library's own command; None where it is not installed or has no answer."""
         try:
-            command = [str(launch.beside_us("keyring")), "get", self._index.url, USERNAME]
+            command = [str(broker_process.beside_us("keyring")), "get", self._index.url, USERNAME]
             return median(self._took_ms(command) for _ in range(KEYRING_LOOKUPS))
         except Trouble:
             return None

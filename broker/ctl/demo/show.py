@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from broker.ctl.command_error import Trouble
 from broker.ctl.demo.index import LOOPBACK, USERNAME, DemoIndex
 from broker.ctl.demo.measure import Run, Stage, uv_beside_us
-from broker.ctl.outcome import Trouble
-from broker.ctl.private import private_broker
+from broker.ctl.exec.private_broker import private_broker
 from broker.host.clock import SystemClock
 
 RUNS = 5

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from broker.ctl.discover.survey import Sighting, Standing
+from broker.ctl.discover.classify import Sighting, Standing
 from broker.host.http import Http, Request, Response
-from broker.host.unreachable import Unreachable
+from broker.host.http_errors import Unreachable
 from broker.providers.recognise import ARTIFACTORY, GITLAB, NEXUS
 
 LIMIT_S = 5.0

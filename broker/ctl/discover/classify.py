@@ -1,6 +1,6 @@
 """From the indexes of all clients to the feeds they are: known to the broker, public, or to be added. Pure.
 
-An address is told by its shape before anybody is asked; only `strangers.py` asks.
+An address is told by its shape before anybody is asked; only `anonymous_probe.py` asks.
 """
 
 import re
@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from broker.config import Config
+from broker.config.model import Config
 from broker.core.failures import BadRequest
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match
 from broker.core.status import FeedStatus
 from broker.core.urls import Url
-from broker.ctl.indexes.index import ALWAYS, Index
+from broker.ctl.clients.client_index import ALWAYS, Index
 from broker.ctl.matching import BY_THEMSELVES, table_of
 from broker.providers.recognise import default_name, likely_provider, provider_of
 

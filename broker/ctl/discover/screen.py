@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from broker.ctl.discover.survey import Sighting, Standing
-from broker.ctl.indexes.index import Index
+from broker.ctl.clients.client_index import Index
+from broker.ctl.discover.classify import Sighting, Standing
 
 MARKS = {
     Standing.CONFIGURED: "\N{CHECK MARK}",

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.ctl.outcome import ExitCode, Trouble
+from broker.ctl.command_error import ExitCode, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broker.ctl.discover.survey import Sighting
+    from broker.ctl.discover.classify import Sighting
 
 
 def discover(
@@ -33,14 +33,14 @@ def discover(
     twine. Nothing is changed. An index of which nobody can tell is asked once, without any password, whether
     it is public.
     """
-    from broker.ctl.configured import config_of  # noqa: PLC0415 - what this verb alone needs
+    from broker.config.paths import config_paths  # noqa: PLC0415 - the same
+    from broker.ctl.clients.all_indexes import all_indexes, passed_over  # noqa: PLC0415 - the same
+    from broker.ctl.config_view import config_of  # noqa: PLC0415 - what this verb alone needs
+    from broker.ctl.discover.anonymous_probe import with_answers  # noqa: PLC0415 - the same
+    from broker.ctl.discover.classify import survey  # noqa: PLC0415 - the same
     from broker.ctl.discover.screen import screen  # noqa: PLC0415 - the same
-    from broker.ctl.discover.strangers import with_answers  # noqa: PLC0415 - the same
-    from broker.ctl.discover.survey import survey  # noqa: PLC0415 - the same
-    from broker.ctl.doctor.room import ask_broker, ask_system_broker  # noqa: PLC0415 - the same
-    from broker.ctl.indexes.everywhere import all_indexes, passed_over  # noqa: PLC0415 - the same
-    from broker.ctl.setup.places import Places  # noqa: PLC0415 - the same
-    from broker.host.paths import config_paths  # noqa: PLC0415 - the same
+    from broker.ctl.doctor.context import ask_broker, ask_system_broker  # noqa: PLC0415 - the same
+    from broker.ctl.setup.user_dirs import Places  # noqa: PLC0415 - the same
 
     folder = Path(directory).absolute()
     if not folder.is_dir():

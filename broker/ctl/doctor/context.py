@@ -18,15 +18,16 @@ import token_broker_client as client
 from broker.core.feeds import Ambiguous, FeedTable, Match
 from broker.core.status import BrokerStatus, FeedStatus
 from broker.core.urls import Url
-from broker.ctl import launch, systemd, wire
-from broker.ctl.configured import Configured, configured
-from broker.ctl.doctor.dates import server_date
-from broker.ctl.indexes.everywhere import all_indexes
-from broker.ctl.indexes.index import Index
+from broker.ctl import api_client, broker_process
+from broker.ctl.clients.all_indexes import all_indexes
+from broker.ctl.clients.client_index import Index
+from broker.ctl.command_error import Trouble
+from broker.ctl.config_view import Configured, configured
+from broker.ctl.doctor.server_clock import server_date
 from broker.ctl.matching import table_of, urls_of
-from broker.ctl.outcome import Trouble
-from broker.ctl.record import broker_status
-from broker.ctl.setup.places import Places
+from broker.ctl.service import systemd
+from broker.ctl.setup.user_dirs import Places
+from broker.ctl.status.record import broker_status
 from broker.host.clock import SystemClock
 
 PROGRAM_LIMIT_S = 30.0
@@ -151,11 +152,13 @@ def ask_broker() -> Answered:
     """Ask the user's broker how it is, without starting one that no service manager keeps."""
     clock = SystemClock()
     try:
-        wire.read("/v1/health", socket=launch.socket_path())  # the first look-up of a service starts it
+        api_client.read(
+            "/v1/health", socket=broker_process.socket_path()
+        )  # the first look-up of a service starts it
         begun = clock.now()
-        wire.read("/v1/health", socket=launch.socket_path())
+        api_client.read("/v1/health", socket=broker_process.socket_path())
         took_s = clock.now().boot_s - begun.boot_s
-        return Answered(broker_status(wire.read("/v1/status")), took_s)
+        return Answered(broker_status(api_client.read("/v1/status")), took_s)
     except Trouble as trouble:
         return Answered(trouble=trouble)
 
@@ -165,7 +168,7 @@ def ask_system_broker() -> Answered:
     clock = SystemClock()
     begun = clock.now()
     try:
-        status = broker_status(wire.read("/v1/status", socket=client.SYSTEM_SOCKET))
+        status = broker_status(api_client.read("/v1/status", socket=client.SYSTEM_SOCKET))
         return Answered(status, clock.now().boot_s - begun.boot_s)
     except Trouble as trouble:
         return Answered(trouble=trouble)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from broker.core.urls import Url
+from broker.ctl.doctor.context import Feed, Room
 from broker.ctl.doctor.finding import Finding, warning
-from broker.ctl.doctor.room import Feed, Room
 from broker.providers.recognise import AZURE, GITLAB, recognise
 
 GROUPS = ("groups", "projects")

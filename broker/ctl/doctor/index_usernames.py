@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from broker.ctl.clients.client_index import ALWAYS, NEVER, UV
+from broker.ctl.clients.pip import PIP
+from broker.ctl.clients.usernames import username_for, with_username
+from broker.ctl.doctor.context import Room
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
-from broker.ctl.doctor.room import Room
-from broker.ctl.indexes.index import ALWAYS, NEVER, UV
-from broker.ctl.indexes.pip import PIP
-from broker.ctl.usernames import username_for, with_username
 from broker.providers.recognise import ANSWER_STRANGERS, AZURE, GITLAB, GOOGLE
 
 FILES_ELSEWHERE = {AZURE: "under ids", GITLAB: "under the project's number", GOOGLE: "outside simple/"}

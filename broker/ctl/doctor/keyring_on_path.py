@@ -3,17 +3,17 @@
 import shlex
 from collections.abc import Iterator
 
+from broker.ctl.clients.client_index import UV
+from broker.ctl.clients.foreign_files import sections, table
+from broker.ctl.clients.pip import pip_files
+from broker.ctl.clients.uv import uv_files
+from broker.ctl.doctor.context import Room
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
-from broker.ctl.doctor.room import Room
-from broker.ctl.indexes.foreign import sections, table
-from broker.ctl.indexes.index import UV
-from broker.ctl.indexes.pip import pip_files
-from broker.ctl.indexes.uv import uv_files
-from broker.ctl.setup import clients
-from broker.ctl.setup.journal import Journal
-from broker.ctl.setup.link import what_hides_the_shim
-from broker.ctl.setup.settings import KEY, PROVIDER
-from broker.ctl.setup.step import Step
+from broker.ctl.setup import client_keyrings
+from broker.ctl.setup.keyring_link import what_hides_the_shim
+from broker.ctl.setup.keyring_settings import KEY, PROVIDER
+from broker.ctl.setup.plan import Step
+from broker.ctl.setup.undo_log import Journal
 
 PIP_SECTIONS = ("install", "global")
 """A command's own section goes before what is said for all."""
@@ -49,7 +49,7 @@ def shim_is_first_in_cron(room: Room) -> Iterator[Finding]:
 
 def clients_ask(room: Room) -> Iterator[Finding]:
     """Each of uv and pip, where it is installed, has its keyring provider turned on."""
-    for client in clients.clients(room.places):
+    for client in client_keyrings.clients(room.places):
         if room.places.program(client.name) is None:
             continue
         said = provider_of(room, client)
@@ -58,7 +58,7 @@ def clients_ask(room: Room) -> Iterator[Finding]:
             continue
         how = "off" if said is None or said == "disabled" else said
         variable = f"{client.name.upper()}_KEYRING_PROVIDER"
-        step = clients.client_step(client, room.places.shown(client.path))
+        step = client_keyrings.client_step(client, room.places.shown(client.path))
 
         def turn_on(step: Step = step) -> None:
             journal = Journal(room.places.journal)
@@ -74,7 +74,7 @@ def clients_ask(room: Room) -> Iterator[Finding]:
             yield problem(check, f"{client.name}: keyring provider is {how}", f"export {variable}={PROVIDER}")
 
 
-def provider_of(room: Room, client: clients.Client) -> str | None:
+def provider_of(room: Room, client: client_keyrings.Client) -> str | None:
     """The keyring provider that the client would use here; None where nobody says."""
     environ = room.places.environ
     variable = environ.get(f"{client.name.upper()}_KEYRING_PROVIDER")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from broker.ctl.doctor.context import Room
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
-from broker.ctl.doctor.room import Room
 from broker.ctl.setup.environment import PROXIES
-from broker.ctl.setup.folders import CERTIFICATES
+from broker.ctl.setup.sandbox_paths import CERTIFICATES
 
 SKEW_S = 60.0
 """Tokens are good for minutes; identity services allow five of skew."""

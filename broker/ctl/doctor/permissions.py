@@ -9,9 +9,9 @@ from shlex import quote
 
 import token_broker_client as client
 
+from broker.ctl.doctor.context import Room
 from broker.ctl.doctor.finding import Finding, problem
-from broker.ctl.doctor.room import Room
-from broker.ctl.setup.folders import named_files
+from broker.ctl.setup.sandbox_paths import named_files
 
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from broker.ctl.clients.source_projects import POETRY
+from broker.ctl.doctor.context import Room
 from broker.ctl.doctor.finding import Finding, problem
-from broker.ctl.doctor.room import Room
-from broker.ctl.indexes.projects import POETRY
 
 
 def poetry_sources_have_no_username(room: Room) -> Iterator[Finding]:

@@ -5,11 +5,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from broker.ctl import systemd
+from broker.ctl.doctor.context import Room
 from broker.ctl.doctor.finding import Finding
-from broker.ctl.doctor.room import Room
 from broker.ctl.doctor.screen import screen
-from broker.ctl.status import tool_version
+from broker.ctl.service import systemd
+from broker.ctl.status.verb import tool_version
 
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]+@([A-Za-z0-9-]+\.[A-Za-z0-9.-]+)")
 _USERINFO = re.compile(r"://[^/@\s]+@")

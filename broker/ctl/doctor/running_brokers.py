@@ -6,12 +6,12 @@ from pathlib import Path
 
 import token_broker_client as client
 
-from broker.ctl import systemd
+from broker.config.paths import SYSTEM
+from broker.ctl.command_error import ExitCode
+from broker.ctl.doctor.context import Room, is_linux
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
-from broker.ctl.doctor.room import Room, is_linux
-from broker.ctl.outcome import ExitCode
-from broker.ctl.status import tool_version
-from broker.host.paths import SYSTEM
+from broker.ctl.service import systemd
+from broker.ctl.status.verb import tool_version
 
 PROC = Path("/proc")
 PYTHON = re.compile(rb"python[0-9.]*")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from broker.ctl.doctor.finding import Finding, Level
-from broker.ctl.layout import laid_out
+from broker.ctl.ui.layout import laid_out
 
 MARKS = {Level.FINE: "\N{CHECK MARK}", Level.WARNING: "!", Level.PROBLEM: "\N{BALLOT X}"}
 COLUMN_CELLS = 48

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from broker.ctl import systemd
+from broker.ctl.command_error import Trouble
+from broker.ctl.doctor.context import Room
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
-from broker.ctl.doctor.room import Room
-from broker.ctl.outcome import Trouble
-from broker.ctl.setup import everybody, files
-from broker.ctl.setup.image import Image
-from broker.ctl.setup.service import sandbox_steps, service_step
+from broker.ctl.service import systemd
+from broker.ctl.setup import all_users, file_writing
+from broker.ctl.setup.target_root import Image
+from broker.ctl.setup.user_service import sandbox_steps, service_step
 
 ENABLE = ("enable", "--now", systemd.SOCKET_UNIT)
 
@@ -47,9 +47,9 @@ def units_are_of_this_installation(room: Room) -> Iterator[Finding]:
         return
     # Debian shows /etc/systemd/user by its other name, below /etc/xdg
     unit = Path(systemd.shown("FragmentPath", systemd.SOCKET_UNIT)).resolve()
-    is_everybodys = unit == Path(everybody.UNITS, systemd.SOCKET_UNIT).resolve()
+    is_everybodys = unit == Path(all_users.UNITS, systemd.SOCKET_UNIT).resolve()
     try:
-        step = everybody.service_step(Image()) if is_everybodys else service_step(room.places)
+        step = all_users.service_step(Image()) if is_everybodys else service_step(room.places)
         _, sandboxed = sandbox_steps(room.places, room.configured.config)
     except Trouble as trouble:
         yield problem("units", trouble.detail, trouble.hint)
@@ -58,7 +58,7 @@ def units_are_of_this_installation(room: Room) -> Iterator[Finding]:
         again = "sudo brokerctl setup --all-users" if is_everybodys else "brokerctl setup"
         yield problem("units", "the service's units are of another installation or version", again)
     for drop_in in sandboxed.pending if room.configured.failure is None else ():
-        if files.content_of(drop_in.path) is not None:
+        if file_writing.content_of(drop_in.path) is not None:
             said = "the sandbox was made for other feeds, folders or an older version"
             yield warning("units", said, "brokerctl setup")
 

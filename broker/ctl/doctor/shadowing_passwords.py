@@ -8,8 +8,8 @@ from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 
+from broker.ctl.doctor.context import Room
 from broker.ctl.doctor.finding import Finding, warning
-from broker.ctl.doctor.room import Room
 
 STORE = "credentials.toml"
 _MACHINE = re.compile(r"(?:^|(?<=\s))(?:machine\s+(\S+)|(default))(?=\s|$)")

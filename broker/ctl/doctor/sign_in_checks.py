@@ -7,12 +7,12 @@ from pathlib import Path
 import token_broker_client as client
 
 from broker.core.refresh import State
+from broker.ctl.api_client import FETCH_PATIENCE_S, feed_path
+from broker.ctl.command_error import Trouble
+from broker.ctl.doctor.context import NO_ANSWER, PROGRAM_LIMIT_S, Room
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
-from broker.ctl.doctor.room import NO_ANSWER, PROGRAM_LIMIT_S, Room
-from broker.ctl.outcome import Trouble
-from broker.ctl.private import private_broker
-from broker.ctl.setup import files
-from broker.ctl.wire import FETCH_PATIENCE_S, feed_path
+from broker.ctl.exec.private_broker import private_broker
+from broker.ctl.setup import file_writing
 from broker.providers.recognise import AZURE
 
 NEED_HELP = {State.SIGN_IN_NEEDED, State.FAILING, State.REFUSED, State.EXPIRED}
@@ -84,7 +84,7 @@ def az_is_signed_in(room: Room) -> Iterator[Finding]:
 
 def _outcomes_here(room: Room, names: list[str]) -> dict[str, bool]:
     """Which feeds a broker with this shell's environment gets a token for: without env.toml, that is."""
-    text = files.content_of(room.places.configuration.user)
+    text = file_writing.content_of(room.places.configuration.user)
     if text is None:
         return {}
     outcomes: dict[str, bool] = {}

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.terminal import cells, say
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.ui.terminal import cells, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,8 @@ def doctor(
     """
     from broker.ctl.doctor import report as page  # noqa: PLC0415 - what this verb alone needs
     from broker.ctl.doctor.checks import findings  # noqa: PLC0415 - the same
+    from broker.ctl.doctor.context import Room  # noqa: PLC0415 - the same
     from broker.ctl.doctor.finding import Level  # noqa: PLC0415 - the same
-    from broker.ctl.doctor.room import Room  # noqa: PLC0415 - the same
     from broker.ctl.doctor.screen import screen  # noqa: PLC0415 - the same
 
     if as_json + report > 1:

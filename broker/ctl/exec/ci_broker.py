@@ -10,8 +10,8 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 
-from broker.ctl import launch
-from broker.ctl.private import MOURNER, PrivateBroker, end, made_private_broker
+from broker.ctl import broker_process
+from broker.ctl.exec.private_broker import MOURNER, PrivateBroker, end, made_private_broker
 
 TRACKED_BY = ("RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID")
 """What GitHub's runner and Azure Pipelines' agent know a job's processes by (JobExtension.cs of both)."""
@@ -34,7 +34,7 @@ def lasting_broker(environ: Mapping[str, str]) -> PrivateBroker:
             tracked = {name: environ[name] for name in TRACKED_BY if name in environ}
             _shell(GUARD, (), guarded, mourning, tracked)
             _shell(MOURNER, (str(child.pid), str(broker.directory)), mourned, None, {})
-            launch.wait_until_it_answers(child, broker.log, broker.socket)
+            broker_process.wait_until_it_answers(child, broker.log, broker.socket)
         except BaseException:
             end(child)
             raise

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from broker.ctl.outcome import Trouble
+from broker.ctl.command_error import Trouble
 
 GITHUB_ENV = "GITHUB_ENV"
 GITHUB_PATH = "GITHUB_PATH"

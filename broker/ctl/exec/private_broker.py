@@ -15,7 +15,7 @@ from pathlib import Path
 
 import token_broker_client as client
 
-from broker.ctl import launch, wire
+from broker.ctl import api_client, broker_process
 
 SOCKET_NAME = "broker.sock"
 LOG_NAME = "brokerd.log"
@@ -80,7 +80,7 @@ class PrivateBroker:
         child = self.start(LAST_RESORT, options)
         try:
             with _mourned(child.pid, self.directory):
-                launch.wait_until_it_answers(child, self.log, self.socket)
+                broker_process.wait_until_it_answers(child, self.log, self.socket)
                 yield
         finally:
             end(child)
@@ -92,11 +92,11 @@ class PrivateBroker:
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
         environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - whoever runs the command is told at its end
         arguments = ["--socket", self.socket, "--idle-exit", idle_exit, *options]
-        return launch.launch(arguments, self.log, environment, kept)
+        return broker_process.launch(arguments, self.log, environment, kept)
 
-    def read(self, path: str, query: Mapping[str, str | None] | None = None) -> wire.Json:
+    def read(self, path: str, query: Mapping[str, str | None] | None = None) -> api_client.Json:
         """The object that GET `path` answers. Raises Trouble."""
-        return wire.read(path, query, socket=self.socket)
+        return api_client.read(path, query, socket=self.socket)
 
 
 @contextlib.contextmanager
@@ -111,7 +111,7 @@ def private_broker() -> Iterator[PrivateBroker]:
 
 def made_private_broker() -> PrivateBroker:
     """A private broker that does not serve yet, in a new directory that is the caller's to remove."""
-    shim = launch.beside_us("keyring-shim")
+    shim = broker_process.beside_us("keyring-shim")
     broker = PrivateBroker(Path(tempfile.mkdtemp(prefix="token-broker-", dir=_base())))  # 0700
     broker.programs.mkdir()
     (broker.programs / "keyring").symlink_to(shim)

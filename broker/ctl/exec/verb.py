@@ -15,13 +15,15 @@ from typing import Annotated, Self
 
 import typer
 
-from broker.ctl import launch, pipelines, service, wire
-from broker.ctl.indexes.uv import indexes_without_username, uv_indexes
-from broker.ctl.lasting import lasting_broker
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.private import PrivateBroker, private_broker
-from broker.ctl.setup.places import Places
-from broker.ctl.usernames import username_for
+from broker.ctl import api_client, broker_process
+from broker.ctl.clients.usernames import username_for
+from broker.ctl.clients.uv import indexes_without_username, uv_indexes
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.exec import ci_env
+from broker.ctl.exec.ci_broker import lasting_broker
+from broker.ctl.exec.private_broker import PrivateBroker, private_broker
+from broker.ctl.service import verb
+from broker.ctl.setup.user_dirs import Places
 
 FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
@@ -80,17 +82,17 @@ def _with_private_broker(command: Sequence[str]) -> int:
 
 def _for_later_steps(*, github: bool) -> int:
     """Start a broker that goes on without us, and tell the job's later steps of it. Raises Trouble."""
-    pipelines.refuse_elsewhere(os.environ, github=github)
+    ci_env.refuse_elsewhere(os.environ, github=github)
     broker = lasting_broker(os.environ)
     try:
         variables = broker.variables | _usernames(broker, os.environ)
         if github:
-            pipelines.tell_github(variables, broker.programs, os.environ)
+            ci_env.tell_github(variables, broker.programs, os.environ)
         else:
-            for line in pipelines.azure_commands(variables, broker.programs):
+            for line in ci_env.azure_commands(variables, broker.programs):
                 typer.echo(line)
     except BaseException:
-        service.end(int(broker.read("/v1/status")["pid"]))
+        verb.end(int(broker.read("/v1/status")["pid"]))
         raise
     typer.echo("uv and pip of the later steps ask a broker that ends with this job")
     return ExitCode.FINE
@@ -115,7 +117,7 @@ def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, s
     variables: dict[str, str] = {}
     indexes = uv_indexes(Path.cwd(), Places(Path.home(), environ))
     for index in indexes_without_username(indexes, environ):
-        with contextlib.suppress(wire.Refusal):  # no feed of ours
+        with contextlib.suppress(api_client.Refusal):  # no feed of ours
             found = broker.read("/v1/match", {"url": index.url})
             variables[index.variable] = username_for(str(found["provider"]), found.get("username"))
     return variables
@@ -185,7 +187,9 @@ def _failed_lookups(broker: PrivateBroker) -> list[str]:
     try:
         seen = broker.read("/v1/status")
     except Trouble as trouble:
-        return [f"the private broker does not answer: {launch.last_words(broker.log) or trouble.detail}"]
+        return [
+            f"the private broker does not answer: {broker_process.last_words(broker.log) or trouble.detail}"
+        ]
     errors = {feed["name"]: feed.get("error") for feed in seen["feeds"]}
     lines: list[str] = []
     for lookup in seen["recent"]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import typer
 
-from broker.ctl import launch, systemd, wire
-from broker.ctl.outcome import Trouble
+from broker.ctl import api_client, broker_process
+from broker.ctl.command_error import Trouble
+from broker.ctl.service import systemd
 from broker.host.clock import SystemClock
 
 STOP_LIMIT_S = 15.0
@@ -25,12 +26,12 @@ LOG_NAME = "brokerd.log"
 
 def start() -> None:
     """Start the broker, and wait until it answers."""
-    socket = launch.socket_path()
+    socket = broker_process.socket_path()
     if systemd.has_units():
         _by_systemd("reset-failed", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
         _by_systemd("start", systemd.SOCKET_UNIT)
-        launch.wait_until_it_answers(None, None, socket)
-    elif launch.answers(socket):
+        broker_process.wait_until_it_answers(None, None, socket)
+    elif broker_process.answers(socket):
         typer.echo(f"token-broker is running already (process {_pid()})")
         return
     else:
@@ -43,11 +44,11 @@ def stop() -> None:
 
     Answers under way are finished first. The tokens are gone with it: they live in its memory only.
     """
-    socket = launch.socket_path()
+    socket = broker_process.socket_path()
     managed = systemd.has_units()
     if managed:
         _by_systemd("stop", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
-    if launch.answers(socket):
+    if broker_process.answers(socket):
         end(_pid())
     elif not managed:
         typer.echo("token-broker was not running")
@@ -57,14 +58,14 @@ def stop() -> None:
 
 def restart() -> None:
     """Stop the broker and start it again."""
-    socket = launch.socket_path()
+    socket = broker_process.socket_path()
     if systemd.has_units():
         _by_systemd("reset-failed", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
         _by_systemd("start", systemd.SOCKET_UNIT)
         _by_systemd("restart", systemd.SERVICE_UNIT)  # the socket stays: no look-up is lost
-        launch.wait_until_it_answers(None, None, socket)
+        broker_process.wait_until_it_answers(None, None, socket)
     else:
-        if launch.answers(socket):
+        if broker_process.answers(socket):
             end(_pid())
         _start_detached(Path(socket))
     typer.echo(f"token-broker is running (process {_pid()})")
@@ -82,14 +83,14 @@ def _start_detached(socket: Path) -> None:
         socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = socket.with_name(LOG_NAME)
     try:
-        child = launch.launch((), log)
+        child = broker_process.launch((), log)
     except OSError as error:
         raise Trouble(f"{socket.parent} cannot be used: {str(error.strerror).lower()}") from None
-    launch.wait_until_it_answers(child, log, str(socket))
+    broker_process.wait_until_it_answers(child, log, str(socket))
 
 
 def _pid() -> int:
-    return int(wire.read("/v1/status")["pid"])
+    return int(api_client.read("/v1/status")["pid"])
 
 
 def end(pid: int) -> None:
@@ -108,7 +109,7 @@ def end(pid: int) -> None:
     while _is_brokerd(pid):
         if limit.reached(clock.now()):
             raise Trouble(f"process {pid} did not end within {STOP_LIMIT_S:.0f} s", hint=f"kill -9 {pid}")
-        clock.pause(launch.LOOK_EVERY_S)
+        clock.pause(broker_process.LOOK_EVERY_S)
 
 
 def _is_brokerd(pid: int) -> bool:

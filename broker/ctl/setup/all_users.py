@@ -6,10 +6,9 @@ Every user's service manager listens for look-ups; the first one starts that use
 from dataclasses import replace
 from pathlib import Path
 
-from broker.ctl.setup import clients, units
-from broker.ctl.setup.image import Image
-from broker.ctl.setup.link import is_ours
-from broker.ctl.setup.settings import (
+from broker.ctl.setup import client_keyrings, unit_files
+from broker.ctl.setup.keyring_link import is_ours
+from broker.ctl.setup.keyring_settings import (
     PIP_LINE,
     UV_LINE,
     pip_provider,
@@ -17,7 +16,8 @@ from broker.ctl.setup.settings import (
     with_pip_line,
     with_uv_line,
 )
-from broker.ctl.setup.step import Change, Link, Mark, Step, Write
+from broker.ctl.setup.plan import Change, Link, Mark, Step, Write
+from broker.ctl.setup.target_root import Image
 
 JOURNAL = "/var/lib/token-broker/setup/all-users"
 LINK = "/usr/local/bin/keyring"
@@ -47,12 +47,12 @@ def client_steps(image: Image, hint: str, *, replace: bool, configure: bool) -> 
 def service_step(image: Image) -> Step:
     """The units, enabled for every user by the link that `systemctl --global enable` would make."""
     here = image.installation()
-    socket = f"{UNITS}/{units.SOCKET_UNIT}"
+    socket = f"{UNITS}/{unit_files.SOCKET_UNIT}"
     changes: list[Change] = [
-        Write(image.at(socket), units.socket_unit(here)),
-        Write(image.at(f"{UNITS}/{units.SERVICE_UNIT}"), units.service_unit(here)),
-        Write(image.at(PRESET), units.preset()),
-        Link(image.at(f"{WANTED_BY}/{units.SOCKET_UNIT}"), Path(socket), image.at(f"{socket}.replaced")),
+        Write(image.at(socket), unit_files.socket_unit(here)),
+        Write(image.at(f"{UNITS}/{unit_files.SERVICE_UNIT}"), unit_files.service_unit(here)),
+        Write(image.at(PRESET), unit_files.preset()),
+        Link(image.at(f"{WANTED_BY}/{unit_files.SOCKET_UNIT}"), Path(socket), image.at(f"{socket}.replaced")),
     ]
     said = f"{socket}, enabled for every user; each broker starts with its user's first look-up"
     return Step("service", said, changes)
@@ -73,17 +73,17 @@ def link_step(image: Image, hint: str, *, replace: bool) -> Step:
     )
 
 
-def clients_of(image: Image) -> list[clients.Client]:
+def clients_of(image: Image) -> list[client_keyrings.Client]:
     """The settings that uv and pip read before every user's own."""
     return [
-        clients.Client("uv", image.at(UV_SETTINGS), UV_LINE, uv_provider, with_uv_line),
-        clients.Client("pip", image.at(PIP_SETTINGS), PIP_LINE, pip_provider, with_pip_line),
+        client_keyrings.Client("uv", image.at(UV_SETTINGS), UV_LINE, uv_provider, with_uv_line),
+        client_keyrings.Client("pip", image.at(PIP_SETTINGS), PIP_LINE, pip_provider, with_pip_line),
     ]
 
 
-def client_step(client: clients.Client) -> Step:
+def client_step(client: client_keyrings.Client) -> Step:
     """The line for one client's settings, in a file that everybody may read."""
-    step = clients.client_step(client, str(client.path))
+    step = client_keyrings.client_step(client, str(client.path))
     changes = [
         replace(each, mode=each.mode | 0o444) if isinstance(each, Write) else each for each in step.changes
     ]

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.ctl.setup import files
-from broker.ctl.setup.places import Places
-from broker.ctl.setup.settings import (
+from broker.ctl.setup import file_writing
+from broker.ctl.setup.keyring_settings import (
     PIP_LINE,
     PROVIDER,
     UV_LINE,
@@ -16,7 +15,8 @@ from broker.ctl.setup.settings import (
     with_pip_line,
     with_uv_line,
 )
-from broker.ctl.setup.step import Mark, Step, Write
+from broker.ctl.setup.plan import Mark, Step, Write
+from broker.ctl.setup.user_dirs import Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ def client_step(client: Client, shown: str) -> Step:
     `shown` is the file as a person writes it.
     """
     by_hand = f"write into {shown}: {client.line}"
-    text = files.text_of(client.path)
+    text = file_writing.text_of(client.path)
     try:
         now = client.provider(text)
         if now == PROVIDER:
             return Step(client.name, f"keyring is on in {shown}")
         if now is not None:
             return Step(client.name, f"{shown} says {now!r} and stays", (), Mark.OPEN, by_hand)
-        mode = files.mode_of(client.path) or 0o644
+        mode = file_writing.mode_of(client.path) or 0o644
         write = Write(client.path, client.edited(text), mode, client.line)
         return Step(client.name, f"keyring turned on: {shown}", [write])
     except Unreadable as trouble:

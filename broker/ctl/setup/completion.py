@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from broker.ctl.setup.places import Places
-from broker.ctl.setup.step import Step, Write
+from broker.ctl.setup.plan import Step, Write
+from broker.ctl.setup.user_dirs import Places
 
 BASH = """\
 # Completion of brokerctl for bash; written by `brokerctl setup`.

@@ -6,9 +6,9 @@ Never a token: what is copied is a list of names, and a proxy whose address hold
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from broker.ctl.configured import variables_of
-from broker.ctl.setup.places import Places
-from broker.ctl.setup.step import Mark, Step, Write
+from broker.ctl.config_view import variables_of
+from broker.ctl.setup.plan import Mark, Step, Write
+from broker.ctl.setup.user_dirs import Places
 
 PRIVATE = 0o600
 

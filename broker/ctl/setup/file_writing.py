@@ -5,7 +5,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from broker.ctl.outcome import Trouble
+from broker.ctl.command_error import Trouble
 
 NEW_FOLDER = 0o700
 

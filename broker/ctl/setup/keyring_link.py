@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from broker.ctl.setup.places import Places
-from broker.ctl.setup.step import Link, Mark, Step
+from broker.ctl.setup.plan import Link, Mark, Step
+from broker.ctl.setup.user_dirs import Places
 
 SHIM = "keyring-shim"
 REPLACE = "brokerctl setup --replace"

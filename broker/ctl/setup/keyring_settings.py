@@ -3,7 +3,7 @@
 import configparser
 import tomllib
 
-from broker.ctl.outcome import Trouble
+from broker.ctl.command_error import Trouble
 
 KEY = "keyring-provider"
 PROVIDER = "subprocess"

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from broker.ctl import launch, launchctl
-from broker.ctl.service import LOG_NAME
-from broker.ctl.setup.journal import Journal
-from broker.ctl.setup.places import Places
-from broker.ctl.setup.service import installation
-from broker.ctl.setup.step import Folder, Step, Write
+from broker.ctl import broker_process
+from broker.ctl.service import launchctl
+from broker.ctl.service.verb import LOG_NAME
+from broker.ctl.setup.plan import Folder, Step, Write
+from broker.ctl.setup.undo_log import Journal
+from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_service import installation
 
 TEMPLATE = Path(__file__).with_name("launchd") / f"{launchctl.LABEL}.plist"
 AGENTS = "Library/LaunchAgents"
@@ -29,7 +30,7 @@ def plist(*, python: Path, brokerd: Path, socket: Path, variables: Mapping[str, 
 
 def agent_step(places: Places) -> Step:
     """The folder of the socket, which launchd does not make, and the agent's file."""
-    here, socket = installation(places), Path(launch.socket_path())
+    here, socket = installation(places), Path(broker_process.socket_path())
     text = plist(python=here.python, brokerd=here.brokerd, socket=socket, variables=here.variables)
     path = places.home / AGENTS / f"{launchctl.LABEL}.plist"
     said = f"{places.shown(path)}, loaded; starts with the first look-up"

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import typer
 
-from broker.ctl import systemd
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.setup import everybody, system
-from broker.ctl.setup.image import ROOT_UID, Image
-from broker.ctl.setup.journal import Journal
+from broker.config.paths import SYSTEM
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.service import systemd
+from broker.ctl.setup import all_users, system_broker
+from broker.ctl.setup.plan import Mark, Step
 from broker.ctl.setup.screen import say, show_diff, show_plan
-from broker.ctl.setup.step import Mark, Step
-from broker.host.paths import SYSTEM
+from broker.ctl.setup.target_root import ROOT_UID, Image
+from broker.ctl.setup.undo_log import Journal
 
 FOLDER_MODE = 0o755
 NEXT_LOGIN = "users who are logged in have it from their next login on"
@@ -22,12 +22,12 @@ UNTIL_LOGOUT = "users who are logged in keep their sockets until they log out"
 def set_up_all_users(image: Image, *, dry_run: bool, replace: bool, configure_clients: bool) -> None:
     """A broker of their own for every user."""
     _refuse_a_plain_user(image, "setup --all-users")
-    steps = everybody.steps(image, replace=replace, configure_clients=configure_clients)
+    steps = all_users.steps(image, replace=replace, configure_clients=configure_clients)
     _show_diffs(steps)
     if dry_run:
-        show_plan(steps, str, expected=everybody.REPLACE)
+        show_plan(steps, str, expected=all_users.REPLACE)
         return
-    wrong = _do(image, everybody.JOURNAL, steps)
+    wrong = _do(image, all_users.JOURNAL, steps)
     if image.is_live:
         typer.echo(f" {Mark.OPEN} {NEXT_LOGIN}")
     _say_undo("--all-users", image)
@@ -39,16 +39,18 @@ def set_up_system(
 ) -> None:
     """One broker for the users of a group."""
     _refuse_a_plain_user(image, "setup --system")
-    steps = system.steps(image, group, replace=replace, configure_clients=configure_clients)
+    steps = system_broker.steps(image, group, replace=replace, configure_clients=configure_clients)
     _show_diffs(steps)
     if dry_run:
-        show_plan(steps, str, expected=system.REPLACE)
+        show_plan(steps, str, expected=system_broker.REPLACE)
         return
-    wrong = _do(image, system.JOURNAL, steps)
+    wrong = _do(image, system_broker.JOURNAL, steps)
     if image.is_live:
-        _listen(Journal(image.at(system.JOURNAL), FOLDER_MODE, image.root))
+        _listen(Journal(image.at(system_broker.JOURNAL), FOLDER_MODE, image.root))
     typer.echo(f"\nNext:  add feeds to {SYSTEM}, then: systemctl reload token-broker.service")
-    typer.echo(f"       usermod -aG {group or system.GROUP} USER   (who may ask; from their next login on)")
+    typer.echo(
+        f"       usermod -aG {group or system_broker.GROUP} USER   (who may ask; from their next login on)"
+    )
     _say_undo("--system", image)
     raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
 
@@ -64,10 +66,12 @@ def tear_down(image: Image, place: str, option: str) -> None:
         typer.echo(f" {Mark.OPEN} {line}")
     if image.is_live:
         systemd.systemctl("daemon-reload", manager=systemd.SYSTEM)
-        stays = UNTIL_LOGOUT if place == everybody.JOURNAL else "the user token-broker and its home stay"
+        stays = UNTIL_LOGOUT if place == all_users.JOURNAL else "the user token-broker and its home stay"
         typer.echo(f" {Mark.OPEN} {stays}")
     other, again = (
-        (system.JOURNAL, "--system") if place == everybody.JOURNAL else (everybody.JOURNAL, "--all-users")
+        (system_broker.JOURNAL, "--system")
+        if place == all_users.JOURNAL
+        else (all_users.JOURNAL, "--all-users")
     )
     if not Journal(image.at(other), FOLDER_MODE, image.root).is_empty:
         typer.echo(f" {Mark.OPEN} what both had is gone for the other, too: brokerctl setup {again}")
@@ -94,7 +98,7 @@ def _do(image: Image, place: str, steps: Sequence[Step]) -> bool:
 
 def _listen(journal: Journal) -> None:
     """Make the user, and open the socket, on the machine that runs us. Raises Trouble."""
-    systemd.made_users(system.SYSUSERS)
+    systemd.made_users(system_broker.SYSUSERS)
     systemd.systemctl("daemon-reload", manager=systemd.SYSTEM)
     journal.listen(systemd.SOCKET_UNIT)
 

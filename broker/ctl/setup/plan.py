@@ -6,8 +6,8 @@ from difflib import unified_diff
 from enum import StrEnum
 from pathlib import Path
 
-from broker.ctl.setup import files
-from broker.ctl.setup.journal import Journal
+from broker.ctl.setup import file_writing
+from broker.ctl.setup.undo_log import Journal
 
 
 class Mark(StrEnum):
@@ -29,7 +29,7 @@ class Write:
 
     def is_done(self) -> bool:
         """True when the file is as it should be."""
-        return files.content_of(self.path) == self.text.encode()
+        return file_writing.content_of(self.path) == self.text.encode()
 
     def do(self, journal: Journal) -> None:
         """Write it."""
@@ -37,7 +37,7 @@ class Write:
 
     def diff(self, shown: str) -> str:
         """What changes, as `diff -u` would show it."""
-        before = files.text_of(self.path).splitlines(keepends=True)
+        before = file_writing.text_of(self.path).splitlines(keepends=True)
         after = self.text.splitlines(keepends=True)
         return "".join(line.rstrip("\n") + "\n" for line in unified_diff(before, after, shown, shown, n=2))
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from broker.ctl.setup.places import Places
-from broker.ctl.setup.units import View
+from broker.ctl.setup.unit_files import View
+from broker.ctl.setup.user_dirs import Places
 from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE
 
 if TYPE_CHECKING:
-    from broker.config import Config
+    from broker.config.model import Config
 
 SIGN_INS: Mapping[str, tuple[tuple[str, str], ...]] = {
     AZURE: (("AZURE_CONFIG_DIR", ".azure"), ("AZD_CONFIG_DIR", ".azd"), ("", ".IdentityService")),

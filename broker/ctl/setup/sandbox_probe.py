@@ -1,7 +1,7 @@
 """The probe: does all that a broker would do work from where this program runs? One JSON object says.
 
-`python -m broker.ctl.setup.probe` runs a private broker and signs in for every configured feed. `setup` lets
-a unit run it with the sandbox and one without; what differs, the sandbox broke.
+`python -m broker.ctl.setup.sandbox_probe` runs a private broker and signs in for every configured feed.
+`setup` lets a unit run it with the sandbox and one without; what differs, the sandbox broke.
 """
 
 import json
@@ -11,12 +11,12 @@ import sys
 
 import token_broker_client as client
 
-from broker.ctl.configured import variables_of
-from broker.ctl.outcome import Trouble
-from broker.ctl.private import PrivateBroker, private_broker
-from broker.ctl.setup.places import Places
-from broker.ctl.wire import FETCH_PATIENCE_S, feed_path
-from broker.host.notify import Notifier
+from broker.ctl.api_client import FETCH_PATIENCE_S, feed_path
+from broker.ctl.command_error import Trouble
+from broker.ctl.config_view import variables_of
+from broker.ctl.exec.private_broker import PrivateBroker, private_broker
+from broker.ctl.setup.user_dirs import Places
+from broker.host.sd_notify import Notifier
 
 FINE = "fine"
 BAD_CONFIGURATION = "bad-configuration"

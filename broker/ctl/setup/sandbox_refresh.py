@@ -1,13 +1,13 @@
 """The sandbox after a change of the configuration: its folders are those of the feeds that there are now."""
 
-from broker.ctl import systemd
-from broker.ctl.configured import config_of
-from broker.ctl.outcome import Trouble
-from broker.ctl.setup import files
-from broker.ctl.setup.journal import Journal
-from broker.ctl.setup.places import Places
-from broker.ctl.setup.service import sandbox_steps
-from broker.ctl.setup.units import DROP_INS, SANDBOX
+from broker.ctl.command_error import Trouble
+from broker.ctl.config_view import config_of
+from broker.ctl.service import systemd
+from broker.ctl.setup import file_writing
+from broker.ctl.setup.undo_log import Journal
+from broker.ctl.setup.unit_files import DROP_INS, SANDBOX
+from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_service import sandbox_steps
 
 RENEWED = "the service was restarted: its sandbox shows the folders of other sign-ins now"
 
@@ -15,7 +15,7 @@ RENEWED = "the service was restarted: its sandbox shows the folders of other sig
 def renew_sandbox() -> str | None:
     """Write the drop-in anew where there is one and it has changed; returns what a person should know."""
     places = Places.here()
-    if files.content_of(places.units / DROP_INS / SANDBOX) is None:
+    if file_writing.content_of(places.units / DROP_INS / SANDBOX) is None:
         return None
     try:
         needed, sandboxed = sandbox_steps(places, config_of(places.configuration, places.shown))

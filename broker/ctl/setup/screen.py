@@ -5,9 +5,9 @@ from pathlib import Path
 
 import typer
 
-from broker.ctl import terminal
-from broker.ctl.layout import laid_out
-from broker.ctl.setup.step import Folder, Link, Mark, Step, Write
+from broker.ctl.setup.plan import Folder, Link, Mark, Step, Write
+from broker.ctl.ui import terminal
+from broker.ctl.ui.layout import laid_out
 
 TOPIC_CELLS = 10
 

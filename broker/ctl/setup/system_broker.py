@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from broker.ctl.outcome import Trouble
-from broker.ctl.setup import everybody, files, units
-from broker.ctl.setup.image import Image
-from broker.ctl.setup.step import Change, Link, Mark, Step, Write
-from broker.host.paths import SYSTEM
+from broker.config.paths import SYSTEM
+from broker.ctl.command_error import Trouble
+from broker.ctl.setup import all_users, file_writing, unit_files
+from broker.ctl.setup.plan import Change, Link, Mark, Step, Write
+from broker.ctl.setup.target_root import Image
 
 JOURNAL = "/var/lib/token-broker/setup/system"
 """Root's, unlike the service's home beside it: what is undone must not be for the service to say."""
@@ -37,7 +37,7 @@ def steps(image: Image, group: str | None, *, replace: bool, configure_clients: 
     return [
         user_step(image, group),
         service_step(image, group or GROUP),
-        *everybody.client_steps(image, REPLACE, replace=replace, configure=configure_clients),
+        *all_users.client_steps(image, REPLACE, replace=replace, configure=configure_clients),
         configuration_step(image),
     ]
 
@@ -48,17 +48,17 @@ def user_step(image: Image, group: str | None) -> Step:
         raise Trouble(f"there is no group {group}", hint=f"groupadd --system {group}")
     made = f", group {GROUP}" if group is None else ""
     said = f"user token-broker{made} ({SYSUSERS})"
-    return Step("user", said, [Write(image.at(SYSUSERS), units.sysusers(None if group else GROUP))])
+    return Step("user", said, [Write(image.at(SYSUSERS), unit_files.sysusers(None if group else GROUP))])
 
 
 def service_step(image: Image, group: str) -> Step:
     """The units, with the socket enabled."""
     here = image.installation()
-    socket = f"{UNITS}/{units.SOCKET_UNIT}"
+    socket = f"{UNITS}/{unit_files.SOCKET_UNIT}"
     changes: list[Change] = [
-        Write(image.at(socket), units.system_socket_unit(group)),
-        Write(image.at(f"{UNITS}/{units.SERVICE_UNIT}"), units.system_service_unit(here)),
-        Link(image.at(f"{WANTED_BY}/{units.SOCKET_UNIT}"), Path(socket), image.at(f"{socket}.replaced")),
+        Write(image.at(socket), unit_files.system_socket_unit(group)),
+        Write(image.at(f"{UNITS}/{unit_files.SERVICE_UNIT}"), unit_files.system_service_unit(here)),
+        Link(image.at(f"{WANTED_BY}/{unit_files.SOCKET_UNIT}"), Path(socket), image.at(f"{socket}.replaced")),
     ]
     return Step("service", f"{socket}, enabled; open to the members of {group}", changes)
 
@@ -66,7 +66,7 @@ def service_step(image: Image, group: str) -> Step:
 def configuration_step(image: Image) -> Step:
     """The configuration to begin with, where there is none: it is the administrator's from then on."""
     path = image.at(str(SYSTEM))
-    if files.content_of(path) is not None:
+    if file_writing.content_of(path) is not None:
         return Step("feeds", f"{SYSTEM} is there and stays")
     return Step("feeds", f"{SYSTEM} is to be filled in", [Write(path, BEGINNING)], Mark.OPEN)
 

@@ -9,10 +9,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.ctl import launch
-from broker.ctl.outcome import Trouble
-from broker.ctl.setup.link import SHIM
-from broker.ctl.setup.units import Installation
+from broker.ctl import broker_process
+from broker.ctl.command_error import Trouble
+from broker.ctl.setup.keyring_link import SHIM
+from broker.ctl.setup.unit_files import Installation
 
 ROOT_UID = 0
 
@@ -48,7 +48,7 @@ class Image:
         brokerctl runs from the image, or the image has the same installation in the same place.
         """
         found = Installation(
-            self.seen(Path(sys.executable)), self.seen(launch.beside_us("brokerd").absolute())
+            self.seen(Path(sys.executable)), self.seen(broker_process.beside_us("brokerd").absolute())
         )
         for path in (found.python, found.brokerd, self.shim()):
             self._refuse_what_others_cannot_run(path)
@@ -56,7 +56,7 @@ class Image:
 
     def shim(self) -> Path:
         """This installation's shim, as that machine sees it."""
-        return self.seen(launch.beside_us(SHIM).absolute())
+        return self.seen(broker_process.beside_us(SHIM).absolute())
 
     def _refuse_what_others_cannot_run(self, path: Path) -> None:
         """Whoever can write what everybody runs can act as them; and nobody can run what is in a home."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from broker.ctl import launchctl, systemd
-from broker.ctl.setup import files
-from broker.ctl.setup.settings import without_line
+from broker.ctl.service import launchctl, systemd
+from broker.ctl.setup import file_writing
+from broker.ctl.setup.keyring_settings import without_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,11 @@ class Wrote:
 
     def undo(self, folder: Path) -> str | None:
         """Put back what was there; returns what a person should know."""
-        now, wrote = files.content_of(self.path), files.content_of(folder / f"{self.number}.wrote")
-        before = files.content_of(folder / f"{self.number}.before")
+        now, wrote = (
+            file_writing.content_of(self.path),
+            file_writing.content_of(folder / f"{self.number}.wrote"),
+        )
+        before = file_writing.content_of(folder / f"{self.number}.before")
         if now in {None, before}:
             return None
         if now != wrote and self.line is not None:
@@ -57,7 +60,7 @@ class Wrote:
         if before is None:
             self.path.unlink()
         else:
-            files.put(self.path, before, self.mode)
+            file_writing.put(self.path, before, self.mode)
         return None
 
     def _undo_line(self, now: bytes) -> str | None:
@@ -65,7 +68,9 @@ class Wrote:
         without = without_line(text, self.line or "")
         if without == text:
             return None
-        files.put(self.path, without.encode(errors="surrogateescape"), files.mode_of(self.path) or self.mode)
+        file_writing.put(
+            self.path, without.encode(errors="surrogateescape"), file_writing.mode_of(self.path) or self.mode
+        )
         return f"{self.path} was changed since: only our line was taken out"
 
     def script(self) -> str:

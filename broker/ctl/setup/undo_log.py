@@ -12,10 +12,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from broker.ctl import launchctl, systemd
-from broker.ctl.outcome import Trouble
-from broker.ctl.setup import files
-from broker.ctl.setup.deeds import Deed, Enabled, Linked, Listening, Loaded, Made, Moved, Wrote
+from broker.ctl.command_error import Trouble
+from broker.ctl.service import launchctl, systemd
+from broker.ctl.setup import file_writing
+from broker.ctl.setup.undo_actions import Deed, Enabled, Linked, Listening, Loaded, Made, Moved, Wrote
 
 NAME = "journal.json"
 SCRIPT = "undo.sh"
@@ -67,12 +67,14 @@ class Journal:
     undo it itself once it runs.
     """
 
-    def __init__(self, folder: Path, folder_mode: int = files.NEW_FOLDER, root: Path = Path("/")) -> None:
+    def __init__(
+        self, folder: Path, folder_mode: int = file_writing.NEW_FOLDER, root: Path = Path("/")
+    ) -> None:
         self.folder = folder
         self._folder_mode = folder_mode
         self._root = root
         self.deeds: list[Deed] = []
-        text = files.text_of(folder / NAME)
+        text = file_writing.text_of(folder / NAME)
         try:
             self.deeds = [_deed(found, root) for found in json.loads(text)] if text else []
         except (ValueError, TypeError, KeyError):
@@ -86,24 +88,24 @@ class Journal:
     def make_folder(self, path: Path) -> None:
         """Make a folder, and those above it that are missing, each for us alone."""
         self._begin()
-        for made in files.make_folders(path, self._folder_mode):
+        for made in file_writing.make_folders(path, self._folder_mode):
             self._note(Made(made))
 
     def write(self, path: Path, text: str, mode: int, line: str | None = None) -> None:
         """Write a file; `line` is the one line of it that is ours where the file is somebody else's."""
         self.make_folder(path.parent)
-        before, content = files.content_of(path), text.encode()
+        before, content = file_writing.content_of(path), text.encode()
         earlier = next((deed for deed in self.deeds if isinstance(deed, Wrote) and deed.path == path), None)
-        if earlier is not None and before == files.content_of(self.folder / f"{earlier.number}.wrote"):
+        if earlier is not None and before == file_writing.content_of(self.folder / f"{earlier.number}.wrote"):
             deed = earlier
         else:
             number = 1 + max((deed.number for deed in self.deeds if isinstance(deed, Wrote)), default=0)
-            deed = Wrote(path, number, files.mode_of(path) or mode, line)
+            deed = Wrote(path, number, file_writing.mode_of(path) or mode, line)
             if before is not None:
-                files.put(self.folder / f"{number}.before", before, deed.mode)
-        files.put(self.folder / f"{deed.number}.wrote", content, PRIVATE)
+                file_writing.put(self.folder / f"{number}.before", before, deed.mode)
+        file_writing.put(self.folder / f"{deed.number}.wrote", content, PRIVATE)
         self._note(deed)
-        files.put(path, content, mode)
+        file_writing.put(path, content, mode)
 
     def remove(self, path: Path) -> None:
         """Remove a file that setup wrote; one that was changed since stays."""
@@ -166,7 +168,7 @@ class Journal:
     def _begin(self) -> None:
         """Make the journal's own folder; the first deeds are those that this needed."""
         if not self.folder.is_dir():
-            for made in files.make_folders(self.folder, self._folder_mode):
+            for made in file_writing.make_folders(self.folder, self._folder_mode):
                 if made != self.folder:
                     self.deeds.append(Made(made))
             self._save()
@@ -180,8 +182,8 @@ class Journal:
     def _save(self) -> None:
         seen = [_moved(deed, self._seen) for deed in self.deeds]
         listed = [{"kind": _STORED[type(deed)], **asdict(deed)} for deed in seen]
-        files.put(self.folder / NAME, json.dumps(listed, indent=1, default=str).encode(), PRIVATE)
-        files.put(self.folder / SCRIPT, _script(seen).encode(), PRIVATE)
+        file_writing.put(self.folder / NAME, json.dumps(listed, indent=1, default=str).encode(), PRIVATE)
+        file_writing.put(self.folder / SCRIPT, _script(seen).encode(), PRIVATE)
 
     def _seen(self, path: Path) -> Path:
         return Path("/") / path.relative_to(self._root)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from broker.host.paths import ConfigPaths, config_paths
+from broker.config.paths import ConfigPaths, config_paths
 
 MAC_SETTINGS = "Library/Application Support"
 

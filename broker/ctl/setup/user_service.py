@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import token_broker_client as client
 
-from broker.ctl import launch, systemd, wire
-from broker.ctl import service as running
-from broker.ctl.configured import configured
-from broker.ctl.outcome import Trouble
-from broker.ctl.setup import trial, units
-from broker.ctl.setup.folders import Folders
-from broker.ctl.setup.journal import Journal
-from broker.ctl.setup.places import Places
-from broker.ctl.setup.step import Folder, Mark, Step, Write
+from broker.ctl import api_client, broker_process
+from broker.ctl.command_error import Trouble
+from broker.ctl.config_view import configured
+from broker.ctl.service import systemd
+from broker.ctl.service import verb as running
+from broker.ctl.setup import sandbox_test, unit_files
+from broker.ctl.setup.plan import Folder, Mark, Step, Write
+from broker.ctl.setup.sandbox_paths import Folders
+from broker.ctl.setup.undo_log import Journal
+from broker.ctl.setup.user_dirs import Places
 
 if TYPE_CHECKING:
-    from broker.config import Config
+    from broker.config.model import Config
 
 UNIT_VARIABLES = ("TOKEN_BROKER_CONFIG", "XDG_CONFIG_HOME")
 """Where the configuration is, and with it env.toml: what that file itself cannot say."""
@@ -28,16 +29,18 @@ WITHOUT_SYSTEMD = (
 )
 
 
-def installation(places: Places) -> units.Installation:
+def installation(places: Places) -> unit_files.Installation:
     """What the units name. Raises Trouble when brokerd is not installed beside us."""
     variables = {name: places.environ[name] for name in UNIT_VARIABLES if places.environ.get(name)}
     socket = Path(client.socket_path()) if places.environ.get("TOKEN_BROKER_SOCKET") else None
-    return units.Installation(Path(sys.executable), launch.beside_us("brokerd"), socket, variables)
+    return unit_files.Installation(
+        Path(sys.executable), broker_process.beside_us("brokerd"), socket, variables
+    )
 
 
 def folders(places: Places, config: "Config") -> Folders:
     """What the daemon of this installation must see."""
-    beside = {launch.beside_us("brokerd").parent.parent, Path(sys.executable).resolve().parent.parent}
+    beside = {broker_process.beside_us("brokerd").parent.parent, Path(sys.executable).resolve().parent.parent}
     recorded = Places(places.home, {**places.environ, **config.env})  # not today's shell's PATH
     return Folders(recorded, config, [Path(sys.prefix), Path(sys.base_prefix), *sorted(beside)])
 
@@ -45,8 +48,8 @@ def folders(places: Places, config: "Config") -> Folders:
 def service_step(places: Places) -> Step:
     """The units, without the sandbox."""
     here = installation(places)
-    socket, service = places.units / units.SOCKET_UNIT, places.units / units.SERVICE_UNIT
-    changes = [Write(socket, units.socket_unit(here)), Write(service, units.service_unit(here))]
+    socket, service = places.units / unit_files.SOCKET_UNIT, places.units / unit_files.SERVICE_UNIT
+    changes = [Write(socket, unit_files.socket_unit(here)), Write(service, unit_files.service_unit(here))]
     return Step("service", f"{places.shown(socket)}, enabled; starts with the first look-up", changes)
 
 
@@ -54,7 +57,7 @@ def sandbox_steps(places: Places, config: "Config") -> tuple[Step, Step]:
     """What must be there before the trial, and the drop-in that it is about."""
     found = folders(places, config)
     needed = Step("folders", "", [Folder(folder) for folder in found.sign_ins()])
-    drop_in = Write(places.units / units.DROP_INS / units.SANDBOX, units.sandbox(found.view()))
+    drop_in = Write(places.units / unit_files.DROP_INS / unit_files.SANDBOX, unit_files.sandbox(found.view()))
     return needed, Step("sandbox", "", [drop_in])
 
 
@@ -66,11 +69,11 @@ def do_service(places: Places, journal: Journal) -> list[Step]:
     for change in (*needed.pending, *step.pending):
         change.do(journal)
     drop_in = sandboxed.changes[0]
-    verdict = trial.Verdict(0.0)
+    verdict = sandbox_test.Verdict(0.0)
     if changed or sandboxed.pending:
-        service = units.service_unit(installation(places))
+        service = unit_files.service_unit(installation(places))
         sandbox = drop_in.text if isinstance(drop_in, Write) else ""
-        verdict = trial.try_sandbox(service, sandbox, sys.executable)
+        verdict = sandbox_test.try_sandbox(service, sandbox, sys.executable)
         if verdict.fault is None:
             drop_in.do(journal)
         else:
@@ -79,14 +82,14 @@ def do_service(places: Places, journal: Journal) -> list[Step]:
     _end_what_serves_already()
     if changed:
         systemd.systemctl("daemon-reload")
-    journal.enable(units.SOCKET_UNIT)
-    if changed and systemd.shown("ActiveState", units.SERVICE_UNIT) == "active":
-        systemd.systemctl("restart", units.SERVICE_UNIT)
+    journal.enable(unit_files.SOCKET_UNIT)
+    if changed and systemd.shown("ActiveState", unit_files.SERVICE_UNIT) == "active":
+        systemd.systemctl("restart", unit_files.SERVICE_UNIT)
     return [step, _told(sandboxed, verdict), _lingering()]
 
 
-def _told(sandboxed: Step, verdict: trial.Verdict) -> Step:
-    number = trial.exposure()
+def _told(sandboxed: Step, verdict: sandbox_test.Verdict) -> Step:
+    number = sandbox_test.exposure()
     reached = f"exposure {number}" if number is not None else "exposure unknown"
     if verdict.fault is not None:
         said = f"not used, {verdict.fault}; {reached}"
@@ -103,10 +106,10 @@ def _lingering() -> Step:
 
 def _end_what_serves_already() -> None:
     """End a broker that a look-up had started: the path is to be systemd's."""
-    if systemd.shown("ActiveState", units.SOCKET_UNIT) == "active":
+    if systemd.shown("ActiveState", unit_files.SOCKET_UNIT) == "active":
         return
     try:
-        if launch.answers(launch.socket_path()):
-            running.end(int(wire.read("/v1/status")["pid"]))
+        if broker_process.answers(broker_process.socket_path()):
+            running.end(int(api_client.read("/v1/status")["pid"]))
     except Trouble:
         return  # what cannot be ended here ends by itself, once it sees that it lost its socket

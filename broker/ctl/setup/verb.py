@@ -7,18 +7,26 @@ from typing import Annotated
 
 import typer
 
-from broker.ctl import launch, launchctl, systemd
-from broker.ctl.configured import configured
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.setup import agent, clients, everybody, machine, service, system
+from broker.ctl import broker_process
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.config_view import configured
+from broker.ctl.service import launchctl, systemd
+from broker.ctl.setup import (
+    client_keyrings,
+    launchd_agent,
+    machine_setup,
+    system_broker,
+    user_service,
+)
+from broker.ctl.setup.all_users import JOURNAL as ALL_USERS_JOURNAL
 from broker.ctl.setup.completion import completion_step
 from broker.ctl.setup.environment import environment_step
-from broker.ctl.setup.image import Image
-from broker.ctl.setup.journal import Journal
-from broker.ctl.setup.link import REPLACE, is_foreign, link_step
-from broker.ctl.setup.places import Places
+from broker.ctl.setup.keyring_link import REPLACE, is_foreign, link_step
+from broker.ctl.setup.plan import Mark, Step
 from broker.ctl.setup.screen import say, show_diff, show_plan
-from broker.ctl.setup.step import Mark, Step
+from broker.ctl.setup.target_root import Image
+from broker.ctl.setup.undo_log import Journal
+from broker.ctl.setup.user_dirs import Places
 
 EXAMPLE = "https://VssSessionToken@pkgs.dev.azure.com/ORG/_packaging/FEED/pypi/simple/"
 
@@ -66,7 +74,7 @@ def setup(
     """
     image = _image(all_users=all_users, for_system=for_system, root=root)
     if for_system and image is not None:
-        machine.set_up_system(
+        machine_setup.set_up_system(
             image,
             dry_run=dry_run,
             replace=replace,
@@ -77,7 +85,7 @@ def setup(
     if group is not None:
         raise Trouble("--group goes with --system", exit_code=ExitCode.USAGE)
     if image is not None:
-        machine.set_up_all_users(
+        machine_setup.set_up_all_users(
             image, dry_run=dry_run, replace=replace, configure_clients=not no_configure_clients
         )
         return
@@ -91,8 +99,10 @@ def teardown(*, all_users: AllUsers = False, for_system: System = False, root: R
     """
     image = _image(all_users=all_users, for_system=for_system, root=root)
     if image is not None:
-        place, option = (system.JOURNAL, "--system") if for_system else (everybody.JOURNAL, "--all-users")
-        machine.tear_down(image, place, option)
+        place, option = (
+            (system_broker.JOURNAL, "--system") if for_system else (ALL_USERS_JOURNAL, "--all-users")
+        )
+        machine_setup.tear_down(image, place, option)
         return
     places = Places.here()
     journal = Journal(places.journal)
@@ -106,7 +116,7 @@ def teardown(*, all_users: AllUsers = False, for_system: System = False, root: R
 
 def _set_up_home(*, dry_run: bool, replace: bool, configure_clients: bool) -> None:
     places = Places.here()
-    shim = launch.beside_us("keyring-shim")
+    shim = broker_process.beside_us("keyring-shim")
     replace = replace or (not dry_run and _may_replace(places))
     known = configured(places)
     if known.failure is not None:
@@ -114,16 +124,17 @@ def _set_up_home(*, dry_run: bool, replace: bool, configure_clients: bool) -> No
     steps = [environment_step(places), link_step(places, shim, replace=replace)]
     if configure_clients:
         steps += [
-            clients.client_step(client, places.shown(client.path)) for client in clients.clients(places)
+            client_keyrings.client_step(client, places.shown(client.path))
+            for client in client_keyrings.clients(places)
         ]
     steps.append(completion_step(places))
     for step in steps[2:-1]:
         show_diff(step, places.shown)
     if dry_run:
         if systemd.is_there():
-            steps += [service.service_step(places), *service.sandbox_steps(places, known.config)]
+            steps += [user_service.service_step(places), *user_service.sandbox_steps(places, known.config)]
         elif launchctl.is_there():
-            steps.append(agent.agent_step(places))
+            steps.append(launchd_agent.agent_step(places))
         show_plan(steps, places.shown, expected=REPLACE)
         return
     journal = Journal(places.journal)
@@ -153,10 +164,10 @@ def _image(*, all_users: bool, for_system: bool, root: Path | None) -> Image | N
 
 def _service(places: Places, journal: Journal) -> Iterable[Step]:
     if systemd.is_there():
-        return service.do_service(places, journal)
+        return user_service.do_service(places, journal)
     if launchctl.is_there():
-        return agent.do_agent(places, journal)
-    return [Step("service", service.WITHOUT_SYSTEMD, (), Mark.OPEN)]
+        return launchd_agent.do_agent(places, journal)
+    return [Step("service", user_service.WITHOUT_SYSTEMD, (), Mark.OPEN)]
 
 
 def _may_replace(places: Places) -> bool:

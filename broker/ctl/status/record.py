@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from broker.core.status import BrokerStatus, FeedStatus, ShareStatus
-from broker.ctl.outcome import Trouble
+from broker.ctl.command_error import Trouble
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 

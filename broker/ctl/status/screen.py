@@ -16,7 +16,7 @@ from rich.text import Text
 
 from broker.core.refresh import State
 from broker.core.status import BrokerStatus, FeedStatus, ShareStatus
-from broker.ctl.words import ago, clock_time, duration
+from broker.ctl.ui.humanize import ago, clock_time, duration
 
 BAR_CELLS = 12
 GAP_CELLS = 2

@@ -8,9 +8,9 @@ import typer
 
 from broker.core.refresh import State
 from broker.core.status import BrokerStatus
-from broker.ctl import wire
-from broker.ctl.outcome import ExitCode, Trouble
-from broker.ctl.record import broker_status
+from broker.ctl import api_client
+from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.status.record import broker_status
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -39,7 +39,7 @@ def status(
         typer.echo(json.dumps(found | ({"system": beside} if beside else {}), indent=2, ensure_ascii=False))
         raise typer.Exit(exit_code_of(broker_status(found)))
     if short:
-        from broker.ctl.screen import status_line  # noqa: PLC0415 - rich is loaded by those who draw
+        from broker.ctl.status.screen import status_line  # noqa: PLC0415 - rich is loaded by those who draw
 
         seen = broker_status(_asked())
         typer.echo(status_line(seen))
@@ -50,7 +50,7 @@ def status(
     if not console.is_terminal:
         console.width = PIPE_CELLS
     if watch:
-        from broker.ctl.watch import watch as watch_  # noqa: PLC0415 - this form only
+        from broker.ctl.status.watch import watch as watch_  # noqa: PLC0415 - this form only
 
         watch_(console, _both, lambda seen, system: _screen(seen, system, console))
         return
@@ -66,17 +66,17 @@ def _both() -> tuple[BrokerStatus, BrokerStatus | None]:
     return broker_status(found), None if system is None else broker_status(system)
 
 
-def _asked() -> wire.Json:
+def _asked() -> api_client.Json:
     """The status of the user's broker, or of the system's where only that runs. Raises Trouble."""
-    return wire.whoever_knows(lambda socket: wire.read("/v1/status", socket=socket))
+    return api_client.whoever_knows(lambda socket: api_client.read("/v1/status", socket=socket))
 
 
-def _system_beside(found: wire.Json) -> wire.Json | None:
+def _system_beside(found: api_client.Json) -> api_client.Json | None:
     """The system broker's status, where it is another than this one and answers this user."""
     if found.get("socket") == client.SYSTEM_SOCKET:
         return None
     try:
-        return wire.read("/v1/status", socket=client.SYSTEM_SOCKET)
+        return api_client.read("/v1/status", socket=client.SYSTEM_SOCKET)
     except Trouble:
         return None
 
@@ -99,9 +99,9 @@ def tool_version() -> str | None:
 
 
 def _screen(seen: BrokerStatus, system: BrokerStatus | None, console: "Console") -> "RenderableType":
-    from broker.ctl.screen import status_screen  # noqa: PLC0415 - rich is loaded by those who draw
-    from broker.ctl.setup.link import what_hides_the_shim  # noqa: PLC0415 - the same
-    from broker.ctl.setup.places import Places  # noqa: PLC0415 - the same
+    from broker.ctl.setup.keyring_link import what_hides_the_shim  # noqa: PLC0415 - the same
+    from broker.ctl.setup.user_dirs import Places  # noqa: PLC0415 - the same
+    from broker.ctl.status.screen import status_screen  # noqa: PLC0415 - rich is loaded by those who draw
 
     return status_screen(
         seen,

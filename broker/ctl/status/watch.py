@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from broker.core.status import BrokerStatus, FeedStatus
-from broker.ctl.outcome import Trouble
+from broker.ctl.command_error import Trouble
 from broker.host.clock import SystemClock
 
 TICK_S = 1.0

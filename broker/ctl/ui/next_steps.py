@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from broker.ctl.indexes.index import ALWAYS
-from broker.ctl.safekeeping import Safekeeping
-from broker.ctl.setup.places import Places
-from broker.ctl.usernames import username_for, with_username
+from broker.ctl.add.secret_location import Safekeeping
+from broker.ctl.clients.client_index import ALWAYS
+from broker.ctl.clients.usernames import username_for, with_username
+from broker.ctl.setup.user_dirs import Places
 from broker.providers.recognise import ANSWER_STRANGERS, likely_provider
 
 if TYPE_CHECKING:
-    from broker.config import FeedConfig
+    from broker.config.model import FeedConfig
 
 
 def next_steps(feed: "FeedConfig", keys: Mapping[str, Any]) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from broker.core.feeds import Feed
-from broker.host.marks import file_mark
-from broker.providers import secrets
-from broker.providers.azure.azure_identity import CLIENT, TENANT, Way, directory, signed_in
+from broker.host.file_stamp import file_mark
+from broker.providers import secret_reader
 from broker.providers.azure.challenge import ENTRA
 from broker.providers.azure.identities import Bearer, Skipped
+from broker.providers.azure.sdk_client import CLIENT, TENANT, Way, directory, signed_in
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
 from broker.providers.protocol import Tools
@@ -38,12 +38,12 @@ class Pat:
 
     async def bearer(self, tenant: str) -> Bearer | Skipped:  # noqa: ARG002 - it knows its organisation itself
         """Read it; raises what keeps it from being read."""
-        found = await secrets.read(self._secret, host=self._host, username=None, environ=self._environ)
-        return Bearer(found.secret, "ready", secrets.shown(self._secret), found.expires_at)
+        found = await secret_reader.read(self._secret, host=self._host, username=None, environ=self._environ)
+        return Bearer(found.secret, "ready", secret_reader.shown(self._secret), found.expires_at)
 
     def marks(self) -> Hashable:
         """What changes when it was replaced."""
-        return secrets.marks(self._secret, self._environ)
+        return secret_reader.marks(self._secret, self._environ)
 
 
 class ClientSecret:
@@ -67,7 +67,9 @@ class ClientSecret:
             return Skipped(self.name, NO_TENANT)
         client = self._settings.client_id
         # the host that a netrc entry with a client secret is for
-        found = await secrets.read(self._secret, host=ENTRA, username=client, environ=self._tools.environ)
+        found = await secret_reader.read(
+            self._secret, host=ENTRA, username=client, environ=self._tools.environ
+        )
         way = Way(
             self.name,
             self.name,
@@ -79,7 +81,7 @@ class ClientSecret:
 
     def marks(self) -> Hashable:
         """What changes when the secret was replaced."""
-        return secrets.marks(self._secret, self._tools.environ)
+        return secret_reader.marks(self._secret, self._tools.environ)
 
 
 class ClientCertificate:
@@ -104,7 +106,7 @@ class ClientCertificate:
         client, source = self._settings.client_id, self._settings.secret
         password = None
         if source is not None:
-            found = await secrets.read(source, host=ENTRA, username=client, environ=self._tools.environ)
+            found = await secret_reader.read(source, host=ENTRA, username=client, environ=self._tools.environ)
             password = found.secret
         way = Way(
             self.name,
@@ -145,7 +147,7 @@ class Default:
         return tuple(hash(environ.get(name)) for name in names)
 
 
-def _there(source: secrets.SecretSource | None) -> secrets.SecretSource:
+def _there(source: secret_reader.SecretSource | None) -> secret_reader.SecretSource:
     """The secret's place, which the settings' own check has found to be there."""
     if source is None:
         raise TypeError("these settings were not checked")

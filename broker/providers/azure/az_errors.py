@@ -1,14 +1,14 @@
 """What a failed `az account get-access-token` means, read from its stderr, which is shown to nobody.
 
 No I/O. The words are those of azure-cli (core/_profile.py) and of the requests library beneath it; Entra's
-numbers are read by `aadsts.py`. An outage is looked for before a missing sign-in, since az may name both:
-only its own word that nobody is signed in drops a token.
+numbers are read by `entra_errors.py`. An outage is looked for before a missing sign-in, since az may name
+both: only its own word that nobody is signed in drops a token.
 """
 
 import re
 
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
-from broker.providers.azure.aadsts import CODE, failure_of_person
+from broker.providers.azure.entra_errors import CODE, failure_of_person
 from broker.providers.azure.identities import RESOURCE, login_line
 
 _CODE_IN_JSON = re.compile(r'"error_codes"\s*:\s*\[\s*([0-9]{4,9})')

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
-from broker.host.marks import file_mark
-from broker.providers.azure.aadsts import CODE, failure_of_person
+from broker.host.file_stamp import file_mark
 from broker.providers.azure.challenge import ORGANISATIONS
+from broker.providers.azure.entra_errors import CODE, failure_of_person
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
-from broker.providers.ends import from_rfc3339
+from broker.providers.expiry import from_rfc3339
 from broker.providers.home import expand
-from broker.providers.tool import ask_tool, is_on_path, json_object
+from broker.providers.vendor_tool import ask_tool, is_on_path, json_object
 
 _ABSENT = "azd is not on the broker's PATH"
 

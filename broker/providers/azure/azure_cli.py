@@ -9,15 +9,15 @@ from urllib.parse import quote
 
 from broker.core.credential import Secret
 from broker.core.failures import Unavailable
-from broker.host.marks import file_mark
+from broker.host.file_stamp import file_mark
 from broker.host.process import NotFound, TimedOut, TooMuchOutput, find, run
-from broker.providers.azure.az_complaints import failure_of
+from broker.providers.azure.az_errors import failure_of
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
-from broker.providers.ends import earliest, from_epoch
+from broker.providers.expiry import earliest, from_epoch
 from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
-from broker.providers.tool import CA_VARIABLES, json_object
+from broker.providers.vendor_tool import CA_VARIABLES, json_object
 
 AZ_LIMIT_S = 20.0
 """az was seen to take 13 s (azure-cli#20404); a look-up waits 30 s and needs the rest for two requests."""

@@ -14,7 +14,7 @@ from azure.core.pipeline.transport import HttpResponse, HttpTransport
 from azure.core.rest import HttpRequest
 
 from broker.host.http import Http, Request, Response
-from broker.host.unreachable import Unreachable
+from broker.host.http_errors import Unreachable
 
 for _name in ("azure", "msal", "msal_extensions"):
     # They log what services answer, names included; what a person must know is in our failures.

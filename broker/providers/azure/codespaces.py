@@ -11,10 +11,10 @@ from typing import ClassVar
 from broker.core.credential import Secret
 from broker.core.failures import Unavailable
 from broker.host.clock import Clock, SystemClock
-from broker.host.marks import file_mark
+from broker.host.file_stamp import file_mark
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.home import expand
-from broker.providers.tool import ask_tool
+from broker.providers.vendor_tool import ask_tool
 
 WAIT_S = 10.0
 GLANCE_S = 0.25

@@ -12,8 +12,7 @@ from broker.core.credential import Secret
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
 from broker.core.status import rfc3339
-from broker.host.marks import file_mark
-from broker.providers.azure.azure_identity import Way, directory, signed_in
+from broker.host.file_stamp import file_mark
 from broker.providers.azure.challenge import is_guid
 from broker.providers.azure.endpoints import (
     ENDPOINTS,
@@ -26,12 +25,13 @@ from broker.providers.azure.endpoints import (
     left_in,
 )
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer, tenant_of
+from broker.providers.azure.sdk_child import MACHINE
+from broker.providers.azure.sdk_client import Way, directory, signed_in
 from broker.providers.azure.settings import AzureSettings
-from broker.providers.azure.sign_in import MACHINE
 from broker.providers.home import expand
 from broker.providers.jwt import claims_of, expiry_of
 from broker.providers.protocol import Tools
-from broker.providers.secrets import read_file
+from broker.providers.secret_reader import read_file
 
 TOKEN_FILE = "ARTIFACTS_KEYRING_NOFUSS_TOKEN_FILE"  # noqa: S105 - a variable's name
 TOKEN = "ARTIFACTS_KEYRING_NOFUSS_TOKEN"  # noqa: S105 - a variable's name

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from broker.core.credential import Secret
 from broker.providers.azure.challenge import ORGANISATIONS
-from broker.providers.ends import earliest, from_epoch
+from broker.providers.expiry import earliest, from_epoch
 from broker.providers.jwt import claims_of
 
 RESOURCE = "499b84ac-1321-427f-aa17-267ca6975798"

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
-from broker.core.signing import Kept, Page, SignedIn, SignedOut, Way
-from broker.providers.azure.aadsts import failure_of_person
+from broker.core.login_progress import Kept, Page, SignedIn, SignedOut, Way
 from broker.providers.azure.challenge import ENTRA
-from broker.providers.azure.sign_ins import SignIn, SignIns, Terms, brokerctl_login, key_of
+from broker.providers.azure.entra_errors import failure_of_person
+from broker.providers.azure.login_store import SignIn, SignIns, Terms, brokerctl_login, key_of
 from broker.providers.azure.threads import in_thread
-from broker.providers.azure.walk import Walk
+from broker.providers.azure.token_flow import Walk
 
 if TYPE_CHECKING:
     from broker.host.http import Http
-    from broker.providers.azure.credentials import Renewer
-    from broker.providers.azure.sdk import Wire
+    from broker.providers.azure.azure_transport import Wire
+    from broker.providers.azure.msal_login import Renewer
 
 STORE_LIMIT_S = 30.0
 """A secret store may show a dialog to be unlocked."""
@@ -105,7 +105,7 @@ async def sign_out(walk: Walk) -> SignedOut:
 
 def failure_of(error: BaseException, login: str) -> NotObtained:
     """What an error of azure-identity means; its text, which quotes the service, is only read."""
-    from broker.providers.azure.sdk import outage_in  # noqa: PLC0415 - brings azure-identity
+    from broker.providers.azure.azure_transport import outage_in  # noqa: PLC0415 - brings azure-identity
 
     outage = outage_in(error)
     if outage is not None:
@@ -148,8 +148,8 @@ class _Attempt:
 
     def run(self, terms: Terms) -> "tuple[str, Renewer]":
         """Block until the person has acted; the record in JSON, and the credential."""
-        from broker.providers.azure.credentials import sign_in_with  # noqa: PLC0415 - brings azure-identity
-        from broker.providers.azure.sdk import Wire  # noqa: PLC0415 - the same
+        from broker.providers.azure.azure_transport import Wire  # noqa: PLC0415 - the same
+        from broker.providers.azure.msal_login import sign_in_with  # noqa: PLC0415 - brings azure-identity
 
         self._wire = wire = Wire(self._http, self._loop)
         wire.given_up = self._is_given_up
@@ -169,7 +169,7 @@ class _Attempt:
             answering.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _show(self, url: str, code: str | None, end: datetime | None) -> None:
-        from broker.providers.azure.credentials import SIGN_IN_LIMIT_S  # noqa: PLC0415 - loaded by now
+        from broker.providers.azure.msal_login import SIGN_IN_LIMIT_S  # noqa: PLC0415 - loaded by now
 
         if not url.startswith("https://") or not (url + (code or "")).isprintable():
             raise ValueError("not a page for a person")
@@ -197,7 +197,7 @@ async def _place(sign_ins: SignIns, key: str, *, in_file: bool) -> Kept:
     """Where the sign-in will be kept: encrypted if that is possible, else where was asked for."""
 
     def encrypts() -> bool:
-        from broker.providers.azure.credentials import has_secret_store  # noqa: PLC0415 - a thread's import
+        from broker.providers.azure.msal_login import has_secret_store  # noqa: PLC0415 - a thread's import
 
         return has_secret_store(sign_ins.cache(key))
 
@@ -214,7 +214,7 @@ async def _erase(sign_in: SignIn) -> None:
     """Take a sign-in out of its store; raises Unavailable when that does not let go of it."""
 
     def erased() -> None:
-        from broker.providers.azure.credentials import erase  # noqa: PLC0415 - brings azure-identity
+        from broker.providers.azure.msal_login import erase  # noqa: PLC0415 - brings azure-identity
 
         erase(sign_in)
 

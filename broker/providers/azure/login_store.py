@@ -1,7 +1,7 @@
 """The sign-ins that `brokerctl login` made: one for each organisation and configured account.
 
 What is saved beside the caches of azure-identity is its AuthenticationRecord, which says who signed in and is
-no secret. Without a secret store a sign-in is in the daemon's memory alone. Read `interactive.py` next.
+no secret. Without a secret store a sign-in is in the daemon's memory alone. Read `login.py` next.
 """
 
 import json
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from broker.core.failures import SignInNeeded, Unavailable
 from broker.core.feeds import Feed
-from broker.core.signing import Kept, Way
+from broker.core.login_progress import Kept, Way
 from broker.providers.azure.challenge import LOGIN_HOSTS
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
@@ -54,7 +54,7 @@ class SignIn:
     record: str
     made_at: datetime
     live: list[object] = field(default_factory=list, repr=False, compare=False)
-    """What `credentials.py` renews it with, once made: a sign-in in memory is nowhere else."""
+    """What `msal_login.py` renews it with, once made: a sign-in in memory is nowhere else."""
     refusals: list[SignInNeeded] = field(default_factory=list, repr=False, compare=False)
     """Why it could not be renewed, the last one last."""
 

@@ -1,6 +1,6 @@
 """azure-identity's credential for a person, silent or on the way to be signed in. Every call is for a thread.
 
-The library prints and opens nothing by itself: the page goes to `show`. Read `sdk.py` first.
+The library prints and opens nothing by itself: the page goes to `show`. Read `azure_transport.py` first.
 """
 
 import functools
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broker.core.credential import Secret
-from broker.core.signing import Kept, Way
+from broker.core.login_progress import Kept, Way
 from broker.providers.azure.identities import RESOURCE
-from broker.providers.azure.sign_ins import CACHE_SUFFIX, SignIn, Terms, cache_name
+from broker.providers.azure.login_store import CACHE_SUFFIX, SignIn, Terms, cache_name
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
 
     from broker.host.http import Http
-    from broker.providers.azure.sdk import Wire
+    from broker.providers.azure.azure_transport import Wire
 
 CLIENT_ID = "d5a56ea4-7369-46b8-a538-c370805301bf"
 """Azure Artifacts, as artifacts-credprovider signs in with it: Azure DevOps trusts it without a consent."""
@@ -64,7 +64,7 @@ def renewed(sign_in: SignIn, http: "Http", loop: "asyncio.AbstractEventLoop") ->
     `http` is that of today's configuration, and `loop` its own. Raises AuthenticationRequiredError when it
     needs a person, ClientAuthenticationError when it fails.
     """
-    from broker.providers.azure.sdk import Wire  # noqa: PLC0415 - brings azure-identity
+    from broker.providers.azure.azure_transport import Wire  # noqa: PLC0415 - brings azure-identity
 
     if not sign_in.live:
         wire = Wire(http, loop)

@@ -1,6 +1,6 @@
 """`azure`: Azure Artifacts feeds. Which ways to sign in there are, and which of them a feed's settings name.
 
-One look-up is a Walk: read `walk.py` next.
+One look-up is a Walk: read `token_flow.py` next.
 """
 
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, MutableMapping, Sequence
@@ -9,9 +9,9 @@ from typing import ClassVar
 from broker.core.credential import Credential
 from broker.core.failures import Refused
 from broker.core.feeds import READ, Feed
-from broker.core.signing import Page, SignedIn, SignedOut, Way
+from broker.core.login_progress import Page, SignedIn, SignedOut, Way
 from broker.providers import protocol
-from broker.providers.azure import interactive
+from broker.providers.azure import login
 from broker.providers.azure.applications import ClientCertificate, ClientSecret, Default, Pat
 from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azure_cli import AzureCli, folder_of
@@ -20,9 +20,9 @@ from broker.providers.azure.codespaces import AdoAuthHelper
 from broker.providers.azure.env_tokens import EnvTokens
 from broker.providers.azure.identities import Bearer, Identity
 from broker.providers.azure.organisation import organisation_of
+from broker.providers.azure.saved_login import Browser, DeviceCode
 from broker.providers.azure.settings import AzureSettings
-from broker.providers.azure.stored import Browser, DeviceCode
-from broker.providers.azure.walk import SESSION_USERNAME, Walk
+from broker.providers.azure.token_flow import SESSION_USERNAME, Walk
 from broker.providers.azure.workloads import AzurePipelines, GithubOidc, ManagedIdentity, WorkloadIdentity
 
 IDENTITIES: Mapping[str, Callable[[protocol.Tools], Identity]] = {
@@ -86,12 +86,12 @@ class AzureProvider:
     def sign_in(
         self, feed: Feed, ways: Sequence[Way], *, in_file: bool
     ) -> AsyncGenerator[Page | SignedIn, None]:
-        """Sign a person in to the feed's organisation; see `interactive.py`."""
-        return interactive.sign_in(self._walk(feed), ways, in_file=in_file)
+        """Sign a person in to the feed's organisation; see `login.py`."""
+        return login.sign_in(self._walk(feed), ways, in_file=in_file)
 
     async def sign_out(self, feed: Feed) -> SignedOut:
         """Drop the sign-in of the feed's organisation and account."""
-        return await interactive.sign_out(self._walk(feed))
+        return await login.sign_out(self._walk(feed))
 
     def _walk(self, feed: Feed) -> Walk:
         organisation = organisation_of(feed.realm)

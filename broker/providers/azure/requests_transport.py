@@ -1,4 +1,4 @@
-"""The way out of `sign_in.py`: what the SDK sends goes through our own Http, with its limits and trust.
+"""The way out of `sdk_child.py`: what the SDK sends goes through our own Http, with its limits and trust.
 
 A requests adapter, as its documentation has it. How the last one failed is remembered, to be told in place of
 the SDK's words.
@@ -15,7 +15,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from broker.host.http import Http, Request, Response
-from broker.host.unreachable import Unreachable
+from broker.host.http_errors import Unreachable
 from broker.providers.retry_after import retry_after_s
 
 _ITS_OWN = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})

@@ -1,6 +1,6 @@
 """`device-code` and `browser`: sign-ins that `brokerctl login` made, renewed without a person.
 
-Never a prompt: what only a person can renew is a SignInNeeded with the command to type. Read `interactive.py`
+Never a prompt: what only a person can renew is a SignInNeeded with the command to type. Read `login.py`
 for how a sign-in is made.
 """
 
@@ -12,11 +12,11 @@ from typing import ClassVar
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
 from broker.core.feeds import Feed
-from broker.core.signing import Way
+from broker.core.login_progress import Way
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
-from broker.providers.azure.interactive import WithoutReason, failure_of
+from broker.providers.azure.login import WithoutReason, failure_of
+from broker.providers.azure.login_store import SignIn, SignIns, brokerctl_login
 from broker.providers.azure.settings import AzureSettings
-from broker.providers.azure.sign_ins import SignIn, SignIns, brokerctl_login
 from broker.providers.azure.threads import in_thread
 from broker.providers.protocol import Tools
 
@@ -56,7 +56,7 @@ class StoredSignIn:
         loop = asyncio.get_running_loop()
 
         def renew() -> tuple[Secret, int]:
-            from broker.providers.azure.credentials import renewed  # noqa: PLC0415 - brings azure-identity
+            from broker.providers.azure.msal_login import renewed  # noqa: PLC0415 - brings azure-identity
 
             return renewed(found, self._http, loop)
 

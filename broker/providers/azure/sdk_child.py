@@ -1,6 +1,6 @@
 """Signs in with azure-identity and prints the outcome as JSON: the one file that loads that SDK.
 
-Run by `azure_identity.py` as a program with one word, a JSON object of what to sign in with; the secret of it
+Run by `sdk_client.py` as a program with one word, a JSON object of what to sign in with; the secret of it
 comes in a variable that nobody but this process has. One attempt: whoever asked retries. What came over the
 network is read from our own way out, not from the SDK's words, which quote what was sent.
 """
@@ -45,7 +45,7 @@ def _outcome(ask: Ask) -> dict[str, object]:
     from azure.identity import CredentialUnavailableError  # noqa: PLC0415 - as `_WAYS`
     from requests import Session  # noqa: PLC0415 - as `_WAYS`
 
-    from broker.providers.azure.way_out import WayOut  # noqa: PLC0415 - brings requests
+    from broker.providers.azure.requests_transport import WayOut  # noqa: PLC0415 - brings requests
 
     way_out = WayOut(None if ask.get("ca") is None else Path(ask["ca"]))
     session = Session()

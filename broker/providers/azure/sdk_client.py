@@ -1,4 +1,4 @@
-"""azure-identity, asked for an application's or a machine's token in a process of its own (`sign_in.py`).
+"""azure-identity, asked for an application's or a machine's token in a process of its own (`sdk_child.py`).
 
 It loads for half a second, knows no way to be given up, and one of its ways runs programs; as a child it
 holds up nobody and ends with whoever waits. What it came to is read here, from facts and not from its words.
@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
-from broker.providers.azure.aadsts import failure_of_app
 from broker.providers.azure.challenge import ENTRA, LOGIN_HOSTS, ORGANISATIONS
+from broker.providers.azure.entra_errors import failure_of_app
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
+from broker.providers.azure.sdk_child import MACHINE, SECRET
 from broker.providers.azure.settings import AzureSettings
-from broker.providers.azure.sign_in import MACHINE, SECRET
 from broker.providers.protocol import Tools
-from broker.providers.tool import ask_tool, json_object, printed_token, sdk_argv
+from broker.providers.vendor_tool import ask_tool, json_object, printed_token, sdk_argv
 
 TENANT = "AZURE_TENANT_ID"
 CLIENT = "AZURE_CLIENT_ID"
@@ -31,7 +31,7 @@ QUIET = {"AZURE_IDENTITY_DISABLE_MULTITENANTAUTH": "", "AZURE_SDK_TRACING_IMPLEM
 NO_IDENTITY = 400
 """What the machine's endpoint documents for an identity that was not assigned to it."""
 
-_CHILD = "broker.providers.azure.sign_in"
+_CHILD = "broker.providers.azure.sdk_child"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from broker.core.feeds import PUBLISH, READ
 from broker.host.http import Request, Response
 from broker.providers.azure.challenge import NO_REDIRECT, Challenge
 from broker.providers.azure.organisation import Organisation
-from broker.providers.ends import earliest
+from broker.providers.expiry import earliest
 from broker.providers.jwt import expiry_of
 from broker.providers.retry_after import retry_after_s
 

@@ -13,12 +13,11 @@ from typing import NamedTuple
 from broker.core.credential import Credential
 from broker.core.failures import NoSource, NotNeeded, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed
-from broker.core.narration import tell
-from broker.core.signing import Way
+from broker.core.login_progress import Way
 from broker.core.urls import Url
 from broker.host.http import Request, Response
-from broker.host.unreachable import Unreachable
-from broker.providers.azure.agents import pipeline_lines
+from broker.host.http_errors import Unreachable
+from broker.host.lookup_trace import tell
 from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azd import login_line as azd_login_line
 from broker.providers.azure.azure_cli import AzureCli, account_login
@@ -31,7 +30,9 @@ from broker.providers.azure.challenge import (
     read_challenge,
 )
 from broker.providers.azure.identities import Bearer, Identity, Owned, Skipped, login_line
+from broker.providers.azure.login_store import brokerctl_login
 from broker.providers.azure.organisation import Organisation
+from broker.providers.azure.pipeline_hints import pipeline_lines
 from broker.providers.azure.session_token import (
     LIFE,
     SCOPES,
@@ -42,7 +43,6 @@ from broker.providers.azure.session_token import (
     read_exchange,
 )
 from broker.providers.azure.settings import DEFAULT_AUTH, AzureSettings
-from broker.providers.azure.sign_ins import brokerctl_login
 from broker.providers.protocol import Tools
 
 SESSION_USERNAME = "VssSessionToken"

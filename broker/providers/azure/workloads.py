@@ -11,14 +11,14 @@ from typing import ClassVar
 from broker.core.credential import Secret
 from broker.core.feeds import Feed
 from broker.providers.azure.applications import NO_TENANT
-from broker.providers.azure.azure_identity import CLIENT, Way, directory, signed_in
 from broker.providers.azure.identities import Bearer, Skipped
+from broker.providers.azure.sdk_child import MACHINE
+from broker.providers.azure.sdk_client import CLIENT, Way, directory, signed_in
 from broker.providers.azure.settings import DEFAULT_AUTH, AzureSettings
-from broker.providers.azure.sign_in import MACHINE
 from broker.providers.github_oidc import BEARER, URL, job_assertion
 from broker.providers.jwt import claims_of
 from broker.providers.protocol import Tools
-from broker.providers.secrets import from_env
+from broker.providers.secret_reader import from_env
 
 AUDIENCE = "api://AzureADTokenExchange"
 """Whom a job's assertion is for, where its federated credential has no audience of its own."""

@@ -1,5 +1,5 @@
 """AWS CodeArtifact: an authorization token for a domain, by whoever is signed in to AWS on this machine.
 
-Read `provider.py` first; `sign_in.py` runs boto3 in a process of its own; `complaints.py` decides, without
-I/O, what a failed sign-in means.
+Read `provider.py` first; `boto3_child.py` runs boto3 in a process of its own; `aws_errors.py` decides,
+without I/O, what a failed sign-in means.
 """

@@ -2,7 +2,7 @@
 
 Run by `provider.py` as a program with one word, a JSON object: `domain`, `owner`, `region`, and where they
 are not the default `duration`, `profile` and `role`. Exit 1 with the SDK's own words on stderr, for
-`complaints.py` to read. What signs in, and where, is as boto3 finds it in its environment and files.
+`aws_errors.py` to read. What signs in, and where, is as boto3 finds it in its environment and files.
 """
 
 import json

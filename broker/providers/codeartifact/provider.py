@@ -1,6 +1,7 @@
 """`codeartifact`: AWS CodeArtifact feeds. One token opens every repository of a domain.
 
-Nothing is kept between look-ups. Read `CodeArtifactProvider.obtain`; `sign_in.py` is the child that it runs.
+Nothing is kept between look-ups. Read `CodeArtifactProvider.obtain`; `boto3_child.py` is the child that it
+runs.
 """
 
 import json
@@ -15,13 +16,13 @@ from broker.core.credential import Credential, Secret
 from broker.core.duration import parse_duration
 from broker.core.failures import NoSource, Refused, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Realm
-from broker.core.narration import tell
-from broker.host.marks import file_mark
+from broker.host.file_stamp import file_mark
+from broker.host.lookup_trace import tell
 from broker.providers import protocol
-from broker.providers.codeartifact.complaints import failure_of
-from broker.providers.codeartifact.sign_in import SESSION_NAME
+from broker.providers.codeartifact.aws_errors import failure_of
+from broker.providers.codeartifact.boto3_child import SESSION_NAME
 from broker.providers.home import expand
-from broker.providers.tool import (
+from broker.providers.vendor_tool import (
     ask_tool,
     is_importable,
     is_on_path,
@@ -47,7 +48,7 @@ CACHED_MAX = 64
 
 _PROFILE = r"^[A-Za-z0-9_.@+=,][A-Za-z0-9_.@+=,/ -]*$"
 _ROLE = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
-_CHILD = "broker.providers.codeartifact.sign_in"
+_CHILD = "broker.providers.codeartifact.boto3_child"
 
 
 def _seconds(value: object) -> object:

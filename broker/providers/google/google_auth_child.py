@@ -2,7 +2,7 @@
 
 Run by `provider.py` as a program: `FILE` is an application-default credentials file of any type, `metadata`
 the machine's own identity; a second word names a service account to impersonate. Exit 1 with the SDK's own
-words on stderr, for `complaints.py` to read. It asks for no input and writes no file.
+words on stderr, for `google_errors.py` to read. It asks for no input and writes no file.
 """
 
 import json

@@ -1,6 +1,7 @@
 """`google`: Artifact Registry feeds. Whoever is signed in here gets an access token for every location.
 
-Nothing is kept between look-ups. Read `GoogleProvider.obtain`; `sign_in.py` is the child that it runs.
+Nothing is kept between look-ups. Read `GoogleProvider.obtain`; `google_auth_child.py` is the child that it
+runs.
 """
 
 import base64
@@ -17,14 +18,14 @@ from pydantic import AfterValidator, model_validator
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NoSource, Refused, SignInNeeded
 from broker.core.feeds import DEFAULT_IDENTITY, Feed
-from broker.core.narration import tell
-from broker.host.marks import file_mark
-from broker.providers import protocol, secrets
-from broker.providers.google.complaints import failure_of
-from broker.providers.google.sign_in import METADATA
+from broker.host.file_stamp import file_mark
+from broker.host.lookup_trace import tell
+from broker.providers import protocol, secret_reader
+from broker.providers.google.google_auth_child import METADATA
+from broker.providers.google.google_errors import failure_of
 from broker.providers.home import expand
-from broker.providers.login import Place
-from broker.providers.tool import (
+from broker.providers.static_login import Place
+from broker.providers.vendor_tool import (
     ask_tool,
     is_importable,
     is_on_path,
@@ -122,7 +123,7 @@ class GoogleProvider:
         """What the settings say of who signs in; the default where they say nothing."""
         own = _own(settings)
         if own.secret is not None:
-            return secrets.spell(own.secret)
+            return secret_reader.spell(own.secret)
         parts = {"credentials": own.credentials, "account": own.account, "impersonate": own.impersonate}
         return " ".join(f"{name}={value}" for name, value in parts.items() if value) or DEFAULT_IDENTITY
 
@@ -142,7 +143,7 @@ class GoogleProvider:
         """
         own = _own(feed.settings)
         if own.secret is not None:
-            return secrets.marks(own.secret, self._environ)
+            return secret_reader.marks(own.secret, self._environ)
         gcloud = (self._gcloud / name for name in ("config_sentinel", "active_config"))
         variables = variables_mark(self._environ, "CLOUDSDK_", "GOOGLE_")
         return (variables, *(file_mark(path) for path in (self._adc_file(own), *gcloud)))
@@ -225,9 +226,9 @@ class GoogleProvider:
         except OSError:
             return False
 
-    async def _key(self, source: secrets.SecretSource, feed: Feed) -> Credential:
+    async def _key(self, source: secret_reader.SecretSource, feed: Feed) -> Credential:
         try:
-            key = await secrets.read(
+            key = await secret_reader.read(
                 source, host=feed.url.origin.host, username=KEY_USERNAME, environ=self._environ
             )
         except Refused as error:  # base64(1) breaks lines after 76 characters
@@ -236,17 +237,17 @@ class GoogleProvider:
             KEY_USERNAME,
             key.secret,
             None,
-            secrets.shown(source),
+            secret_reader.shown(source),
             account=account_of_key(key.secret),
-            by_hand=secrets.by_hand(source),
+            by_hand=secret_reader.by_hand(source),
         )
 
 
-_CHILD = "broker.providers.google.sign_in"
+_CHILD = "broker.providers.google.google_auth_child"
 
 
 def read_answer(stdout: bytes, source: str) -> Credential:
-    """The credential in the JSON of `sign_in.py` or of gcloud's config-helper.
+    """The credential in the JSON of `google_auth_child.py` or of gcloud's config-helper.
 
     Raises what `printed_token` raises. A token without an end is taken: five-minute ones of
     workload identity (moby/buildkit#5859) always have one.

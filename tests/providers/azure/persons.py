@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.core.feeds import Feed
-from broker.core.signing import Page, SignedIn, Way
+from broker.core.login_progress import Page, SignedIn, Way
 from broker.providers.protocol import Interactive, Tools
 from tests.fakes.tokens import Account
 from tests.providers.azure.feeds import PERSON, TENANT, feed_with

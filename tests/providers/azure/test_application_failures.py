@@ -10,10 +10,10 @@ import pytest
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
 from broker.host.process import Finished
-from broker.providers import tool
-from broker.providers.azure import azure_identity
-from broker.providers.azure.azure_identity import Way, signed_in
+from broker.providers import vendor_tool
+from broker.providers.azure import sdk_client
 from broker.providers.azure.identities import Skipped
+from broker.providers.azure.sdk_client import Way, signed_in
 from broker.providers.azure.settings import AzureSettings
 from tests.fakes import faults
 from tests.fakes.connect_proxy import Conduct
@@ -223,7 +223,7 @@ async def test_a_certificate_that_is_none_is_refused_before_anybody_is_asked(
 async def test_a_service_that_never_answers_is_given_up_in_time(
     provider: Provider, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tool, "TOOL_LIMIT_S", 3.0)
+    monkeypatch.setattr(vendor_tool, "TOOL_LIMIT_S", 3.0)
     job.identities.faults.give(faults.silence())
     failure = await failure_of(provider, job, "managed-identity")
 
@@ -264,7 +264,7 @@ def child(told: object, code: int = 0) -> Callable[..., Any]:
 async def test_each_report_of_the_child_has_one_meaning(
     told: object, kind: type[NotObtained], words: str, tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure_identity, "ask_tool", child(told))
+    monkeypatch.setattr(sdk_client, "ask_tool", child(told))
 
     with pytest.raises(kind, match=words) as raised:
         await signed_in(Way("client-secret", "x", {}), "client-secret", tools, AzureSettings(), TENANT)
@@ -275,7 +275,7 @@ async def test_each_report_of_the_child_has_one_meaning(
 async def test_a_way_that_azure_identity_finds_closed_is_skipped(
     tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure_identity, "ask_tool", child({"unavailable": True}))
+    monkeypatch.setattr(sdk_client, "ask_tool", child({"unavailable": True}))
 
     outcome = await signed_in(Way("default", "x", {}), "default", tools, AzureSettings(), TENANT)
 

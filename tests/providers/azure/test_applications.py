@@ -9,8 +9,8 @@ import pytest
 
 from broker.core.failures import NoSource
 from broker.core.feeds import READ
-from broker.providers.azure import azure_identity
-from broker.providers.tool import ask_tool
+from broker.providers.azure import sdk_client
+from broker.providers.vendor_tool import ask_tool
 from tests.fakes import faults
 from tests.fakes.oidc import GITHUB_HOST, JOB_TOKEN, PIPELINES_HOST
 from tests.providers.azure.feeds import TENANT, feed_with, leave
@@ -164,7 +164,7 @@ async def test_no_secret_is_on_a_command_line(
         seen.append(argv)
         return await ask_tool(name, argv, environ, ca)
 
-    monkeypatch.setattr(azure_identity, "ask_tool", noted)
+    monkeypatch.setattr(sdk_client, "ask_tool", noted)
     for way in ("client-secret", "github-oidc", "azure-pipelines"):
         await provider.obtain(job.feed(way), READ)
 

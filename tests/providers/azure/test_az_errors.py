@@ -1,7 +1,7 @@
 import pytest
 
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
-from broker.providers.azure.az_complaints import failure_of
+from broker.providers.azure.az_errors import failure_of
 from broker.providers.azure.challenge import ORGANISATIONS
 from tests.fakes.az import (
     LOGGED_OUT,

@@ -11,7 +11,7 @@ import pytest
 
 from broker.core.failures import Refused, SignInNeeded
 from broker.core.feeds import READ
-from broker.core.signing import Kept, Page, SignedIn, Way
+from broker.core.login_progress import Kept, Page, SignedIn, Way
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.protocol import Tools
 from tests.fakes.browser import Browser

@@ -6,8 +6,8 @@ import pytest
 
 from broker.core.failures import NoSource, SignInNeeded, advice
 from broker.core.feeds import READ
-from broker.providers.azure.agents import pipeline_lines
 from broker.providers.azure.challenge import ORGANISATIONS
+from broker.providers.azure.pipeline_hints import pipeline_lines
 from tests.fakes import faults
 from tests.providers.azure.feeds import LOGIN, TENANT, feed_with, leave
 

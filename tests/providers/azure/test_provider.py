@@ -7,7 +7,7 @@ import pytest
 
 from broker.core.credential import Secret
 from broker.core.feeds import PUBLISH, READ, Feed
-from broker.core.narration import Step, heard_by
+from broker.host.lookup_trace import Step, heard_by
 from broker.providers.protocol import Provider, Tools
 from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.fakes import az as fake_az

@@ -11,7 +11,7 @@ import pytest
 
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
-from broker.core.signing import Kept
+from broker.core.login_progress import Kept
 from broker.host.http import Http
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.protocol import Tools

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.core.feeds import READ
-from broker.core.signing import Kept
+from broker.core.login_progress import Kept
 from broker.providers.azure.provider import AzureProvider
 from tests.fakes.secret_service import SecretService
 from tests.providers.azure.feeds import PERSON, feed_with

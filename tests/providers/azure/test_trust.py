@@ -10,13 +10,13 @@ import pytest
 from broker.core.failures import Unavailable
 from broker.core.feeds import READ
 from broker.host.http import Http
-from broker.providers.azure import azure_identity
+from broker.providers.azure import sdk_client
 from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azure_cli import AzureCli
 from broker.providers.azure.identities import Bearer
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.protocol import Tools
-from broker.providers.tool import ask_tool
+from broker.providers.vendor_tool import ask_tool
 from tests.providers.azure.feeds import TENANT
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def test_the_configured_authority_takes_the_place_of_the_systems(
         asked.append(json.loads(argv[-1])["ca"])
         return await ask_tool(name, argv, environ, ca)
 
-    monkeypatch.setattr(azure_identity, "ask_tool", noted)
+    monkeypatch.setattr(sdk_client, "ask_tool", noted)
     async with Http(ca=authority.bundle) as http:
         await AzureProvider(Tools(http, job.tools.environ, job.tools.now)).obtain(
             job.feed("client-secret"), READ

@@ -8,7 +8,7 @@ from broker.core.failures import SignInNeeded, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, READ, Feed
 from broker.core.urls import Url, parse_url
 from broker.providers.codeartifact import provider as codeartifact_provider
-from broker.providers.codeartifact.complaints import failure_of
+from broker.providers.codeartifact.aws_errors import failure_of
 from broker.providers.codeartifact.provider import CodeArtifactSettings
 from broker.providers.protocol import Provider
 from tests.contract.provider_contract import Hanging, ProviderContract

@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from broker.assembly import schema_of, table_of
-from broker.config import Layer, load
+from broker.config.model import Layer, load
 from broker.core.credential import Secret
 from broker.core.feeds import READ, Ambiguous, FeedTable, Match, NoMatch
 from broker.core.urls import parse_service
+from broker.daemon.feed_table_builder import schema_of, table_of
 from broker.providers.gitlab import GitLabProvider, GitLabSettings
 from broker.providers.protocol import Provider
 from tests.fakes.gitlab import GitLab

@@ -9,8 +9,8 @@ import pytest
 from broker.core.credential import Secret
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
-from broker.core.narration import Step, heard_by
 from broker.host.http import Http
+from broker.host.lookup_trace import Step, heard_by
 from broker.providers.google import provider as google_provider
 from broker.providers.google.provider import GoogleProvider
 from broker.providers.protocol import Provider, Tools
@@ -253,7 +253,7 @@ async def test_a_sign_in_that_google_does_not_answer_can_be_given_up(
 async def test_a_gcloud_that_never_ends_is_stopped(
     provider: Provider, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("broker.providers.tool.TOOL_LIMIT_S", 0.1)
+    monkeypatch.setattr("broker.providers.vendor_tool.TOOL_LIMIT_S", 0.1)
     workshop.script("gcloud", "while :; do :; done")
 
     with pytest.raises(Unavailable, match=r"gcloud did not answer within 0\.1 s and was stopped"):

@@ -1,0 +1,1 @@
+"""The configuration: which files it is in, what they say together, and where in them a key stands."""

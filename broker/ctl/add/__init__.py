@@ -1,0 +1,1 @@
+"""`brokerctl add` and `remove`: feeds in the user's configuration file."""

@@ -1,0 +1,1 @@
+"""`brokerctl exec`: any command with a private broker of its own."""

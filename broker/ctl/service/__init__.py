@@ -1,0 +1,1 @@
+"""`brokerctl start`, `stop`, `restart`, and the service managers behind them."""

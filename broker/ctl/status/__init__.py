@@ -1,0 +1,1 @@
+"""`brokerctl status`: what is fresh, and what needs a person."""

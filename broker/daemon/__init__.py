@@ -1,0 +1,1 @@
+"""brokerd: the composition root. `main.py` starts it, `runtime.py` holds the configuration in force."""
