@@ -182,7 +182,7 @@ class Fleet:
         now = broker.used = MIDNIGHT.after(at_s)
         match on_lookup(broker.slot, now):
             case Serve():
-                if broker.slot.trouble is None and broker.slot.is_due(now):
+                if broker.slot.last_failure is None and broker.slot.is_due(now):
                     self._fly(broker, at_s)
             case Join():
                 self._fly(broker, at_s)

@@ -696,7 +696,7 @@ def _printable_line(body: bytes) -> str:
 # The rest of the broker's interface, for brokerctl: not on the path of a look-up
 
 
-class Response:
+class BrokerResponse:
     """What a route answered. `headers` have lower-case names; `body` is whole."""
 
     __slots__ = ("body", "headers", "status")
@@ -758,7 +758,7 @@ def request(
     headers: Mapping[str, str] | None = None,
     patience_s: float = DEFAULT_BUDGET_S,
     path: str | None = None,
-) -> Response:
+) -> BrokerResponse:
     """Return the user's broker's answer to one request, `target` being like `/v1/status`.
 
     The broker is asked on its trusted socket, `path` or else socket_path(), and never started. Raise
@@ -773,7 +773,7 @@ def request(
         between_lines_s=patience_s,
         path=path,
     ) as answer:
-        return Response(answer.status, answer.headers, answer.read())
+        return BrokerResponse(answer.status, answer.headers, answer.read())
 
 
 def stream(

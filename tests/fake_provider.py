@@ -10,7 +10,7 @@ from broker.core.credential import Credential, Secret
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
 from broker.core.verdict import Verdict
-from broker.host.lookup_trace import tell
+from broker.host.lookup_trace import trace_step
 from broker.providers.protocol import Settings
 from tests.fake_clock import FakeClock
 
@@ -52,7 +52,7 @@ class Issuer:
             raise self.defect
         if self.failure is not None:
             raise self.failure
-        tell("signed in", "fake", good=True)
+        trace_step("signed in", "fake", good=True)
         ends = None if self.life_s is None else self.clock.now().wall + timedelta(seconds=self.life_s)
         username = self.owner or "VssSessionToken"
         return Credential(
@@ -64,7 +64,7 @@ class Issuer:
             has_secret_name=self.hides_owner,
         )
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one for all
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one for all
         return self.mark
 
 

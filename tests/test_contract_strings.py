@@ -19,11 +19,11 @@ from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-import broker.ctl.service.verb.verb
 import pytest
 import uvicorn.server
 
 import broker.api.principal
+import broker.ctl.service.verb
 import broker.server.acceptor
 import broker.server.http_server
 from broker.core.refresh import State
@@ -123,7 +123,7 @@ def test_the_loggers_are_those_that_users_filter_by() -> None:
 def test_a_logger_that_is_held_to_a_quota_is_one_that_speaks() -> None:
     foreign = {asyncio.log.logger.name, uvicorn.server.logger.name}
 
-    assert set(broker.server.http_server._QUOTA_LOGGERS) == {broker.server.acceptor.log.name, *foreign}
+    assert set(broker.server.http_server.THROTTLED_LOGGERS) == {broker.server.acceptor.log.name, *foreign}
 
 
 def test_each_module_that_is_started_is_one_that_can_be() -> None:
@@ -162,7 +162,7 @@ def test_a_brokerd_that_was_started_as_a_module_is_ended(tmp_path: Path) -> None
 
 def test_the_server_and_the_routes_mean_the_same_extensions() -> None:
     for module in (broker.server.http_server, broker.api.principal):
-        found = (module.PEER_EXTENSION, module.ENTRANCE_EXTENSION)
+        found = (module.PEER_EXTENSION, module.SOCKET_KIND_EXTENSION)
         assert found == ("token_broker.peer", "token_broker.entrance")
 
 

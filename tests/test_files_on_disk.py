@@ -8,11 +8,11 @@ import broker.ctl.setup.all_users
 import broker.ctl.setup.system_broker
 import broker.server.listen
 from broker.core.feeds import Feed, Realm
-from broker.core.login_progress import Kept, Way
+from broker.core.login_progress import Kept, LoginMethod
 from broker.core.refresh import Moment
 from broker.core.share_grant import Grant, from_record, to_record
 from broker.core.urls import parse_url
-from broker.providers.azure.login_store import SignIns
+from broker.providers.azure.login_store import LoginStore
 from broker.providers.azure.settings import AzureSettings
 
 
@@ -43,13 +43,13 @@ def test_a_sign_in_that_an_earlier_daemon_saved_is_found(tmp_path: Path) -> None
     folder.mkdir(parents=True)
     (folder / "acme,dev@acme.example.json").write_text(json.dumps({**saved, "record": record}))
     feed = Feed("corp", Realm("azure", "acme"), (parse_url("https://feed.example/simple/"),))
-    sign_ins = SignIns({}, {"HOME": str(tmp_path)})
+    sign_ins = LoginStore({}, {"HOME": str(tmp_path)})
 
     found = sign_ins.find(feed, AzureSettings(account="dev@acme.example"))
 
     assert found is not None
     assert (found.account, found.terms.way, found.terms.kept) == (
         "dev@acme.example",
-        Way.DEVICE_CODE,
+        LoginMethod.DEVICE_CODE,
         Kept.FILE,
     )

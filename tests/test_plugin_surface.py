@@ -14,7 +14,7 @@ from broker.providers import protocol
 
 PLUGIN_SURFACE = {
     "Settings": {"model_config", "default_scope"},
-    "Tools": {"http", "environ", "now", "memory"},
+    "ProviderContext": {"http", "environ", "now", "memory"},
     "Provider": {
         "name",
         "settings",
@@ -22,7 +22,7 @@ PLUGIN_SURFACE = {
         "kind(self, settings)",
         "username(self, settings)",
         "obtain(self, feed, scope)",
-        "sign_in_marks(self, feed)",
+        "sign_in_fingerprint(self, feed)",
     },
     "Recognising": {"recogniser(self, feeds)"},
     "Interactive": {"sign_in(self, feed, ways, *, in_file)", "sign_out(self, feed)"},
@@ -61,7 +61,7 @@ def test_what_plug_ins_import_has_the_names_that_they_know() -> None:
         ("broker.core.credential", {"Credential", "Secret"}),
         ("broker.core.failures", {"NoSource", "NotObtained", "Refused", "SignInNeeded", "Unavailable"}),
         ("broker.core.feeds", {"DEFAULT_IDENTITY", "READ", "Feed", "Realm"}),
-        ("broker.core.login_progress", {"Page", "SignedIn", "SignedOut", "Way"}),
+        ("broker.core.login_progress", {"LoginMethod", "LoginPage", "SignedIn", "SignedOut"}),
         ("broker.host.http", {"Http", "Request", "Response"}),
     ],
 )
@@ -71,7 +71,7 @@ def test_what_a_plug_in_answers_with_is_where_it_was(module: str, names: set[str
 
 def test_what_a_plug_in_makes_and_reads_has_the_fields_that_it_knows() -> None:
     assert [field.name for field in fields(Credential)] == [
-        *("username", "secret", "expires_at", "source", "account", "tenant", "is_personal", "by_hand"),
+        *("username", "secret", "expires_at", "source", "account", "tenant", "is_personal", "manual_renewal"),
         "has_secret_name",
     ]
     assert [field.name for field in fields(Feed)] == [

@@ -6,8 +6,8 @@ FastAPI is loaded when somebody first asks for more than a look-up: it is half o
 import asyncio
 from typing import Any
 
-from broker.api.backend import Office
-from broker.api.lookup import answer_in_time, question_of
+from broker.api.backend import Backend
+from broker.api.lookup import answer_in_time, lookup_request_of
 from broker.api.principal import Scope
 from broker.api.problems import answer_to, wants_text
 from broker.core.failures import BadRequest, Failure, NotAllowed
@@ -19,11 +19,11 @@ BROWSER_HEADERS = (b"origin", b"referer", b"x-forwarded-for")
 BROWSER_PREFIX = b"sec-fetch-"
 
 
-class Front:
+class AsgiApp:
     """Turns browsers away, answers well-formed look-ups itself, and leaves the rest to FastAPI."""
 
-    def __init__(self, office: Office) -> None:
-        self._office = office
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._rest: asyncio.Future[Any] | None = None
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
@@ -34,22 +34,22 @@ class Front:
                 await answer_to(failure, text=wants_text(scope["headers"])).send(send)
                 return
             if scope["path"] == "/v1/credential" and scope["method"] == "GET":
-                question = question_of(scope["query_string"])
+                question = lookup_request_of(scope["query_string"])
                 if question is not None:
-                    answer = await answer_in_time(self._office, question, scope)
+                    answer = await answer_in_time(self._backend, question, scope)
                     await answer.send(send)
                     return
         if self._rest is None:
             # in a thread: look-ups do not wait for it
-            self._rest = asyncio.ensure_future(asyncio.to_thread(_routes, self._office))
+            self._rest = asyncio.ensure_future(asyncio.to_thread(_routes, self._backend))
         rest = await asyncio.shield(self._rest)
         await rest(scope, receive, send)
 
 
-def _routes(office: Office) -> Any:  # noqa: ANN401 - FastAPI's app, whose type is not loaded here
+def _routes(backend: Backend) -> Any:  # noqa: ANN401 - FastAPI's app, whose type is not loaded here
     from broker.api.fastapi_app import create_app  # noqa: PLC0415 - see the module's first lines
 
-    return create_app(office)
+    return create_app(backend)
 
 
 def _objection(headers: list[tuple[bytes, bytes]]) -> Failure | None:

@@ -4,29 +4,37 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from broker.core.access import Caller, Guest, OwnSocket, Share, may_see, may_see_look_up_of, may_see_totals
+from broker.core.access import (
+    Account,
+    OwnSocket,
+    Principal,
+    Share,
+    may_see,
+    may_see_look_up_of,
+    may_see_totals,
+)
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed
-from broker.core.log_buffer import Recollection
-from broker.core.login_progress import Page, SignedIn, SignedOut, Way
+from broker.core.log_buffer import LogBuffer
+from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.core.refresh import Moment, Slot
 from broker.core.status import BrokerStatus, FeedStatus, ShareStatus, Usage, feed_status
 from broker.keeper.keeper import Keeper
-from broker.keeper.stats import Ledger
+from broker.keeper.stats import Stats
 
 if TYPE_CHECKING:
     from fastapi import Request
 
 
-class Accounts(Protocol):
+class AccountDirectory(Protocol):
     """The user and group databases."""
 
-    async def caller(self, uid: int, groups: frozenset[str]) -> Caller:
+    async def caller(self, uid: int, groups: frozenset[str]) -> Account:
         """Who this uid is, and which of `groups` it is in now; raises Unavailable."""
         ...
 
 
-class Shares(Protocol):
+class ShareStore(Protocol):
     """The second sockets, each for some feeds and a time."""
 
     def grant(self, name: str, feeds: Sequence[str], for_s: float) -> ShareStatus:
@@ -57,23 +65,23 @@ class About:
     started: Moment
 
 
-class Office(Protocol):
+class Backend(Protocol):
     """The daemon as the routes see it."""
 
     about: About
     keeper: Keeper
-    ledger: Ledger
-    recollection: Recollection
+    stats: Stats
+    log_buffer: LogBuffer
     fault: BadConfiguration | None
     """Why there is no usable configuration, or None."""
 
     @property
-    def accounts(self) -> Accounts:
+    def accounts(self) -> AccountDirectory:
         """Whom the system broker asks who a caller is."""
         ...
 
     @property
-    def shares(self) -> Shares:
+    def shares(self) -> ShareStore:
         """The second sockets."""
         ...
 
@@ -82,8 +90,8 @@ class Office(Protocol):
         ...
 
     def sign_in(
-        self, feed: Feed, ways: Sequence[Way], *, in_file: bool
-    ) -> AsyncGenerator[Page | SignedIn, None]:
+        self, feed: Feed, ways: Sequence[LoginMethod], *, in_file: bool
+    ) -> AsyncGenerator[LoginPage | SignedIn, None]:
         """Sign a person in (`providers.protocol.Interactive`); the iterator raises NotObtained.
 
         Raises BadRequest, with the command that signs in there, where a sign-in is none of ours.
@@ -99,17 +107,17 @@ class Office(Protocol):
         ...
 
 
-def office_of(request: "Request") -> Office:
+def backend_of(request: "Request") -> Backend:
     """The office of the app that this request came to."""
-    office: Office = request.app.state.office
-    return office
+    backend: Backend = request.app.state.backend
+    return backend
 
 
-def status_of(office: Office, guest: Guest) -> BrokerStatus:
+def status_of(backend: Backend, principal: Principal) -> BrokerStatus:
     """The status as this guest may see it, as of now."""
-    about, keeper = office.about, office.keeper
+    about, keeper = backend.about, backend.keeper
     now = keeper.clock.now()
-    seen = [feed for feed in keeper.entries.feeds() if may_see(guest, feed)]
+    seen = [feed for feed in keeper.slot_table.feeds() if may_see(principal, feed)]
     return BrokerStatus(
         version=about.version,
         pid=about.pid,
@@ -117,25 +125,27 @@ def status_of(office: Office, guest: Guest) -> BrokerStatus:
         config=about.config,
         started_at=about.started.wall,
         uptime_s=int(now.boot_s - about.started.boot_s),
-        lookups=office.ledger.totals(None if may_see_totals(guest) else [feed.name for feed in seen]),
+        lookups=backend.stats.totals(None if may_see_totals(principal) else [feed.name for feed in seen]),
         recent=tuple(
-            lookup for lookup in office.ledger.recent if may_see_look_up_of(guest, lookup.uid, lookup.feed)
+            lookup
+            for lookup in backend.stats.recent
+            if may_see_look_up_of(principal, lookup.uid, lookup.feed)
         ),
-        feeds=tuple(feed_status_of(office, feed) for feed in seen),
-        error=office.fault.detail if office.fault is not None else None,
-        shares=office.shares.listed() if isinstance(guest.entrance, OwnSocket) else (),
+        feeds=tuple(feed_status_of(backend, feed) for feed in seen),
+        error=backend.fault.detail if backend.fault is not None else None,
+        shares=backend.shares.listed() if isinstance(principal.socket_kind, OwnSocket) else (),
     )
 
 
-def feed_status_of(office: Office, feed: Feed) -> FeedStatus:
+def feed_status_of(backend: Backend, feed: Feed) -> FeedStatus:
     """One feed's status, as of now."""
-    keeper = office.keeper
+    keeper = backend.keeper
     now = keeper.clock.now()
-    entry = keeper.entries.holding(feed)
-    counts = office.ledger.of(feed.name)
-    trial = entry.trials.get(feed.name) if entry is not None else None
+    entry = keeper.slot_table.holding(feed)
+    counts = backend.stats.of(feed.name)
+    verification = entry.verifications.get(feed.name) if entry is not None else None
     usage = Usage(
-        since=entry.since if entry is not None else office.about.started.wall,
+        since=entry.since if entry is not None else backend.about.started.wall,
         lookups=counts.outcomes.total(),
         fetches=entry.fetches if entry is not None else 0,
         last_used_at=counts.last_used_at,
@@ -143,7 +153,7 @@ def feed_status_of(office: Office, feed: Feed) -> FeedStatus:
     return feed_status(
         feed,
         entry.slot if entry is not None else Slot(feed.key()),
-        trial.refusal if trial is not None else None,
+        verification.refusal if verification is not None else None,
         usage,
         ttl_s=keeper.policies.of(feed).ttl_s,
         shares=entry.feed.name if entry is not None and entry.feed.name != feed.name else None,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from broker.api.backend import Office
-from broker.api.lookup import LastAnswer, Question, answer_at_once, question_of
-from broker.api.principal import Peer
+from broker.api.backend import Backend
+from broker.api.lookup import FinalResponse, LookupRequest, answer_at_once, lookup_request_of
+from broker.api.principal import PeerIds
 from broker.core.failures import BadRequest
 from broker.core.urls import Service, parse_service
 
@@ -30,17 +30,17 @@ AT, QUOTED_AT = b"@", b"%40"
 class Asked(NamedTuple):
     """A request, read."""
 
-    question: Question
+    question: LookupRequest
     service: Service
 
 
-def replies_of(office: Office) -> Callable[[bytes, Peer], LastAnswer | None]:
+def replies_of(backend: Backend) -> Callable[[bytes, PeerIds], FinalResponse | None]:
     """What answers the first words of a peer at the user's own socket; None: not on the doorstep."""
 
-    def reply(words: bytes, peer: Peer) -> LastAnswer | None:
+    def reply(words: bytes, peer: PeerIds) -> FinalResponse | None:
         is_remembered = len(words) <= REMEMBERED_BYTES_MAX and AT not in words and QUOTED_AT not in words
         asked = _read_before(words) if is_remembered else _read(words)
-        return None if asked is None else answer_at_once(office, asked.question, asked.service, peer)
+        return None if asked is None else answer_at_once(backend, asked.question, asked.service, peer)
 
     return reply
 
@@ -48,7 +48,7 @@ def replies_of(office: Office) -> Callable[[bytes, Peer], LastAnswer | None]:
 def _read(words: bytes) -> Asked | None:
     """The look-up that the words ask for, or None where the long way shall tell what is wrong with them."""
     lookup = LOOKUP.fullmatch(words)
-    question = None if lookup is None else question_of(lookup[1])
+    question = None if lookup is None else lookup_request_of(lookup[1])
     try:
         return None if question is None else Asked(question, parse_service(question.url))
     except BadRequest:

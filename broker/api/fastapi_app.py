@@ -1,4 +1,4 @@
-"""Every route, as FastAPI serves it behind the Front."""
+"""Every route, as FastAPI serves it behind the AsgiApp."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,17 +13,17 @@ from broker.api import (
     routes_shares,
     routes_status,
 )
-from broker.api.backend import Office
+from broker.api.backend import Backend
 from broker.api.openapi import PROBLEMS
 from broker.api.problems import problem, wants_text
 from broker.core.failures import BadRequest, Failure
 
 
-def create_app(office: Office) -> FastAPI:
+def create_app(backend: Backend) -> FastAPI:
     """Every route, with its OpenAPI page. Unguarded: the Front stands before it."""
     app = FastAPI(
         title="token-broker",
-        version=office.about.version,
+        version=backend.about.version,
         summary="Fresh credentials for private Python package feeds, on a Unix socket.",
         docs_url=None,
         redoc_url=None,
@@ -31,7 +31,7 @@ def create_app(office: Office) -> FastAPI:
         default_response_class=JSONResponse,
         responses=PROBLEMS,
     )
-    app.state.office = office
+    app.state.backend = backend
     for router in (
         module.router
         for module in (

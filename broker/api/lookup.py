@@ -7,16 +7,16 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from broker.api.backend import Office
-from broker.api.principal import Peer, Scope, admit, is_own, peer_of, unchecked_guest_of
+from broker.api.backend import Backend
+from broker.api.principal import PeerIds, Scope, admit, is_own, peer_of, unchecked_principal_of
 from broker.api.problems import answer_to, slug_of, wants_text
-from broker.api.response import JSON, PLAIN, Answer
-from broker.core.access import Caller, Guest, OwnSocket, may_do_everything, refusal_of_look_up, seen_by
+from broker.api.response import JSON, PLAIN, LookupResponse
+from broker.core.access import Account, OwnSocket, Principal, may_do_everything, refusal_of_look_up, seen_by
 from broker.core.credential import Credential
 from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource, NotNeeded
 from broker.core.feeds import Ambiguous, Match, NoMatch
 from broker.core.refresh import Moment
-from broker.core.status import Lookup, rfc3339
+from broker.core.status import LookupRecord, rfc3339
 from broker.core.urls import Host, Service, parse_service
 from broker.keeper.stats import Outcome
 
@@ -28,7 +28,7 @@ audit = logging.getLogger("broker.audit")
 """One line for each look-up by a socket that is not the asker's own. No URL: it may be anything."""
 
 
-class Question(NamedTuple):
+class LookupRequest(NamedTuple):
     """What a look-up asks; `wait_s` is how long the client can wait."""
 
     url: str
@@ -36,7 +36,7 @@ class Question(NamedTuple):
     wait_s: float
 
 
-def question_of(query: bytes) -> Question | None:
+def lookup_request_of(query: bytes) -> LookupRequest | None:
     """The look-up that a query string asks, or None for one whose faults FastAPI shall name."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace")
     values = dict(pairs)
@@ -46,10 +46,10 @@ def question_of(query: bytes) -> Question | None:
         wait_s = float(values.get("wait", WAIT_DEFAULT_S))
     except ValueError:
         return None
-    return Question(values["url"], values.get("username"), wait_s) if wait_s >= 0 else None
+    return LookupRequest(values["url"], values.get("username"), wait_s) if wait_s >= 0 else None
 
 
-class LastAnswer(NamedTuple):
+class FinalResponse(NamedTuple):
     """A whole answer, the last on its connection, and what enters the look-up in the ledger once it was
     given.
     """
@@ -58,38 +58,40 @@ class LastAnswer(NamedTuple):
     enter: Callable[[], None]
 
 
-def answer_at_once(office: Office, question: Question, service: Service, peer: Peer) -> LastAnswer | None:
+def answer_at_once(
+    backend: Backend, question: LookupRequest, service: Service, peer: PeerIds
+) -> FinalResponse | None:
     """The answer as text to who asks by the user's own socket, or None where it takes a fetch."""
-    inquiry = _Inquiry(office, question, peer, text=True, is_own=True)
+    lookup = _Lookup(backend, question, peer, text=True, is_own=True)
     try:
-        match = inquiry.match(service, _by_own_socket(peer.uid))
-        found = office.keeper.held(match, inquiry.begun)
-        answer = None if found is None else inquiry.answered(match, found, Outcome.HIT)
+        match = lookup.match(service, _by_own_socket(peer.uid))
+        found = backend.keeper.held(match, lookup.begun)
+        answer = None if found is None else lookup.answered(match, found, Outcome.HIT)
     except Failure as failure:
-        answer = inquiry.failed(failure)
-    return None if answer is None else LastAnswer(answer.written(), inquiry.enter)
+        answer = lookup.failed(failure)
+    return None if answer is None else FinalResponse(answer.written(), lookup.enter)
 
 
 @lru_cache(16)
-def _by_own_socket(uid: int) -> Guest:
-    return Guest(OwnSocket(), Caller(uid))
+def _by_own_socket(uid: int) -> Principal:
+    return Principal(OwnSocket(), Account(uid))
 
 
-async def answer_in_time(office: Office, question: Question, scope: Scope) -> Answer:
+async def answer_in_time(backend: Backend, question: LookupRequest, scope: Scope) -> LookupResponse:
     """The answer to whoever asks, after a fetch where it takes one."""
     text = wants_text(scope["headers"])
-    inquiry = _Inquiry(office, question, peer_of(scope), text=text, is_own=is_own(scope))
+    lookup = _Lookup(backend, question, peer_of(scope), text=text, is_own=is_own(scope))
     try:
-        service = inquiry.service = parse_service(question.url)
-        match = inquiry.match(service, await unchecked_guest_of(office, scope))
-        outcome, found = Outcome.HIT, office.keeper.held(match, office.keeper.clock.now())
+        service = lookup.service = parse_service(question.url)
+        match = lookup.match(service, await unchecked_principal_of(backend, scope))
+        outcome, found = Outcome.HIT, backend.keeper.held(match, backend.keeper.clock.now())
         if found is None:
             outcome = Outcome.WAIT
-            found = await office.keeper.credential_for(match, min(question.wait_s, WAIT_MAX_S))
-        answer = inquiry.answered(match, found, outcome)
+            found = await backend.keeper.credential_for(match, min(question.wait_s, WAIT_MAX_S))
+        answer = lookup.answered(match, found, outcome)
     except Failure as failure:
-        answer = inquiry.failed(failure)
-    inquiry.enter()
+        answer = lookup.failed(failure)
+    lookup.enter()
     return answer
 
 
@@ -102,14 +104,14 @@ class _Ending(NamedTuple):
     failure: Failure | None = None
 
 
-class _Inquiry:
+class _Lookup:
     """One look-up on its way from the question to the ledger."""
 
     __slots__ = (
+        "_backend",
         "_ending",
         "_is_own",
         "_match",
-        "_office",
         "_peer",
         "_question",
         "_text",
@@ -117,40 +119,44 @@ class _Inquiry:
         "service",
     )
 
-    def __init__(self, office: Office, question: Question, peer: Peer, *, text: bool, is_own: bool) -> None:
-        self._office = office
+    def __init__(
+        self, backend: Backend, question: LookupRequest, peer: PeerIds, *, text: bool, is_own: bool
+    ) -> None:
+        self._backend = backend
         self._question = question
         self._peer = peer
         self._text = text
         self._is_own = is_own
-        self.begun = office.keeper.clock.now()
+        self.begun = backend.keeper.clock.now()
         self.service: Service | None = None
         self._match: Match | None = None
 
-    def match(self, service: Service, guest: Guest) -> Match:
+    def match(self, service: Service, principal: Principal) -> Match:
         """The feed that answers the guest; raises why none does."""
         self.service = service
-        self._match = found = matched(self._office, service, self._question.username)
-        if not may_do_everything(guest):
-            self._match = found = permit(guest, found)
-            admit(guest, self.begun)  # only now: what no share was for is passed on when it has ended, too
+        self._match = found = match_feed(self._backend, service, self._question.username)
+        if not may_do_everything(principal):
+            self._match = found = authorize(principal, found)
+            admit(
+                principal, self.begun
+            )  # only now: what no share was for is passed on when it has ended, too
         return found
 
-    def answered(self, match: Match, found: Credential, outcome: Outcome) -> Answer:
+    def answered(self, match: Match, found: Credential, outcome: Outcome) -> LookupResponse:
         """The answer with the match's credential; raises NoFeed where it goes with another username."""
         feed, username = match.feed.name, self._question.username
         if found.is_personal and username not in {None, "", found.username}:
             raise NoFeed(f"feed {feed} answers only the username that its secret came with")
-        self._ending = _Ending(self._office.keeper.clock.now(), feed, outcome)
+        self._ending = _Ending(self._backend.keeper.clock.now(), feed, outcome)
         # pip asks twice when another username comes back than the one it named, so that one is echoed.
         name, password = username or found.username, found.secret.reveal()
         if self._text:
-            return Answer(200, PLAIN, f"{name}\n{password}\n")
+            return LookupResponse(200, PLAIN, f"{name}\n{password}\n")
         ends = None if found.expires_at is None else rfc3339(found.expires_at)
         facts = {"feed": feed, "username": name, "password": password, "expires_at": ends}
-        return Answer(200, JSON, json.dumps(facts, separators=(",", ":")))
+        return LookupResponse(200, JSON, json.dumps(facts, separators=(",", ":")))
 
-    def failed(self, failure: Failure) -> Answer:
+    def failed(self, failure: Failure) -> LookupResponse:
         """The answer that says why there is no credential."""
         match = self._match
         known_by_auto = match is not None and not match.feed.configured
@@ -160,14 +166,14 @@ class _Inquiry:
             failure = NoFeed(failure.detail, hint=failure.hint)
         feed = None if match is None or isinstance(failure, NoFeed) else match.feed.name
         outcome = Outcome.MISS if feed is None else Outcome.ERROR
-        self._ending = _Ending(self._office.keeper.clock.now(), feed, outcome, failure)
+        self._ending = _Ending(self._backend.keeper.clock.now(), feed, outcome, failure)
         return answer_to(failure, text=self._text, feed=feed)
 
     def enter(self) -> None:
         """Enter how the look-up ended in the ledger."""
         now, feed, outcome, failure = self._ending
         uid, pid = self._peer.uid, self._peer.pid
-        lookup = Lookup(
+        lookup = LookupRecord(
             at=now.wall,
             uid=uid,
             pid=pid,
@@ -176,19 +182,19 @@ class _Inquiry:
             outcome=outcome.value,
             hint=failure.hint if failure is not None else None,
         )
-        self._office.ledger.record(lookup, outcome, self.begun, now)
+        self._backend.stats.record(lookup, outcome, self.begun, now)
         if not self._is_own:
             told = outcome.value if failure is None else slug_of(failure)
             audit.info("lookup uid=%d pid=%d feed=%s outcome=%s", uid, pid, feed or "-", told)
 
 
-def matched(office: Office, service: Service, username: str | None) -> Match:
+def match_feed(backend: Backend, service: Service, username: str | None) -> Match:
     """The feed that answers; raises why none does, or that there is no usable configuration."""
-    if office.fault is not None:
+    if backend.fault is not None:
         if isinstance(service, Host) and "." not in service.host and service.port is None:
             raise NoFeed("this is no address of a feed")  # pdm and poetry ask for plain words, too
-        raise office.fault
-    found = office.keeper.entries.find(service, username)
+        raise backend.fault
+    found = backend.keeper.slot_table.find(service, username)
     match found:
         case NoMatch(why=why):
             raise NoFeed(why)
@@ -198,12 +204,12 @@ def matched(office: Office, service: Service, username: str | None) -> Match:
     return found
 
 
-def permit(guest: Guest, match: Match) -> Match:
+def authorize(principal: Principal, match: Match) -> Match:
     """The match as this guest may know it; raises why they do not get its credential."""
-    refusal = refusal_of_look_up(guest, match)
+    refusal = refusal_of_look_up(principal, match)
     if refusal is not None:
         raise refusal
-    return seen_by(guest, match)
+    return seen_by(principal, match)
 
 
 def _shown(service: Service | None) -> str:

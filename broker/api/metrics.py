@@ -15,27 +15,29 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from broker.api.backend import Office
-from broker.core.access import Guest, may_see, may_see_totals
+from broker.api.backend import Backend
+from broker.core.access import Principal, may_see, may_see_totals
 from broker.core.feeds import Feed
 from broker.keeper.stats import LATENCY_BUCKETS_S, Outcome
 
 
-def rendered(office: Office, guest: Guest) -> tuple[bytes, str]:
+def rendered(backend: Backend, principal: Principal) -> tuple[bytes, str]:
     """The metrics of this moment, as far as this guest may see feeds, and their content type."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Snapshot(office, guest))
+    registry.register(_Snapshot(backend, principal))
     return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
 class _Snapshot(Collector):
     """All metrics of one daemon, as of the moment they are collected."""
 
-    def __init__(self, office: Office, guest: Guest) -> None:
-        self._office = office
-        self._feeds: list[Feed] = [feed for feed in office.keeper.entries.feeds() if may_see(guest, feed)]
+    def __init__(self, backend: Backend, principal: Principal) -> None:
+        self._backend = backend
+        self._feeds: list[Feed] = [
+            feed for feed in backend.keeper.slot_table.feeds() if may_see(principal, feed)
+        ]
         self._names = {feed.name for feed in self._feeds}
-        self._tells_all = may_see_totals(guest)
+        self._tells_all = may_see_totals(principal)
 
     def collect(self) -> Iterator[Metric]:
         yield self._lookups()
@@ -52,30 +54,30 @@ class _Snapshot(Collector):
         family = CounterMetricFamily(
             "token_broker_lookups", "Look-ups by feed and outcome.", labels=["feed", "outcome"]
         )
-        for feed, counts in self._office.ledger.feeds.items():
+        for feed, counts in self._backend.stats.feeds.items():
             if not self._tells(feed):
                 continue
             for outcome, number in counts.outcomes.items():
                 family.add_metric([feed, outcome.value], number)
         if self._tells_all:
-            family.add_metric(["", Outcome.MISS.value], self._office.ledger.outcomes[Outcome.MISS])
+            family.add_metric(["", Outcome.MISS.value], self._backend.stats.outcomes[Outcome.MISS])
         return family
 
     def _latency(self) -> Metric:
         family = HistogramMetricFamily("token_broker_lookup_seconds", "Time of a look-up inside the daemon.")
         buckets, total = [], 0
         bounds = [*map(str, LATENCY_BUCKETS_S), "+Inf"]
-        for bound, count in zip(bounds, self._office.ledger.latency_counts, strict=True):
+        for bound, count in zip(bounds, self._backend.stats.latency_counts, strict=True):
             total += count
             buckets.append((bound, float(total)))
-        family.add_metric([], buckets, self._office.ledger.latency_sum_s)
+        family.add_metric([], buckets, self._backend.stats.latency_sum_s)
         return family
 
     def _fetches(self) -> Metric:
         family = CounterMetricFamily(
             "token_broker_fetches", "Token fetches by feed and outcome.", labels=["feed", "outcome"]
         )
-        for entry in self._office.keeper.entries:
+        for entry in self._backend.keeper.slot_table:
             if not self._tells(entry.feed.name):
                 continue
             family.add_metric([entry.feed.name, "ok"], entry.fetches - entry.failed_fetches)
@@ -86,9 +88,9 @@ class _Snapshot(Collector):
         family = GaugeMetricFamily(
             "token_broker_token_life_seconds", "Seconds of life left of each feed's token.", labels=["feed"]
         )
-        now = self._office.keeper.clock.now()
+        now = self._backend.keeper.clock.now()
         for feed in self._feeds:
-            entry = self._office.keeper.entries.holding(feed)
+            entry = self._backend.keeper.slot_table.holding(feed)
             held = entry.slot.held if entry is not None else None
             if held is not None and held.ends is not None:
                 family.add_metric([feed.name], held.ends.left_s(now))

@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from broker.api.backend import Office, office_of
+from broker.api.backend import Backend, backend_of
 from broker.core.access import (
-    Caller,
-    Entrance,
-    Guest,
-    Order,
+    Account,
+    Action,
     OwnSocket,
+    Principal,
     ShareSocket,
+    SocketKind,
     SystemSocket,
     may_see,
-    refusal_of_entry,
-    refusal_of_order,
+    refusal_of_action,
+    refusal_of_admission,
 )
 from broker.core.failures import NoFeed
 from broker.core.feeds import Feed
@@ -26,11 +26,11 @@ Scope = Any
 """A request as ASGI describes it."""
 
 PEER_EXTENSION = "token_broker.peer"
-ENTRANCE_EXTENSION = "token_broker.entrance"
+SOCKET_KIND_EXTENSION = "token_broker.entrance"
 """Where `host.peer` puts who is asking, and by which socket, in the ASGI scope's extensions."""
 
 
-class Peer(Protocol):
+class PeerIds(Protocol):
     """Who asks: the user, by whom it is decided, and the process, for lists and logs only."""
 
     @property
@@ -44,58 +44,62 @@ class Peer(Protocol):
         ...
 
 
-class _Peer(NamedTuple):
+class _PeerIds(NamedTuple):
     uid: int
     pid: int
 
 
-async def guest_of(office: Office, scope: Scope) -> Guest:
+async def principal_of(backend: Backend, scope: Scope) -> Principal:
     """The guest behind a request. Raises NotAllowed where nothing is answered any more, and Unavailable."""
-    guest = await unchecked_guest_of(office, scope)
-    admit(guest, office.keeper.clock.now())
-    return guest
+    principal = await unchecked_principal_of(backend, scope)
+    admit(principal, backend.keeper.clock.now())
+    return principal
 
 
-async def unchecked_guest_of(office: Office, scope: Scope) -> Guest:
-    """The guest, whatever may be answered to them: for who has more to ask first. Raises as `guest_of`."""
+async def unchecked_principal_of(backend: Backend, scope: Scope) -> Principal:
+    """The guest, whatever may be answered to them: for who has more to ask first. Raises as
+    `principal_of`.
+    """
     extensions = scope["extensions"]
-    entrance: Entrance = extensions[ENTRANCE_EXTENSION]
+    socket_kind: SocketKind = extensions[SOCKET_KIND_EXTENSION]
     uid: int = extensions[PEER_EXTENSION]["uid"]
-    match entrance:
+    match socket_kind:
         case SystemSocket():
-            return Guest(entrance, await office.accounts.caller(uid, office.keeper.entries.table.groups))
+            return Principal(
+                socket_kind, await backend.accounts.caller(uid, backend.keeper.slot_table.table.groups)
+            )
         case ShareSocket(name=name):
-            return Guest(office.shares.present(name), Caller(uid))
+            return Principal(backend.shares.present(name), Account(uid))
         case OwnSocket():
-            return Guest(entrance, Caller(uid))
+            return Principal(socket_kind, Account(uid))
 
 
-def admit(guest: Guest, now: Moment) -> None:
+def admit(principal: Principal, now: Moment) -> None:
     """Raise NotAllowed where nothing is answered to this guest any more."""
-    refusal = refusal_of_entry(guest, now)
+    refusal = refusal_of_admission(principal, now)
     if refusal is not None:
         raise refusal
 
 
-async def ordered(request: "Request", order: Order, name: str) -> Feed:
+async def feed_for_action(request: "Request", order: Action, name: str) -> Feed:
     """The feed that an order is for. Raises NoFeed, or NotAllowed where this guest may not order that."""
-    office = office_of(request)
-    guest = await guest_of(office, request.scope)
-    feed = office.keeper.entries.named(name)
-    if feed is None or not may_see(guest, feed):
+    backend = backend_of(request)
+    principal = await principal_of(backend, request.scope)
+    feed = backend.keeper.slot_table.named(name)
+    if feed is None or not may_see(principal, feed):
         raise NoFeed(f"there is no feed called {name}", hint="brokerctl status")
-    refusal = refusal_of_order(guest, order, name)
+    refusal = refusal_of_action(principal, order, name)
     if refusal is not None:
         raise refusal
     return feed
 
 
-def peer_of(scope: Scope) -> Peer:
+def peer_of(scope: Scope) -> PeerIds:
     """Who is at the other end of a request's connection."""
     peer = scope["extensions"][PEER_EXTENSION]
-    return _Peer(peer["uid"], peer["pid"])
+    return _PeerIds(peer["uid"], peer["pid"])
 
 
 def is_own(scope: Scope) -> bool:
     """True for a request by the user's own socket."""
-    return isinstance(scope["extensions"][ENTRANCE_EXTENSION], OwnSocket)
+    return isinstance(scope["extensions"][SOCKET_KIND_EXTENSION], OwnSocket)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from broker.api.response import PLAIN, PROBLEM, Answer
+from broker.api.response import PLAIN, PROBLEM, LookupResponse
 from broker.core import failures
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def problem(
 
 def answer_to(
     failure: failures.Failure, *, text: bool, feed: str | None = None, status: int | None = None
-) -> Answer:
+) -> LookupResponse:
     """The failure as an answer: one line when `text` is wanted, a problem otherwise.
 
     `status` overrides the table's, for routes where the same failure means something else.
@@ -50,7 +50,7 @@ def answer_to(
     if isinstance(failure, failures.Unavailable):
         headers = (("retry-after", str(round(failure.retry_after_s or RETRY_AFTER_S))),)
     if text:
-        return Answer(status or code, PLAIN, line_of(failure, feed) + "\n", headers)
+        return LookupResponse(status or code, PLAIN, line_of(failure, feed) + "\n", headers)
     body = {
         "type": slug,
         "title": title,
@@ -59,7 +59,7 @@ def answer_to(
         "hint": failure.hint,
         "feed": feed,
     }
-    return Answer(status or code, PROBLEM, json.dumps(body), headers)
+    return LookupResponse(status or code, PROBLEM, json.dumps(body), headers)
 
 
 def slug_of(failure: failures.Failure) -> str:

@@ -17,7 +17,7 @@ PROBLEM = "application/problem+json"
 _LINE = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
-class Answer(NamedTuple):
+class LookupResponse(NamedTuple):
     """Status, media type, body, and what other headers it has."""
 
     status: int

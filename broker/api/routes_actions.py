@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from broker.api.backend import feed_status_of, office_of
-from broker.api.principal import guest_of, ordered
+from broker.api.backend import backend_of, feed_status_of
+from broker.api.principal import feed_for_action, principal_of
 from broker.api.problems import problem
-from broker.core.access import Order, refusal_of_order
+from broker.core.access import Action, refusal_of_action
 from broker.core.failures import BadConfiguration, Failure, NoFeed
 from broker.core.feeds import Match
 from broker.core.status import to_json
@@ -19,38 +19,38 @@ router = APIRouter()
 @router.post("/v1/feeds/{name}/refresh")
 async def refresh(request: Request, name: str) -> Response:
     """Fetch a new token now, wait for it, answer the feed's status."""
-    office = office_of(request)
+    backend = backend_of(request)
     try:
-        feed = await ordered(request, Order.REFRESH, name)
-        await office.keeper.refresh(Match(feed, feed.key(), "named"))
+        feed = await feed_for_action(request, Action.REFRESH, name)
+        await backend.keeper.refresh(Match(feed, feed.key(), "named"))
     except NoFeed as failure:
         return problem(failure, text=False)
     except Failure as failure:
         return problem(failure, text=False, feed=name)
-    return JSONResponse(to_json(feed_status_of(office, feed)))
+    return JSONResponse(to_json(feed_status_of(backend, feed)))
 
 
 @router.post("/v1/feeds/{name}/forget")
 async def forget(request: Request, name: str) -> Response:
     """Drop the feed's token; the next look-up fetches anew. Answers the feed's status."""
-    office = office_of(request)
+    backend = backend_of(request)
     try:
-        feed = await ordered(request, Order.FORGET, name)
+        feed = await feed_for_action(request, Action.FORGET, name)
     except Failure as failure:
         return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
-    office.keeper.forget(feed)
-    return JSONResponse(to_json(feed_status_of(office, feed)))
+    backend.keeper.forget(feed)
+    return JSONResponse(to_json(feed_status_of(backend, feed)))
 
 
 @router.post("/v1/reload")
 async def reload(request: Request) -> Response:
     """Read the configuration again; a broken one changes nothing and is a 422 that says where."""
-    office = office_of(request)
-    refusal = refusal_of_order(await guest_of(office, request.scope), Order.RELOAD)
+    backend = backend_of(request)
+    refusal = refusal_of_action(await principal_of(backend, request.scope), Action.RELOAD)
     if refusal is not None:
         raise refusal
     try:
-        await office.reload()
+        await backend.reload()
     except BadConfiguration as failure:
         return problem(failure, text=False, status=UNPROCESSABLE)
-    return JSONResponse({"feeds": [feed.name for feed in office.keeper.entries.feeds()]})
+    return JSONResponse({"feeds": [feed.name for feed in backend.keeper.slot_table.feeds()]})

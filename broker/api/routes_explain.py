@@ -9,19 +9,19 @@ from datetime import UTC
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from broker.api.backend import Office, office_of
-from broker.api.lookup import WAIT_DEFAULT_S, matched, permit
+from broker.api.backend import Backend, backend_of
+from broker.api.lookup import WAIT_DEFAULT_S, authorize, match_feed
 from broker.api.openapi import Lines
-from broker.api.principal import guest_of
+from broker.api.principal import principal_of
 from broker.api.routes_lookup import UrlQuery, UsernameQuery
-from broker.core.access import Guest, Order, may_see, refusal_of_order
+from broker.core.access import Action, Principal, may_see, refusal_of_action
 from broker.core.credential import Credential
 from broker.core.failures import Failure, SignInNeeded
 from broker.core.feeds import Match
 from broker.core.refresh import Held
 from broker.core.urls import parse_service
 from broker.core.verdict import Verdict
-from broker.host.lookup_trace import Step, heard_by, tell
+from broker.host.lookup_trace import TraceStep, trace_step, tracing
 
 router = APIRouter()
 
@@ -39,15 +39,15 @@ async def explain(request: Request, url: UrlQuery, username: UsernameQuery = Non
 
     Who may not order a renewal is told of the look-up as it is for them, and no feed is asked for their sake.
     """
-    office = office_of(request)
-    walk = _told(office, await guest_of(office, request.scope), url, username)
+    backend = backend_of(request)
+    walk = _told(backend, await principal_of(backend, request.scope), url, username)
     return StreamingResponse(walk, media_type="application/jsonl")
 
 
-async def _told(office: Office, guest: Guest, url: str, username: str | None) -> AsyncIterator[str]:
-    steps: asyncio.Queue[Step | None] = asyncio.Queue()
-    with heard_by(steps.put_nowait):
-        walking = asyncio.create_task(_walk(office, guest, url, username))
+async def _told(backend: Backend, principal: Principal, url: str, username: str | None) -> AsyncIterator[str]:
+    steps: asyncio.Queue[TraceStep | None] = asyncio.Queue()
+    with tracing(steps.put_nowait):
+        walking = asyncio.create_task(_walk(backend, principal, url, username))
     walking.add_done_callback(lambda _: steps.put_nowait(None))
     try:
         while (step := await steps.get()) is not None:
@@ -57,41 +57,41 @@ async def _told(office: Office, guest: Guest, url: str, username: str | None) ->
         walking.cancel()
 
 
-async def _walk(office: Office, guest: Guest, url: str, username: str | None) -> None:
-    keeper = office.keeper
+async def _walk(backend: Backend, principal: Principal, url: str, username: str | None) -> None:
+    keeper = backend.keeper
     try:
-        match = permit(guest, matched(office, parse_service(url), username))
-        _tell_match(office, guest, match)
+        match = authorize(principal, match_feed(backend, parse_service(url), username))
+        _tell_match(backend, principal, match)
         if keeper.is_flying(match):
-            tell("renewal", "one is under way already: its steps are not told")
-        may_renew = refusal_of_order(guest, Order.REFRESH) is None
+            trace_step("renewal", "one is under way already: its steps are not told")
+        may_renew = refusal_of_action(principal, Action.REFRESH) is None
         if may_renew:
             credential = await keeper.refresh(match)
         else:
             credential = await keeper.credential_for(match, WAIT_DEFAULT_S)
-        held = keeper.entries.of(match, keeper.clock.now()).slot.held
-        tell("answer", _answer(credential, held), good=True)
+        held = keeper.slot_table.of(match, keeper.clock.now()).slot.held
+        trace_step("answer", _answer(credential, held), good=True)
         verdict = await keeper.verdict(match) if may_renew else keeper.last_verdict(match)
         text, good = WORDS[verdict] if match.feed.verify else ("verify is off", None)
-        tell("verified", text, good=good)
+        trace_step("verified", text, good=good)
     except Failure as failure:
-        tell("your turn" if isinstance(failure, SignInNeeded) else "failed", failure.detail, good=False)
+        trace_step("your turn" if isinstance(failure, SignInNeeded) else "failed", failure.detail, good=False)
         if failure.hint is not None:
-            tell("hint", failure.hint)
+            trace_step("hint", failure.hint)
 
 
-def _tell_match(office: Office, guest: Guest, match: Match) -> None:
+def _tell_match(backend: Backend, principal: Principal, match: Match) -> None:
     feed = match.feed
     place = feed.place or "learned from its address"
-    tell("feed", f"{feed.name} ({place}), {match.why}")
+    trace_step("feed", f"{feed.name} ({place}), {match.why}")
     others = [
         other.name
-        for other in office.keeper.entries.feeds()
-        if other.key() == feed.key() and other != feed and may_see(guest, other)
+        for other in backend.keeper.slot_table.feeds()
+        if other.key() == feed.key() and other != feed and may_see(principal, other)
     ]
     shared = f", shared with {', '.join(others)}" if others else ""
     scope = "" if match.key.scope == feed.scope else f", to {match.key.scope}"
-    tell("realm", f"{feed.realm}{shared}{scope}")
+    trace_step("realm", f"{feed.realm}{shared}{scope}")
 
 
 def _answer(credential: Credential, held: Held | None) -> str:

@@ -12,14 +12,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from broker.api.backend import Office, feed_status_of, office_of
+from broker.api.backend import Backend, backend_of, feed_status_of
 from broker.api.openapi import Lines
-from broker.api.principal import ordered
+from broker.api.principal import feed_for_action
 from broker.api.problems import problem, slug_of
-from broker.core.access import Order
+from broker.core.access import Action
 from broker.core.failures import BadRequest, Failure, NoFeed, Unavailable
 from broker.core.feeds import Feed
-from broker.core.login_progress import Page, SignedIn, Way
+from broker.core.login_progress import LoginMethod, LoginPage, SignedIn
 from broker.core.status import FeedStatus, rfc3339
 
 router = APIRouter()
@@ -30,29 +30,29 @@ FileQuery = Annotated[bool, Query(description="without a secret store keep it in
 
 @router.post("/v1/feeds/{name}/login", response_class=Lines)
 async def login(
-    request: Request, name: str, ways: WaysQuery = Way.DEVICE_CODE, in_file: FileQuery = False
+    request: Request, name: str, ways: WaysQuery = LoginMethod.DEVICE_CODE, in_file: FileQuery = False
 ) -> Response:
     """Sign a person in: lines `page`, `signed-in`, a `feed` for each of the realm; or `failed` at any point.
 
     Ending the request gives the sign-in up.
     """
-    office = office_of(request)
+    backend = backend_of(request)
     try:
-        feed = await ordered(request, Order.LOGIN, name)
-        steps = office.sign_in(feed, _ways(ways), in_file=in_file)
+        feed = await feed_for_action(request, Action.LOGIN, name)
+        steps = backend.sign_in(feed, _ways(ways), in_file=in_file)
     except Failure as failure:
         return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
-    return StreamingResponse(_told(office, feed, steps), media_type="application/jsonl")
+    return StreamingResponse(_told(backend, feed, steps), media_type="application/jsonl")
 
 
 @router.post("/v1/feeds/{name}/logout", response_class=Lines)
 async def logout(request: Request, name: str) -> Response:
     """Drop the realm's tokens, and the sign-in of ours behind them; answers what remains all the same."""
-    office = office_of(request)
+    backend = backend_of(request)
     try:
-        feed = await ordered(request, Order.LOGOUT, name)
-        office.keeper.forget_realm(feed.realm)
-        ended = await office.sign_out(feed)
+        feed = await feed_for_action(request, Action.LOGOUT, name)
+        backend.keeper.forget_realm(feed.realm)
+        ended = await backend.sign_out(feed)
     except Failure as failure:
         return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
     line = _line({"step": "signed-out", "account": ended.account, "remains": ended.remains})
@@ -60,13 +60,13 @@ async def logout(request: Request, name: str) -> Response:
 
 
 async def _told(
-    office: Office, feed: Feed, steps: AsyncGenerator[Page | SignedIn, None]
+    backend: Backend, feed: Feed, steps: AsyncGenerator[LoginPage | SignedIn, None]
 ) -> AsyncIterator[str]:
     """The steps as they come; the daemon's end is one of them."""
     lines: asyncio.Queue[str | None] = asyncio.Queue()
-    walking = asyncio.create_task(_walk(office, feed, steps, lines))
+    walking = asyncio.create_task(_walk(backend, feed, steps, lines))
     walking.add_done_callback(lambda _: lines.put_nowait(None))
-    closing = asyncio.ensure_future(office.closing())
+    closing = asyncio.ensure_future(backend.closing())
     closing.add_done_callback(lambda _: lines.put_nowait(None))
     try:
         while (line := await lines.get()) is not None:
@@ -81,7 +81,10 @@ async def _told(
 
 
 async def _walk(
-    office: Office, feed: Feed, steps: AsyncGenerator[Page | SignedIn, None], lines: asyncio.Queue[str | None]
+    backend: Backend,
+    feed: Feed,
+    steps: AsyncGenerator[LoginPage | SignedIn, None],
+    lines: asyncio.Queue[str | None],
 ) -> None:
     try:
         async with aclosing(steps) as told:
@@ -90,16 +93,16 @@ async def _walk(
     except Failure as failure:
         lines.put_nowait(_failed(failure))
         return
-    await office.keeper.renew_realm(feed.realm)
-    for each in office.keeper.entries.feeds():
+    await backend.keeper.renew_realm(feed.realm)
+    for each in backend.keeper.slot_table.feeds():
         if each.realm == feed.realm:
-            status = feed_status_of(office, each)
+            status = feed_status_of(backend, each)
             lines.put_nowait(_line({"step": "feed", "feed": each.name, **_outcome(status)}))
 
 
-def _facts(step: Page | SignedIn) -> dict[str, object]:
+def _facts(step: LoginPage | SignedIn) -> dict[str, object]:
     match step:
-        case Page(url, code, expires_at):
+        case LoginPage(url, code, expires_at):
             return {"step": "page", "url": url, "code": code, "expires_at": rfc3339(expires_at)}
         case SignedIn(account, kept):
             return {"step": "signed-in", "account": account, "kept": kept}
@@ -123,8 +126,8 @@ def _line(facts: dict[str, object]) -> str:
     return json.dumps(facts) + "\n"
 
 
-def _ways(text: str) -> list[Way]:
+def _ways(text: str) -> list[LoginMethod]:
     try:
-        return [Way(each) for each in text.split(",")]
+        return [LoginMethod(each) for each in text.split(",")]
     except ValueError:
-        raise BadRequest(f"ways are some of {', '.join(Way)}") from None
+        raise BadRequest(f"ways are some of {', '.join(LoginMethod)}") from None

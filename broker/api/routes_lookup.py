@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from broker.api.backend import office_of
-from broker.api.lookup import WAIT_DEFAULT_S, WAIT_MAX_S, Question, answer_in_time, matched, permit
+from broker.api.backend import backend_of
+from broker.api.lookup import WAIT_DEFAULT_S, WAIT_MAX_S, LookupRequest, answer_in_time, authorize, match_feed
 from broker.api.openapi import TWO_LINES
-from broker.api.principal import guest_of
+from broker.api.principal import principal_of
 from broker.api.problems import problem, wants_text
 from broker.core.failures import Failure
 from broker.core.urls import parse_service
@@ -25,17 +25,17 @@ async def credential(
     request: Request, url: UrlQuery, username: UsernameQuery = None, wait: WaitQuery = WAIT_DEFAULT_S
 ) -> Response:
     """The credential for a URL: JSON, or two lines (username, password) for `Accept: text/plain`."""
-    answer = await answer_in_time(office_of(request), Question(url, username, wait), request.scope)
+    answer = await answer_in_time(backend_of(request), LookupRequest(url, username, wait), request.scope)
     return answer.response()
 
 
 @router.get("/v1/match")
 async def match(request: Request, url: UrlQuery, username: UsernameQuery = None) -> Response:
     """Which feed and realm a URL belongs to, and why, without fetching anything."""
-    office = office_of(request)
+    backend = backend_of(request)
     try:
-        guest = await guest_of(office, request.scope)
-        found = permit(guest, matched(office, parse_service(url), username))
+        principal = await principal_of(backend, request.scope)
+        found = authorize(principal, match_feed(backend, parse_service(url), username))
     except Failure as failure:
         return problem(failure, text=wants_text(request.scope["headers"]))
     return JSONResponse(

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from broker.api.backend import Office, office_of
-from broker.api.principal import guest_of
+from broker.api.backend import Backend, backend_of
+from broker.api.principal import principal_of
 from broker.api.problems import problem
-from broker.core.access import Order, refusal_of_order
+from broker.core.access import Action, refusal_of_action
 from broker.core.failures import Failure
 from broker.core.status import to_json
 
@@ -21,16 +21,16 @@ ForQuery = Annotated[float, Query(alias="for", description="the share's life in 
 @router.get("/v1/shares")
 async def listed(request: Request) -> Response:
     """Every share, and those that ended lately."""
-    office = await _ordered(request)
-    return JSONResponse({"shares": [to_json(share) for share in office.shares.listed()]})
+    backend = await _ordered(request)
+    return JSONResponse({"shares": [to_json(share) for share in backend.shares.listed()]})
 
 
 @router.post("/v1/shares/{name}")
 async def share(request: Request, name: str, feeds: FeedsQuery, for_s: ForQuery) -> Response:
     """Make a share, or renew it with these feeds and this life; answers it."""
-    office = await _ordered(request)
+    backend = await _ordered(request)
     try:
-        return JSONResponse(to_json(office.shares.grant(name, feeds, for_s)))
+        return JSONResponse(to_json(backend.shares.grant(name, feeds, for_s)))
     except Failure as failure:
         return problem(failure, text=False)
 
@@ -38,18 +38,18 @@ async def share(request: Request, name: str, feeds: FeedsQuery, for_s: ForQuery)
 @router.post("/v1/shares/{name}/end")
 async def end(request: Request, name: str) -> Response:
     """End a share now; answers those that are left."""
-    office = await _ordered(request)
+    backend = await _ordered(request)
     try:
-        office.shares.end(name)
+        backend.shares.end(name)
     except Failure as failure:
         return problem(failure, text=False)
-    return JSONResponse({"shares": [to_json(each) for each in office.shares.listed()]})
+    return JSONResponse({"shares": [to_json(each) for each in backend.shares.listed()]})
 
 
-async def _ordered(request: Request) -> Office:
+async def _ordered(request: Request) -> Backend:
     """The office; raises NotAllowed for a guest who may not order this."""
-    office = office_of(request)
-    refusal = refusal_of_order(await guest_of(office, request.scope), Order.SHARE)
+    backend = backend_of(request)
+    refusal = refusal_of_action(await principal_of(backend, request.scope), Action.SHARE)
     if refusal is not None:
         raise refusal
-    return office
+    return backend

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Scope
 
-from broker.api.backend import Office, feed_status_of, office_of, status_of
+from broker.api.backend import Backend, backend_of, feed_status_of, status_of
 from broker.api.openapi import Events
-from broker.api.principal import guest_of
+from broker.api.principal import principal_of
 from broker.core.access import may_see, refusal_of_log
 from broker.core.failures import Failure
 from broker.core.feeds import Feed
@@ -28,9 +28,9 @@ router = APIRouter()
 @router.get("/v1/status")
 async def status(request: Request) -> Response:
     """Everything this person may want to know; no secrets."""
-    office = office_of(request)
-    guest = await guest_of(office, request.scope)
-    return JSONResponse(to_json(status_of(office, guest)))
+    backend = backend_of(request)
+    principal = await principal_of(backend, request.scope)
+    return JSONResponse(to_json(status_of(backend, principal)))
 
 
 @router.get("/v1/health")
@@ -44,32 +44,32 @@ async def metrics(request: Request) -> Response:
     """Counts and ages in Prometheus' text format."""
     from broker.api.metrics import rendered  # noqa: PLC0415 - see there
 
-    office = office_of(request)
-    guest = await guest_of(office, request.scope)
-    body, content_type = rendered(office, guest)
+    backend = backend_of(request)
+    principal = await principal_of(backend, request.scope)
+    body, content_type = rendered(backend, principal)
     return Response(body, media_type=content_type)
 
 
 @router.get("/v1/logs")
 async def logs(request: Request, after: int = 0) -> Response:
     """The daemon's last lines that came after line number `after`, for its owner; no secrets."""
-    office = office_of(request)
-    refusal = refusal_of_log(await guest_of(office, request.scope))
+    backend = backend_of(request)
+    refusal = refusal_of_log(await principal_of(backend, request.scope))
     if refusal is not None:
         raise refusal
-    lines, last = office.recollection.after(after)
+    lines, last = backend.log_buffer.after(after)
     return JSONResponse({"lines": lines, "last": last})
 
 
 @router.get("/v1/events", response_class=Events)
 async def events(request: Request) -> Response:
     """Server-sent events: one `feed` event for each change of a feed's state, its status as data."""
-    office = office_of(request)
-    await guest_of(office, request.scope)
-    return StreamingResponse(_changes(office, request.scope), media_type="text/event-stream")
+    backend = backend_of(request)
+    await principal_of(backend, request.scope)
+    return StreamingResponse(_changes(backend, request.scope), media_type="text/event-stream")
 
 
-async def _changes(office: Office, scope: Scope) -> AsyncIterator[str]:
+async def _changes(backend: Backend, scope: Scope) -> AsyncIterator[str]:
     changed: asyncio.Queue[Feed] = asyncio.Queue(EVENTS_WAITING_MAX)
     overrun = asyncio.Event()
 
@@ -79,8 +79,8 @@ async def _changes(office: Office, scope: Scope) -> AsyncIterator[str]:
         except asyncio.QueueFull:
             overrun.set()
 
-    unsubscribe = office.keeper.subscribe(listener)
-    closing = asyncio.ensure_future(office.closing())
+    unsubscribe = backend.keeper.subscribe(listener)
+    closing = asyncio.ensure_future(backend.closing())
     try:
         yield ": listening\n\n"
         while not overrun.is_set() and not closing.done():
@@ -91,13 +91,13 @@ async def _changes(office: Office, scope: Scope) -> AsyncIterator[str]:
             if feed is None and closing.done():
                 return
             try:
-                guest = await guest_of(office, scope)
+                principal = await principal_of(backend, scope)
             except Failure:
                 return  # what this guest may do has changed meanwhile: asking again tells
             if feed is None:
                 yield ": still here\n\n"
-            elif may_see(guest, feed):
-                data = json.dumps(to_json(feed_status_of(office, feed)))
+            elif may_see(principal, feed):
+                data = json.dumps(to_json(feed_status_of(backend, feed)))
                 yield f"event: feed\ndata: {data}\n\n"
     finally:
         unsubscribe()

@@ -57,9 +57,9 @@ class ConfigFiles:
                 layers.append(LayerText(role, path, text))
         return layers
 
-    def marks(self) -> Hashable:
+    def stamps(self) -> Hashable:
         """A value that changes when a file does."""
-        return tuple(_mark(path) for path in (self.site, self.env, self.user) if path is not None)
+        return tuple(_stamp(path) for path in (self.site, self.env, self.user) if path is not None)
 
 
 def _text(path: Path, role: Role, *, required: bool) -> str | None:
@@ -102,7 +102,7 @@ def _sees_root() -> bool:
     return any(line.split()[0] == "0" for line in lines)
 
 
-def _mark(path: Path) -> Hashable:
+def _stamp(path: Path) -> Hashable:
     try:
         found = path.stat()
     except OSError as error:

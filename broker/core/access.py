@@ -35,7 +35,7 @@ class ShareSocket:
     name: str
 
 
-Entrance = OwnSocket | SystemSocket | ShareSocket
+SocketKind = OwnSocket | SystemSocket | ShareSocket
 """The socket that a connection came in by."""
 
 
@@ -65,7 +65,7 @@ Granted = OwnSocket | SystemSocket | Share
 """What an entrance grants now."""
 
 
-class Order(StrEnum):
+class Action(StrEnum):
     """What changes something, by the verb of brokerctl that orders it."""
 
     REFRESH = "refresh"
@@ -77,7 +77,7 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Account:
     """The kernel's word on who connected, and what the user and group databases say of that uid now.
 
     `groups` holds those that some feed's `allow` names, which are the ones that anybody asks about.
@@ -92,25 +92,25 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Guest:
+class Principal:
     """A caller and what the entrance they came by grants: whom the functions below decide about."""
 
-    entrance: Granted
-    caller: Caller
+    socket_kind: Granted
+    caller: Account
 
 
-HOUSE = Guest(OwnSocket(), Caller(ROOT))
+HOUSE = Principal(OwnSocket(), Account(ROOT))
 """The daemon itself, where it asks for its own sake."""
 
 
-def may_do_everything(guest: Guest) -> bool:
+def may_do_everything(principal: Principal) -> bool:
     """Whether no function below refuses this guest anything: a look-up need ask this one only."""
-    return isinstance(guest.entrance, OwnSocket)
+    return isinstance(principal.socket_kind, OwnSocket)
 
 
-def refusal_of_entry(guest: Guest, now: Moment) -> NotAllowed | None:
+def refusal_of_admission(principal: Principal, now: Moment) -> NotAllowed | None:
     """Why nothing at all is answered to this guest, or not any more."""
-    share, uid = guest.entrance, guest.caller.uid
+    share, uid = principal.socket_kind, principal.caller.uid
     if not isinstance(share, Share):
         return None
     if uid not in {share.owner, ROOT}:
@@ -129,19 +129,19 @@ def refusal_of_entry(guest: Guest, now: Moment) -> NotAllowed | None:
     return None
 
 
-def refusal_of_look_up(guest: Guest, match: Match) -> Failure | None:
+def refusal_of_look_up(principal: Principal, match: Match) -> Failure | None:
     """Why this guest does not get the credential: NotAllowed, or NoFeed where nobody gets it here."""
     feed = match.feed
-    match guest.entrance:
+    match principal.socket_kind:
         case OwnSocket():
             return None
         case Share() as share if share.sponsor(match) is None:
             return NoFeed("no feed that is shared here has this address")
         case SystemSocket() if not feed.configured:
             return NoFeed("the system broker has no feed of this address in its configuration")
-        case SystemSocket() if not may_see(guest, feed):
+        case SystemSocket() if not may_see(principal, feed):
             return NotAllowed(
-                f"{guest.caller} may not use it: the administrator adds users and groups to `allow` in "
+                f"{principal.caller} may not use it: the administrator adds users and groups to `allow` in "
                 f"{feed.place}"
             )
     if match.key.scope != READ:
@@ -151,16 +151,16 @@ def refusal_of_look_up(guest: Guest, match: Match) -> Failure | None:
     return None
 
 
-def seen_by(guest: Guest, match: Match) -> Match:
+def seen_by(principal: Principal, match: Match) -> Match:
     """The permitted match, with a feed that the guest knows of."""
-    sponsor = guest.entrance.sponsor(match) if isinstance(guest.entrance, Share) else None
+    sponsor = principal.socket_kind.sponsor(match) if isinstance(principal.socket_kind, Share) else None
     return match if sponsor is None else replace(match, feed=sponsor)
 
 
-def refusal_of_order(guest: Guest, order: Order, feed: str | None = None) -> NotAllowed | None:
+def refusal_of_action(principal: Principal, order: Action, feed: str | None = None) -> NotAllowed | None:
     """Why this guest may not order a change, of one feed or of the whole broker."""
-    match guest.entrance:
-        case SystemSocket() if guest.caller.uid != ROOT:
+    match principal.socket_kind:
+        case SystemSocket() if principal.caller.uid != ROOT:
             words = (order.value,) if feed is None else (order.value, feed)
             return NotAllowed(
                 f"only root may order a {order} from the system broker",
@@ -171,43 +171,43 @@ def refusal_of_order(guest: Guest, order: Order, feed: str | None = None) -> Not
     return None
 
 
-def refusal_of_log(guest: Guest) -> NotAllowed | None:
+def refusal_of_log(principal: Principal) -> NotAllowed | None:
     """Why this guest may not read what the daemon said: it names everybody's feeds."""
-    return None if _is_owner(guest) else NotAllowed("only the broker's owner may read what it said")
+    return None if _is_owner(principal) else NotAllowed("only the broker's owner may read what it said")
 
 
-def may_see(guest: Guest, feed: Feed) -> bool:
+def may_see(principal: Principal, feed: Feed) -> bool:
     """Whether status, events and metrics tell this guest of the feed."""
-    if _is_owner(guest):
+    if _is_owner(principal):
         return True
-    if isinstance(guest.entrance, Share):
-        return feed in guest.entrance.feeds
+    if isinstance(principal.socket_kind, Share):
+        return feed in principal.socket_kind.feeds
     allow = feed.allow
     return allow is not None and (
-        guest.caller.user in allow.users or not guest.caller.groups.isdisjoint(allow.groups)
+        principal.caller.user in allow.users or not principal.caller.groups.isdisjoint(allow.groups)
     )
 
 
-def may_see_totals(guest: Guest) -> bool:
+def may_see_totals(principal: Principal) -> bool:
     """Whether status tells this guest how much is looked up altogether, by whomever."""
-    return _is_owner(guest)
+    return _is_owner(principal)
 
 
-def may_see_look_up_of(guest: Guest, uid: int | None, feed: str | None) -> bool:
+def may_see_look_up_of(principal: Principal, uid: int | None, feed: str | None) -> bool:
     """Whether status tells this guest of a look-up that `uid` made."""
-    match guest.entrance:
+    match principal.socket_kind:
         case OwnSocket():
             return True
         case Share(feeds=feeds):
             return feed in {each.name for each in feeds}
-    return guest.caller.uid in {ROOT, uid}
+    return principal.caller.uid in {ROOT, uid}
 
 
-def _is_owner(guest: Guest) -> bool:
+def _is_owner(principal: Principal) -> bool:
     """Whether the broker is this guest's: their own, or the system's for root."""
-    match guest.entrance:
+    match principal.socket_kind:
         case OwnSocket():
             return True
         case SystemSocket():
-            return guest.caller.uid == ROOT
+            return principal.caller.uid == ROOT
     return False

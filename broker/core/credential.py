@@ -44,11 +44,11 @@ class Secret:
 class Credential:
     """What a provider obtained: the words to answer with, and who is behind them.
 
-    `expires_at` is the token's real end in UTC, or None when nobody knows one. `source` names the way it
-    was obtained (`azure-cli`, `env:NAME`), `account` and `tenant` whom it belongs to, where known.
-    `is_personal`: the secret came with its username, as in netrc, and goes with no other. `by_hand` is what a
-    person does for the next one before this ends; None where renewal brings it. `has_secret_name`: the
-    username is half of the secret.
+    `expires_at` is the token's real end in UTC, or None when nobody knows one. `source` names the way it was
+    obtained (`azure-cli`, `env:NAME`), `account` and `tenant` whom it belongs to, where known. `is_personal`:
+    the secret came with its username, as in netrc, and goes with no other. `manual_renewal` is what a person
+    does for the next one before this ends; None where renewal brings it. `has_secret_name`: the username is
+    half of the secret.
     """
 
     username: str = field(repr=False)
@@ -58,7 +58,7 @@ class Credential:
     account: str | None = None
     tenant: str | None = None
     is_personal: bool = False
-    by_hand: str | None = None
+    manual_renewal: str | None = None
     has_secret_name: bool = False
 
     @property

@@ -7,7 +7,7 @@ LINE_CHARS_MAX = 2_000
 """A traceback is several lines; one that is longer than this tells nobody more."""
 
 
-class Recollection:
+class LogBuffer:
     """The last LINES_MAX lines, numbered from 1 since the daemon's start."""
 
     def __init__(self) -> None:

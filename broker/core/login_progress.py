@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Way(StrEnum):
+class LoginMethod(StrEnum):
     """How a person signs in: with a code on any device, or with a browser on this machine."""
 
     DEVICE_CODE = "device-code"
@@ -21,7 +21,7 @@ class Kept(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LoginPage:
     """Where the person signs in until `expires_at` (UTC); `code` is typed there, None where none is asked."""
 
     url: str

@@ -104,7 +104,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class LastFailure:
     """The last attempt's failure: since when it has been going on, and when to try again by ourselves."""
 
     failure: NotObtained
@@ -119,7 +119,7 @@ class Slot:
 
     key: SlotKey
     held: Held | None = None
-    trouble: Trouble | None = None
+    last_failure: LastFailure | None = None
 
     def live(self, now: Moment) -> Credential | None:
         """The credential that may be handed out now: held, and not past its own end."""
@@ -133,12 +133,12 @@ class Slot:
 
     def state(self, now: Moment) -> State:
         """How the renewal is doing: the last failure's word first, then the credential's age."""
-        match self.trouble:
-            case Trouble(failure=SignInNeeded()):
+        match self.last_failure:
+            case LastFailure(failure=SignInNeeded()):
                 return State.SIGN_IN_NEEDED
-            case Trouble(failure=Refused()):
+            case LastFailure(failure=Refused()):
                 return State.REFUSED
-            case Trouble():
+            case LastFailure():
                 return State.FAILING
         if self.held is None:
             return State.EMPTY
@@ -187,7 +187,7 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reject:
     """Answer with the failure that is known."""
 
     failure: NotObtained
@@ -199,8 +199,8 @@ def next_step(
     """What the keeper should do for a slot by itself, nobody having asked since `last_used`."""
     if policy.idle_s is not None and last_used.after(policy.idle_s).reached(now):
         return Rest()
-    if slot.trouble is not None:
-        due = slot.trouble.retry
+    if slot.last_failure is not None:
+        due = slot.last_failure.retry
     elif slot.held is not None:
         due = slot.held.due
     else:
@@ -226,7 +226,7 @@ def turn_in_s(slot: Slot, started: Sequence[Moment], now: Moment) -> float:
     return started[-RENEWALS_PER_S].after(1.0).left_s(now)
 
 
-def on_lookup(slot: Slot, now: Moment, *, watched: bool = True) -> Serve | Join | Answer:
+def on_lookup(slot: Slot, now: Moment, *, watched: bool = True) -> Serve | Join | Reject:
     """How a question is answered. A live credential wins, whatever became of its renewal.
 
     `watched`: somebody else would see a new sign-in, which is the only reason not to try one by ourselves.
@@ -234,18 +234,18 @@ def on_lookup(slot: Slot, now: Moment, *, watched: bool = True) -> Serve | Join 
     credential = slot.live(now)
     if credential is not None:
         return Serve(credential)
-    if slot.trouble is None:
+    if slot.last_failure is None:
         return Join()
-    match slot.trouble.failure:
+    match slot.last_failure.failure:
         case SignInNeeded():
-            held = watched or not slot.trouble.at.after(HOLD_REFUSED_S).reached(now)
+            held = watched or not slot.last_failure.at.after(HOLD_REFUSED_S).reached(now)
         case Refused():
-            held = not slot.trouble.at.after(HOLD_REFUSED_S).reached(now)
+            held = not slot.last_failure.at.after(HOLD_REFUSED_S).reached(now)
         case Unavailable(retry_after_s=seconds) if seconds is not None:
-            held = not slot.trouble.at.after(min(seconds, RETRY_AFTER_MAX_S)).reached(now)
+            held = not slot.last_failure.at.after(min(seconds, RETRY_AFTER_MAX_S)).reached(now)
         case _:
-            held = not slot.trouble.at.after(HOLD_FAILING_S).reached(now)
-    return Answer(slot.trouble.failure) if held else Join()
+            held = not slot.last_failure.at.after(HOLD_FAILING_S).reached(now)
+    return Reject(slot.last_failure.failure) if held else Join()
 
 
 def after_success(
@@ -284,16 +284,16 @@ def after_success(
 
 def _ended(credential: Credential, at: datetime) -> NotObtained:
     """What a credential comes to that has ended already: a person's business where nobody else renews it."""
-    if credential.by_hand is not None:
+    if credential.manual_renewal is not None:
         return SignInNeeded(
-            f"the secret from {credential.source} ended on {at:%Y-%m-%d}: {credential.by_hand}"
+            f"the secret from {credential.source} ended on {at:%Y-%m-%d}: {credential.manual_renewal}"
         )
     return Unavailable(f"{credential.source} handed out a token that had already ended")
 
 
 def after_failure(slot: Slot, failure: NotObtained, now: Moment, jitter: float) -> Slot:
     """The slot after a failed attempt: what it held stays, unless the failure says that it is worthless."""
-    attempts = 1 + (slot.trouble.attempts if slot.trouble is not None else 0)
+    attempts = 1 + (slot.last_failure.attempts if slot.last_failure is not None else 0)
     held = slot.held
     match failure:
         case SignInNeeded(drops_token=drops_token):
@@ -307,7 +307,7 @@ def after_failure(slot: Slot, failure: NotObtained, now: Moment, jitter: float) 
         case _:
             retry_s = _doubled(RETRY_FIRST_S, attempts, RETRY_MAX_S) * (1 - RETRY_JITTER * jitter)
     retry = None if retry_s is None else now.after(retry_s)
-    return replace(slot, held=held, trouble=Trouble(failure, now, attempts, retry))
+    return replace(slot, held=held, last_failure=LastFailure(failure, now, attempts, retry))
 
 
 def _doubled(first_s: float, attempts: int, longest_s: float) -> float:

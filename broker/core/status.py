@@ -58,7 +58,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class LookupRecord:
     """One look-up as it is remembered: who asked, for what, how it went. No secret, no userinfo."""
 
     at: datetime
@@ -98,7 +98,7 @@ class BrokerStatus:
     started_at: datetime
     uptime_s: int
     lookups: dict[str, int]
-    recent: tuple[Lookup, ...]
+    recent: tuple[LookupRecord, ...]
     feeds: tuple[FeedStatus, ...]
     error: str | None = None
     shares: tuple[ShareStatus, ...] = ()
@@ -115,8 +115,8 @@ def feed_status(
     now: Moment,
 ) -> FeedStatus:
     """The feed's status now; `refusal` is what the feed itself said to a credential that is live."""
-    failure = slot.trouble.failure if slot.trouble is not None else refusal
-    state = State.REFUSED if refusal is not None and slot.trouble is None else slot.state(now)
+    failure = slot.last_failure.failure if slot.last_failure is not None else refusal
+    state = State.REFUSED if refusal is not None and slot.last_failure is None else slot.state(now)
     held = slot.held
     credential = held.credential if held is not None else None
     return FeedStatus(
@@ -150,19 +150,18 @@ def feed_status(
 
 def _warning(credential: Credential | None, now: Moment) -> str | None:
     """What is said of a secret that only a person can replace, when its end is near."""
-    if credential is None or credential.by_hand is None or credential.expires_at is None:
+    if credential is None or credential.manual_renewal is None or credential.expires_at is None:
         return None
     if (credential.expires_at - now.wall).total_seconds() > ENDS_SOON_S:
         return None
-    return (
-        f"the secret from {credential.source} ends on {credential.expires_at:%Y-%m-%d}: {credential.by_hand}"
-    )
+    ends = f"{credential.expires_at:%Y-%m-%d}"
+    return f"the secret from {credential.source} ends on {ends}: {credential.manual_renewal}"
 
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
-def to_json(status: BrokerStatus | FeedStatus | ShareStatus | Lookup) -> dict[str, Json]:
+def to_json(status: BrokerStatus | FeedStatus | ShareStatus | LookupRecord) -> dict[str, Json]:
     """The record as JSON values: times in RFC 3339 with `Z`, keys in the order of the contract."""
     plain: dict[str, object] = asdict(status)
     return {key: _value(value) for key, value in plain.items()}

@@ -23,7 +23,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Verification:
     """The outcome of the last trial at one feed; `refusal` is None unless the feed said no for good."""
 
     credential: Credential
@@ -36,7 +36,7 @@ class Trial:
         return self.refusal is not None and self.at.after(HOLD_REFUSED_S).reached(now)
 
 
-def judge(credential: Credential, verdict: Verdict, before: Trial | None, now: Moment) -> Trial:
+def judge(credential: Credential, verdict: Verdict, before: Verification | None, now: Moment) -> Verification:
     """The trial's outcome, `before` being the feed's last one.
 
     UNAUTHORISED without a refusal asks for a new fetch; a second one in a row is a refusal.
@@ -47,9 +47,9 @@ def judge(credential: Credential, verdict: Verdict, before: Trial | None, now: M
         who = credential.account or f"the credential from {credential.source}"
         refusal = Refused(f"{who} has no right to read this feed (403): ask its owner for the reader role")
     elif verdict is Verdict.UNAUTHORISED and before is not None and before.verdict is Verdict.UNAUTHORISED:
-        if credential.by_hand is not None:
-            refusal = Refused(f"the feed does not accept {theirs} (401): {credential.by_hand}")
+        if credential.manual_renewal is not None:
+            refusal = Refused(f"the feed does not accept {theirs} (401): {credential.manual_renewal}")
         else:
             refused = f"the feed does not accept {theirs} from {credential.source}"
             refusal = Refused(f"{refused} (401), not even a newly fetched one")
-    return Trial(credential, now, verdict, refusal)
+    return Verification(credential, now, verdict, refusal)

@@ -1,4 +1,4 @@
-"""Asking the running daemon: one function per shape of answer, and its refusals as Trouble.
+"""Asking the running daemon: one function per shape of answer, and its refusals as CommandError.
 
 The socket, and whom to trust at its other end, are the client's; nothing here ever starts a daemon.
 """
@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import token_broker_client as client
 
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 
 PATIENCE_S = 10.0
 """For answers that the daemon has at hand: it may be importing an SDK just then."""
@@ -32,16 +32,17 @@ _Answer = TypeVar("_Answer")
 def whoever_knows(ask: Callable[[str | None], _Answer]) -> _Answer:
     """What `ask` returns of the user's broker, or of the system's where the user's knows no such feed.
 
-    The same where the user's does not run. `ask` is given the socket: None is the user's own. Raises Trouble.
+    The same where the user's does not run. `ask` is given the socket: None is the user's own. Raises
+    CommandError.
     """
     try:
         return ask(None)
-    except (NotRunning, Refusal) as outcome:
-        if isinstance(outcome, Refusal) and outcome.kind != NO_FEED:
+    except (BrokerNotRunningError, RefusedError) as outcome:
+        if isinstance(outcome, RefusedError) and outcome.kind != NO_FEED:
             raise
         try:
             return ask(client.SYSTEM_SOCKET)
-        except NotRunning:
+        except BrokerNotRunningError:
             raise outcome from None
 
 
@@ -52,13 +53,13 @@ def read(
     patience_s: float = PATIENCE_S,
     socket: str | None = None,
 ) -> Json:
-    """The object that GET `path` answers; a parameter that is None is left out. Raises Trouble."""
+    """The object that GET `path` answers; a parameter that is None is left out. Raises CommandError."""
     given = {name: value for name, value in (query or {}).items() if value is not None}
     return _exchange("GET", f"{path}?{urlencode(given)}" if given else path, patience_s, socket)
 
 
 def order(path: str, *, patience_s: float = PATIENCE_S, socket: str | None = None) -> Json:
-    """The object that POST `path` answers, once it is done. Raises Trouble."""
+    """The object that POST `path` answers, once it is done. Raises CommandError."""
     return _exchange("POST", path, patience_s, socket)
 
 
@@ -66,7 +67,7 @@ def order(path: str, *, patience_s: float = PATIENCE_S, socket: str | None = Non
 def steps(
     path: str, query: Mapping[str, str] | None = None, *, socket: str | None = None
 ) -> Iterator[Iterator[Json]]:
-    """The objects that POST `path` answers one by one, as long as it takes. Raises Trouble.
+    """The objects that POST `path` answers one by one, as long as it takes. Raises CommandError.
 
     Leaving the context hangs up, by which the daemon gives up what it was doing.
     """
@@ -82,7 +83,7 @@ def feed_path(name: str, verb: str) -> str:
     return f"/v1/feeds/{quote(name, safe='')}/{verb}"
 
 
-class NotRunning(Trouble):
+class BrokerNotRunningError(CommandError):
     """Nobody serves. How to start the daemon here is found out only when somebody is told."""
 
     def __init__(self) -> None:
@@ -97,7 +98,7 @@ class NotRunning(Trouble):
         return f"{self.detail}; run: {how}"
 
 
-class Refusal(Trouble):
+class RefusedError(CommandError):
     """The daemon was asked and said no; `kind` is the slug of CONTRACT section 4."""
 
     def __init__(self, detail: str, *, hint: str | None, exit_code: ExitCode, kind: str) -> None:
@@ -116,15 +117,15 @@ def _exchange(method: str, target: str, patience_s: float, socket: str | None) -
 
 @contextmanager
 def _troubles() -> Iterator[None]:
-    """What the client raises within, as Trouble."""
+    """What the client raises within, as CommandError."""
     try:
         yield
     except client.NotRunningError:
-        raise NotRunning from None
+        raise BrokerNotRunningError from None
     except client.BrokerError as error:
-        raise Trouble(str(error)) from None  # it names what to type already
+        raise CommandError(str(error)) from None  # it names what to type already
     except OSError as error:
-        raise Trouble(
+        raise CommandError(
             f"the broker's socket cannot be used ({error.strerror})", hint="brokerctl restart"
         ) from None
 
@@ -135,14 +136,14 @@ def _object(body: bytes) -> Json:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Trouble("the broker's answer was not understood", hint="brokerctl restart")
+        raise CommandError("the broker's answer was not understood", hint="brokerctl restart")
     return found
 
 
-def _refusal(status: int, problem: Mapping[str, Any]) -> Refusal:
-    """The problem (RFC 9457) as a Refusal; a sign-in is a person's business, the rest cannot be had."""
+def _refusal(status: int, problem: Mapping[str, Any]) -> RefusedError:
+    """The problem (RFC 9457) as a RefusedError; a sign-in is a person's business, the rest cannot be had."""
     feed, detail = problem.get("feed"), problem.get("detail") or f"the broker answered {status}"
-    return Refusal(
+    return RefusedError(
         f"{feed}: {detail}" if feed else str(detail),
         hint=problem.get("hint"),
         exit_code=ExitCode.NEEDS_A_PERSON if status == SIGN_IN_NEEDED else ExitCode.CANNOT_BE_HAD,

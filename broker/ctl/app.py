@@ -1,6 +1,6 @@
 """The command line: every verb by name, and the one place where an outcome becomes an exit code.
 
-Verbs raise Trouble; `main` prints its line and exits with its code. Nobody ever sees a traceback.
+Verbs raise CommandError; `main` prints its line and exits with its code. Nobody ever sees a traceback.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import typer
 
 from broker.ctl import explain, feed_actions, get, login_verbs, logs, share
 from broker.ctl.add.verb import add, remove
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.demo.verb import demo
 from broker.ctl.discover.verb import discover
 from broker.ctl.doctor.verb import doctor
@@ -92,9 +92,9 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a bar in an old terminal is no reason to fail
     try:
         app(prog_name="brokerctl")
-    except Trouble as trouble:
-        _say(trouble.line)
-        sys.exit(trouble.exit_code)
+    except CommandError as failure:
+        _say(failure.line)
+        sys.exit(failure.exit_code)
     except Exception as defect:  # noqa: BLE001 - the outermost boundary: a traceback tells a user nothing
         import traceback  # noqa: PLC0415 - nobody else needs it
 

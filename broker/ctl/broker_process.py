@@ -9,7 +9,7 @@ from pathlib import Path
 import token_broker_client as client
 
 from broker.ctl import api_client
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.host.clock import SystemClock
 
 START_LIMIT_S = 20.0
@@ -22,13 +22,13 @@ SAID_BYTES = 4096
 
 
 def beside_us(program: str) -> Path:
-    """The program installed together with this brokerctl. Raises Trouble when there is none."""
+    """The program installed together with this brokerctl. Raises CommandError when there is none."""
     for neighbour in (Path(sys.argv[0]).resolve(), Path(sys.executable)):
         found = neighbour.parent / program
         if os.access(found, os.X_OK):
             return found
     hint = "pip install --force-reinstall token-broker token-broker-client"
-    raise Trouble(f"{program} is not installed beside brokerctl", hint=hint)
+    raise CommandError(f"{program} is not installed beside brokerctl", hint=hint)
 
 
 def launch(
@@ -58,32 +58,38 @@ def launch(
 
 
 def wait_until_it_answers(child: "subprocess.Popen[bytes] | None", log: Path | None, socket: str) -> None:
-    """Return once the broker at `socket` answers; raises Trouble with a dead child's last words."""
+    """Return once the broker at `socket` answers; raises CommandError with a dead child's last words."""
     clock = SystemClock()
     limit = clock.now().after(START_LIMIT_S)
     while not answers(socket):
         if child is not None and child.poll() is not None and not answers(socket):
-            raise Trouble(f"brokerd did not start: {last_words(log) or f'it ended with {child.returncode}'}")
+            raise CommandError(
+                f"brokerd did not start: {last_words(log) or f'it ended with {child.returncode}'}"
+            )
         if limit.reached(clock.now()):
-            raise Trouble(f"brokerd did not answer within {START_LIMIT_S:.0f} s", hint="brokerctl doctor")
+            raise CommandError(
+                f"brokerd did not answer within {START_LIMIT_S:.0f} s", hint="brokerctl doctor"
+            )
         clock.pause(LOOK_EVERY_S)
 
 
 def answers(socket: str) -> bool:
-    """True when a broker that may be trusted answers at `socket`. Raises Trouble for one that may not."""
+    """True when a broker that may be trusted answers at `socket`. Raises CommandError for one that may
+    not.
+    """
     try:
         api_client.read("/v1/health", socket=socket)
-    except api_client.NotRunning:
+    except api_client.BrokerNotRunningError:
         return False
     return True
 
 
 def socket_path() -> str:
-    """The user's socket; raises Trouble where there can be none."""
+    """The user's socket; raises CommandError where there can be none."""
     try:
         return client.socket_path()
     except client.BrokerError as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
 def last_words(log: Path | None) -> str:

@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-class Trouble(Exception):  # noqa: N818 - an outcome, not an error of the program
+class CommandError(Exception):
     """A command cannot do what was asked: `detail` is one lower-case line, `hint` a command to type."""
 
     def __init__(

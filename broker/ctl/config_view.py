@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from broker.config.files import ROLES, ConfigFiles, Role
 from broker.config.paths import ConfigPaths
 from broker.core.failures import BadConfiguration
-from broker.ctl.command_error import Trouble
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.command_error import CommandError
+from broker.ctl.setup.user_dirs import UserDirs
 from broker.providers.recognise import default_name, provider_of
 
 if TYPE_CHECKING:
@@ -25,45 +25,47 @@ class Configured:
     """`config` is what a daemon would start with: the defaults where `failure` says what is broken."""
 
     config: "Config"
-    failure: Trouble | None = None
+    failure: CommandError | None = None
 
 
-def configured(places: Places) -> Configured:
+def configured(user_dirs: UserDirs) -> Configured:
     """What the files say together, or why they say nothing. Never raises."""
     from broker.config.model import Config  # noqa: PLC0415 - pydantic, 100 ms
 
     try:
-        return Configured(config_of(places.configuration, places.shown))
-    except Trouble as failure:
+        return Configured(config_of(user_dirs.configuration, user_dirs.shown))
+    except CommandError as failure:
         return Configured(Config(), failure)
 
 
 def config_of(paths: ConfigPaths, shown: Callable[[Path], str] = str, *, required: bool = False) -> "Config":
-    """What the files say together; the user's must be there where it is `required`. Raises Trouble."""
+    """What the files say together; the user's must be there where it is `required`. Raises CommandError."""
     return _loaded(ConfigFiles(paths.site, paths.env, paths.user, required=required), ROLES, shown)
 
 
 def config_with(text: str, paths: ConfigPaths, shown: str) -> "Config":
-    """What the files would say if the user's, which is `shown` like that, said `text`. Raises Trouble."""
+    """What the files would say if the user's, which is `shown` like that, said `text`. Raises
+    CommandError.
+    """
     files = ConfigFiles(paths.site, paths.env, paths.user)
     return _loaded(files, ("site", "env"), str, _layer(text, shown))
 
 
 def names_in(text: str, shown: str) -> list[str]:
-    """What the feeds of the user's own file are called, in its order. Raises Trouble."""
+    """What the feeds of the user's own file are called, in its order. Raises CommandError."""
     from broker.config.model import names_in  # noqa: PLC0415 - pydantic, 100 ms
 
     try:
         return names_in(_layer(text, shown), _schema())
     except BadConfiguration as failure:
-        raise Trouble(failure.detail, hint=failure.hint) from None
+        raise CommandError(failure.detail, hint=failure.hint) from None
 
 
 def variables_of(role: Role, paths: ConfigPaths) -> Mapping[str, str]:
     """The [env] of one file alone; one that cannot be used has none, and the daemon says why."""
     try:
         return _loaded(ConfigFiles(paths.site, paths.env, paths.user), (role,), str).env
-    except Trouble:
+    except CommandError:
         return {}
 
 
@@ -76,7 +78,7 @@ def _loaded(
         layers = [Layer(each.text, shown(each.path), each.role) for each in files.read(roles)]
         return load([*layers, *more], _schema())
     except BadConfiguration as failure:
-        raise Trouble(failure.detail, hint=failure.hint) from None
+        raise CommandError(failure.detail, hint=failure.hint) from None
 
 
 def _layer(text: str, shown: str) -> "Layer":

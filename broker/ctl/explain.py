@@ -9,7 +9,7 @@ import token_broker_client as client
 import typer
 
 from broker.ctl import api_client
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.ui.terminal import cells
 
 LABEL_CELLS = 15
@@ -56,17 +56,17 @@ def _socket_for(query: dict[str, str]) -> str | None:
     """
     try:
         api_client.read("/v1/match", query, socket=client.SYSTEM_SOCKET)
-    except api_client.Refusal as refusal:
+    except api_client.RefusedError as refusal:
         if refusal.kind == api_client.NO_FEED:
             return None
-    except Trouble:
+    except CommandError:
         return None
     try:
         if api_client.read("/v1/match", query).get("configured") is False:
             api_client.read("/v1/credential", query, patience_s=api_client.FETCH_PATIENCE_S)
-    except api_client.NotRunning:
+    except api_client.BrokerNotRunningError:
         return client.SYSTEM_SOCKET
-    except api_client.Refusal as refusal:
+    except api_client.RefusedError as refusal:
         return client.SYSTEM_SOCKET if refusal.kind == api_client.NO_FEED else None
     return None
 

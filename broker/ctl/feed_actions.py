@@ -6,7 +6,7 @@ import typer
 
 from broker.core.status import FeedStatus
 from broker.ctl import api_client
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.setup.sandbox_refresh import renew_sandbox
 from broker.ctl.status.record import broker_status, feed_status
 from broker.ctl.ui.humanize import duration
@@ -30,7 +30,7 @@ def refresh(
             continue  # one fetch serves all that share the credential
         try:
             typer.echo(_refreshed(feed.name))
-        except api_client.Refusal as refusal:
+        except api_client.RefusedError as refusal:
             typer.echo(f"token-broker: {refusal.line}", err=True)
             worst = max(worst, refusal.exit_code)
     if not seen.feeds:
@@ -71,6 +71,6 @@ def _refreshed(name: str) -> str:
     try:
         feed: FeedStatus = feed_status(found)
     except (KeyError, TypeError, ValueError):
-        raise Trouble("the broker's answer was not understood", hint="brokerctl restart") from None
+        raise CommandError("the broker's answer was not understood", hint="brokerctl restart") from None
     life = "with no expiry" if feed.left_s is None else f"for {duration(feed.left_s)}"
     return f"{feed.name}: new token {life}"

@@ -8,7 +8,7 @@ import token_broker_client as client
 import typer
 
 from broker.ctl import api_client
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 
 ANSWER_MARGIN_S = 0.5
 """The daemon is told to answer this much earlier than we give up, so that its reason arrives."""
@@ -28,22 +28,24 @@ def get(
 
 
 def credential(url: str, username: str | None) -> api_client.Json:
-    """The user's broker's answer, or the system's where the user's knows no such feed. Raises Trouble."""
+    """The user's broker's answer, or the system's where the user's knows no such feed. Raises
+    CommandError.
+    """
     try:
         return api_client.whoever_knows(lambda socket: _credential(url, username, socket))
-    except api_client.Refusal as refusal:
+    except api_client.RefusedError as refusal:
         if refusal.kind != api_client.NO_FEED or refusal.hint is not None:
             raise
         is_feeds = username is not None and _is_of_a_feed(url)
         hint = f"brokerctl {'get' if is_feeds else 'add'} {quote(url)}"
-        raise Trouble(refusal.detail, hint=hint, exit_code=refusal.exit_code) from None
+        raise CommandError(refusal.detail, hint=hint, exit_code=refusal.exit_code) from None
 
 
 def _is_of_a_feed(url: str) -> bool:
     """Whether a feed has the address, so that only the username was another's."""
     try:
         api_client.whoever_knows(lambda socket: api_client.read("/v1/match", {"url": url}, socket=socket))
-    except Trouble:
+    except CommandError:
         return False
     return True
 
@@ -54,5 +56,5 @@ def _credential(url: str, username: str | None, socket: str | None) -> api_clien
     query = {"url": url, "username": username, "wait": f"{wait_s:.3f}"}
     found = api_client.read("/v1/credential", query, patience_s=budget_s, socket=socket)
     if not found.get("password"):
-        raise Trouble("the broker's answer was not understood", hint="brokerctl restart")
+        raise CommandError("the broker's answer was not understood", hint="brokerctl restart")
     return found

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.core.login_progress import Kept, Way
+from broker.core.login_progress import Kept, LoginMethod
 from broker.core.refresh import State
 from broker.ctl import api_client
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.ui.humanize import duration
 
 if TYPE_CHECKING:
@@ -61,14 +61,20 @@ def login(
     has signed in.
     """
     if browser and device_code:
-        raise Trouble("--browser and --device-code exclude each other", exit_code=ExitCode.USAGE)
-    chosen = [Way.BROWSER] if browser else [Way.DEVICE_CODE] if device_code else usual_ways(os.environ)
+        raise CommandError("--browser and --device-code exclude each other", exit_code=ExitCode.USAGE)
+    chosen = (
+        [LoginMethod.BROWSER]
+        if browser
+        else [LoginMethod.DEVICE_CODE]
+        if device_code
+        else usual_ways(os.environ)
+    )
     query = {"ways": ",".join(chosen), "in_file": str(store is not None).lower()}
     try:
         with api_client.steps(api_client.feed_path(name, "login"), query) as steps:
             ended = _followed(steps)
     except KeyboardInterrupt:
-        raise Trouble("the sign-in was given up", exit_code=ExitCode.INTERRUPTED) from None
+        raise CommandError("the sign-in was given up", exit_code=ExitCode.INTERRUPTED) from None
     raise typer.Exit(ended)
 
 
@@ -82,16 +88,16 @@ def logout(name: Annotated[str, typer.Argument(metavar="NAME", help="The feed.")
         typer.echo(f" · {remains}")
 
 
-def usual_ways(environ: Mapping[str, str]) -> list[Way]:
+def usual_ways(environ: Mapping[str, str]) -> list[LoginMethod]:
     """How this shell's person can sign in, the best way first."""
     has_screen = sys.platform == "darwin" or any(environ.get(name) for name in _DESKTOP)
     if has_screen and not any(environ.get(name) for name in _ELSEWHERE):
-        return [Way.BROWSER, Way.DEVICE_CODE]
-    return [Way.DEVICE_CODE]
+        return [LoginMethod.BROWSER, LoginMethod.DEVICE_CODE]
+    return [LoginMethod.DEVICE_CODE]
 
 
 def _followed(steps: Iterator[api_client.Json]) -> ExitCode:
-    """Show each step as it comes; the exit code that they end with. Raises Trouble."""
+    """Show each step as it comes; the exit code that they end with. Raises CommandError."""
     account: str | None = None
     feeds: list[api_client.Json] = []
     waiting: AbstractContextManager[object] = nullcontext()
@@ -112,9 +118,9 @@ def _followed(steps: Iterator[api_client.Json]) -> ExitCode:
                 feeds.append(step)
             case {"step": "failed", "detail": str(detail), "type": str(kind)}:
                 needs = ExitCode.NEEDS_A_PERSON if kind == State.SIGN_IN_NEEDED else ExitCode.CANNOT_BE_HAD
-                raise Trouble(detail, hint=step.get("hint"), exit_code=needs)
+                raise CommandError(detail, hint=step.get("hint"), exit_code=needs)
     if account is None:
-        raise Trouble("the broker ended before anybody has signed in", hint="brokerctl start")
+        raise CommandError("the broker ended before anybody has signed in", hint="brokerctl start")
     return _show_feeds(feeds)
 
 
@@ -143,8 +149,10 @@ def _show_feeds(feeds: list[api_client.Json]) -> ExitCode:
         typer.echo(f"✓ {names} ready")
     for feed in feeds:
         if not feed.get("usable"):
-            trouble = Trouble(f"{feed['feed']}: {feed.get('detail') or 'not fetched'}", hint=feed.get("hint"))
-            typer.echo(f"token-broker: {trouble.line}", err=True)
+            failure = CommandError(
+                f"{feed['feed']}: {feed.get('detail') or 'not fetched'}", hint=feed.get("hint")
+            )
+            typer.echo(f"token-broker: {failure.line}", err=True)
             needs_person = feed.get("state") == State.SIGN_IN_NEEDED
             worst = max(worst, ExitCode.NEEDS_A_PERSON if needs_person else ExitCode.CANNOT_BE_HAD)
     return worst

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from broker.ctl import api_client, broker_process
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.service import systemd
 from broker.ctl.service.verb import LOG_NAME
 
@@ -56,7 +56,7 @@ def _from_memory(lines: int, *, follow: bool) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         while follow:
             clock.pause(LOOK_EVERY_S)
-            with contextlib.suppress(api_client.NotRunning):  # between two daemons
+            with contextlib.suppress(api_client.BrokerNotRunningError):  # between two daemons
                 new = api_client.read("/v1/logs", {"after": str(found["last"])})
                 found = new if new["last"] >= found["last"] else api_client.read("/v1/logs")
                 _print(found["lines"])
@@ -71,5 +71,5 @@ def _become(program: str, *words: str) -> None:
     """Let the program take our place: it knows pagers, pipes and Ctrl-C."""
     found = shutil.which(program)
     if found is None:
-        raise Trouble(f"{program} is not installed")
+        raise CommandError(f"{program} is not installed")
     os.execv(found, [program, *words])  # noqa: S606 - no shell wanted

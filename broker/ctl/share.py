@@ -13,7 +13,7 @@ from broker.core.failures import BadRequest
 from broker.core.share_grant import check_name
 from broker.core.status import BrokerStatus, ShareStatus
 from broker.ctl import api_client
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.status.record import broker_status, share_status
 from broker.ctl.status.verb import local_now
 from broker.ctl.ui.humanize import clock_time, duration
@@ -46,7 +46,7 @@ def share(
     again renews the share; a container that has the folder mounted goes on.
     """
     if bool(feeds) + (end is not None) + as_list != 1:
-        raise Trouble(
+        raise CommandError(
             "share takes --feed, --end or --list",
             hint="brokerctl share --help",
             exit_code=ExitCode.USAGE,
@@ -65,7 +65,7 @@ def _share(feeds: list[str], for_s: float, name: str | None, *, as_json: bool) -
     try:
         check_name(name)
     except BadRequest as failure:
-        raise Trouble(str(failure), hint=failure.hint, exit_code=ExitCode.USAGE) from None
+        raise CommandError(str(failure), hint=failure.hint, exit_code=ExitCode.USAGE) from None
     query = urlencode([*(("feed", feed) for feed in feeds), ("for", f"{for_s:.3f}")])
     found = api_client.order(f"/v1/shares/{name}?{query}")
     if as_json:
@@ -118,11 +118,11 @@ def _understood(found: api_client.Json) -> ShareStatus:
     try:
         return share_status(found)
     except (KeyError, TypeError, ValueError):
-        raise Trouble("the broker's answer was not understood", hint="brokerctl restart") from None
+        raise CommandError("the broker's answer was not understood", hint="brokerctl restart") from None
 
 
 def _seconds(text: str) -> float:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise Trouble(str(error), hint="brokerctl share --help", exit_code=ExitCode.USAGE) from None
+        raise CommandError(str(error), hint="brokerctl share --help", exit_code=ExitCode.USAGE) from None

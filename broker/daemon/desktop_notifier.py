@@ -1,4 +1,6 @@
-"""Herald: tells the desktop once when a feed begins to need a person. Part of the composition root."""
+"""DesktopNotifier: tells the desktop once when a feed begins to need a person. Part of the composition
+root.
+"""
 
 import asyncio
 import logging
@@ -13,7 +15,7 @@ from broker.keeper.keeper import Keeper
 log = logging.getLogger("broker.herald")
 
 
-class Herald:
+class DesktopNotifier:
     """Listens to the keeper. Feeds that share a credential are one notice, and no renewal waits for it.
 
     A feed that was only learned and that nothing here could ever sign in to is nobody's business.
@@ -27,16 +29,16 @@ class Herald:
         self.close = keeper.subscribe(self._heard)
 
     def _heard(self, feed: Feed) -> None:
-        entry = self._keeper.entries.holding(feed)
-        trouble = entry.slot.trouble if entry is not None else None
-        if trouble is None or entry is None or entry.shown is not State.SIGN_IN_NEEDED:
+        entry = self._keeper.slot_table.holding(feed)
+        last_failure = entry.slot.last_failure if entry is not None else None
+        if last_failure is None or entry is None or entry.shown is not State.SIGN_IN_NEEDED:
             self._told.discard(feed.key())
             return
-        if feed.key() in self._told or (isinstance(trouble.failure, NoSource) and not feed.configured):
+        if feed.key() in self._told or (isinstance(last_failure.failure, NoSource) and not feed.configured):
             return
         self._told.add(feed.key())
-        hint = trouble.failure.hint
-        text = trouble.failure.detail if hint is None else f"{trouble.failure.detail}\n{hint}"
+        hint = last_failure.failure.hint
+        text = last_failure.failure.detail if hint is None else f"{last_failure.failure.detail}\n{hint}"
         telling = asyncio.create_task(self._tell(f"{feed.name}: sign-in needed", text))
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)

@@ -10,7 +10,7 @@ from broker.core.failures import BadConfiguration
 from broker.core.feeds import READ, Feed, FeedTable, Recognise, Recognised, SlotKey
 from broker.core.refresh import RefreshPolicy
 from broker.core.urls import Service, Url
-from broker.keeper.renewal_policy import LEARNED_IDLE_S, Policies
+from broker.keeper.renewal_policy import LEARNED_IDLE_S, RenewalPolicies
 from broker.providers.protocol import Provider, ProviderClass, Recognising
 from broker.providers.recognise import default_name, provider_of, realm_of, recognise, spellings_of
 
@@ -20,10 +20,12 @@ def schema_of(classes: Sequence[ProviderClass]) -> Schema:
     return Schema({each.name: each.settings for each in classes}, provider_of, default_name)
 
 
-def policies_of(config: Config) -> Policies:
+def renewal_policies_of(config: Config) -> RenewalPolicies:
     """When feeds are renewed, configured and learned ones."""
     learned_idle_s = LEARNED_IDLE_S if config.idle_s is None else min(LEARNED_IDLE_S, config.idle_s)
-    return Policies(RefreshPolicy(config.ttl_s, config.idle_s), RefreshPolicy(config.ttl_s, learned_idle_s))
+    return RenewalPolicies(
+        RefreshPolicy(config.ttl_s, config.idle_s), RefreshPolicy(config.ttl_s, learned_idle_s)
+    )
 
 
 def table_of(config: Config, providers: Mapping[str, Provider], *, system: bool = False) -> FeedTable:

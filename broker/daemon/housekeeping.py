@@ -1,14 +1,14 @@
-"""Caretaker: looks around every half minute, and says when and why the daemon should end."""
+"""Housekeeper: looks around every half minute, and says when and why the daemon should end."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
-from broker.daemon.runtime import Service
+from broker.daemon.runtime import Runtime
 from broker.host.clock import NAP_S, Clock
 from broker.host.sd_notify import Notifier
-from broker.server.bound_socket import Place
+from broker.server.bound_socket import BoundSocket
 
 YOURSELF = "failed; run: systemctl --user restart token-broker.socket"
 """Said where the manager could not be asked: another's, or none that we can reach."""
@@ -24,7 +24,7 @@ class Ending:
     code: int = 0
 
 
-class Caretaker:
+class Housekeeper:
     """Notices a changed configuration, a stolen socket, a changed installation and a long silence.
 
     `idle_exit_s`: end when nobody asked for this many seconds and nothing is shared; None: never. `marks`
@@ -34,13 +34,13 @@ class Caretaker:
 
     def __init__(
         self,
-        service: Service,
-        place: Place,
+        service: Runtime,
+        place: BoundSocket,
         *,
         clock: Clock,
         notifier: Notifier,
         idle_exit_s: float | None,
-        marks: Callable[[], Hashable],
+        stamps: Callable[[], Hashable],
         renew_socket: Callable[[], Awaitable[bool]],
     ) -> None:
         self.ending: Ending | None = None
@@ -49,9 +49,9 @@ class Caretaker:
         self._clock = clock
         self._notifier = notifier
         self._idle_exit_s = idle_exit_s
-        self._marks = marks
+        self._stamps = stamps
         self._renew_socket = renew_socket
-        self._installed = marks()
+        self._installed = stamps()
         self._told = asyncio.Event()
         self._is_reload_wanted = False
         self._is_loss_told = False
@@ -84,7 +84,7 @@ class Caretaker:
     async def _look(self) -> None:
         if self._place.is_lost() and not self._place.is_managers:
             self.end("the socket was removed or taken by another process", code=1)
-        elif self._marks() != self._installed:
+        elif self._stamps() != self._installed:
             # no look-up by a share starts the next one: the service manager shall, at once
             self.end("the installation changed", code=1 if self._service.shares.are_in_use() else 0)
         elif self._idle_left_s() <= 0:
@@ -121,11 +121,11 @@ class Caretaker:
     def _idle_left_s(self) -> float:
         if self._idle_exit_s is None or self._service.shares.are_in_use():
             return NAP_S
-        last = self._service.ledger.last or self._service.about.started
+        last = self._service.stats.last or self._service.about.started
         return last.after(self._idle_exit_s).left_s(self._clock.now())
 
     def _summary(self) -> str:
         if self._service.fault is not None:
             return self._service.fault.detail
-        usable, feeds = self._service.keeper.entries.count(self._clock.now())
+        usable, feeds = self._service.keeper.slot_table.count(self._clock.now())
         return f"{usable} of {feeds} feeds usable"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import token_broker_client
 
-from broker.api.asgi import Front
+from broker.api.asgi import AsgiApp
 from broker.api.backend import About
 from broker.api.fast_path import replies_of
 from broker.config.files import ConfigFiles
@@ -25,17 +25,17 @@ from broker.config.paths import config_paths
 from broker.core.access import SystemSocket
 from broker.core.duration import parse_duration
 from broker.core.failures import Failure
-from broker.core.log_buffer import Recollection
-from broker.daemon.desktop_notifier import Herald
-from broker.daemon.housekeeping import Caretaker, Ending
+from broker.core.log_buffer import LogBuffer
+from broker.daemon.desktop_notifier import DesktopNotifier
+from broker.daemon.housekeeping import Ending, Housekeeper
 from broker.daemon.plugins import with_plugins
-from broker.daemon.runtime import Service
+from broker.daemon.runtime import Runtime
 from broker.host import excepthooks, hardening
 from broker.host.clock import SystemClock
-from broker.host.installation import installation_marks
+from broker.host.installation import installation_fingerprint
 from broker.host.log_handlers import handlers_for
 from broker.host.sd_notify import Notifier
-from broker.host.subuid import Subordinates
+from broker.host.subuid import SubuidRanges
 from broker.host.systemd_socket import renew_socket
 from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.provider import AzureProvider
@@ -47,8 +47,8 @@ from broker.providers.google.provider import GoogleProvider
 from broker.providers.nexus import NexusProvider
 from broker.providers.oauth2 import OAuth2Provider
 from broker.providers.protocol import ProviderClass
-from broker.server.bound_socket import Place
-from broker.server.http_server import Doorway, Server, anybody
+from broker.server.bound_socket import BoundSocket
+from broker.server.http_server import HttpServer, ListenerSpec, any_peer
 from broker.server.limits import Limits, raise_fd_limit
 from broker.server.listen import BY_VARIABLE, NotListening
 
@@ -78,13 +78,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal, or until there is nothing left to serve; returns the exit code."""
     options = _options(arguments)
     hardening.close_to_others()
-    recollection = Recollection()
-    logging.basicConfig(handlers=handlers_for(os.environ, sys.stderr, recollection))
+    log_buffer = LogBuffer()
+    logging.basicConfig(handlers=handlers_for(os.environ, sys.stderr, log_buffer))
     excepthooks.say_all()
     try:
         place = _place(options)
         try:
-            return asyncio.run(_serve(options, place, recollection))
+            return asyncio.run(_serve(options, place, log_buffer))
         finally:
             place.close()
     except Failure as failure:
@@ -94,10 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _ended(str(error))
 
 
-def _place(options: argparse.Namespace) -> Place:
+def _place(options: argparse.Namespace) -> BoundSocket:
     """Where we listen. Systemd makes the system broker's own place: only root lets a group in."""
     if options.system and options.socket is None:
-        handed = Place.handed(os.environ)
+        handed = BoundSocket.handed(os.environ)
         if handed is None:
             raise NotListening(
                 "the system broker takes its socket from systemd", hint="systemctl start token-broker.socket"
@@ -106,7 +106,7 @@ def _place(options: argparse.Namespace) -> Place:
     named = options.socket or token_broker_client.socket_path()
     named_by = "brokerd --socket " if options.socket else BY_VARIABLE
     is_own = token_broker_client.is_own_place(str(Path(named).parent))
-    return Place.get(_absolute(named), os.environ, named_by=None if is_own else named_by)
+    return BoundSocket.get(_absolute(named), os.environ, named_by=None if is_own else named_by)
 
 
 def _absolute(named: str) -> Path:
@@ -118,7 +118,7 @@ def _absolute(named: str) -> Path:
         ) from None
 
 
-async def _serve(options: argparse.Namespace, place: Place, recollection: Recollection) -> int:
+async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: LogBuffer) -> int:
     asyncio.get_running_loop().set_exception_handler(excepthooks.in_loop)
     clock = SystemClock()
     notifier = Notifier(os.environ)
@@ -126,45 +126,45 @@ async def _serve(options: argparse.Namespace, place: Place, recollection: Recoll
     files = ConfigFiles(paths.site, paths.env, paths.user, required=options.config is not None)
     about = About(version("token-broker"), os.getpid(), str(place.path), str(paths.user), clock.now())
     async with AsyncExitStack() as undo:
-        service = Service(
+        service = Runtime(
             about,
             files,
             clock=clock,
             environ=os.environ,
             classes=with_plugins(PROVIDERS),
             system=options.system,
-            recollection=recollection,
+            log_buffer=log_buffer,
         )
         undo.push_async_callback(service.close)
         if not options.system:  # that one has no user to tell
-            undo.callback(Herald(service.keeper, os.environ).close)
+            undo.callback(DesktopNotifier(service.keeper, os.environ).close)
         limits = Limits.for_fds(raise_fd_limit(), shared=options.system)
-        doorway = Doorway(place.socket, reply=replies_of(service))
+        spec = ListenerSpec(place.socket, reply=replies_of(service))
         if options.system:
-            doorway = Doorway(place.socket, SystemSocket(), anybody, account_of=Subordinates().account_of)
-        server = Server(
-            Front(service),
-            [doorway],
+            spec = ListenerSpec(place.socket, SystemSocket(), any_peer, account_of=SubuidRanges().account_of)
+        server = HttpServer(
+            AsgiApp(service),
+            [spec],
             limits=limits,
             drain_s=DRAIN_S + GOODBYE_S,
             lifespan="off",
             opened=lambda: None if options.system else service.shares.begin(server.open),
         )
-        caretaker = Caretaker(
+        housekeeper = Housekeeper(
             service,
             place,
             clock=clock,
             notifier=notifier,
             idle_exit_s=options.idle_exit,
-            marks=installation_marks,
+            stamps=installation_fingerprint,
             renew_socket=lambda: renew_socket(os.environ),
         )
         serving = asyncio.create_task(server.serve())
         keeping = asyncio.create_task(service.keeper.run())
-        looking = asyncio.create_task(caretaker.run())
+        looking = asyncio.create_task(housekeeper.run())
         for task in (keeping, looking):
             undo.callback(task.cancel)
-        _on_signals(service, caretaker)
+        _on_signals(service, housekeeper)
         await asyncio.wait({serving, keeping, looking}, return_when=asyncio.FIRST_COMPLETED)
         notifier.stopping()
         service.end()
@@ -175,17 +175,17 @@ async def _serve(options: argparse.Namespace, place: Place, recollection: Recoll
         for task in (keeping, looking):
             if task.done() and not task.cancelled():
                 task.result()  # a defect that ended one of them ends us as loudly
-        ending = caretaker.ending or Ending("the server ended", code=1)
+        ending = housekeeper.ending or Ending("the server ended", code=1)
         log.info("ended reason=%s", ending.reason)
         return ending.code
 
 
-def _on_signals(service: Service, caretaker: Caretaker) -> None:
+def _on_signals(service: Runtime, housekeeper: Housekeeper) -> None:
     """SIGTERM and SIGINT finish what is under way and end, SIGHUP reloads, SIGUSR1 forgets every token."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, caretaker.end, f"signal {number.name}")
-    loop.add_signal_handler(signal.SIGHUP, caretaker.reload)
+        loop.add_signal_handler(number, housekeeper.end, f"signal {number.name}")
+    loop.add_signal_handler(signal.SIGHUP, housekeeper.reload)
     loop.add_signal_handler(signal.SIGUSR1, service.keeper.forget_all)
 
 

@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 from broker.core.credential import Credential
 from broker.core.failures import Refused
 from broker.core.feeds import DEFAULT_IDENTITY, Feed
-from broker.providers.protocol import Provider, ProviderClass, Settings, Tools
+from broker.providers.protocol import Provider, ProviderClass, ProviderContext, Settings
 
 GROUP = "token_broker.providers"
 
@@ -49,7 +49,7 @@ class _Guarded:
         self.settings = _Unread if plugin is None else plugin.settings
         self._plugin = plugin
 
-    def __call__(self, tools: Tools) -> Provider:
+    def __call__(self, tools: ProviderContext) -> Provider:
         if self._plugin is None:
             return _Broken(self.name)
         try:
@@ -80,7 +80,7 @@ class _Broken:
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - whatever is asked
         raise Refused(self._why, hint="brokerctl logs")
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - a reload makes it anew
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:  # noqa: ARG002 - a reload makes it anew
         return None
 
 

@@ -1,7 +1,7 @@
 """Service: the configuration in force, and how the next one takes its place.
 
-Holds the keeper and its providers; satisfies `api.office.Office`. A configuration that is broken at the start
-is told to everybody who asks instead of ending the daemon; one that breaks later changes nothing.
+Holds the keeper and its providers; satisfies `api.backend.Backend`. A configuration that is broken at the
+start is told to everybody who asks instead of ending the daemon; one that breaks later changes nothing.
 """
 
 import asyncio
@@ -17,17 +17,17 @@ from broker.config.files import ConfigFiles
 from broker.config.model import Config, Layer, load
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Feed, FeedTable
-from broker.core.log_buffer import Recollection
-from broker.core.login_progress import Page, SignedIn, SignedOut, Way
-from broker.daemon.feed_table_builder import policies_of, schema_of, table_of
+from broker.core.log_buffer import LogBuffer
+from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
+from broker.daemon.feed_table_builder import renewal_policies_of, schema_of, table_of
 from broker.daemon.shares import Shares
 from broker.host.accounts import Accounts
 from broker.host.clock import Clock
 from broker.host.http import Http
 from broker.keeper.keeper import Keeper
-from broker.keeper.stats import Ledger
-from broker.providers.feed_check import trial_at
-from broker.providers.protocol import Interactive, Provider, ProviderClass, SignsInElsewhere, Tools
+from broker.keeper.stats import Stats
+from broker.providers.feed_check import verify_with
+from broker.providers.protocol import Interactive, Provider, ProviderClass, ProviderContext, SignsInElsewhere
 
 log = logging.getLogger("broker.service")
 
@@ -42,7 +42,7 @@ class _InForce:
     table: FeedTable
 
 
-class Service:
+class Runtime:
     """The configuration in force and all that follows from it.
 
     `environ` is the process's own environment: `[env]` is laid over it, for the SDKs and child processes.
@@ -58,11 +58,11 @@ class Service:
         environ: MutableMapping[str, str],
         classes: Sequence[ProviderClass],
         system: bool = False,
-        recollection: Recollection | None = None,
+        log_buffer: LogBuffer | None = None,
     ) -> None:
         self.about = about
-        self.ledger = Ledger()
-        self.recollection = recollection or Recollection()
+        self.stats = Stats()
+        self.log_buffer = log_buffer or LogBuffer()
         self.accounts = Accounts(clock)
         self.fault: BadConfiguration | None = None
         self._files = files
@@ -73,7 +73,7 @@ class Service:
         self._system = system
         self._ending = asyncio.Event()
         self._sign_ins: dict[str, object] = {}
-        self._marks = files.marks()
+        self._stamps = files.stamps()
         try:
             self._now = self._built(self._read())
         except BadConfiguration as failure:
@@ -84,8 +84,8 @@ class Service:
             clock=clock,
             table=self._now.table,
             providers=self._now.providers,
-            policies=policies_of(self._now.config),
-            try_at=trial_at(lambda: self._now.http),
+            policies=renewal_policies_of(self._now.config),
+            verify_at=verify_with(lambda: self._now.http),
             draw=random.SystemRandom().random,
         )
         self.shares = Shares(
@@ -95,7 +95,7 @@ class Service:
     async def reload(self) -> None:
         """Read the configuration again; raises BadConfiguration and changes nothing when it is broken."""
         before = self._now
-        self._marks = self._files.marks()
+        self._stamps = self._files.stamps()
         try:
             self._now = self._built(self._read())
         except BadConfiguration as failure:
@@ -103,20 +103,20 @@ class Service:
             log.error("reload_refused: %s", failure)  # noqa: TRY400 - a person's mistake has no traceback
             raise
         self.fault = None
-        self.keeper.adopt(self._now.table, self._now.providers, policies_of(self._now.config))
+        self.keeper.adopt(self._now.table, self._now.providers, renewal_policies_of(self._now.config))
         log.info("reloaded feeds=%d", len(self._now.table.feeds))
 
     async def reload_if_changed(self, *, anyway: bool = False) -> None:
         """Reload when a file of the configuration is another than the last time; never raises."""
-        if anyway or self._files.marks() != self._marks:
+        if anyway or self._files.stamps() != self._stamps:
             try:
                 await self.reload()
             except BadConfiguration:
                 return  # said in the log; whoever asks for a reload is told, too
 
     def sign_in(
-        self, feed: Feed, ways: Sequence[Way], *, in_file: bool
-    ) -> AsyncGenerator[Page | SignedIn, None]:
+        self, feed: Feed, ways: Sequence[LoginMethod], *, in_file: bool
+    ) -> AsyncGenerator[LoginPage | SignedIn, None]:
         """Sign a person in; raises BadRequest where another program does that."""
         return self._interactive(feed).sign_in(feed, ways, in_file=in_file)
 
@@ -161,7 +161,7 @@ class Service:
     def _built(self, config: Config) -> _InForce:
         self._lay_over(config)
         http = Http(ca=config.ca)
-        tools = Tools(http, self._environ, lambda: self._clock.now().wall, self._sign_ins)
+        tools = ProviderContext(http, self._environ, lambda: self._clock.now().wall, self._sign_ins)
         providers = {each.name: each(tools) for each in self._classes}
         return _InForce(config, http, providers, table_of(config, providers, system=self._system))
 

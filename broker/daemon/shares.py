@@ -19,10 +19,10 @@ from broker.core.share_grant import MOST, Grant, from_record, granted, to_record
 from broker.core.status import ShareStatus
 from broker.host import state_file
 from broker.host.clock import Clock
-from broker.server.http_server import Doorway, anybody
+from broker.server.http_server import ListenerSpec, any_peer
 from broker.server.limits import CONNECTIONS_PER_SHARE, REQUESTS_PER_SHARE_S
 from broker.server.listen import NotListening
-from broker.server.share_socket import Outlet
+from broker.server.share_socket import ShareListener
 from broker.server.ucred import peer_as_seen
 
 FOLDERS = "shares"
@@ -34,7 +34,7 @@ MEMO = "granted.json"
 log = logging.getLogger("broker.shares")
 
 
-class Door(Protocol):
+class Closable(Protocol):
     """What lets peers in until it is closed."""
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class Door(Protocol):
         ...
 
 
-OpenDoor = Callable[[Doorway], Door]
+OpenDoor = Callable[[ListenerSpec], Closable]
 
 
 @dataclass(slots=True)
@@ -50,8 +50,8 @@ class _Open:
     """A grant, and the socket it is used by."""
 
     grant: Grant
-    outlet: Outlet
-    door: Door
+    share_listener: ShareListener
+    door: Closable
 
 
 class Shares:
@@ -137,7 +137,7 @@ class Shares:
         for name, opened in tuple(self._by_name.items()):
             if opened.grant.is_forgotten(now):
                 self._take_away(name)
-            elif not opened.outlet.is_still_ours():
+            elif not opened.share_listener.is_still_ours():
                 log.warning("share_socket_lost name=%s", name)
                 self._take_away(name)
                 try:
@@ -163,35 +163,35 @@ class Shares:
 
     def _put(self, grant: Grant) -> None:
         opened = self._by_name.get(grant.name)
-        if opened is not None and opened.outlet.is_still_ours():
+        if opened is not None and opened.share_listener.is_still_ours():
             opened.grant = grant
             return
         if opened is not None:
             self._take_away(grant.name)
         assert self._open_door is not None  # noqa: S101 - `begin` comes first
-        outlet = Outlet.at(self._base / FOLDERS / grant.name)
-        doorway = Doorway(
-            outlet.socket,
+        share_listener = ShareListener.at(self._base / FOLDERS / grant.name)
+        spec = ListenerSpec(
+            share_listener.socket,
             ShareSocket(grant.name),
-            admits=anybody,
+            admits=any_peer,
             see=peer_as_seen,
             connections=CONNECTIONS_PER_SHARE,
             per_user_s=REQUESTS_PER_SHARE_S,
         )
-        self._by_name[grant.name] = _Open(grant, outlet, self._open_door(doorway))
+        self._by_name[grant.name] = _Open(grant, share_listener, self._open_door(spec))
 
     def _take_away(self, name: str) -> None:
         opened = self._by_name.pop(name)
         opened.door.close()
-        opened.outlet.close()
+        opened.share_listener.close()
 
     def _status(self, opened: _Open) -> ShareStatus:
         grant, now = opened.grant, self._clock.now()
         return ShareStatus(
             name=grant.name,
             feeds=grant.feeds,
-            folder=str(opened.outlet.path.parent),
-            socket=str(opened.outlet.path),
+            folder=str(opened.share_listener.path.parent),
+            socket=str(opened.share_listener.path),
             state="ended" if grant.ends.reached(now) else "open",
             ends_at=grant.ends.wall,
             left_s=int(grant.ends.left_s(now)),

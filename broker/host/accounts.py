@@ -11,7 +11,7 @@ import pwd
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broker.core.access import Caller
+from broker.core.access import Account
 from broker.core.failures import Unavailable
 from broker.core.refresh import Moment
 from broker.host.clock import Clock
@@ -25,12 +25,12 @@ PATIENCE_S = 10.0
 KNOWN_MAX = 4096
 """Uids remembered; all are forgotten beyond that, and asked for anew."""
 
-AskDatabases = Callable[[int, frozenset[str]], Caller]
+AskDatabases = Callable[[int, frozenset[str]], Account]
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    caller: Caller
+    caller: Account
     groups: frozenset[str]
     asked: Moment
 
@@ -42,9 +42,9 @@ class Accounts:
         self._clock = clock
         self._ask = ask or ask_databases
         self._known: dict[int, _Known] = {}
-        self._asking: dict[tuple[int, frozenset[str]], asyncio.Task[Caller]] = {}
+        self._asking: dict[tuple[int, frozenset[str]], asyncio.Task[Account]] = {}
 
-    async def caller(self, uid: int, groups: frozenset[str]) -> Caller:
+    async def caller(self, uid: int, groups: frozenset[str]) -> Account:
         """Who this uid is, and which of `groups` it is in. Raises Unavailable when no database answers."""
         now = self._clock.now()
         known = self._known.get(uid)
@@ -60,7 +60,7 @@ class Accounts:
             raise Unavailable(f"the user database does not say who uid {uid} is", hint=f"id {uid}")
         return asking.result()
 
-    async def _learn(self, uid: int, groups: frozenset[str], asked: Moment) -> Caller:
+    async def _learn(self, uid: int, groups: frozenset[str], asked: Moment) -> Account:
         try:
             caller = await asyncio.to_thread(self._ask, uid, groups)
         except OSError as error:
@@ -74,7 +74,7 @@ class Accounts:
         return caller
 
 
-def ask_databases(uid: int, groups: frozenset[str]) -> Caller:
+def ask_databases(uid: int, groups: frozenset[str]) -> Account:
     """The caller, by getpwuid(3), getgrouplist(3) and getgrnam(3): blocks. No entry means no group.
 
     Only the groups asked about are looked up by name: to name all those of a person is slow in large
@@ -83,9 +83,9 @@ def ask_databases(uid: int, groups: frozenset[str]) -> Caller:
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
-        return Caller(uid)
+        return Account(uid)
     ids = set(os.getgrouplist(entry.pw_name, entry.pw_gid))
-    return Caller(uid, entry.pw_name, frozenset(name for name in groups if _gid(name) in ids))
+    return Account(uid, entry.pw_name, frozenset(name for name in groups if _gid(name) in ids))
 
 
 def _gid(group: str) -> int | None:

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from pathlib import Path
 
 
-def file_mark(path: Path) -> Hashable:
+def file_stamp(path: Path) -> Hashable:
     """What changes when a file is written or replaced; None while it cannot be seen."""
     try:
         seen = path.stat()

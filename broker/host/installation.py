@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from pathlib import Path
 
 
-def installation_marks() -> Hashable:
+def installation_fingerprint() -> Hashable:
     """A value that changes when token-broker was upgraded, reinstalled or removed."""
     marks = []
     for found in sorted(Path(sysconfig.get_path("purelib")).glob("token_broker*.dist-info")):

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from broker.core.log_buffer import Recollection
+from broker.core.log_buffer import LogBuffer
 from broker.host.excepthooks import place_of
 
 FORMAT = "%(levelname)s %(name)s: %(message)s"
@@ -46,17 +46,15 @@ _SECRET = re.compile(
 )
 
 
-def handlers_for(
-    environ: Mapping[str, str], stream: TextIO, recollection: Recollection
-) -> list[logging.Handler]:
+def handlers_for(environ: Mapping[str, str], stream: TextIO, log_buffer: LogBuffer) -> list[logging.Handler]:
     """The handlers for a daemon whose stderr is `stream`."""
     out: logging.Handler = logging.StreamHandler(stream)
     if _is_journal(environ, stream):
         out = _Journal(out)
     elif _is_file(stream):
-        out = _SmallFile(stream, recollection)
+        out = _SmallFile(stream, log_buffer)
     out.setFormatter(formatter_for(environ, stream))
-    memory = _Memory(recollection)
+    memory = _Memory(log_buffer)
     memory.setFormatter(_Redacting(FILE_FORMAT, TIME_FORMAT))
     return [memory, out]
 
@@ -136,28 +134,28 @@ class _Journal(logging.Handler):
 
 
 class _Memory(logging.Handler):
-    def __init__(self, recollection: Recollection) -> None:
+    def __init__(self, log_buffer: LogBuffer) -> None:
         super().__init__()
-        self._recollection = recollection
+        self._log_buffer = log_buffer
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember the record."""
-        self._recollection.add(self.format(record))
+        self._log_buffer.add(self.format(record))
 
 
 class _SmallFile(logging.StreamHandler[TextIO]):
     """Comes after the memory: what a file begins anew with, the record itself included, lies there."""
 
-    def __init__(self, stream: TextIO, recollection: Recollection) -> None:
+    def __init__(self, stream: TextIO, log_buffer: LogBuffer) -> None:
         super().__init__(stream)
-        self._recollection = recollection
+        self._log_buffer = log_buffer
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record."""
         super().emit(record)
         descriptor = self.stream.fileno()
         if os.fstat(descriptor).st_size > FILE_BYTES_MAX:
-            remembered, _ = self._recollection.after(0)
+            remembered, _ = self._log_buffer.after(0)
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             self.stream.write("\n".join([*remembered, ""]))

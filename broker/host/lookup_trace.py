@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TraceStep:
     """One line of the walk: which step, what came of it, whether that is good (None: neither). No secret."""
 
     step: str
@@ -19,18 +19,18 @@ class Step:
     good: bool | None = None
 
 
-_listener: ContextVar[Callable[[Step], None] | None] = ContextVar("narration", default=None)
+_listener: ContextVar[Callable[[TraceStep], None] | None] = ContextVar("narration", default=None)
 
 
-def tell(step: str, text: str, *, good: bool | None = None) -> None:
+def trace_step(step: str, text: str, *, good: bool | None = None) -> None:
     """Say what a step came to, if somebody listens."""
     listener = _listener.get()
     if listener is not None:
-        listener(Step(step, text, good))
+        listener(TraceStep(step, text, good))
 
 
 @contextmanager
-def heard_by(listener: Callable[[Step], None]) -> Iterator[None]:
+def tracing(listener: Callable[[TraceStep], None]) -> Iterator[None]:
     """Within this block, and in tasks started from it, steps are told to `listener`."""
     token = _listener.set(listener)
     try:

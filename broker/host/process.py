@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from broker.host.process_tree import Mark
+from broker.host.process_tree import ChildMark
 
 OUTPUT_BYTES = 1 << 20
 """`az account get-access-token` prints 2 to 4 kB."""
@@ -111,7 +111,7 @@ class _Child:
     def __init__(
         self, argv: Sequence[str], program: str, environment: dict[str, str], cwd: str, output_bytes: int
     ) -> None:
-        self._mark = Mark()
+        self._mark = ChildMark()
         try:
             self._popen = subprocess.Popen(
                 argv,

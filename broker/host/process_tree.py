@@ -31,7 +31,7 @@ class _Process(NamedTuple):
     started: int
 
 
-class Mark:
+class ChildMark:
     """One child's random word."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import NamedTuple
 
-from broker.host.file_stamp import file_mark
+from broker.host.file_stamp import file_stamp
 
 SUBUID = Path("/etc/subuid")
 
@@ -30,7 +30,7 @@ class _Range(NamedTuple):
     end: int
 
 
-class Subordinates:
+class SubuidRanges:
     """The ranges of `path`, read again when it has changed. Those from a directory service are not known.
 
     `now_s` is a clock that never goes back.
@@ -56,7 +56,7 @@ class Subordinates:
         return self._ranges[place].first if place >= 0 and uid < self._ranges[place].end else uid
 
     def _look(self) -> None:
-        mark = file_mark(self._path)
+        mark = file_stamp(self._path)
         if mark == self._mark:
             return
         try:

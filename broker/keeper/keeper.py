@@ -14,10 +14,10 @@ from broker.core.failures import NotNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import (
     RENEWALS_PER_S,
-    Answer,
     Moment,
     RefreshNow,
     RefreshPolicy,
+    Reject,
     Serve,
     WaitUntil,
     can_wait,
@@ -27,12 +27,12 @@ from broker.core.refresh import (
 )
 from broker.core.verdict import Verdict
 from broker.host.clock import NAP_S, Clock
-from broker.keeper.provider_guard import Suppliers
-from broker.keeper.renewal_policy import Policies
-from broker.keeper.schedule import Agenda
-from broker.keeper.single_flight import Flights
-from broker.keeper.slot_table import Entries, Entry
-from broker.keeper.verification import Trials, Try
+from broker.keeper.provider_guard import ProviderGuard
+from broker.keeper.renewal_policy import RenewalPolicies
+from broker.keeper.schedule import Schedule
+from broker.keeper.single_flight import SingleFlight
+from broker.keeper.slot_table import SlotEntry, SlotTable
+from broker.keeper.verification import Verifier, Verify
 from broker.providers.protocol import Provider
 
 BACKGROUND_FLIGHTS = 8
@@ -42,8 +42,8 @@ BACKGROUND_FLIGHTS = 8
 class Keeper:
     """Keeps a fresh credential in every slot that a feed of the table needs.
 
-    `draw` gives jitter in [0, 1); `try_at` asks a feed whether it accepts a credential. All methods belong to
-    the event loop's thread.
+    `draw` gives jitter in [0, 1); `verify_at` asks a feed whether it accepts a credential. All methods belong
+    to the event loop's thread.
     """
 
     def __init__(
@@ -52,25 +52,25 @@ class Keeper:
         clock: Clock,
         table: FeedTable,
         providers: Mapping[str, Provider],
-        policies: Policies,
-        try_at: Try,
+        policies: RenewalPolicies,
+        verify_at: Verify,
         draw: Callable[[], float],
     ) -> None:
         self.clock = clock
-        self.entries = Entries(table, clock.now())
+        self.slot_table = SlotTable(table, clock.now())
         self.policies = policies
         self._poked = asyncio.Event()
-        self._flights = Flights(
-            Suppliers(providers),
+        self._single_flight = SingleFlight(
+            ProviderGuard(providers),
             clock=clock,
             policy_of=self._policy_of,
             draw=draw,
             landed=self._land,
             ended=self._poked.set,
         )
-        self._trials = Trials(try_at, clock, tell=self._tell, fetch=self._flights.start)
+        self._verifier = Verifier(verify_at, clock, tell=self._tell, fetch=self._single_flight.start)
         self._turned = False
-        self._agenda = Agenda()
+        self._schedule = Schedule()
         self._round_due = clock.now()
         self._started: deque[Moment] = deque(maxlen=RENEWALS_PER_S)
         self._listeners: set[Callable[[Feed], None]] = set()
@@ -83,18 +83,18 @@ class Keeper:
         Starts what the question makes necessary: a renewal that is due, the trial at a feed that had none.
         `now` is the caller's reading of `clock`: who answers in microseconds reads it once.
         """
-        entry = self.entries.of(match, now)
+        entry = self.slot_table.of(match, now)
         entry.used = now
         credential = entry.slot.live(now)
         if credential is None:
             return None
-        trial = entry.trials.get(match.feed.name)
-        if trial is None:
-            self._trials.start(entry, match.feed)
-        elif trial.refusal is not None:
+        verification = entry.verifications.get(match.feed.name)
+        if verification is None:
+            self._verifier.start(entry, match.feed)
+        elif verification.refusal is not None:
             return None
-        if entry.slot.trouble is None and entry.slot.is_due(now):
-            self._flights.start(entry)
+        if entry.slot.last_failure is None and entry.slot.is_due(now):
+            self._single_flight.start(entry)
         return credential
 
     async def credential_for(self, match: Match, wait_s: float) -> Credential:
@@ -105,19 +105,19 @@ class Keeper:
         credential = self.held(match, self.clock.now())
         if credential is not None:
             return credential
-        entry = self.entries.of(match, self.clock.now())
-        step = on_lookup(entry.slot, self.clock.now(), watched=entry.marks is not None)
+        entry = self.slot_table.of(match, self.clock.now())
+        step = on_lookup(entry.slot, self.clock.now(), watched=entry.fingerprint is not None)
         if isinstance(step, Serve):
             return await self._reconsidered(entry, match.feed, step.credential, wait_s)
-        if isinstance(step, Answer) and isinstance(step.failure, NotNeeded) and match.feed != entry.feed:
+        if isinstance(step, Reject) and isinstance(step.failure, NotNeeded) and match.feed != entry.feed:
             entry.feed = match.feed  # one that is public says nothing of another that shares its slot
         elif (
-            isinstance(step, Answer)
+            isinstance(step, Reject)
             and entry.flight is None
-            and self._flights.suppliers.marks(entry.feed) == entry.marks
+            and self._single_flight.guard.fingerprint(entry.feed) == entry.fingerprint
         ):
             raise step.failure
-        flight = self._flights.start(entry)
+        flight = self._single_flight.start(entry)
         await asyncio.wait({flight}, timeout=wait_s)
         credential = entry.slot.live(self.clock.now())
         if credential is not None:
@@ -128,26 +128,26 @@ class Keeper:
         raise failure or Unavailable(f"no answer for {match.key.realm} within {wait_s:.0f} s, still trying")
 
     async def _reconsidered(
-        self, entry: Entry, feed: Feed, credential: Credential, wait_s: float
+        self, entry: SlotEntry, feed: Feed, credential: Credential, wait_s: float
     ) -> Credential:
         """A live credential that the feed turned down: tried again when that is some time ago, and fetched
         anew where a secret may have been replaced.
         """
-        trial, begun = entry.trials.get(feed.name), self.clock.now()
-        is_old = trial is not None and trial.wants_repeating(begun)
-        marks = self._flights.suppliers.marks(entry.feed)
-        is_replaced = is_old if marks is None else marks != entry.marks
-        if trial is not None and trial.refusal is not None and is_replaced:
-            flight = self._flights.start(entry)
+        verification, begun = entry.verifications.get(feed.name), self.clock.now()
+        is_old = verification is not None and verification.wants_repeating(begun)
+        fingerprint = self._single_flight.guard.fingerprint(entry.feed)
+        is_replaced = is_old if fingerprint is None else fingerprint != entry.fingerprint
+        if verification is not None and verification.refusal is not None and is_replaced:
+            flight = self._single_flight.start(entry)
             await asyncio.wait({flight}, timeout=wait_s)
             failure = flight.result() if flight.done() and not flight.cancelled() else None
             if failure is not None:
                 raise failure
-        if is_old or is_replaced or feed.name in entry.trying:
+        if is_old or is_replaced or feed.name in entry.verifying:
             left_s = max(0.0, wait_s - (self.clock.now().boot_s - begun.boot_s))
-            trial = await self._trials.verdict(entry, feed, left_s)
-        if trial is not None and trial.refusal is not None:
-            raise trial.refusal
+            verification = await self._verifier.verdict(entry, feed, left_s)
+        if verification is not None and verification.refusal is not None:
+            raise verification.refusal
         return entry.slot.live(self.clock.now()) or credential
 
     # Orders
@@ -155,9 +155,9 @@ class Keeper:
     async def refresh(self, match: Match) -> Credential:
         """Fetch a new credential now and wait for it; raises NotObtained when that fails."""
         now = self.clock.now()
-        entry = self.entries.of(match, now)
+        entry = self.slot_table.of(match, now)
         entry.used = now
-        flight = self._flights.start(entry)
+        flight = self._single_flight.start(entry)
         await asyncio.wait({flight})
         failure = None if flight.cancelled() else flight.result()
         if failure is not None:
@@ -172,47 +172,49 @@ class Keeper:
 
         What is under way already has begun before whatever makes this necessary, and is followed by another.
         """
-        await asyncio.gather(*(self._flights.start_again(entry) for entry in self.entries.of_realm(realm)))
+        await asyncio.gather(
+            *(self._single_flight.start_again(entry) for entry in self.slot_table.of_realm(realm))
+        )
 
     def forget_realm(self, realm: Realm) -> None:
         """Drop every credential of the realm; the next question fetches anew."""
-        self._drop(self.entries.of_realm(realm))
+        self._drop(self.slot_table.of_realm(realm))
 
     async def verdict(self, match: Match) -> Verdict:
         """What the feed says to the credential that is held for it, asked now."""
-        entry = self.entries.of(match, self.clock.now())
-        trial = await self._trials.verdict(entry, match.feed)
-        return Verdict.UNKNOWN if trial is None else trial.verdict
+        entry = self.slot_table.of(match, self.clock.now())
+        verification = await self._verifier.verdict(entry, match.feed)
+        return Verdict.UNKNOWN if verification is None else verification.verdict
 
     def last_verdict(self, match: Match) -> Verdict:
         """What the feed said when it was last asked."""
-        trial = self.entries.of(match, self.clock.now()).trials.get(match.feed.name)
-        return Verdict.UNKNOWN if trial is None else trial.verdict
+        verification = self.slot_table.of(match, self.clock.now()).verifications.get(match.feed.name)
+        return Verdict.UNKNOWN if verification is None else verification.verdict
 
     def is_flying(self, match: Match) -> bool:
         """True while a renewal of the match's credential is under way."""
-        return self.entries.of(match, self.clock.now()).flight is not None
+        return self.slot_table.of(match, self.clock.now()).flight is not None
 
     def forget(self, feed: Feed) -> None:
         """Drop every credential of the feed, in all scopes; the next question fetches anew."""
-        self._drop(self.entries.of_account(feed))
+        self._drop(self.slot_table.of_account(feed))
 
     def forget_all(self) -> None:
         """Drop every credential."""
-        self._drop(self.entries)
+        self._drop(self.slot_table)
 
-    def adopt(self, table: FeedTable, providers: Mapping[str, Provider], policies: Policies) -> None:
+    def adopt(self, table: FeedTable, providers: Mapping[str, Provider], policies: RenewalPolicies) -> None:
         """Go on with another configuration. Feeds that did not change keep their tokens, unless the secret or
         sign-in behind one has changed.
         """
-        self._flights.suppliers, self.policies = Suppliers(providers), policies
-        self.entries.adopt(table, self.clock.now())
+        self._single_flight.guard, self.policies = ProviderGuard(providers), policies
+        self.slot_table.adopt(table, self.clock.now())
         self._round_due = self.clock.now()
         self._poked.set()
 
     def close(self) -> None:
         """Cancel everything under way and forget everything."""
-        for entry in self.entries:
+        for entry in self.slot_table:
             entry.drop()
 
     def subscribe(self, listener: Callable[[Feed], None]) -> Callable[[], None]:
@@ -247,69 +249,69 @@ class Keeper:
         now = self.clock.now()
         if self._round_due.reached(now):
             self._round_due = now.after(NAP_S)
-            self._agenda.clear()
-            for entry in self.entries:
-                self._look_at(entry, now, marks=True)
+            self._schedule.clear()
+            for entry in self.slot_table:
+                self._look_at(entry, now, fingerprint=True)
         else:
-            for entry in self._agenda.due(now):
+            for entry in self._schedule.due(now):
                 self._look_at(entry, now)
-        return min(self._round_due.left_s(now), self._agenda.left_s(now), self._serve_line(now))
+        return min(self._round_due.left_s(now), self._schedule.left_s(now), self._serve_line(now))
 
     def _serve_line(self, now: Moment) -> float:
         """Start who is first in line while there is room; returns the seconds until the next one's turn."""
-        while self._flights.under_way < BACKGROUND_FLIGHTS:
-            entry = self._agenda.first_in_line()
+        while self._single_flight.under_way < BACKGROUND_FLIGHTS:
+            entry = self._schedule.first_in_line()
             if entry is None:
                 break
             turn_s = turn_in_s(entry.slot, self._started, now)
             if turn_s > 0:
                 return turn_s
             self._started.append(now)
-            self._flights.start(entry)
+            self._single_flight.start(entry)
         return NAP_S  # or until a flight ends
 
-    def _look_at(self, entry: Entry, now: Moment, *, marks: bool = False) -> None:
+    def _look_at(self, entry: SlotEntry, now: Moment, *, fingerprint: bool = False) -> None:
         """Say what changed with an entry, and put its next step on the agenda."""
-        if self.entries.is_gone(entry, now):
-            self.entries.remove(entry)
+        if self.slot_table.is_gone(entry, now):
+            self.slot_table.remove(entry)
             return
         self._announce(entry, now)
         if not entry.wanted or entry.flight is not None:
             return
         step = next_step(entry.slot, self._policy_of(entry.feed), now, entry.used)
-        is_news = marks and self._flights.suppliers.marks(entry.feed) != entry.marks
+        is_news = fingerprint and self._single_flight.guard.fingerprint(entry.feed) != entry.fingerprint
         if is_news or isinstance(step, RefreshNow):
-            self._agenda.line_up(entry, can_wait=can_wait(entry.slot, now))
+            self._schedule.line_up(entry, can_wait=can_wait(entry.slot, now))
         elif isinstance(step, WaitUntil) and step.moment.left_s(now) < NAP_S:
-            self._agenda.look_at(entry, step.moment, now)
+            self._schedule.look_at(entry, step.moment, now)
 
     def _policy_of(self, feed: Feed) -> RefreshPolicy:
         return self.policies.of(feed)  # those in force now
 
-    def _land(self, entry: Entry) -> None:
+    def _land(self, entry: SlotEntry) -> None:
         """Tell the feeds of a new credential, and put the entry's next step on the agenda."""
-        if entry.slot.trouble is None:
+        if entry.slot.last_failure is None:
             # where the last one was tried; the same as before may have been revoked meanwhile
-            for name in dict.fromkeys((entry.feed.name, *entry.trials)):
-                feed = self.entries.named(name)
+            for name in dict.fromkeys((entry.feed.name, *entry.verifications)):
+                feed = self.slot_table.named(name)
                 if feed is not None:
-                    self._trials.start(entry, feed)
+                    self._verifier.start(entry, feed)
         self._look_at(entry, self.clock.now())
 
-    def _announce(self, entry: Entry, now: Moment) -> None:
+    def _announce(self, entry: SlotEntry, now: Moment) -> None:
         """Tell the listeners when an entry's state is another than the one last shown."""
         state = entry.slot.state(now)
         if state is not entry.shown:
             entry.shown, entry.since = state, now.wall
-            for feed in self.entries.sharing(entry.slot.key):
+            for feed in self.slot_table.sharing(entry.slot.key):
                 self._tell(feed)
 
     def _tell(self, feed: Feed) -> None:
         for listener in tuple(self._listeners):
             listener(feed)
 
-    def _drop(self, entries: Iterable[Entry]) -> None:
+    def _drop(self, slot_table: Iterable[SlotEntry]) -> None:
         now = self.clock.now()
-        for entry in entries:
+        for entry in slot_table:
             entry.drop()
             self._announce(entry, now)

@@ -1,4 +1,4 @@
-"""Suppliers: the providers, behind a wall that none of their defects gets through.
+"""ProviderGuard: the providers, behind a wall that none of their defects gets through.
 
 A provider may come from another distribution; whatever it raises is a failure of its realm, never the end of
 the daemon, and its text is never shown: it may hold a secret.
@@ -20,7 +20,7 @@ FLIGHT_LIMIT_S = 90.0
 log = logging.getLogger("broker.suppliers")
 
 
-class Suppliers:
+class ProviderGuard:
     """Whom to ask for each realm's credential, by the realm's provider."""
 
     def __init__(self, providers: Mapping[str, Provider]) -> None:
@@ -38,10 +38,10 @@ class Suppliers:
         except Exception as defect:  # noqa: BLE001 - the wall
             return Unavailable(f"a defect in token-broker ({_reported(feed, defect)})", hint="brokerctl logs")
 
-    def marks(self, feed: Feed) -> Hashable:
+    def fingerprint(self, feed: Feed) -> Hashable:
         """The provider's sign-in marks; None where it cannot say."""
         try:
-            return self._providers[feed.realm.provider].sign_in_marks(feed)
+            return self._providers[feed.realm.provider].sign_in_fingerprint(feed)
         except Exception as defect:  # noqa: BLE001 - the wall
             _reported(feed, defect)
             return None

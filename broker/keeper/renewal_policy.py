@@ -10,7 +10,7 @@ LEARNED_IDLE_S = 12 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Policies:
+class RenewalPolicies:
     """When to renew: configured feeds by one rule, learned ones by another."""
 
     configured: RefreshPolicy = field(default_factory=RefreshPolicy)

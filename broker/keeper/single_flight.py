@@ -1,4 +1,4 @@
-"""Flights: one attempt each to obtain an entry's credential, never two for one entry.
+"""SingleFlight: one attempt each to obtain an entry's credential, never two for one entry.
 
 A flight belongs to its entry, not to whoever asked for it: a caller that goes away ends nobody else's wait.
 """
@@ -13,8 +13,8 @@ from broker.core.feeds import Feed
 from broker.core.refresh import RefreshPolicy, Slot, after_failure, after_success
 from broker.core.status import rfc3339
 from broker.host.clock import Clock
-from broker.keeper.provider_guard import Suppliers
-from broker.keeper.slot_table import Entry
+from broker.keeper.provider_guard import ProviderGuard
+from broker.keeper.slot_table import SlotEntry
 
 Flight = asyncio.Task[NotObtained | None]
 """Its result is the failure, if it was one."""
@@ -22,7 +22,7 @@ Flight = asyncio.Task[NotObtained | None]
 log = logging.getLogger("broker.keeper")  # a name that users filter by
 
 
-class Flights:
+class SingleFlight:
     """Starts flights, and puts what they bring into their entries; `landed` hears of each entry then.
 
     `draw` gives jitter in [0, 1). `under_way` counts; `ended` is called when one less is.
@@ -30,15 +30,15 @@ class Flights:
 
     def __init__(
         self,
-        suppliers: Suppliers,
+        guard: ProviderGuard,
         *,
         clock: Clock,
         policy_of: Callable[[Feed], RefreshPolicy],
         draw: Callable[[], float],
-        landed: Callable[[Entry], None],
+        landed: Callable[[SlotEntry], None],
         ended: Callable[[], None],
     ) -> None:
-        self.suppliers = suppliers
+        self.guard = guard
         self.under_way = 0
         self._clock = clock
         self._policy_of = policy_of
@@ -46,7 +46,7 @@ class Flights:
         self._landed = landed
         self._ended = ended
 
-    def start(self, entry: Entry) -> Flight:
+    def start(self, entry: SlotEntry) -> Flight:
         """The flight under way, or a new one."""
         if entry.flight is None:
             entry.wanted = True
@@ -55,7 +55,7 @@ class Flights:
             self.under_way += 1
         return entry.flight
 
-    async def start_again(self, entry: Entry) -> None:
+    async def start_again(self, entry: SlotEntry) -> None:
         """Wait for one that begins now or later, whatever is under way already."""
         if entry.flight is not None:
             await asyncio.wait({entry.flight})
@@ -65,10 +65,10 @@ class Flights:
         self.under_way -= 1
         self._ended()
 
-    async def _fly(self, entry: Entry) -> NotObtained | None:
+    async def _fly(self, entry: SlotEntry) -> NotObtained | None:
         begun = self._clock.now()
         entry.fetches += 1
-        outcome = await self.suppliers.obtain(entry.feed, entry.slot.key.scope)
+        outcome = await self.guard.obtain(entry.feed, entry.slot.key.scope)
         now = self._clock.now()
         before = entry.slot
         if isinstance(outcome, Credential):
@@ -76,9 +76,9 @@ class Flights:
         else:
             entry.slot = after_failure(before, outcome, now, self._draw())
         # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
-        entry.marks = self.suppliers.marks(entry.feed)
+        entry.fingerprint = self.guard.fingerprint(entry.feed)
         entry.flight = None
-        failure = entry.slot.trouble.failure if entry.slot.trouble is not None else None
+        failure = entry.slot.last_failure.failure if entry.slot.last_failure is not None else None
         entry.failed_fetches += failure is not None
         _report(before, entry.slot, took_ms=(now.boot_s - begun.boot_s) * 1000)
         self._landed(entry)
@@ -88,9 +88,9 @@ class Flights:
 def _report(before: Slot, slot: Slot, took_ms: float) -> None:
     """Say in the log what changed; a failure that goes on is said once."""
     realm, scope = slot.key.realm, slot.key.scope
-    if slot.trouble is not None:
-        reason = slot.trouble.failure
-        if before.trouble is None or str(before.trouble.failure) != str(reason):
+    if slot.last_failure is not None:
+        reason = slot.last_failure.failure
+        if before.last_failure is None or str(before.last_failure.failure) != str(reason):
             log.warning("renewal_failed realm=%s scope=%s took_ms=%.0f: %s", realm, scope, took_ms, reason)
     elif slot.held is not None:
         end = slot.held.credential.expires_at

@@ -1,4 +1,4 @@
-"""Entries: which slots there are, for which feeds, configured ones and those learned from questions.
+"""SlotTable: which slots there are, for which feeds, configured ones and those learned from questions.
 
 Bookkeeping only: nothing here fetches, waits or decides when. Read `keeper/keeper.py` for that.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, SlotKey
 from broker.core.refresh import Moment, Slot, State
 from broker.core.urls import Url
-from broker.core.verdict import Trial
+from broker.core.verdict import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -33,7 +33,7 @@ LEARNED_GONE_S = 3600.0
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class SlotEntry:
     """A slot and what surrounds it.
 
     `feed` is the one whose settings and URL the credential is obtained with, `used` the last question,
@@ -49,33 +49,33 @@ class Entry:
     wanted: bool = True
     fetches: int = 0
     failed_fetches: int = 0
-    marks: "Hashable" = None
+    fingerprint: "Hashable" = None
     flight: "asyncio.Task[NotObtained | None] | None" = None
-    trials: dict[str, Trial] = field(default_factory=dict)
-    trying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    verifications: dict[str, Verification] = field(default_factory=dict)
+    verifying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def drop(self) -> None:
         """Forget the credential and give up what is under way."""
-        for task in (self.flight, *self.trying.values()):
+        for task in (self.flight, *self.verifying.values()):
             if task is not None:
                 task.cancel()
         self.flight = None
         self.slot, self.wanted = Slot(self.slot.key), False
-        self.trials.clear()
-        self.trying.clear()
+        self.verifications.clear()
+        self.verifying.clear()
 
 
-class Entries:
+class SlotTable:
     """All entries by slot key, and the feeds they serve."""
 
     def __init__(self, table: FeedTable, now: Moment) -> None:
-        self._by_key: dict[SlotKey, Entry] = {}
+        self._by_key: dict[SlotKey, SlotEntry] = {}
         self._learned: dict[Realm, Feed] = {}
         self._by_name: dict[str, Feed] = {}
         self._by_slot: defaultdict[SlotKey, list[Feed]] = defaultdict(list)
         self.adopt(table, now)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[SlotEntry]:
         return iter(tuple(self._by_key.values()))
 
     def feeds(self) -> Iterator[Feed]:
@@ -91,7 +91,11 @@ class Entries:
         usable = 0
         for key, entry in self._by_key.items():
             if entry.slot.live(now) is not None:
-                refusing = {name for name, trial in entry.trials.items() if trial.refusal is not None}
+                refusing = {
+                    name
+                    for name, verification in entry.verifications.items()
+                    if verification.refusal is not None
+                }
                 feeds = self._by_slot.get(key, ())
                 usable += sum(feed.name not in refusing for feed in feeds) if refusing else len(feeds)
                 learned = self._learned.get(key.realm)
@@ -110,15 +114,15 @@ class Entries:
         if learned is not None and learned.key() == key:
             yield learned
 
-    def holding(self, feed: Feed) -> Entry | None:
+    def holding(self, feed: Feed) -> SlotEntry | None:
         """The entry of the feed's own credential, if there is one yet."""
         return self._by_key.get(feed.key())
 
-    def of_account(self, feed: Feed) -> Iterator[Entry]:
+    def of_account(self, feed: Feed) -> Iterator[SlotEntry]:
         """Every entry of the feed's realm and identity, in whatever scope."""
         return (entry for entry in self if _account_of(entry.slot.key) == _account_of(feed.key()))
 
-    def of_realm(self, realm: Realm) -> Iterator[Entry]:
+    def of_realm(self, realm: Realm) -> Iterator[SlotEntry]:
         """Every entry of the realm: of all its identities, kinds and scopes."""
         return (entry for entry in self if entry.slot.key.realm == realm)
 
@@ -140,13 +144,13 @@ class Entries:
             known = replace(found.feed, name=name)
         return replace(found, feed=known)
 
-    def of(self, match: Match, now: Moment) -> Entry:
+    def of(self, match: Match, now: Moment) -> SlotEntry:
         """The match's entry, made now if this is the first question for it."""
         entry = self._by_key.get(match.key)
         if entry is None:
             if not match.feed.configured:
                 self._learned.setdefault(match.feed.realm, match.feed)
-            entry = self._by_key[match.key] = Entry(Slot(match.key), match.feed, used=now, since=now.wall)
+            entry = self._by_key[match.key] = SlotEntry(Slot(match.key), match.feed, used=now, since=now.wall)
         return entry
 
     def adopt(self, table: FeedTable, now: Moment) -> None:
@@ -174,13 +178,13 @@ class Entries:
         for feed in table.feeds:
             self.of(Match(feed, feed.key(), "configured"), now)
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: SlotEntry) -> None:
         """Drop an entry and, with it, the feed that was learned for it."""
         entry.drop()
         del self._by_key[entry.slot.key]
         self._learned = {realm: feed for realm, feed in self._learned.items() if feed.key() != entry.slot.key}
 
-    def is_gone(self, entry: Entry, now: Moment) -> bool:
+    def is_gone(self, entry: SlotEntry, now: Moment) -> bool:
         """True for a learned feed that has no credential and that nobody has asked for lately."""
         return (
             not entry.feed.configured

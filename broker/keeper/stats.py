@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from broker.core.refresh import Moment
-from broker.core.status import Lookup
+from broker.core.status import LookupRecord
 
 RECENT = 20
 """How many look-ups are remembered one by one (CONTRACT section 6)."""
@@ -34,18 +34,18 @@ class FeedCounts:
     last_used_at: datetime | None = None
 
 
-class Ledger:
+class Stats:
     """Counts of everything since the daemon's start; one for the whole daemon."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
-        self.recent: deque[Lookup] = deque(maxlen=RECENT)
+        self.recent: deque[LookupRecord] = deque(maxlen=RECENT)
         self.feeds: defaultdict[str, FeedCounts] = defaultdict(FeedCounts)
         self.latency_counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
         self.latency_sum_s = 0.0
         self.last: Moment | None = None
 
-    def record(self, lookup: Lookup, outcome: Outcome, begun: Moment, ended: Moment) -> None:
+    def record(self, lookup: LookupRecord, outcome: Outcome, begun: Moment, ended: Moment) -> None:
         """Enter one look-up, and the time that it took inside the daemon."""
         took_s = ended.boot_s - begun.boot_s
         self.last = ended

@@ -23,9 +23,9 @@ from broker.host.http import Request, Response
 from broker.host.http_errors import Unreachable
 from broker.providers import protocol, secret_reader
 from broker.providers.github_oidc import job_assertion
-from broker.providers.helper_program import ANY_USERNAME, Found
+from broker.providers.helper_program import ANY_USERNAME, SecretFound
 from broker.providers.static_login import Line, Place, Username, login
-from broker.providers.token_endpoint import Denial, Grant, read_grant, subject_of
+from broker.providers.token_endpoint import Denial, TokenGrant, read_grant, subject_of
 
 REFRESH = ("access", "api", "v1", "tokens")
 EXCHANGE = ("access", "api", "v1", "oidc", "token")
@@ -87,7 +87,7 @@ class ArtifactoryProvider:
     must not break a chain.
     """
 
-    def __init__(self, tools: protocol.Tools) -> None:
+    def __init__(self, tools: protocol.ProviderContext) -> None:
         self._http = tools.http
         self._environ = tools.environ
         self._now = tools.now
@@ -112,12 +112,12 @@ class ArtifactoryProvider:
         """The configured one; None for a token, which names its user itself."""
         return _own(settings).username
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """What changes when a secret was replaced; None where one of them cannot be watched."""
         own = _own(feed.settings)
         sources = [source for source in (own.secret, own.refresh) if source is not None]
-        marks = [secret_reader.marks(source, self._environ) for source in sources]
-        return None if None in marks else tuple(marks)
+        fingerprint = [secret_reader.fingerprint(source, self._environ) for source in sources]
+        return None if None in fingerprint else tuple(fingerprint)
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a token knows no scope
         """Read, refresh or exchange.
@@ -148,7 +148,7 @@ class ArtifactoryProvider:
             first = await self._read(feed, access, own.username)
             if first.expires_at is not None and first.expires_at - self._now() > FIRST_LEFT:
                 first_username = subject_of(first.secret) or ANY_USERNAME
-                return replace(login(first, access, own.username, first_username), by_hand=None)
+                return replace(login(first, access, own.username, first_username), manual_renewal=None)
             self._chains.setdefault(key, _Chain(first.secret, began))
         chain = self._chains[key]
         async with chain.alone:
@@ -160,7 +160,7 @@ class ArtifactoryProvider:
             chain.access, chain.refresh = grant.token.secret, grant.refresh or chain.refresh
         return _credential(grant, own, secret_reader.shown(refresh))
 
-    async def _next(self, feed: Feed, chain: _Chain, refresh: secret_reader.SecretSource) -> Grant:
+    async def _next(self, feed: Feed, chain: _Chain, refresh: secret_reader.SecretSource) -> TokenGrant:
         form = {
             "grant_type": "refresh_token",
             "refresh_token": chain.refresh.reveal(),
@@ -210,7 +210,9 @@ class ArtifactoryProvider:
             )
         return _credential(grant, own, f"oidc:{provider}")
 
-    async def _read(self, feed: Feed, source: secret_reader.SecretSource, username: str | None) -> Found:
+    async def _read(
+        self, feed: Feed, source: secret_reader.SecretSource, username: str | None
+    ) -> SecretFound:
         return await secret_reader.read(
             source, host=feed.url.origin.host, username=username, environ=self._environ
         )
@@ -222,7 +224,7 @@ class ArtifactoryProvider:
             raise Unavailable(error.reason) from None
 
 
-def _credential(grant: Grant, own: ArtifactorySettings, source: str) -> Credential:
+def _credential(grant: TokenGrant, own: ArtifactorySettings, source: str) -> Credential:
     username = own.username or grant.account or ANY_USERNAME
     return Credential(username, grant.token.secret, grant.token.expires_at, source, account=grant.account)
 

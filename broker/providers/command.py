@@ -34,7 +34,7 @@ class CommandProvider:
     name: ClassVar[str] = "command"
     settings: ClassVar[type[protocol.Settings]] = CommandSettings
 
-    def __init__(self, tools: protocol.Tools) -> None:
+    def __init__(self, tools: protocol.ProviderContext) -> None:
         self._environ = tools.environ
 
     def identity(self, settings: protocol.Settings) -> str:
@@ -62,7 +62,7 @@ class CommandProvider:
             account=found.username or own.username,
         )
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - nobody can see when a program would do better
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:  # noqa: ARG002 - nobody can see when a program would do better
         """Always None."""
         return None
 

@@ -12,10 +12,10 @@ from broker.host.http_errors import Unreachable
 VERDICTS = {401: Verdict.UNAUTHORISED, 403: Verdict.FORBIDDEN}
 
 
-def trial_at(http: Callable[[], Http]) -> Callable[[Feed, Credential], Awaitable[Verdict]]:
+def verify_with(http: Callable[[], Http]) -> Callable[[Feed, Credential], Awaitable[Verdict]]:
     """The trial by `http()`, asked for each time: a reload may have made another."""
 
-    async def try_at(feed: Feed, credential: Credential) -> Verdict:
+    async def verify_at(feed: Feed, credential: Credential) -> Verdict:
         pair = f"{credential.username}:{credential.secret.reveal()}".encode()
         # Artifact feeds answer HTML, JSON or a redirect: any of them is a yes, and no redirect is followed.
         request = Request(
@@ -29,4 +29,4 @@ def trial_at(http: Callable[[], Http]) -> Callable[[Feed, Credential], Awaitable
             return VERDICTS[response.status]
         return Verdict.ACCEPTED if response.status < 400 else Verdict.UNKNOWN  # noqa: PLR2004 - RFC 9110's classes
 
-    return try_at
+    return verify_at

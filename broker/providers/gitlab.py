@@ -17,7 +17,7 @@ from broker.core.feeds import DEFAULT_IDENTITY, Feed, Recognise, Recognised
 from broker.core.urls import Origin, Service, Url, parse_url
 from broker.host.http import Request, Response
 from broker.host.http_errors import Unreachable
-from broker.host.lookup_trace import tell
+from broker.host.lookup_trace import trace_step
 from broker.providers import protocol, secret_reader
 from broker.providers.expiry import earliest
 from broker.providers.recognise import GITLAB_API, gitlab_at
@@ -65,7 +65,7 @@ class GitLabProvider:
     token lists it. Of the class: a reload makes a new provider and keeps the tokens.
     """
 
-    def __init__(self, tools: protocol.Tools) -> None:
+    def __init__(self, tools: protocol.ProviderContext) -> None:
         self._http = tools.http
         self._environ = tools.environ
 
@@ -85,13 +85,13 @@ class GitLabProvider:
         own = _own(settings)
         return own.username or (JOB_USERNAME if own.secret is None else None)
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """What changes when the secret was replaced."""
         source = _own(feed.settings).secret
         return (
             hash(self._environ.get(JOB_TOKEN))
             if source is None
-            else secret_reader.marks(source, self._environ)
+            else secret_reader.fingerprint(source, self._environ)
         )
 
     def recogniser(self, feeds: Sequence[Feed]) -> Recognise:
@@ -134,14 +134,16 @@ class GitLabProvider:
         if told:
             await self._learn_group(feed.url, found.secret)
         name, ends = told.get("name"), midnight(told.get("expires_at"))
-        tell("token", f"GitLab says that it ends {ends:%Y-%m-%d}" if ends else "nobody says when it ends")
+        trace_step(
+            "token", f"GitLab says that it ends {ends:%Y-%m-%d}" if ends else "nobody says when it ends"
+        )
         credential = login(found, own.secret, own.username)
         return replace(
             credential,
             expires_at=earliest(found.expires_at, ends),
             account=name if isinstance(name, str) and name.isprintable() else credential.account,
             is_personal=False,  # whatever came with it, GitLab asks nobody for a token's user name
-            by_hand=credential.by_hand and f"make another at {page} and put it into {place}",
+            manual_renewal=credential.manual_renewal and f"make another at {page} and put it into {place}",
         )
 
     def _job_token(self, feed: Feed) -> Credential:

@@ -29,7 +29,7 @@ PROGRAM_OUTPUT_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SecretFound:
     """A secret and what came with it: the username it is for and its end in UTC, where known."""
 
     username: str | None
@@ -37,10 +37,10 @@ class Found:
     expires_at: datetime | None = None
 
 
-def found(text: object, username: object = None, expires_at: datetime | None = None) -> Found:
+def found(text: object, username: object = None, expires_at: datetime | None = None) -> SecretFound:
     """The secret and its end, a JWT's own one included. Raises ValueError for what no client could send."""
     secret, person = Secret(text), None if username is None else checked_username(username)
-    return Found(person, secret, earliest(expires_at, expiry_of(secret.reveal())))
+    return SecretFound(person, secret, earliest(expires_at, expiry_of(secret.reveal())))
 
 
 def split_argv(argv: Sequence[str]) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def split_argv(argv: Sequence[str]) -> tuple[str, ...]:
     return tuple(argv)
 
 
-async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> Found:
+async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> SecretFound:
     """Run the program and return the credential it printed.
 
     Raises Refused when there is no such program or what it prints is no credential, Unavailable when it
@@ -80,7 +80,7 @@ async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> Found:
         raise Refused(f"{program} printed no credential: {error}") from None
 
 
-def read(output: bytes) -> Found:
+def read(output: bytes) -> SecretFound:
     """What a program's output says. Raises ValueError that tells what is wrong, without any of the output."""
     try:
         text = output.decode("utf-8-sig").strip()  # PowerShell begins its text with a byte order mark

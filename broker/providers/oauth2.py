@@ -50,7 +50,7 @@ class OAuth2Provider:
     name: ClassVar[str] = "oauth2"
     settings: ClassVar[type[protocol.Settings]] = OAuth2Settings
 
-    def __init__(self, tools: protocol.Tools) -> None:
+    def __init__(self, tools: protocol.ProviderContext) -> None:
         self._http = tools.http
         self._environ = tools.environ
         self._now = tools.now
@@ -72,9 +72,9 @@ class OAuth2Provider:
         own = _own(settings)
         return own.username if "username" in own.model_fields_set else None
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """What changes when the client's secret was replaced."""
-        return secret_reader.marks(_own(feed.settings).secret, self._environ)
+        return secret_reader.fingerprint(_own(feed.settings).secret, self._environ)
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - the configured scope is meant for all
         """Ask for a token.

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed, Recognise
-from broker.core.login_progress import Page, SignedIn, SignedOut, Way
+from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.host.http import Http
 
 
@@ -29,7 +29,7 @@ class Settings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class ProviderContext:
     """What a provider is made with: the way out, the environment that the configuration decides, the time.
 
     `memory` outlives a configuration, though not the daemon: sign-ins are in it, no tokens, each under a key
@@ -72,7 +72,7 @@ class Provider(Protocol):
         """
         ...
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """A value that changes when a person has signed in or out, or a secret was replaced.
 
         None where nobody can see that, as in a keyring: then a look-up tries again every half minute.
@@ -100,8 +100,8 @@ class Interactive(Protocol):
     """A provider that a person can sign in to through us, with `brokerctl login` and never in a look-up."""
 
     def sign_in(
-        self, feed: Feed, ways: Sequence[Way], *, in_file: bool
-    ) -> AsyncGenerator[Page | SignedIn, None]:
+        self, feed: Feed, ways: Sequence[LoginMethod], *, in_file: bool
+    ) -> AsyncGenerator[LoginPage | SignedIn, None]:
         """Sign a person in by the first of the `ways` that the feed allows: the page to open, the outcome.
 
         `in_file`: without a secret store keep it in a file, not in memory. Raises NotObtained; a feed that
@@ -132,6 +132,6 @@ class ProviderClass(Protocol):
     @property
     def settings(self) -> type[Settings]: ...  # noqa: D102 - Provider says it
 
-    def __call__(self, tools: Tools) -> Provider:
+    def __call__(self, tools: ProviderContext) -> Provider:
         """The provider, made anew for each configuration."""
         ...

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.core.failures import ADD_TO, Refused, SignInNeeded
-from broker.host.file_stamp import file_mark
+from broker.host.file_stamp import file_stamp
 from broker.providers import keyring_store
-from broker.providers.helper_program import Found, ask, found, split_argv
+from broker.providers.helper_program import SecretFound, ask, found, split_argv
 from broker.providers.home import expand
 
 FILE_BYTES_MAX = 65536
@@ -141,12 +141,14 @@ def replacing(source: SecretSource) -> str | None:
             return None
 
 
-def by_hand(source: SecretSource) -> str | None:
+def manual_renewal(source: SecretSource) -> str | None:
     """What a person does for another secret; None where a program brings it."""
     return None if isinstance(source, CommandSecret) else f"put another into {shown(source)}"
 
 
-async def read(source: SecretSource, *, host: str, username: str | None, environ: Mapping[str, str]) -> Found:
+async def read(
+    source: SecretSource, *, host: str, username: str | None, environ: Mapping[str, str]
+) -> SecretFound:
     """Read the secret now, for `username` where the feed names one; the source may bring its own.
 
     Raises SignInNeeded when it is not there yet, Refused when it is there and cannot be used, Unavailable
@@ -170,22 +172,22 @@ async def read(source: SecretSource, *, host: str, username: str | None, environ
             return await ask(argv, environ)
 
 
-def marks(source: SecretSource, environ: Mapping[str, str]) -> Hashable:
+def fingerprint(source: SecretSource, environ: Mapping[str, str]) -> Hashable:
     """A value that changes when the secret was replaced, as far as that can be seen without reading it."""
     match source:
         case EnvSecret(name):
             return hash(environ.get(name))
         case FileSecret(path):
-            return file_mark(expand(path, environ))
+            return file_stamp(expand(path, environ))
         case CredentialSecret(name):
-            return file_mark(Path(environ.get(CREDENTIALS) or "/nowhere", name))
+            return file_stamp(Path(environ.get(CREDENTIALS) or "/nowhere", name))
         case NetrcSecret():
-            return file_mark(netrc_path(environ))
+            return file_stamp(netrc_path(environ))
         case KeyringSecret() | CommandSecret():
             return None
 
 
-def from_env(name: str, environ: Mapping[str, str]) -> Found:
+def from_env(name: str, environ: Mapping[str, str]) -> SecretFound:
     """The variable's value without blanks at its ends.
 
     Raises SignInNeeded where it is not set, Refused where it cannot be used.
@@ -253,7 +255,7 @@ def _from_credential(name: str, environ: Mapping[str, str]) -> str:
         ) from None
 
 
-def _from_netrc(path: Path, host: str, username: str | None) -> Found:
+def _from_netrc(path: Path, host: str, username: str | None) -> SecretFound:
     read_file(path)  # the same rules for its place, size and mode
     try:
         login = netrc.netrc(str(path)).authenticators(host)
@@ -269,7 +271,7 @@ def _from_netrc(path: Path, host: str, username: str | None) -> Found:
     return _usable(password, f"the entry of {host} in {path}", person or None)
 
 
-def _usable(text: str, place: str, username: str | None = None) -> Found:
+def _usable(text: str, place: str, username: str | None = None) -> SecretFound:
     try:
         return found(text, username)
     except ValueError:

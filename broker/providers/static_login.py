@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
 from broker.providers import protocol, secret_reader
-from broker.providers.helper_program import ANY_USERNAME, Found, checked_username, one_line
+from broker.providers.helper_program import ANY_USERNAME, SecretFound, checked_username, one_line
 
 Username = Annotated[str, BeforeValidator(checked_username)]
 Line = Annotated[str, AfterValidator(one_line)]
@@ -32,7 +32,7 @@ class LoginProvider:
     name: ClassVar[str]
     settings: ClassVar[type[protocol.Settings]] = LoginSettings
 
-    def __init__(self, tools: protocol.Tools) -> None:
+    def __init__(self, tools: protocol.ProviderContext) -> None:
         self._environ = tools.environ
 
     def identity(self, settings: protocol.Settings) -> str:
@@ -56,13 +56,16 @@ class LoginProvider:
         )
         return login(found, own.secret, own.username)
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """What changes when the secret was replaced."""
-        return secret_reader.marks(_own(feed.settings).secret, self._environ)
+        return secret_reader.fingerprint(_own(feed.settings).secret, self._environ)
 
 
 def login(
-    found: Found, source: secret_reader.SecretSource, username: str | None, otherwise: str = ANY_USERNAME
+    found: SecretFound,
+    source: secret_reader.SecretSource,
+    username: str | None,
+    otherwise: str = ANY_USERNAME,
 ) -> Credential:
     """The credential: the configured username comes first, then the secret's own, then `otherwise`."""
     return Credential(
@@ -72,7 +75,7 @@ def login(
         source=secret_reader.shown(source),
         account=username or found.username,
         is_personal=found.username is not None,
-        by_hand=secret_reader.by_hand(source),
+        manual_renewal=secret_reader.manual_renewal(source),
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from broker.core.credential import Secret
 from broker.core.failures import Refused, Unavailable
 from broker.host.http import Response
-from broker.providers.helper_program import Found, found
+from broker.providers.helper_program import SecretFound, found
 from broker.providers.jwt import claims_of
 from broker.providers.retry_after import retry_after_s
 
@@ -28,10 +28,10 @@ _CODES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenGrant:
     """What was granted: the access token with its end, the refresh token for the next, and for whom."""
 
-    token: Found
+    token: SecretFound
     refresh: Secret | None
     account: str | None
 
@@ -43,7 +43,7 @@ class Denial:
     code: str
 
 
-def read_grant(response: Response, now: datetime, server: str) -> Grant | Denial:
+def read_grant(response: Response, now: datetime, server: str) -> TokenGrant | Denial:
     """What the endpoint of `server` answered at `now`. Raises Unavailable for what may be better later."""
     status = response.status
     if status == 429 or status >= 500:  # noqa: PLR2004 - RFC 6585, RFC 9110 section 15.6
@@ -61,7 +61,7 @@ def read_grant(response: Response, now: datetime, server: str) -> Grant | Denial
     except ValueError:
         raise Refused(f"{server} answers {status} without a token") from None
     told = answer.get("username")
-    return Grant(token, kept, _named(told) if isinstance(told, str) else subject_of(token.secret))
+    return TokenGrant(token, kept, _named(told) if isinstance(told, str) else subject_of(token.secret))
 
 
 def _table(body: bytes) -> Mapping[str, object]:

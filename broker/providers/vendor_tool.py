@@ -14,7 +14,7 @@ from pathlib import Path
 from broker.core.failures import NoSource, Unavailable
 from broker.host.process import Finished, NotFound, TimedOut, TooMuchOutput, find, run
 from broker.providers.expiry import end_of
-from broker.providers.helper_program import Found, found
+from broker.providers.helper_program import SecretFound, found
 
 TOOL_LIMIT_S = 25.0
 """`aws` and `gcloud` take one to five seconds; a look-up waits 30 s and has to hear of it in time."""
@@ -49,7 +49,7 @@ def sdk_argv(module: str, *words: str) -> tuple[str, ...]:
     return (sys.executable, "-E", "-P", "-m", module, *words)
 
 
-def variables_mark(environ: Mapping[str, str], *prefixes: str) -> Hashable:
+def variables_fingerprint(environ: Mapping[str, str], *prefixes: str) -> Hashable:
     """What changes with the variables of a vendor's: any of them may choose another account."""
     return tuple(sorted((name, hash(value)) for name, value in environ.items() if name.startswith(prefixes)))
 
@@ -85,7 +85,7 @@ def json_object(stdout: bytes) -> Mapping[str, object]:
     return printed if isinstance(printed, dict) else {}
 
 
-def printed_token(name: str, token: object, told: object) -> Found:
+def printed_token(name: str, token: object, told: object) -> SecretFound:
     """The token that the tool printed, and its end; None for `told` is one that does not say.
 
     Raises Unavailable for what is no token, and for an end that cannot be read.

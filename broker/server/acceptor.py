@@ -12,9 +12,9 @@ import socket
 from collections import defaultdict
 from collections.abc import Callable
 
-from broker.server.early_response import Caller, Doorstep, Reply
+from broker.server.early_response import Accepted, EarlyResponder, Reply
 from broker.server.limits import Limits
-from broker.server.rate_limit import Pace
+from broker.server.rate_limit import RateLimit
 from broker.server.ucred import NOBODY, Peer, peer_as_seen, peer_of
 
 BURST = 8
@@ -24,13 +24,13 @@ a round of some 50 µs, where with 64 a member's look-up of several rounds took 
 RETRY_S = 1.0
 """Pause of accepting when the machine has no descriptor or memory left: asyncio's ACCEPT_RETRY_DELAY."""
 
-Speaker = Callable[[Caller, Callable[[], None]], asyncio.Protocol]
+ProtocolFactory = Callable[[Accepted, Callable[[], None]], asyncio.Protocol]
 """Makes the protocol for a caller; it calls its second argument when the connection is gone."""
 
 log = logging.getLogger("broker.host.door")  # a name that users filter by
 
 
-class Door:
+class Acceptor:
     """Lets peers in from a listening socket, which stays its owner's to close, but not before the Door.
 
     `see` tells who comes, `admits` judges them by uid and gid; `account_of` says which uids are one user's,
@@ -44,9 +44,9 @@ class Door:
         limits: Limits,
         *,
         admits: Callable[[Peer], bool],
-        speak: Speaker,
+        make_protocol: ProtocolFactory,
         reply: Reply | None = None,
-        pace: Pace | None = None,
+        rate_limit: RateLimit | None = None,
         see: Callable[[socket.socket], Peer | None] = peer_of,
         account_of: Callable[[int], int] = lambda uid: uid,
     ) -> None:
@@ -54,15 +54,15 @@ class Door:
         self._kind = listening.family, listening.type, listening.proto
         self._limits = limits
         self._admits = admits
-        self._speak = speak
-        self._pace = pace
+        self._make_protocol = make_protocol
+        self._rate_limit = rate_limit
         self._see = see
         self._account_of = account_of
         self._loop = asyncio.get_running_loop()
-        self._doorstep = (
+        self._early = (
             None
             if reply is None
-            else Doorstep(limits, reply=reply, inside=self._show_in, leave=self._hang_up)
+            else EarlyResponder(limits, reply=reply, inside=self._start_connection, leave=self._hang_up)
         )
         self._inside: dict[socket.socket, int] = {}  # whose each is
         self._by_user: defaultdict[int, int] = defaultdict(int)
@@ -78,8 +78,8 @@ class Door:
         """Let nobody in from now on; those inside stay."""
         self._is_open = False
         self._rest()
-        if self._doorstep is not None:
-            self._doorstep.close()
+        if self._early is not None:
+            self._early.close()
 
     async def wait_closed(self) -> None:
         """Return when everybody who was let in has been handed to a protocol."""
@@ -116,14 +116,14 @@ class Door:
                 self._rest()
                 self._retry = self._loop.call_later(RETRY_S, self._accept_again)
                 return
-            self._let_in(connection)
+            self._admit(connection)
 
     def _take(self) -> socket.socket:
         """The next caller, as `accept()` returns one; that asks the listener anew each time what it is."""
         descriptor, _ = self._listening._accept()  # type: ignore[attr-defined] # noqa: SLF001 - accept() of C
         return socket.socket(*self._kind, descriptor)
 
-    def _let_in(self, connection: socket.socket) -> None:
+    def _admit(self, connection: socket.socket) -> None:
         peer = self._see(connection)
         if peer is None or not self._admits(peer):
             log.warning("refused_peer reason=%s peer=%s", _why_unknown(connection) or "user", peer)
@@ -138,25 +138,25 @@ class Door:
             return
         self._inside[connection] = user
         self._by_user[user] += 1
-        if self._doorstep is not None:
-            self._doorstep.receive(connection, peer)
+        if self._early is not None:
+            self._early.receive(connection, peer)
         else:
-            self._show_in(Caller(connection, peer, self._loop.time()))
+            self._start_connection(Accepted(connection, peer, self._loop.time()))
 
-    def _show_in(self, caller: Caller) -> None:
-        caller.connection.setblocking(False)  # noqa: FBT003 - its signature
-        arrival = self._loop.create_task(self._attend(caller))
+    def _start_connection(self, accepted: Accepted) -> None:
+        accepted.connection.setblocking(False)  # noqa: FBT003 - its signature
+        arrival = self._loop.create_task(self._attend(accepted))
         self._arrivals.add(arrival)
-        arrival.add_done_callback(functools.partial(self._attended, caller.connection))
+        arrival.add_done_callback(functools.partial(self._attended, accepted.connection))
 
-    async def _attend(self, caller: Caller) -> None:
-        connection, peer = caller.connection, caller.peer
+    async def _attend(self, accepted: Accepted) -> None:
+        connection, peer = accepted.connection, accepted.peer
         leave = functools.partial(self._leave, connection)
-        if self._pace is not None:
+        if self._rate_limit is not None:
             # not read yet, so not seen to hang up: its place stays taken, and hanging up gains nobody a turn
-            await self._pace.wait(peer.uid)
-            caller = caller._replace(arrived=self._loop.time())
-        await self._loop.connect_accepted_socket(lambda: self._speak(caller, leave), connection)
+            await self._rate_limit.wait(peer.uid)
+            accepted = accepted._replace(arrived=self._loop.time())
+        await self._loop.connect_accepted_socket(lambda: self._make_protocol(accepted, leave), connection)
 
     def _attended(self, connection: socket.socket, arrival: asyncio.Task[None]) -> None:
         self._arrivals.discard(arrival)

@@ -9,7 +9,7 @@ from broker.server.listen import BY_VARIABLE, Listener, identity_at, take
 from broker.server.socket_activation import FD_NAME, from_launchd, from_systemd
 
 
-class Place:
+class BoundSocket:
     """The listening socket and what becomes of it at the end: ours is removed, a manager's stays."""
 
     def __init__(self, listening: socket.socket, path: Path, taken: Listener | None) -> None:

@@ -8,7 +8,7 @@ import asyncio
 from typing import Any
 
 
-class Gathering:
+class CoalescingTransport:
     """Stands for `transport` with a protocol that writes an answer in pieces."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:

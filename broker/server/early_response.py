@@ -22,16 +22,16 @@ Reply = Callable[[bytes, Peer], tuple[bytes, Callable[[], object]] | None]
 the caller waiting; or None where the answer takes more than a moment to find."""
 
 
-class Caller(NamedTuple):
+class Accepted(NamedTuple):
     """Who was let in, when (the loop's time), and what he has said by now."""
 
     connection: socket.socket
     peer: Peer
     arrived: float
-    words: bytes = b""
+    received: bytes = b""
 
 
-class Doorstep:
+class EarlyResponder:
     """Hears callers out: those whom `reply` can answer `leave` at once, the others are shown `inside`."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Doorstep:
         limits: Limits,
         *,
         reply: Reply,
-        inside: Callable[[Caller], None],
+        inside: Callable[[Accepted], None],
         leave: Callable[[socket.socket], None],
     ) -> None:
         self._limits = limits
@@ -51,25 +51,25 @@ class Doorstep:
 
     def receive(self, connection: socket.socket, peer: Peer) -> None:
         """Hear a caller who has just been let in: now, or as soon as he speaks."""
-        caller = Caller(connection, peer, self._loop.time())
-        words = self._words_of(connection)
-        if words is not None:
-            self._respond(caller, words)
+        accepted = Accepted(connection, peer, self._loop.time())
+        received = self._words_of(connection)
+        if received is not None:
+            self._respond(accepted, received)
             return
-        deadline = self._loop.call_at(caller.arrived + self._limits.request_s, self._dismiss, connection)
+        deadline = self._loop.call_at(accepted.arrived + self._limits.request_s, self._dismiss, connection)
         self._waiting[connection] = deadline
-        self._loop.add_reader(connection, self._listen, caller)
+        self._loop.add_reader(connection, self._listen, accepted)
 
     def close(self) -> None:
         """Dismiss those who have not said a word."""
         for connection in tuple(self._waiting):
             self._dismiss(connection)
 
-    def _listen(self, caller: Caller) -> None:
-        words = self._words_of(caller.connection)
-        if words is not None:
-            self._stop_waiting(caller.connection)
-            self._respond(caller, words)
+    def _listen(self, accepted: Accepted) -> None:
+        received = self._words_of(accepted.connection)
+        if received is not None:
+            self._stop_waiting(accepted.connection)
+            self._respond(accepted, received)
 
     def _dismiss(self, connection: socket.socket) -> None:
         self._stop_waiting(connection)
@@ -88,24 +88,24 @@ class Doorstep:
         except OSError:
             return b""
 
-    def _respond(self, caller: Caller, words: bytes) -> None:
+    def _respond(self, accepted: Accepted, received: bytes) -> None:
         try:
-            is_done = not words or self._is_answered(caller, words)
+            is_done = not received or self._is_answered(accepted, received)
         except BaseException:
-            self._leave(caller.connection)  # a defect costs its caller the connection, and nobody else
+            self._leave(accepted.connection)  # a defect costs its caller the connection, and nobody else
             raise
         if is_done:
-            self._leave(caller.connection)
+            self._leave(accepted.connection)
         else:
-            self._inside(caller._replace(words=words))
+            self._inside(accepted._replace(received=received))
 
-    def _is_answered(self, caller: Caller, words: bytes) -> bool:
-        reply = self._reply(words, caller.peer)
+    def _is_answered(self, accepted: Accepted, received: bytes) -> bool:
+        reply = self._reply(received, accepted.peer)
         if reply is None or len(reply[0]) > WHOLE_BYTES_MAX:
             return False
         answer, afterwards = reply
         try:
-            caller.connection.send(answer, socket.MSG_DONTWAIT)
+            accepted.connection.send(answer, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError:

@@ -20,23 +20,23 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from broker.core.access import Entrance, OwnSocket
-from broker.server.acceptor import Door
-from broker.server.coalescing_transport import Gathering
-from broker.server.early_response import Caller, Reply
+from broker.core.access import OwnSocket, SocketKind
+from broker.server.acceptor import Acceptor
+from broker.server.coalescing_transport import CoalescingTransport
+from broker.server.early_response import Accepted, Reply
 from broker.server.limits import Limits
-from broker.server.log_throttle import Quota
-from broker.server.rate_limit import Pace
+from broker.server.log_throttle import LogThrottle
+from broker.server.rate_limit import RateLimit
 from broker.server.ucred import Peer, peer_of
 
 __all__ = [
-    "ENTRANCE_EXTENSION",
     "PEER_EXTENSION",
-    "BrokerProtocol",
-    "Doorway",
+    "SOCKET_KIND_EXTENSION",
+    "HttpProtocol",
+    "HttpServer",
+    "ListenerSpec",
     "Peer",
-    "Server",
-    "anybody",
+    "any_peer",
     "ours_or_root",
     "peer_of",
 ]
@@ -44,10 +44,10 @@ __all__ = [
 PEER_EXTENSION = "token_broker.peer"
 """Key in the ASGI scope's `extensions`; its value is `{"uid": int, "gid": int, "pid": int}`."""
 
-ENTRANCE_EXTENSION = "token_broker.entrance"
+SOCKET_KIND_EXTENSION = "token_broker.entrance"
 """Another; its value is the `core.access.Entrance` that the connection came in by."""
 
-_QUOTA_LOGGERS = ("uvicorn.error", "asyncio", "broker.host.door")
+THROTTLED_LOGGERS = ("uvicorn.error", "asyncio", "broker.host.door")
 """What a caller can make these say is said a few times a minute only."""
 
 Scope = Any
@@ -61,7 +61,7 @@ def ours_or_root(peer: Peer) -> bool:
     return peer.uid in {os.geteuid(), 0}
 
 
-def anybody(peer: Peer) -> bool:  # noqa: ARG001 - what a Door asks
+def any_peer(peer: Peer) -> bool:  # noqa: ARG001 - what a Door asks
     """Whom the system broker's door lets in: all that its socket's mode admits."""
     return True
 
@@ -70,7 +70,7 @@ OWN = OwnSocket()
 
 
 @dataclass(frozen=True, slots=True)
-class Doorway:
+class ListenerSpec:
     """A listening socket: what it is an entrance to, and whom its door lets in by uid and gid.
 
     `see` is how the door learns who comes: by `peer_of` it knows nobody whom the kernel cannot name here.
@@ -80,7 +80,7 @@ class Doorway:
     """
 
     listening: socket.socket
-    entrance: Entrance = OWN
+    socket_kind: SocketKind = OWN
     admits: Callable[[Peer], bool] = ours_or_root
     see: Callable[[socket.socket], Peer | None] = peer_of
     reply: Reply | None = None
@@ -89,7 +89,7 @@ class Doorway:
     account_of: Callable[[int], int] = lambda uid: uid
 
 
-class BrokerProtocol(H11Protocol):
+class HttpProtocol(H11Protocol):
     """One connection with one peer, who is in the scope of each request, and so is the entrance."""
 
     def __init__(
@@ -98,15 +98,15 @@ class BrokerProtocol(H11Protocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         *,
-        caller: Caller,
-        entrance: Entrance,
+        accepted: Accepted,
+        socket_kind: SocketKind,
         limits: Limits,
-        pace: Pace | None,
+        rate_limit: RateLimit | None,
         leave: Callable[[], None],
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self.app = _Strict(self.app, caller.peer, entrance, limits, pace)
-        self._caller = caller
+        self.app = _Strict(self.app, accepted.peer, socket_kind, limits, rate_limit)
+        self._accepted = accepted
         self._limits = limits
         self._leave = leave
         self._deadline: asyncio.TimerHandle | None = None
@@ -114,11 +114,11 @@ class BrokerProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own
         """Start the clock: the first request is due. Hear what the caller said on the doorstep."""
-        super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type] # one in all but name
-        due = self._caller.arrived + self._limits.request_s
+        super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type] # one in all but name
+        due = self._accepted.arrived + self._limits.request_s
         self._deadline = self.loop.call_at(due, self.transport.abort)
-        if self._caller.words:
-            self.data_received(self._caller.words)
+        if self._accepted.received:
+            self.data_received(self._accepted.received)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks, and make room for the next caller."""
@@ -175,7 +175,7 @@ class BrokerProtocol(H11Protocol):
             self._deadline = self.loop.call_later(self._limits.request_s, self.transport.abort)
 
 
-class Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """uvicorn behind a Door in each doorway: `await serve()` until `stop()`. The sockets stay their owner's.
 
     Signals are the daemon's, so none is caught here. At the end requests under way have `drain_s` seconds.
@@ -185,7 +185,7 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         app: App,
-        doorways: Sequence[Doorway],
+        specs: Sequence[ListenerSpec],
         *,
         limits: Limits,
         drain_s: int = 10,
@@ -205,14 +205,14 @@ class Server(uvicorn.Server):
                 server_header=False,
                 date_header=False,
                 h11_max_incomplete_event_size=limits.request_bytes,
-                timeout_keep_alive=3600,  # never: BrokerProtocol's deadline is the one clock
+                timeout_keep_alive=3600,  # never: HttpProtocol's deadline is the one clock
                 timeout_graceful_shutdown=drain_s,
             )
         )
-        self._doorways = doorways
+        self._specs = specs
         self._opened = opened
         self._limits = limits
-        self._quota = Quota(_QUOTA_LOGGERS)
+        self._log_throttle = LogThrottle(THROTTLED_LOGGERS)
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
@@ -223,29 +223,29 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then open the doors."""
         await super().startup(sockets=sockets or [])
-        self._quota.start()
-        for doorway in self._doorways:
-            self.open(doorway)
+        self._log_throttle.start()
+        for spec in self._specs:
+            self.open(spec)
         self._opened()
 
-    def open(self, doorway: Doorway) -> Door:
+    def open(self, spec: ListenerSpec) -> Acceptor:
         """Let peers in by one more socket from now on, until the Door is closed or the server ends."""
-        per_user_s = doorway.per_user_s or self._limits.per_user_s
-        pace = None if per_user_s is None else Pace(per_user_s, doorway.account_of)
-        speak = functools.partial(self._speak, doorway.entrance, pace)
-        most = min(doorway.connections or self._limits.connections, self._limits.connections)
-        door = Door(
-            doorway.listening,
+        per_user_s = spec.per_user_s or self._limits.per_user_s
+        rate_limit = None if per_user_s is None else RateLimit(per_user_s, spec.account_of)
+        make_protocol = functools.partial(self._make_protocol, spec.socket_kind, rate_limit)
+        most = min(spec.connections or self._limits.connections, self._limits.connections)
+        acceptor = Acceptor(
+            spec.listening,
             replace(self._limits, connections=most),
-            admits=doorway.admits,
-            speak=speak,
-            reply=doorway.reply,
-            pace=pace,
-            see=doorway.see,
-            account_of=doorway.account_of,
+            admits=spec.admits,
+            make_protocol=make_protocol,
+            reply=spec.reply,
+            rate_limit=rate_limit,
+            see=spec.see,
+            account_of=spec.account_of,
         )
-        self.servers.append(door)  # type: ignore[arg-type] # it has what uvicorn calls of one: close, wait_closed
-        return door
+        self.servers.append(acceptor)  # type: ignore[arg-type] # it has what uvicorn calls of one: close, wait_closed
+        return acceptor
 
     async def main_loop(self) -> None:
         """Sleep until `stop`: uvicorn would wake ten times a second."""
@@ -254,24 +254,28 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the doors, wait for the answers under way, then end the application."""
         await super().shutdown(sockets=sockets)
-        self._quota.stop()
+        self._log_throttle.stop()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
 
-    def _speak(
-        self, entrance: Entrance, pace: Pace | None, caller: Caller, leave: Callable[[], None]
-    ) -> BrokerProtocol:
-        return BrokerProtocol(
+    def _make_protocol(
+        self,
+        socket_kind: SocketKind,
+        rate_limit: RateLimit | None,
+        accepted: Accepted,
+        leave: Callable[[], None],
+    ) -> HttpProtocol:
+        return HttpProtocol(
             self.config,
             self.server_state,
             self.lifespan.state,
-            caller=caller,
-            entrance=entrance,
+            accepted=accepted,
+            socket_kind=socket_kind,
             limits=self._limits,
-            pace=pace,
+            rate_limit=rate_limit,
             leave=leave,
         )
 
@@ -279,17 +283,19 @@ class Server(uvicorn.Server):
 class _Strict:
     """The application as one peer reaches it: refuses what no client of a broker has reason to send."""
 
-    def __init__(self, app: App, peer: Peer, entrance: Entrance, limits: Limits, pace: Pace | None) -> None:
+    def __init__(
+        self, app: App, peer: Peer, socket_kind: SocketKind, limits: Limits, rate_limit: RateLimit | None
+    ) -> None:
         self._app = app
         self._uid = peer.uid
-        self._pace = pace
+        self._rate_limit = rate_limit
         self._is_first = True
-        self._about_peer = {PEER_EXTENSION: peer._asdict(), ENTRANCE_EXTENSION: entrance}
+        self._about_peer = {PEER_EXTENSION: peer._asdict(), SOCKET_KIND_EXTENSION: socket_kind}
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._pace is not None and not self._is_first:
-            await self._pace.wait(self._uid)  # the first one's turn was waited for at the door
+        if self._rate_limit is not None and not self._is_first:
+            await self._rate_limit.wait(self._uid)  # the first one's turn was waited for at the door
         self._is_first = False
         headers = dict(scope["headers"])
         if b"upgrade" in headers:

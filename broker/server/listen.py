@@ -57,7 +57,7 @@ class Taken(NotListening):
         self.path = path
 
 
-class Identity(NamedTuple):
+class FileIdentity(NamedTuple):
     """What tells one file from every other that exists now."""
 
     device: int
@@ -68,7 +68,7 @@ class Listener:
     """A listening socket at `path` that nobody else serves, until `close`."""
 
     def __init__(
-        self, listening: socket.socket, path: Path, identity: Identity, directory: int, lock: int
+        self, listening: socket.socket, path: Path, identity: FileIdentity, directory: int, lock: int
     ) -> None:
         self.socket = listening
         self.path = path
@@ -244,7 +244,7 @@ def _refuse_what_is_no_stale_socket(directory: int, path: Path, named_by: str | 
     _refuse_if_served(path)
 
 
-def bind(directory: int, path: Path) -> tuple[socket.socket, Identity]:
+def bind(directory: int, path: Path) -> tuple[socket.socket, FileIdentity]:
     """Listen under a name no client knows, then rename: nobody ever meets a wrong mode or a deaf socket."""
     # of the same length, so that it fits where the path does
     name = path.name[:-1] + ("~" if path.name[-1] != "~" else "-")
@@ -275,13 +275,13 @@ def bind(directory: int, path: Path) -> tuple[socket.socket, Identity]:
         return listening, identity
 
 
-def identity_at(name: str | Path, directory: int | None = None) -> Identity | None:
+def identity_at(name: str | Path, directory: int | None = None) -> FileIdentity | None:
     """What is there under this name, or None; a link is not followed."""
     try:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except OSError:
         return None
-    return Identity(found.st_dev, found.st_ino)
+    return FileIdentity(found.st_dev, found.st_ino)
 
 
 def _why(error: OSError) -> str:

@@ -19,7 +19,7 @@ class _Count:
     unsaid: int = 0
 
 
-class Quota(logging.Filter):
+class LogThrottle(logging.Filter):
     """Lets the named loggers say each message RECORDS times in PERIOD_S; then counts.
 
     A message is its template: arguments do not make it another. The next period's first record tells

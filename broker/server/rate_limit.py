@@ -14,7 +14,7 @@ KNOWN_MAX = 1024
 """Users remembered before those whose time is up are forgotten."""
 
 
-class Pace:
+class RateLimit:
     """`per_s` for each user in the long run, BURST of them at once.
 
     `account_of` says which uids are one user's.

@@ -1,4 +1,4 @@
-"""Outlet: a second listening socket, alone in a folder that can be shown to a container.
+"""ShareListener: a second listening socket, alone in a folder that can be shown to a container.
 
 The folder is what a container has mounted, so it stays when the socket is made anew and when it is gone. What
 a container could change there decides nothing: names are not followed, and no file in it is ever read.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from broker.server.listen import (
-    Identity,
+    FileIdentity,
     NotListening,
     bind,
     identity_at,
@@ -22,10 +22,10 @@ from broker.server.listen import (
 SOCKET_NAME = "broker.sock"
 
 
-class Outlet:
+class ShareListener:
     """A listening socket at `path`, 0600 in a folder of ours that is 0700, until `close`."""
 
-    def __init__(self, listening: socket.socket, path: Path, identity: Identity, folder: int) -> None:
+    def __init__(self, listening: socket.socket, path: Path, identity: FileIdentity, folder: int) -> None:
         self.socket = listening
         self.path = path
         self._identity = identity
@@ -33,7 +33,8 @@ class Outlet:
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """An Outlet in `folder`, made when missing, but not the directory two levels up, the broker's own.
+        """An ShareListener in `folder`, made when missing, but not the directory two levels up, the broker's
+        own.
 
         Only the broker that serves there may call this: nobody else's socket is looked for. Raises
         NotListening.

@@ -25,7 +25,7 @@ _NOT_MANAGED = 3
 """ESRCH of launch_activate_socket(3): the program was not started by launchd."""
 
 
-class BadHandover(Failure):
+class BadActivation(Failure):
     """A service manager handed over something else than one listening Unix stream socket."""
 
 
@@ -33,26 +33,26 @@ def from_systemd(environ: MutableMapping[str, str]) -> socket.socket | None:
     """Return the socket that systemd handed over, or None when it handed none to this very process.
 
     Takes the variables out of `environ` and marks every descriptor close-on-exec, so that no child believes
-    itself activated. Raises BadHandover; the descriptors stay open then, for the daemon is about to end.
+    itself activated. Raises BadActivation; the descriptors stay open then, for the daemon is about to end.
     """
     told = {name: environ.pop(name, "") for name in _SYSTEMD_VARIABLES}
     if told["LISTEN_PID"] != str(os.getpid()):
         return None
     if not told["LISTEN_FDS"].isdecimal() or not 0 < int(told["LISTEN_FDS"]) < 64:  # noqa: PLR2004 - sane at most
-        raise BadHandover("systemd's LISTEN_FDS is not a number of descriptors")
+        raise BadActivation("systemd's LISTEN_FDS is not a number of descriptors")
     descriptors = range(FIRST_FD, FIRST_FD + int(told["LISTEN_FDS"]))
     names = told["LISTEN_FDNAMES"].split(":") if told["LISTEN_FDNAMES"] else []
     if names and len(names) != len(descriptors):
-        raise BadHandover("systemd's LISTEN_FDNAMES and LISTEN_FDS do not agree")
+        raise BadActivation("systemd's LISTEN_FDNAMES and LISTEN_FDS do not agree")
     for descriptor in descriptors:
         try:
             os.set_inheritable(descriptor, False)  # noqa: FBT003 - its signature
         except OSError as error:
-            raise BadHandover(f"systemd's descriptor {descriptor} is not open") from error
+            raise BadActivation(f"systemd's descriptor {descriptor} is not open") from error
     if len(descriptors) == 1:
         return _listening(FIRST_FD)
     if names.count(FD_NAME) != 1:
-        raise BadHandover(
+        raise BadActivation(
             f"systemd handed over {len(descriptors)} sockets, and not one of them named {FD_NAME}",
             hint="systemctl --user cat token-broker.socket",
         )
@@ -75,11 +75,11 @@ def _activated(name: str) -> socket.socket | None:
     if code == _NOT_MANAGED:
         return None
     if code != 0:
-        raise BadHandover(f"launchd does not hand over its socket {name}: {os.strerror(code).lower()}")
+        raise BadActivation(f"launchd does not hand over its socket {name}: {os.strerror(code).lower()}")
     given = [descriptors[index] for index in range(count.value)]
     library.free(descriptors)
     if len(given) != 1:
-        raise BadHandover(f"launchd handed over {len(given)} sockets named {name} instead of one")
+        raise BadActivation(f"launchd handed over {len(given)} sockets named {name} instead of one")
     os.set_inheritable(given[0], False)  # noqa: FBT003 - its signature
     return _listening(given[0])
 
@@ -87,7 +87,7 @@ def _activated(name: str) -> socket.socket | None:
 def _listening(descriptor: int) -> socket.socket:
     """The socket behind the descriptor, checked to be a Unix stream socket that listens."""
     if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-        raise BadHandover(f"the service manager's descriptor {descriptor} is not a socket")
+        raise BadActivation(f"the service manager's descriptor {descriptor} is not a socket")
     given = socket.socket(fileno=descriptor)
     if (
         given.family != socket.AF_UNIX
@@ -95,11 +95,11 @@ def _listening(descriptor: int) -> socket.socket:
         or not given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     ):
         given.detach()
-        raise BadHandover(
+        raise BadActivation(
             f"the service manager's descriptor {descriptor} is not a listening Unix stream socket"
         )
     if not str(given.getsockname()).startswith("/"):  # an abstract one's name is bytes
         given.detach()
-        raise BadHandover(f"the service manager's descriptor {descriptor} is a socket without a path")
+        raise BadActivation(f"the service manager's descriptor {descriptor} is a socket without a path")
     given.settimeout(0)
     return given

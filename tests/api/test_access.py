@@ -8,9 +8,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from broker.core.access import Entrance, SystemSocket
+from broker.core.access import SocketKind, SystemSocket
 from broker.core.feeds import Allow, FeedTable
-from broker.keeper.renewal_policy import Policies
+from broker.keeper.renewal_policy import RenewalPolicies
 from broker.providers.recognise import recognise
 from tests.api.test_routes import (
     CORP,
@@ -43,7 +43,7 @@ def shared(household: Household, issuer: Issuer) -> Household:
         replace(TOOLS, allow=Allow(groups=("developers",))),
         LABS,
     ]
-    household.keeper.adopt(FeedTable(feeds, recognise, learn), {"fake": issuer}, Policies())
+    household.keeper.adopt(FeedTable(feeds, recognise, learn), {"fake": issuer}, RenewalPolicies())
     household.accounts.users = {ROOT: "root", ALICE: "alice", BOB: "bob"}
     household.accounts.groups = {"developers": {"alice"}}
     return household
@@ -55,8 +55,8 @@ def audited(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtu
         yield caplog
 
 
-def asker(household: Household, uid: int, entrance: Entrance = SYSTEM) -> httpx.AsyncClient:
-    return client_of(household, uid, entrance)
+def asker(household: Household, uid: int, socket_kind: SocketKind = SYSTEM) -> httpx.AsyncClient:
+    return client_of(household, uid, socket_kind)
 
 
 async def test_a_member_gets_the_feed(shared: Household) -> None:
@@ -93,7 +93,7 @@ async def test_nothing_is_learned_from_a_question(shared: Household) -> None:
     async with asker(shared, ROOT) as root:
         assert (await credential(root, LEARNED_URL)).status_code == 404
 
-    assert [feed.name for feed in shared.keeper.entries.feeds()] == ["corp", "tools", "labs"]
+    assert [feed.name for feed in shared.keeper.slot_table.feeds()] == ["corp", "tools", "labs"]
 
 
 @pytest.mark.parametrize("order", ["refresh", "forget", "login", "logout"])

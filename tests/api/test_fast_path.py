@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from broker.api.asgi import Front
+from broker.api.asgi import AsgiApp
 from broker.api.fast_path import _read_before, replies_of
 from broker.server.ucred import Peer
 from tests.api.test_routes import CORP, LABS, LEARNED_URL, Household, clock, household, issuer
@@ -43,7 +43,7 @@ def lookup(query: str) -> bytes:
 async def test_the_short_way_answers_to_the_byte_what_the_long_way_does(
     place: Path, household: Household, query: str
 ) -> None:
-    app, reply = Front(household), replies_of(household)
+    app, reply = AsgiApp(household), replies_of(household)
     async with serving(place, app) as served:
         long_way = await served.send(lookup(query))
 
@@ -57,25 +57,25 @@ async def test_what_takes_a_fetch_takes_the_long_way(household: Household) -> No
     reply = replies_of(household)
 
     assert reply(lookup(f"url={URL}"), PEER) is None
-    assert household.ledger.totals() == {"hit": 0, "wait": 0, "miss": 0, "error": 0}
+    assert household.stats.totals() == {"hit": 0, "wait": 0, "miss": 0, "error": 0}
 
 
 async def test_a_short_answer_is_in_the_ledger(place: Path, household: Household, clock: FakeClock) -> None:
     reply = replies_of(household)
-    async with serving(place, Front(household)) as served:
+    async with serving(place, AsgiApp(household)) as served:
         await served.send(lookup(f"url={URL}"))
 
     given = [reply(lookup(f"url={URL}"), PEER), reply(lookup("url=elsewhere.example"), PEER)]
-    assert household.ledger.totals() == {"hit": 0, "wait": 1, "miss": 0, "error": 0}, "nobody waits for it"
-    took_s = household.ledger.latency_sum_s
+    assert household.stats.totals() == {"hit": 0, "wait": 1, "miss": 0, "error": 0}, "nobody waits for it"
+    took_s = household.stats.latency_sum_s
     await clock.advance(5)
     for each in given:
         assert each is not None
         each.enter()
 
-    assert household.ledger.totals() == {"hit": 1, "wait": 1, "miss": 1, "error": 0}
-    assert household.ledger.latency_sum_s == took_s, "the giving is not counted"
-    assert [(each.pid, each.feed) for each in household.ledger.recent][1:] == [(4242, "corp"), (4242, None)]
+    assert household.stats.totals() == {"hit": 1, "wait": 1, "miss": 1, "error": 0}
+    assert household.stats.latency_sum_s == took_s, "the giving is not counted"
+    assert [(each.pid, each.feed) for each in household.stats.recent][1:] == [(4242, "corp"), (4242, None)]
 
 
 @pytest.mark.parametrize("url", ["", "ftp://feed.example/", "%", "x" * 5000])
@@ -91,7 +91,7 @@ async def test_a_request_is_remembered_unless_it_may_hold_a_password(
 ) -> None:
     reply = replies_of(household)
     words = lookup(f"url=https://{userinfo}feed.example/corp/&wait={len(userinfo)}.25")
-    async with serving(place, Front(household)) as served:
+    async with serving(place, AsgiApp(household)) as served:
         await served.send(words)
 
     before = _read_before.cache_info().currsize + _read_before.cache_info().hits
@@ -132,7 +132,7 @@ async def test_all_but_the_shims_own_words_take_the_long_way(
     place: Path, household: Household, part: bytes, other: bytes
 ) -> None:
     reply, words = replies_of(household), lookup(f"url={URL}&wait=1")
-    async with serving(place, Front(household)) as served:
+    async with serving(place, AsgiApp(household)) as served:
         await served.send(words)
     assert reply(words, PEER) is not None
 

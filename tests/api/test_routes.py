@@ -11,10 +11,10 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker.api.asgi import Front
+from broker.api.asgi import AsgiApp
 from broker.api.backend import About
-from broker.api.principal import ENTRANCE_EXTENSION, PEER_EXTENSION
-from broker.core.access import Caller, Entrance, OwnSocket
+from broker.api.principal import PEER_EXTENSION, SOCKET_KIND_EXTENSION
+from broker.core.access import Account, OwnSocket, SocketKind
 from broker.core.failures import (
     BadConfiguration,
     BadRequest,
@@ -26,13 +26,13 @@ from broker.core.failures import (
     Unavailable,
 )
 from broker.core.feeds import Feed, FeedTable, Match, Realm, Recognised
-from broker.core.log_buffer import Recollection
-from broker.core.login_progress import Page, SignedIn, SignedOut, Way
+from broker.core.log_buffer import LogBuffer
+from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.core.urls import parse_url
 from broker.daemon.shares import Shares
 from broker.keeper.keeper import Keeper
-from broker.keeper.renewal_policy import Policies
-from broker.keeper.stats import Ledger
+from broker.keeper.renewal_policy import RenewalPolicies
+from broker.keeper.stats import Stats
 from broker.providers.recognise import recognise
 from tests.fake_clock import START, FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
@@ -52,15 +52,15 @@ OWN = OwnSocket()
 
 
 class Directory:
-    """The user and group databases: a test writes them. Satisfies `office.Accounts`."""
+    """The user and group databases: a test writes them. Satisfies `backend.Accounts`."""
 
     def __init__(self) -> None:
         self.users: dict[int, str] = {}
         self.groups: dict[str, set[str]] = {}
 
-    async def caller(self, uid: int, groups: frozenset[str]) -> Caller:
+    async def caller(self, uid: int, groups: frozenset[str]) -> Account:
         user = self.users.get(uid)
-        return Caller(uid, user, frozenset(each for each in groups if user in self.groups.get(each, ())))
+        return Account(uid, user, frozenset(each for each in groups if user in self.groups.get(each, ())))
 
 
 class Household:
@@ -70,23 +70,23 @@ class Household:
         self.gatekeeper = gatekeeper
         self.about = About("1.2.3", 4242, "/run/broker.sock", "/config.toml", START)
         self.keeper = keeper
-        self.ledger = Ledger()
+        self.stats = Stats()
         self.accounts = Directory()
-        self.shares = Shares(Path("/nowhere"), 1001, clock=keeper.clock, feed_named=keeper.entries.named)
-        self.recollection = Recollection()
+        self.shares = Shares(Path("/nowhere"), 1001, clock=keeper.clock, feed_named=keeper.slot_table.named)
+        self.log_buffer = LogBuffer()
         self.fault: BadConfiguration | None = None
         self.reload_failure: BadConfiguration | None = None
         self.ending = asyncio.Event()
         self.signing: list[object] = []
-        self.steps: list[Page | SignedIn | Failure] = []
+        self.steps: list[LoginPage | SignedIn | Failure] = []
 
     async def reload(self) -> None:
         if self.reload_failure is not None:
             raise self.reload_failure
 
     async def sign_in(
-        self, feed: Feed, ways: Sequence[Way], *, in_file: bool
-    ) -> AsyncGenerator[Page | SignedIn, None]:
+        self, feed: Feed, ways: Sequence[LoginMethod], *, in_file: bool
+    ) -> AsyncGenerator[LoginPage | SignedIn, None]:
         self.signing.append((feed.name, tuple(ways), in_file))
         try:
             for step in self.steps:
@@ -107,19 +107,22 @@ class Household:
         await self.ending.wait()
 
 
-def as_peer(app: ASGIApp, uid: int, entrance: Entrance) -> ASGIApp:
+def as_peer(app: ASGIApp, uid: int, socket_kind: SocketKind) -> ASGIApp:
     """The application as a user reaches it: with what `host.peer` says of them."""
 
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:
-        extensions = {PEER_EXTENSION: {"uid": uid, "gid": uid, "pid": 811}, ENTRANCE_EXTENSION: entrance}
+        extensions = {
+            PEER_EXTENSION: {"uid": uid, "gid": uid, "pid": 811},
+            SOCKET_KIND_EXTENSION: socket_kind,
+        }
         await app({**scope, "extensions": extensions}, receive, send)
 
     return asked
 
 
-def client_of(household: Household, uid: int = 1001, entrance: Entrance = OWN) -> httpx.AsyncClient:
+def client_of(household: Household, uid: int = 1001, socket_kind: SocketKind = OWN) -> httpx.AsyncClient:
     """Somebody who came in by this entrance."""
-    transport = httpx.ASGITransport(app=as_peer(Front(household), uid, entrance))
+    transport = httpx.ASGITransport(app=as_peer(AsgiApp(household), uid, socket_kind))
     return httpx.AsyncClient(transport=transport, base_url="http://broker")
 
 
@@ -144,8 +147,8 @@ async def household(clock: FakeClock, issuer: Issuer) -> AsyncIterator[Household
         clock=clock,
         table=FeedTable([CORP, TOOLS, LABS], recognise, learn),
         providers={"fake": issuer},
-        policies=Policies(),
-        try_at=gatekeeper,
+        policies=RenewalPolicies(),
+        verify_at=gatekeeper,
         draw=lambda: 0.0,
     )
     yield Household(keeper, gatekeeper)
@@ -316,7 +319,7 @@ async def test_a_match_of_an_unconfigured_realm_learns_nothing(
     response = await client.get("/v1/match", params={"url": LEARNED_URL})
 
     assert response.json()["configured"] is False
-    assert [feed.name for feed in household.keeper.entries.feeds()] == ["corp", "tools", "labs"]
+    assert [feed.name for feed in household.keeper.slot_table.feeds()] == ["corp", "tools", "labs"]
 
 
 STATUS_KEYS = [
@@ -470,7 +473,7 @@ async def test_events_tell_each_change_of_state_until_the_daemon_ends(
 ) -> None:
     from broker.api.routes_status import _changes  # noqa: PLC0415 - httpx's in-process transport cannot stream
 
-    own = {"extensions": {PEER_EXTENSION: {"uid": 1001}, ENTRANCE_EXTENSION: OWN}}
+    own = {"extensions": {PEER_EXTENSION: {"uid": 1001}, SOCKET_KIND_EXTENSION: OWN}}
     stream = _changes(household, own)
     assert await anext(stream) == ": listening\n\n"
     issuer.failure = Refused("bad secret")
@@ -489,9 +492,9 @@ async def test_events_tell_each_change_of_state_until_the_daemon_ends(
 async def test_logs_are_the_lines_after_those_that_were_seen(
     household: Household, client: httpx.AsyncClient
 ) -> None:
-    household.recollection.add("one\ntwo")
+    household.log_buffer.add("one\ntwo")
     seen = await client.get("/v1/logs")
-    household.recollection.add("three")
+    household.log_buffer.add("three")
     new = await client.get("/v1/logs?after=2")
     nothing = await client.get("/v1/logs?after=3")
 

@@ -9,14 +9,14 @@ import pytest
 
 from broker.api.routes_login import _told
 from broker.core.failures import SignInNeeded
-from broker.core.login_progress import Kept, Page, SignedIn, Way
+from broker.core.login_progress import Kept, LoginMethod, LoginPage, SignedIn
 from tests.api.test_routes import CORP, Household, client, clock, credential, household, issuer
 from tests.fake_clock import START, settle
 from tests.fake_provider import Issuer
 
 __all__ = ["client", "clock", "household", "issuer"]
 
-PAGE = Page("https://login.example/device", "ABCD", START.after(900).wall)
+PAGE = LoginPage("https://login.example/device", "ABCD", START.after(900).wall)
 
 
 async def told(client: httpx.AsyncClient, name: str = "corp", **query: str) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ async def test_the_ways_and_the_place_are_the_callers_choice(
     household.steps = [SignedIn("dev", Kept.FILE)]
     await told(client, "tools", ways="browser,device-code", in_file="true")
 
-    assert household.signing[0] == ("tools", (Way.BROWSER, Way.DEVICE_CODE), True)
+    assert household.signing[0] == ("tools", (LoginMethod.BROWSER, LoginMethod.DEVICE_CODE), True)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_what_cannot_begin_is_a_problem(
 
 
 async def test_ending_the_request_gives_the_sign_in_up(household: Household) -> None:
-    stream = _told(household, CORP, household.sign_in(CORP, [Way.DEVICE_CODE], in_file=False))
+    stream = _told(household, CORP, household.sign_in(CORP, [LoginMethod.DEVICE_CODE], in_file=False))
     reading = asyncio.ensure_future(anext(stream))
     await settle()
     reading.cancel()
@@ -108,7 +108,7 @@ async def test_ending_the_request_gives_the_sign_in_up(household: Household) -> 
 
 
 async def test_the_daemons_end_ends_a_sign_in_and_says_so(household: Household) -> None:
-    stream = _told(household, CORP, household.sign_in(CORP, [Way.DEVICE_CODE], in_file=False))
+    stream = _told(household, CORP, household.sign_in(CORP, [LoginMethod.DEVICE_CODE], in_file=False))
     reading = asyncio.ensure_future(anext(stream))
     await settle()
     household.ending.set()

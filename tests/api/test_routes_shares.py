@@ -11,9 +11,9 @@ import pytest
 from broker.core.access import OwnSocket, ShareSocket, SystemSocket
 from broker.core.feeds import PUBLISH, FeedTable
 from broker.daemon.shares import Shares
-from broker.keeper.renewal_policy import Policies
+from broker.keeper.renewal_policy import RenewalPolicies
 from broker.providers.recognise import recognise
-from broker.server.http_server import Doorway
+from broker.server.http_server import ListenerSpec
 from tests.api.test_routes import (
     CORP,
     LABS,
@@ -41,8 +41,8 @@ RENEWAL = "brokerctl share --feed corp --for 8h --name dev"
 class Ajar:
     """A door that nobody comes by: the requests of these tests are in process."""
 
-    def __init__(self, doorway: Doorway) -> None:
-        assert isinstance(doorway.entrance, ShareSocket)
+    def __init__(self, spec: ListenerSpec) -> None:
+        assert isinstance(spec.socket_kind, ShareSocket)
 
     def close(self) -> None:
         """Nothing waits here."""
@@ -58,7 +58,7 @@ def place() -> Iterator[Path]:
 @pytest.fixture
 def sharing(household: Household, place: Path, clock: FakeClock) -> Iterator[Household]:
     """Alice's broker, which can share."""
-    feed_named = {feed.name: feed for feed in household.keeper.entries.table.feeds}.get
+    feed_named = {feed.name: feed for feed in household.keeper.slot_table.table.feeds}.get
     household.shares = Shares(place, ALICE, clock=clock, feed_named=feed_named)
     household.shares.begin(Ajar)
     yield household
@@ -156,7 +156,7 @@ async def test_metrics_tell_a_share_of_no_total_and_of_no_feed_that_was_removed(
     await credential(owner, str(LABS.url))
     await credential(owner, "https://elsewhere.example/simple/")
     await credential(container)
-    sharing.keeper.adopt(FeedTable([CORP], recognise, learn), {"fake": issuer}, Policies())
+    sharing.keeper.adopt(FeedTable([CORP], recognise, learn), {"fake": issuer}, RenewalPolicies())
 
     seen, all_of_it = [(await who.get("/metrics")).text for who in (container, owner)]
 

@@ -12,7 +12,7 @@ from broker.core.failures import NotObtained
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.urls import parse_url
 from broker.keeper.keeper import Keeper
-from broker.keeper.renewal_policy import Policies
+from broker.keeper.renewal_policy import RenewalPolicies
 from tests.fake_clock import FakeClock
 from tests.fake_provider import Gatekeeper, Issuer
 
@@ -117,8 +117,8 @@ async def test_a_simulated_broker_calls_when_a_real_keeper_does() -> None:
         clock=clock,
         table=FeedTable([FEED], lambda _: None, lambda _: None),
         providers={"fake": Client(clock, service=real)},
-        policies=Policies(),
-        try_at=Gatekeeper(),
+        policies=RenewalPolicies(),
+        verify_at=Gatekeeper(),
         draw=seeded(),
     )
     await clock.advance(begin_s)

@@ -92,19 +92,19 @@ def test_a_file_without_end_is_not_read_to_its_end(files: ConfigFiles) -> None:
 
 
 def test_every_change_changes_the_marks(files: ConfigFiles, tmp_path: Path) -> None:
-    seen = [files.marks()]
+    seen = [files.stamps()]
     write(files.user, "a")
-    seen.append(files.marks())
+    seen.append(files.stamps())
     write(files.user, "ab")
-    seen.append(files.marks())
+    seen.append(files.stamps())
     other = tmp_path / "other"
     write(other, "ab")
     other.rename(files.user)
-    seen.append(files.marks())
+    seen.append(files.stamps())
     write(files.site, "x")
-    seen.append(files.marks())
+    seen.append(files.stamps())
     files.user.unlink()
-    seen.append(files.marks())
+    seen.append(files.stamps())
 
     assert len(set(seen)) == len(seen)
 
@@ -112,4 +112,4 @@ def test_every_change_changes_the_marks(files: ConfigFiles, tmp_path: Path) -> N
 def test_marks_stay_while_nothing_changes(files: ConfigFiles) -> None:
     write(files.user, "a")
 
-    assert files.marks() == files.marks()
+    assert files.stamps() == files.stamps()

@@ -47,11 +47,11 @@ class KeptSecretContract(ProviderContract):
     def test_a_replaced_secret_changes_the_marks(self, provider: Provider, workshop: Workshop) -> None:
         workshop.file("kept", "s3cret")
         feed = self.made(provider, secret="file:~/kept")
-        before = provider.sign_in_marks(feed)
+        before = provider.sign_in_fingerprint(feed)
 
         workshop.file("kept", "s3cret-of-tomorrow")
 
-        assert provider.sign_in_marks(feed) != before
+        assert provider.sign_in_fingerprint(feed) != before
 
     def test_feeds_of_one_server_differ_by_their_secrets_place(self, provider: Provider) -> None:
         places = ("env:A", "env:B", "file:~/a", "keyring:a", "netrc", "command:pass a", "command:pass b")

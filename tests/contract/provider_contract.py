@@ -128,8 +128,8 @@ class ProviderContract:
             setattr(settings, next(iter(provider.settings.model_fields)), None)
 
     async def test_marks_are_stable_and_can_be_compared(self, provider: Provider, feed: Feed) -> None:
-        before = provider.sign_in_marks(feed)
+        before = provider.sign_in_fingerprint(feed)
         await provider.obtain(feed, READ)
 
-        assert hash(before) == hash(provider.sign_in_marks(feed))
-        assert before == provider.sign_in_marks(feed)
+        assert hash(before) == hash(provider.sign_in_fingerprint(feed))
+        assert before == provider.sign_in_fingerprint(feed)

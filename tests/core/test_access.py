@@ -7,21 +7,21 @@ import pytest
 from broker.core.access import (
     ROOT,
     UNMAPPED,
-    Caller,
+    Account,
+    Action,
     Granted,
-    Guest,
-    Order,
     OwnSocket,
+    Principal,
     Share,
     SystemSocket,
     may_do_everything,
     may_see,
     may_see_look_up_of,
     may_see_totals,
-    refusal_of_entry,
+    refusal_of_action,
+    refusal_of_admission,
     refusal_of_log,
     refusal_of_look_up,
-    refusal_of_order,
     seen_by,
 )
 from broker.core.failures import Failure, NoFeed, NotAllowed
@@ -39,11 +39,11 @@ CORP = Feed(
 NOBODYS = replace(CORP, name="nobodys", allow=None)
 LEARNED = replace(CORP, name="learned", allow=None, configured=False)
 
-ALICE = Caller(1001, "alice", frozenset({"developers"}))
-BOB = Caller(1002, "bob")
-CAROL = Caller(1003, "carol")
-STRANGER = Caller(4711)
-SUPERUSER = Caller(ROOT, "root")
+ALICE = Account(1001, "alice", frozenset({"developers"}))
+BOB = Account(1002, "bob")
+CAROL = Account(1003, "carol")
+STRANGER = Account(4711)
+SUPERUSER = Account(ROOT, "root")
 
 OWN = OwnSocket()
 SYSTEM = SystemSocket()
@@ -55,7 +55,7 @@ def to(feed: Feed, scope: str | None = None) -> Match:
 
 
 @pytest.mark.parametrize(
-    ("entrance", "caller", "match", "refusal"),
+    ("socket_kind", "caller", "match", "refusal"),
     [
         (OWN, ALICE, to(CORP), None),
         (OWN, ALICE, to(NOBODYS), None),
@@ -80,9 +80,9 @@ def to(feed: Feed, scope: str | None = None) -> Match:
     ],
 )
 def test_who_gets_which_credential(
-    entrance: Granted, caller: Caller, match: Match, refusal: type[Failure] | None
+    socket_kind: Granted, caller: Account, match: Match, refusal: type[Failure] | None
 ) -> None:
-    found = refusal_of_look_up(Guest(entrance, caller), match)
+    found = refusal_of_look_up(Principal(socket_kind, caller), match)
 
     assert (None if found is None else type(found)) is refusal
 
@@ -94,38 +94,38 @@ def test_who_gets_which_credential(
         (STRANGER, "uid 4711 may not use it"),
     ],
 )
-def test_a_refusal_says_who_can_change_it_and_where(caller: Caller, words: str) -> None:
-    refusal = refusal_of_look_up(Guest(SYSTEM, caller), to(CORP))
+def test_a_refusal_says_who_can_change_it_and_where(caller: Account, words: str) -> None:
+    refusal = refusal_of_look_up(Principal(SYSTEM, caller), to(CORP))
 
     assert refusal is not None
     assert refusal.detail.startswith(words)
 
 
 @pytest.mark.parametrize(
-    ("guest", "match", "words"),
+    ("principal", "match", "words"),
     [
-        (Guest(SHARE, ALICE), to(NOBODYS), "no feed that is shared here has this address"),
+        (Principal(SHARE, ALICE), to(NOBODYS), "no feed that is shared here has this address"),
         (
-            Guest(SYSTEM, ALICE),
+            Principal(SYSTEM, ALICE),
             to(LEARNED),
             "the system broker has no feed of this address in its configuration",
         ),
         (
-            Guest(SYSTEM, ALICE),
+            Principal(SYSTEM, ALICE),
             to(CORP, PUBLISH),
             "credentials that publish are not given out here: use a feed and sign-in of your own",
         ),
     ],
 )
-def test_a_refusal_says_what_is_not_given_out(guest: Guest, match: Match, words: str) -> None:
-    refusal = refusal_of_look_up(guest, match)
+def test_a_refusal_says_what_is_not_given_out(principal: Principal, match: Match, words: str) -> None:
+    refusal = refusal_of_look_up(principal, match)
 
     assert refusal is not None
     assert refusal.detail == words
 
 
 OWNERS = pytest.mark.parametrize(
-    ("entrance", "caller", "may"),
+    ("socket_kind", "caller", "may"),
     [
         (OWN, ALICE, True),
         (OWN, SUPERUSER, True),
@@ -138,45 +138,45 @@ OWNERS = pytest.mark.parametrize(
 
 
 @OWNERS
-def test_who_may_read_what_the_daemon_said(entrance: Granted, caller: Caller, *, may: bool) -> None:
-    refusal = refusal_of_log(Guest(entrance, caller))
+def test_who_may_read_what_the_daemon_said(socket_kind: Granted, caller: Account, *, may: bool) -> None:
+    refusal = refusal_of_log(Principal(socket_kind, caller))
 
     assert (refusal is None) is may
     assert refusal is None or refusal.detail == "only the broker's owner may read what it said"
 
 
 @OWNERS
-def test_who_is_told_how_much_is_looked_up(entrance: Granted, caller: Caller, *, may: bool) -> None:
-    assert may_see_totals(Guest(entrance, caller)) is may
+def test_who_is_told_how_much_is_looked_up(socket_kind: Granted, caller: Account, *, may: bool) -> None:
+    assert may_see_totals(Principal(socket_kind, caller)) is may
 
 
 @pytest.mark.parametrize("caller", [ALICE, STRANGER, SUPERUSER])
-@pytest.mark.parametrize("entrance", [OWN, SYSTEM, SHARE])
+@pytest.mark.parametrize("socket_kind", [OWN, SYSTEM, SHARE])
 def test_who_may_do_everything_is_refused_nothing_and_told_of_everything(
-    entrance: Granted, caller: Caller
+    socket_kind: Granted, caller: Account
 ) -> None:
-    guest = Guest(entrance, caller)
+    principal = Principal(socket_kind, caller)
     matches = [to(feed, scope) for feed in (CORP, NOBODYS, LEARNED) for scope in (None, PUBLISH)]
     refusals = [
-        refusal_of_entry(guest, START),
-        refusal_of_log(guest),
-        *(refusal_of_look_up(guest, match) for match in matches),
-        *(refusal_of_order(guest, order) for order in Order),
+        refusal_of_admission(principal, START),
+        refusal_of_log(principal),
+        *(refusal_of_look_up(principal, match) for match in matches),
+        *(refusal_of_action(principal, order) for order in Action),
     ]
 
-    assert may_do_everything(guest) is (refusals == [None] * len(refusals))
-    if may_do_everything(guest):
-        assert [seen_by(guest, match) for match in matches] == matches
+    assert may_do_everything(principal) is (refusals == [None] * len(refusals))
+    if may_do_everything(principal):
+        assert [seen_by(principal, match) for match in matches] == matches
 
 
-@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("order", Action)
 @OWNERS
-def test_who_may_order_a_change(order: Order, entrance: Granted, caller: Caller, *, may: bool) -> None:
-    assert (refusal_of_order(Guest(entrance, caller), order, "corp") is None) is may
+def test_who_may_order_a_change(order: Action, socket_kind: Granted, caller: Account, *, may: bool) -> None:
+    assert (refusal_of_action(Principal(socket_kind, caller), order, "corp") is None) is may
 
 
 def test_a_member_is_told_what_root_would_type() -> None:
-    refusal = refusal_of_order(Guest(SYSTEM, ALICE), Order.REFRESH, "corp")
+    refusal = refusal_of_action(Principal(SYSTEM, ALICE), Action.REFRESH, "corp")
 
     assert refusal is not None
     assert refusal.detail == "only root may order a refresh from the system broker"
@@ -184,21 +184,21 @@ def test_a_member_is_told_what_root_would_type() -> None:
 
 
 def test_of_the_whole_broker_root_would_name_no_feed() -> None:
-    refusal = refusal_of_order(Guest(SYSTEM, ALICE), Order.RELOAD)
+    refusal = refusal_of_action(Principal(SYSTEM, ALICE), Action.RELOAD)
 
     assert refusal is not None
     assert refusal.hint == "sudo brokerctl reload"
 
 
 def test_a_share_says_that_it_takes_no_orders() -> None:
-    refusal = refusal_of_order(Guest(SHARE, ALICE), Order.FORGET, "corp")
+    refusal = refusal_of_action(Principal(SHARE, ALICE), Action.FORGET, "corp")
 
     assert refusal is not None
     assert refusal.detail == "no forget may be ordered here: a share answers look-ups only"
 
 
 @pytest.mark.parametrize(
-    ("entrance", "caller", "feed", "may"),
+    ("socket_kind", "caller", "feed", "may"),
     [
         (OWN, BOB, NOBODYS, True),
         (SYSTEM, ALICE, CORP, True),
@@ -211,12 +211,12 @@ def test_a_share_says_that_it_takes_no_orders() -> None:
         (SHARE, ALICE, NOBODYS, False),
     ],
 )
-def test_who_is_told_of_a_feed(entrance: Granted, caller: Caller, feed: Feed, *, may: bool) -> None:
-    assert may_see(Guest(entrance, caller), feed) is may
+def test_who_is_told_of_a_feed(socket_kind: Granted, caller: Account, feed: Feed, *, may: bool) -> None:
+    assert may_see(Principal(socket_kind, caller), feed) is may
 
 
 @pytest.mark.parametrize(
-    ("entrance", "caller", "may"),
+    ("socket_kind", "caller", "may"),
     [
         (OWN, ALICE, True),
         (SYSTEM, BOB, True),
@@ -225,15 +225,17 @@ def test_who_is_told_of_a_feed(entrance: Granted, caller: Caller, feed: Feed, *,
         (SHARE, ALICE, True),
     ],
 )
-def test_who_is_told_of_a_look_up_by_bob_for_corp(entrance: Granted, caller: Caller, *, may: bool) -> None:
-    assert may_see_look_up_of(Guest(entrance, caller), BOB.uid, "corp") is may
+def test_who_is_told_of_a_look_up_by_bob_for_corp(
+    socket_kind: Granted, caller: Account, *, may: bool
+) -> None:
+    assert may_see_look_up_of(Principal(socket_kind, caller), BOB.uid, "corp") is may
 
 
 def test_an_ended_share_says_what_renews_it() -> None:
-    guest = Guest(SHARE, ALICE)
-    refusal = refusal_of_entry(guest, START.after(60))
+    principal = Principal(SHARE, ALICE)
+    refusal = refusal_of_admission(principal, START.after(60))
 
-    assert refusal_of_entry(guest, START.after(59)) is None
+    assert refusal_of_admission(principal, START.after(59)) is None
     assert refusal is not None
     assert refusal.detail == "the share dev has ended: renew it on the machine that shares"
     assert refusal.hint == "brokerctl share --feed corp --for 1m --name dev"
@@ -245,11 +247,11 @@ def test_an_ended_share_says_what_renews_it() -> None:
         (ALICE, None),
         (SUPERUSER, None),
         (BOB, "the share dev is for uid 1001, and you are uid 1002"),
-        (Caller(UNMAPPED), "and you are a user who has no number in the broker's user namespace (65534)"),
+        (Account(UNMAPPED), "and you are a user who has no number in the broker's user namespace (65534)"),
     ],
 )
-def test_a_share_is_for_its_owner_and_root(caller: Caller, words: str | None) -> None:
-    refusal = refusal_of_entry(Guest(SHARE, caller), START)
+def test_a_share_is_for_its_owner_and_root(caller: Account, words: str | None) -> None:
+    refusal = refusal_of_admission(Principal(SHARE, caller), START)
 
     assert (refusal is None) is (words is None)
     assert words is None or words in str(refusal)
@@ -259,10 +261,10 @@ def test_a_share_is_for_its_owner_and_root(caller: Caller, words: str | None) ->
 def test_a_file_link_of_the_realm_gets_the_shared_feeds_credential_under_its_name() -> None:
     sibling = replace(CORP, name="sibling")
     link = Match(sibling, CORP.key(), "the default of realm", stands_in=True)
-    guest = Guest(SHARE, ALICE)
+    principal = Principal(SHARE, ALICE)
 
-    assert refusal_of_look_up(guest, link) is None
-    assert seen_by(guest, link).feed == CORP
+    assert refusal_of_look_up(principal, link) is None
+    assert seen_by(principal, link).feed == CORP
 
 
 @pytest.mark.parametrize(
@@ -274,4 +276,4 @@ def test_a_file_link_of_the_realm_gets_the_shared_feeds_credential_under_its_nam
     ids=["the sibling's own address", "another credential"],
 )
 def test_a_sibling_that_is_not_shared_stays_unknown(match: Match) -> None:
-    assert isinstance(refusal_of_look_up(Guest(SHARE, ALICE), match), NoFeed)
+    assert isinstance(refusal_of_look_up(Principal(SHARE, ALICE), match), NoFeed)

@@ -1,8 +1,8 @@
-from broker.core.log_buffer import LINE_CHARS_MAX, LINES_MAX, Recollection
+from broker.core.log_buffer import LINE_CHARS_MAX, LINES_MAX, LogBuffer
 
 
 def test_only_the_last_lines_are_remembered_and_their_numbers_go_on() -> None:
-    recollection = Recollection()
+    recollection = LogBuffer()
 
     for number in range(1, LINES_MAX + 11):
         recollection.add(f"line {number}")
@@ -14,14 +14,14 @@ def test_only_the_last_lines_are_remembered_and_their_numbers_go_on() -> None:
 
 
 def test_number_of_another_daemons_line_tells_nothing_new() -> None:
-    recollection = Recollection()
+    recollection = LogBuffer()
     recollection.add("one")
 
     assert recollection.after(99) == ([], 1)
 
 
 def test_traceback_is_several_lines_and_an_endless_line_is_cut() -> None:
-    recollection = Recollection()
+    recollection = LogBuffer()
 
     recollection.add("first\nsecond\n" + "x" * LINE_CHARS_MAX * 2)
 

@@ -11,11 +11,11 @@ from broker.core.credential import Credential, Secret
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Realm, SlotKey
 from broker.core.refresh import (
-    Answer,
     Join,
     Moment,
     RefreshNow,
     RefreshPolicy,
+    Reject,
     Rest,
     Serve,
     Slot,
@@ -107,8 +107,8 @@ def test_a_token_that_has_already_ended_is_a_failed_attempt(life_s: float) -> No
 
     assert slot.held is None
     assert slot.state(NOW) is State.FAILING
-    assert slot.trouble is not None
-    assert slot.trouble.failure.detail == "azure-cli handed out a token that had already ended"
+    assert slot.last_failure is not None
+    assert slot.last_failure.failure.detail == "azure-cli handed out a token that had already ended"
 
 
 def test_what_is_held_stays_when_a_token_that_has_ended_comes() -> None:
@@ -148,12 +148,12 @@ def test_what_is_left_is_told_by_the_clock_that_says_less_and_is_never_negative(
 
 
 def test_a_secret_that_has_ended_and_that_nobody_else_replaces_needs_a_person() -> None:
-    ended = replace(token(-1), by_hand="put another into env:TOKEN")
+    ended = replace(token(-1), manual_renewal="put another into env:TOKEN")
     slot = after_success(EMPTY, ended, POLICY, NOW, 0)
 
     assert slot.state(NOW) is State.SIGN_IN_NEEDED
-    assert slot.trouble is not None
-    assert slot.trouble.failure.detail.endswith("ended on 2026-01-02: put another into env:TOKEN")
+    assert slot.last_failure is not None
+    assert slot.last_failure.failure.detail.endswith("ended on 2026-01-02: put another into env:TOKEN")
 
 
 def test_the_same_token_again_is_asked_for_at_half_of_what_is_left() -> None:
@@ -172,7 +172,7 @@ def test_the_same_token_again_and_again_costs_few_calls_until_its_end() -> None:
         else:
             calls += 1
             slot = after_success(slot, token(3600), POLICY, now, 0)
-            if slot.trouble is not None:
+            if slot.last_failure is not None:
                 break
 
     assert calls <= 8
@@ -236,7 +236,7 @@ def test_a_definite_sign_out_drops_the_token() -> None:
 def test_a_success_ends_all_trouble() -> None:
     slot = after_success(failed(Unavailable("no network")), token(3600), POLICY, NOW, 0)
 
-    assert slot.trouble is None
+    assert slot.last_failure is None
 
 
 def waits(failure: NotObtained, slot: Slot, attempts: int) -> list[float]:
@@ -263,9 +263,9 @@ def test_a_services_own_retry_after_is_obeyed_until_our_own_is_longer() -> None:
 def test_those_sent_away_together_come_back_later_than_told_and_apart(jitter: float, after_s: float) -> None:
     slot = failed(Unavailable("x", retry_after_s=60), jitter=jitter)
 
-    assert slot.trouble is not None
-    assert slot.trouble.retry is not None
-    assert slot.trouble.retry.left_s(NOW) == pytest.approx(after_s, abs=0.01)
+    assert slot.last_failure is not None
+    assert slot.last_failure.retry is not None
+    assert slot.last_failure.retry.left_s(NOW) == pytest.approx(after_s, abs=0.01)
 
 
 def test_a_service_cannot_send_us_away_for_ever() -> None:
@@ -280,9 +280,9 @@ def test_a_definite_no_is_asked_again_after_minutes() -> None:
 def test_jitter_brings_a_retry_forward_by_at_most_a_fifth(jitter: float, retry_s: float) -> None:
     slot = failed(Unavailable("x"), failed(Unavailable("x")), jitter=jitter)
 
-    assert slot.trouble is not None
-    assert slot.trouble.retry is not None
-    assert slot.trouble.retry.left_s(NOW) == pytest.approx(retry_s, abs=0.001)
+    assert slot.last_failure is not None
+    assert slot.last_failure.retry is not None
+    assert slot.last_failure.retry.left_s(NOW) == pytest.approx(retry_s, abs=0.001)
 
 
 def test_a_thousand_failures_overflow_nothing() -> None:
@@ -332,7 +332,7 @@ def test_a_held_reason_answers_for_a_while_only(
 ) -> None:
     step = on_lookup(failed(failure), NOW.after(after_s))
 
-    assert step == (Join() if tries_anew else Answer(failure))
+    assert step == (Join() if tries_anew else Reject(failure))
 
 
 @pytest.mark.parametrize(("after_s", "tries_anew"), [(29, False), (30, True)])

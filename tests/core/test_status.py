@@ -14,7 +14,7 @@ from broker.core.refresh import Moment, RefreshPolicy, Slot, after_failure, afte
 from broker.core.status import (
     BrokerStatus,
     FeedStatus,
-    Lookup,
+    LookupRecord,
     Usage,
     feed_status,
     rfc3339,
@@ -134,7 +134,7 @@ def test_the_renewals_own_trouble_is_told_before_the_feeds_refusal() -> None:
 
 
 def test_a_status_is_written_as_the_contract_has_it() -> None:
-    look_up = Lookup(NOW.wall, 1001, 811, "https://feed.example/", "corp", "hit", None)
+    look_up = LookupRecord(NOW.wall, 1001, 811, "https://feed.example/", "corp", "hit", None)
     status = BrokerStatus(
         "1.0", 1, "/s", None, NOW.wall, 9, {"hit": 1}, (look_up,), (status_of(EMPTY),), error=None
     )

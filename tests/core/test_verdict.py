@@ -7,29 +7,29 @@ import pytest
 
 from broker.core.credential import Credential, Secret
 from broker.core.refresh import HOLD_REFUSED_S, Moment
-from broker.core.verdict import Trial, Verdict, judge
+from broker.core.verdict import Verdict, Verification, judge
 
 NOW = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)
 CREDENTIAL = Credential("VssSessionToken", Secret("token"), None, "azure-cli", account="dev@acme.example")
 NAMELESS = Credential("ci", Secret("token"), None, "env:X")
-HAND_MADE = replace(NAMELESS, by_hand="make a new one and put it into X")
+HAND_MADE = replace(NAMELESS, manual_renewal="make a new one and put it into X")
 
 ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN = (
-    Trial(CREDENTIAL, NOW, verdict, None) for verdict in (*Verdict,)
+    Verification(CREDENTIAL, NOW, verdict, None) for verdict in (*Verdict,)
 )
 
 
 @pytest.mark.parametrize("before", [None, ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN])
 @pytest.mark.parametrize("verdict", [Verdict.ACCEPTED, Verdict.UNKNOWN])
-def test_accepted_and_unknown_refuse_nothing(before: Trial | None, verdict: Verdict) -> None:
-    assert judge(CREDENTIAL, verdict, before, NOW) == Trial(CREDENTIAL, NOW, verdict, None)
+def test_accepted_and_unknown_refuse_nothing(before: Verification | None, verdict: Verdict) -> None:
+    assert judge(CREDENTIAL, verdict, before, NOW) == Verification(CREDENTIAL, NOW, verdict, None)
 
 
 @pytest.mark.parametrize("before", [None, ACCEPTED, FORBIDDEN, UNKNOWN])
-def test_a_first_unauthorised_refuses_nothing_yet(before: Trial | None) -> None:
-    trial = judge(CREDENTIAL, Verdict.UNAUTHORISED, before, NOW)
+def test_a_first_unauthorised_refuses_nothing_yet(before: Verification | None) -> None:
+    verification = judge(CREDENTIAL, Verdict.UNAUTHORISED, before, NOW)
 
-    assert trial == Trial(CREDENTIAL, NOW, Verdict.UNAUTHORISED, None)
+    assert verification == Verification(CREDENTIAL, NOW, Verdict.UNAUTHORISED, None)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_a_first_unauthorised_refuses_nothing_yet(before: Trial | None) -> None:
 def test_a_no_for_good_says_who_is_refused_what(
     credential: Credential, verdict: Verdict, detail: str
 ) -> None:
-    trial = judge(credential, verdict, UNAUTHORISED, NOW)
+    verification = judge(credential, verdict, UNAUTHORISED, NOW)
 
-    assert trial.refusal is not None
-    assert trial.refusal.detail == detail
+    assert verification.refusal is not None
+    assert verification.refusal.detail == detail
 
 
 def test_forbidden_is_a_no_at_once() -> None:

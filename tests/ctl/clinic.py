@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from broker.ctl.command_error import ExitCode, Trouble
-from broker.ctl.doctor.context import Answered, Room
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.command_error import CommandError, ExitCode
+from broker.ctl.doctor.context import BrokerAnswer, DoctorContext
+from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.status.record import broker_status
 from tests.ctl.found_feeds import broker
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from broker.config.paths import ConfigPaths
     from broker.ctl.doctor.finding import Finding
 
-    Check = Callable[[Room], Iterator[Finding]]
+    Check = Callable[[DoctorContext], Iterator[Finding]]
 
 SYSTEMCTL = """#!/bin/sh
 # A service manager of whose units `shown` tells the properties, one NAME.UNIT=VALUE a line.
@@ -34,7 +34,7 @@ esac
 """
 
 
-class OwnSite(Places):
+class OwnSite(UserDirs):
     """A home whose site's file lies in it, so that a test can write it and this machine's is not seen."""
 
     @property
@@ -95,22 +95,22 @@ class Clinic:
         self,
         status: dict[str, Any] | None = None,
         *,
-        trouble: Trouble | None = None,
+        failure: CommandError | None = None,
         date: datetime | None = None,
-    ) -> Room:
+    ) -> DoctorContext:
         """The room with a broker that says `status`; None: one without feeds."""
         answered = (
-            Answered(broker_status(status or broker()), 0.0009)
-            if trouble is None
-            else Answered(trouble=trouble)
+            BrokerAnswer(broker_status(status or broker()), 0.0009)
+            if failure is None
+            else BrokerAnswer(failure=failure)
         )
-        return Room(OwnSite(self.home, self.environ), self.project, lambda: answered, lambda _: date)
+        return DoctorContext(OwnSite(self.home, self.environ), self.project, lambda: answered, lambda _: date)
 
 
-def found(check: Check, room: Room) -> list[tuple[str, str, str | None]]:
+def found(check: Check, room: DoctorContext) -> list[tuple[str, str, str | None]]:
     """What a check found that is not fine: level, words, repair."""
     return [(each.level, each.said, each.repair) for each in check(room) if each.level != "fine"]
 
 
-def not_running() -> Trouble:
-    return Trouble("token-broker is not running", exit_code=ExitCode.NOT_RUNNING)
+def not_running() -> CommandError:
+    return CommandError("token-broker is not running", exit_code=ExitCode.NOT_RUNNING)

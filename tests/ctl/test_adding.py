@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.ctl.add.required_keys import needs
+from broker.ctl.add.required_keys import required_keys
 from tests.ctl.homes import write
 from tests.ctl.terminal import typed
 
@@ -118,7 +118,7 @@ def test_without_a_terminal_the_whole_line_is_told(
 def test_only_what_a_feed_must_have_is_missing(
     provider: str, keys: dict[str, str], environ: dict[str, str], missing: list[str]
 ) -> None:
-    assert [need.key for need in needs(provider, keys, environ)] == missing
+    assert [need.key for need in required_keys(provider, keys, environ)] == missing
 
 
 def test_on_a_terminal_it_asks_for_the_place_and_the_user_name(file: Path) -> None:

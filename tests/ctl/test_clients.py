@@ -6,7 +6,7 @@ import pytest
 
 from broker.ctl.clients.client_index import Index
 from broker.ctl.clients.uv import indexes_without_username, uv_indexes
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ CORP = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 
 def found(directory: Path, **environ: str) -> dict[str, str]:
     """Variable and URL of each index found from `directory` by a user without configuration."""
-    indexes = uv_indexes(directory, Places(directory / "nobody", environ))
+    indexes = uv_indexes(directory, UserDirs(directory / "nobody", environ))
     return {index.variable: index.url for index in indexes_without_username(indexes, environ)}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.config.paths import ConfigPaths
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import config_of, config_with, configured, names_in, variables_of
 from tests.ctl.homes import write
 
@@ -88,7 +88,7 @@ def test_files_that_the_daemon_refuses_count_as_none_and_the_reason_is_told(
     clinic.configure_site(SITES)
     clinic.write("~/.config/token-broker/config.toml", text, mode)
 
-    found = configured(clinic.room().places)
+    found = configured(clinic.room().user_dirs)
 
     assert found.config.feeds == ()
     assert found.failure is not None
@@ -97,5 +97,5 @@ def test_files_that_the_daemon_refuses_count_as_none_and_the_reason_is_told(
 
 def test_file_that_was_named_must_be_there(paths: ConfigPaths) -> None:
     assert len(config_of(paths).feeds) == 1
-    with pytest.raises(Trouble):
+    with pytest.raises(CommandError):
         config_of(paths, required=True)

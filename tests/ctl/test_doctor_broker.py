@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.doctor import permissions, running_brokers, service_checks
 from broker.ctl.doctor.checks import findings
 from broker.ctl.setup.plan import Write
@@ -21,7 +21,7 @@ from tests.ctl.clinic import found, not_running
 from tests.ctl.found_feeds import broker
 
 if TYPE_CHECKING:
-    from broker.ctl.doctor.context import Room
+    from broker.ctl.doctor.context import DoctorContext
     from tests.ctl.clinic import Clinic
 
 INSTALLED = {"LoadState__socket": "loaded", "UnitFileState__socket": "enabled", "ActiveState": "active"}
@@ -34,7 +34,7 @@ def test_broker_that_answers_is_fine(clinic: Clinic) -> None:
 
 
 def test_broker_that_does_not_run_is_found(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
-    room = clinic.room(trouble=not_running())
+    room = clinic.room(failure=not_running())
     without_service = found(running_brokers.broker_answers, room)
     clinic.systemd(monkeypatch, **INSTALLED)
 
@@ -47,7 +47,7 @@ def test_broker_that_does_not_run_is_found(clinic: Clinic, monkeypatch: pytest.M
 
 
 def test_broker_that_cannot_be_trusted_is_found_with_its_repair(clinic: Clinic) -> None:
-    room = clinic.room(trouble=Trouble("/run/x is open to others", hint="chmod 700 /run/x"))
+    room = clinic.room(failure=CommandError("/run/x is open to others", hint="chmod 700 /run/x"))
 
     assert found(running_brokers.broker_answers, room) == [
         ("problem", "/run/x is open to others", "chmod 700 /run/x")
@@ -64,7 +64,7 @@ def test_configuration_that_the_broker_refused_is_found(clinic: Clinic) -> None:
 
 def test_configuration_that_no_broker_has_read_yet_is_read(clinic: Clinic) -> None:
     clinic.configure("ttl = \n")
-    room = clinic.room(trouble=not_running())
+    room = clinic.room(failure=not_running())
 
     [(level, said, _)] = found(running_brokers.configuration_can_be_used, room)
 
@@ -86,7 +86,7 @@ def test_configuration_that_is_broken_stops_no_check(
     clinic.systemd(monkeypatch, **INSTALLED)
     clinic.configure(text)
 
-    checks = {finding.check for finding in findings(clinic.room(trouble=not_running()))}
+    checks = {finding.check for finding in findings(clinic.room(failure=not_running()))}
 
     assert {"configuration", "shim", "units"} <= checks
 
@@ -194,10 +194,10 @@ def test_service_that_ends_with_the_session_is_found(
     assert len(found(service_checks.service_lingers, clinic.room())) == count
 
 
-def install_units(room: Room) -> list[Path]:
-    _, sandboxed = sandbox_steps(room.places, room.configured.config)
+def install_units(room: DoctorContext) -> list[Path]:
+    _, sandboxed = sandbox_steps(room.user_dirs, room.configured.config)
     written = []
-    for change in (*service_step(room.places).changes, *sandboxed.changes):
+    for change in (*service_step(room.user_dirs).changes, *sandboxed.changes):
         assert isinstance(change, Write)
         change.path.parent.mkdir(parents=True, exist_ok=True)
         change.path.write_text(change.text)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.ctl.add.feed_tables import with_feed, without_feed
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 
 TEXT = dedent("""\
     # My feeds.
@@ -125,9 +125,9 @@ def test_only_feed_is_removed_whatever_surrounds_it(text: str, left: str) -> Non
 
 @pytest.mark.parametrize("text", ['feed = [{name = "a"}]\n', "feed = [\n{name = 'a'},\n]\n"])
 def test_inline_feeds_are_left_to_their_author(text: str) -> None:
-    with pytest.raises(Trouble, match="by hand"):
+    with pytest.raises(CommandError, match="by hand"):
         without_feed(text, 0)
-    with pytest.raises(Trouble, match="by hand"):
+    with pytest.raises(CommandError, match="by hand"):
         with_feed(text, {"name": "b"})
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from broker.ctl.setup.keyring_settings import (
     UV_LINE,
-    Unreadable,
+    UnreadableSettingsError,
     uv_provider,
     with_pip_line,
     with_uv_line,
@@ -51,7 +51,7 @@ def test_a_byte_order_mark_stays_first_in_uvs_settings_and_hides_no_line(text: s
 
 
 def test_a_byte_order_mark_is_named_for_which_pip_refuses_its_settings() -> None:
-    with pytest.raises(Unreadable, match="begun with a byte order mark, which pip refuses"):
+    with pytest.raises(UnreadableSettingsError, match="begun with a byte order mark, which pip refuses"):
         with_pip_line("\ufeff[global]\n")
 
 
@@ -71,7 +71,7 @@ def test_pip_settings_gain_the_provider_and_lose_nothing(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["[global]\nx = 1\n[global]\ny = 2\n", "no section\n"])
 def test_pip_settings_that_pip_would_refuse_are_not_edited(text: str) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableSettingsError):
         with_pip_line(text)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.core.login_progress import Way
+from broker.core.login_progress import LoginMethod
 from broker.ctl.login_verbs import usual_ways
 from tests.ctl.stand_in import problem
 from tests.e2e.patience import PATIENCE_S, until
@@ -110,17 +110,17 @@ def test_what_was_asked_for_reaches_the_broker(
 @pytest.mark.parametrize(
     ("environ", "first"),
     [
-        ({}, Way.DEVICE_CODE),
-        ({"DISPLAY": ":0"}, Way.BROWSER),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, Way.BROWSER),
-        ({"BROWSER": "firefox"}, Way.BROWSER),
-        ({"DISPLAY": ":0", "SSH_CONNECTION": "1 2 3 4"}, Way.DEVICE_CODE),
-        ({"DISPLAY": ":0", "SSH_TTY": "/dev/pts/0"}, Way.DEVICE_CODE),
-        ({"DISPLAY": ":0", "TOKEN_BROKER_TRUST_UID": "1000"}, Way.DEVICE_CODE),
+        ({}, LoginMethod.DEVICE_CODE),
+        ({"DISPLAY": ":0"}, LoginMethod.BROWSER),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, LoginMethod.BROWSER),
+        ({"BROWSER": "firefox"}, LoginMethod.BROWSER),
+        ({"DISPLAY": ":0", "SSH_CONNECTION": "1 2 3 4"}, LoginMethod.DEVICE_CODE),
+        ({"DISPLAY": ":0", "SSH_TTY": "/dev/pts/0"}, LoginMethod.DEVICE_CODE),
+        ({"DISPLAY": ":0", "TOKEN_BROKER_TRUST_UID": "1000"}, LoginMethod.DEVICE_CODE),
     ],
 )
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac has a browser in every shell of its own")
-def test_a_browser_is_used_where_the_person_would_see_it(environ: dict[str, str], first: Way) -> None:
+def test_a_browser_is_used_where_the_person_would_see_it(environ: dict[str, str], first: LoginMethod) -> None:
     assert usual_ways(environ)[0] is first
 
 

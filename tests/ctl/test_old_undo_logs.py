@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.ctl.setup.undo_log import Journal
+from broker.ctl.setup.undo_log import UndoLog
 from tests.ctl.homes import tree, write
 
 SETUP = "share/setup"
@@ -104,7 +104,7 @@ def home(tmp_path: Path) -> Path:
 
 def everything(home: Path) -> None:
     """Every kind of deed, done to the home."""
-    journal = Journal(home / SETUP, root=home.parent)
+    journal = UndoLog(home / SETUP, root=home.parent)
     journal.make_folder(home / "new")
     journal.write(home / "new/env.toml", "ours\n", 0o600)
     journal.write(home / "uv.toml", "k = 1\noffline = true\n", 0o644, "k = 1")
@@ -129,7 +129,7 @@ def test_a_journal_of_the_first_version_is_undone(home: Path, calls: Path) -> No
     (home / SETUP / "journal.json").write_text(WRITTEN)
     calls.write_text("")
 
-    said = Journal(home / SETUP, root=home.parent).undo()
+    said = UndoLog(home / SETUP, root=home.parent).undo()
 
     assert said == []
     assert tree(home) == before

@@ -12,7 +12,7 @@ from broker.core.failures import BadRequest
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import Index
 from broker.ctl.clients.pip import pip_files
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 from tests.ctl.homes import write
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def found(folder: Path, **environ: str) -> list[Index]:
     """What is found by a user whose home, project and system settings are below `folder`."""
     environ = {"XDG_CONFIG_DIRS": str(folder / "site"), "VIRTUAL_ENV": str(folder / "venv"), **environ}
     (folder / "project").mkdir(exist_ok=True)
-    return list(all_indexes(folder / "project", Places(folder / "home", environ)))
+    return list(all_indexes(folder / "project", UserDirs(folder / "home", environ)))
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="poetry and PDM keep their settings in Library there")
@@ -102,7 +102,7 @@ def test_file_that_pip_is_told_of_stands_in_for_the_users(tmp_path: Path) -> Non
 
 
 def test_pip_that_is_told_of_no_file_reads_none(tmp_path: Path) -> None:
-    assert pip_files(Places(tmp_path, {"PIP_CONFIG_FILE": os.devnull})) == []
+    assert pip_files(UserDirs(tmp_path, {"PIP_CONFIG_FILE": os.devnull})) == []
 
 
 def test_user_name_of_an_index_may_be_a_variables(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from broker.config.paths import ConfigPaths
 from broker.ctl.add.config_file import ConfigFile
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from tests.ctl.stand_in import problem
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ def test_file_with_a_feed_that_has_its_address_from_a_file_below_can_be_edited(
 def test_file_that_cannot_be_replaced_leaves_nothing_beside_it(file: Path) -> None:
     (file / "in the way").mkdir(parents=True)
 
-    with pytest.raises(Trouble, match="cannot be written"):
+    with pytest.raises(CommandError, match="cannot be written"):
         ConfigFile(ConfigPaths(file, file)).write("ttl = 1")
 
     assert list(file.parent.iterdir()) == [file]

@@ -9,9 +9,9 @@ import pytest
 
 from broker.ctl.config_view import configured
 from broker.ctl.setup.environment import env_text, recorded
-from broker.ctl.setup.sandbox_paths import Folders
+from broker.ctl.setup.sandbox_paths import SandboxPaths
 from broker.ctl.setup.unit_files import Installation, View, sandbox, service_unit, socket_unit
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,8 @@ def view_of(home: Path, config: str = "", **environ: str) -> View:
     path = home / ".config" / "token-broker" / "config.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(config)
-    places = Places(home, {"PATH": "/usr/bin:/bin", **environ})
-    return Folders(places, configured(places).config, [home / "apps"]).view()
+    user_dirs = UserDirs(home, {"PATH": "/usr/bin:/bin", **environ})
+    return SandboxPaths(user_dirs, configured(user_dirs).config, [home / "apps"]).view()
 
 
 def feed(*lines: str, url: str = "https://packages.example/simple/") -> str:
@@ -131,8 +131,8 @@ def test_configuration_that_is_a_link_is_shown_where_it_is(home: Path) -> None:
     path.unlink()
     path.symlink_to(kept)
 
-    places = Places(home, {"PATH": "/usr/bin"})
-    view = Folders(places, configured(places).config, []).view()
+    user_dirs = UserDirs(home, {"PATH": "/usr/bin"})
+    view = SandboxPaths(user_dirs, configured(user_dirs).config, []).view()
 
     assert kept.parent in view.readable
 

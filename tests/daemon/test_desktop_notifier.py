@@ -12,10 +12,10 @@ import pytest
 from broker.core.failures import NoSource, SignInNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.urls import parse_url
-from broker.daemon.desktop_notifier import Herald
+from broker.daemon.desktop_notifier import DesktopNotifier
 from broker.host.clock import NAP_S
 from broker.keeper.keeper import Keeper
-from broker.keeper.renewal_policy import Policies
+from broker.keeper.renewal_policy import RenewalPolicies
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
@@ -66,8 +66,8 @@ async def keeper(clock: FakeClock, issuer: Issuer) -> AsyncIterator[Keeper]:
         clock=clock,
         table=FeedTable([CORP, TOOLS], recognise, lambda _: None),
         providers={"fake": issuer},
-        policies=Policies(),
-        try_at=Gatekeeper(),
+        policies=RenewalPolicies(),
+        verify_at=Gatekeeper(),
         draw=lambda: 0.0,
     )
     yield made
@@ -75,22 +75,22 @@ async def keeper(clock: FakeClock, issuer: Issuer) -> AsyncIterator[Keeper]:
     await settle()
 
 
-async def told(herald: Herald) -> None:
+async def told(desktop_notifier: DesktopNotifier) -> None:
     """Returns when everything that the herald had to say is said."""
     await settle()
-    await asyncio.gather(*herald._telling)
+    await asyncio.gather(*desktop_notifier._telling)
 
 
 async def test_feeds_that_share_a_sign_in_are_told_of_once(
     keeper: Keeper, issuer: Issuer, clock: FakeClock, desktop: Desktop
 ) -> None:
     issuer.failure = EXPIRED
-    herald = Herald(keeper, desktop.environ)
+    desktop_notifier = DesktopNotifier(keeper, desktop.environ)
     running = asyncio.create_task(keeper.run())
-    await told(herald)
+    await told(desktop_notifier)
     issuer.mark = "somebody tried"
     await clock.advance(10 * NAP_S)
-    await told(herald)
+    await told(desktop_notifier)
     running.cancel()
 
     assert len(issuer.asked) > 1
@@ -98,12 +98,12 @@ async def test_feeds_that_share_a_sign_in_are_told_of_once(
 
 
 async def test_each_new_need_is_told_anew(keeper: Keeper, issuer: Issuer, desktop: Desktop) -> None:
-    herald = Herald(keeper, desktop.environ)
+    desktop_notifier = DesktopNotifier(keeper, desktop.environ)
     for failure in (EXPIRED, None, EXPIRED):
         issuer.failure = failure
         with suppress(SignInNeeded):
             await keeper.refresh(Match(CORP, CORP.key(), "test"))
-    await told(herald)
+    await told(desktop_notifier)
 
     assert len(desktop.heard()) == 2
 
@@ -112,10 +112,10 @@ async def test_what_passes_by_itself_is_told_to_nobody(
     keeper: Keeper, issuer: Issuer, desktop: Desktop
 ) -> None:
     issuer.failure = Unavailable("down")
-    herald = Herald(keeper, desktop.environ)
+    desktop_notifier = DesktopNotifier(keeper, desktop.environ)
     with pytest.raises(Unavailable):
         await keeper.refresh(Match(CORP, CORP.key(), "test"))
-    await told(herald)
+    await told(desktop_notifier)
 
     assert desktop.heard() == []
 
@@ -124,10 +124,10 @@ async def test_a_learned_feed_that_nothing_can_sign_in_to_is_nobodys_business(
     keeper: Keeper, issuer: Issuer, desktop: Desktop
 ) -> None:
     learned = replace(CORP, name="learned", realm=Realm("fake", "learned"), configured=False)
-    herald = Herald(keeper, desktop.environ)
+    desktop_notifier = DesktopNotifier(keeper, desktop.environ)
     issuer.failure = NoSource("az is not installed")
     with pytest.raises(NoSource):
         await keeper.refresh(Match(learned, learned.key(), "test"))
-    await told(herald)
+    await told(desktop_notifier)
 
     assert desktop.heard() == []

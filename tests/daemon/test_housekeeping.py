@@ -14,11 +14,11 @@ import pytest
 
 from broker.api.backend import About
 from broker.config.files import ConfigFiles
-from broker.daemon.housekeeping import Caretaker, Ending
-from broker.daemon.runtime import Service
+from broker.daemon.housekeeping import Ending, Housekeeper
+from broker.daemon.runtime import Runtime
 from broker.daemon.shares import Shares
 from broker.host.sd_notify import Notifier
-from broker.server.bound_socket import Place
+from broker.server.bound_socket import BoundSocket
 from tests.daemon.test_shares import CORP, Door
 from tests.fake_clock import START, FakeClock, settle
 
@@ -34,11 +34,11 @@ class Watched:
     """A daemon without its server, and the manager that watches it."""
 
     clock: FakeClock
-    service: Service
-    caretaker: Caretaker
+    service: Runtime
+    housekeeper: Housekeeper
     keeping: asyncio.Task[None]
     manager: socket.socket
-    place: Place
+    place: BoundSocket
     renewals: list[str]
 
     def heard(self) -> list[str]:
@@ -57,13 +57,13 @@ def is_managers() -> bool:
     return False
 
 
-def handed(path: Path) -> Place:
+def handed(path: Path) -> BoundSocket:
     """A place whose socket a manager made."""
     path.parent.mkdir(mode=0o700)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(path))
     listening.listen()
-    return Place(listening, path, None)
+    return BoundSocket(listening, path, None)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ async def watched(is_managers: bool, idle_exit_s: float | None) -> AsyncIterator
             "WATCHDOG_PID": str(os.getpid()),
         }
         path = Path(short, "run", "broker.sock")
-        place = handed(path) if is_managers else Place.get(path, {})
+        place = handed(path) if is_managers else BoundSocket.get(path, {})
         renewals: list[str] = []
 
         async def renewed() -> bool:
@@ -96,21 +96,21 @@ async def watched(is_managers: bool, idle_exit_s: float | None) -> AsyncIterator
 
         about = About("0", os.getpid(), str(place.path), None, START)
         files = ConfigFiles(None, None, Path(short, "config.toml"))
-        service = Service(about, files, clock=clock, environ={}, classes=())
-        caretaker = Caretaker(
+        service = Runtime(about, files, clock=clock, environ={}, classes=())
+        housekeeper = Housekeeper(
             service,
             place,
             clock=clock,
             notifier=Notifier(environ),
             idle_exit_s=idle_exit_s,
-            marks=lambda: 0,
+            stamps=lambda: 0,
             renew_socket=renewed,
         )
         keeping = asyncio.create_task(service.keeper.run())
-        looking = asyncio.create_task(caretaker.run())
+        looking = asyncio.create_task(housekeeper.run())
         await settle()
-        yield Watched(clock, service, caretaker, keeping, manager, place, renewals)
-        caretaker.end("the test's end")
+        yield Watched(clock, service, housekeeper, keeping, manager, place, renewals)
+        housekeeper.end("the test's end")
         keeping.cancel()
         await looking
         await service.close()
@@ -142,7 +142,7 @@ async def test_a_daemon_whose_keeper_stands_still_does_not_ping(watched: Watched
 async def test_a_reload_that_was_asked_for_is_announced_and_ended(watched: Watched) -> None:
     watched.heard()
 
-    watched.caretaker.reload()
+    watched.housekeeper.reload()
     await settle()
 
     told = [line for line in watched.heard() if not line.startswith(("MONOTONIC_USEC=", "WATCHDOG"))]
@@ -154,20 +154,20 @@ async def test_a_daemon_whose_socket_was_removed_ends_to_be_started_again(watche
 
     await watched.clock.advance(LOOK_S)
 
-    assert watched.caretaker.ending == Ending("the socket was removed or taken by another process", code=1)
+    assert watched.housekeeper.ending == Ending("the socket was removed or taken by another process", code=1)
 
 
 async def test_a_socket_that_is_there_is_left_alone(watched: Watched) -> None:
     await watched.clock.advance(60)
 
-    assert (watched.caretaker.ending, watched.renewals) == (None, [])
+    assert (watched.housekeeper.ending, watched.renewals) == (None, [])
 
 
 @pytest.mark.parametrize("is_managers", [True])
 async def test_a_managers_socket_that_is_there_is_left_alone(watched: Watched) -> None:
     await watched.clock.advance(60)
 
-    assert (watched.caretaker.ending, watched.renewals) == (None, [])
+    assert (watched.housekeeper.ending, watched.renewals) == (None, [])
 
 
 @pytest.mark.parametrize("is_managers", [True])
@@ -183,14 +183,14 @@ async def test_a_managers_socket_that_is_lost_is_asked_for_once_and_the_daemon_l
     watched.heard()
     await watched.clock.advance(60)
 
-    assert (watched.caretaker.ending, watched.renewals) == (None, ["asked"])
+    assert (watched.housekeeper.ending, watched.renewals) == (None, ["asked"])
     assert watched.heard().count("WATCHDOG=1") == 60 / LOOK_S
     assert caplog.text.count(f"socket_lost path={watched.place.path} renewal=asked for") == 1
 
 
 def test_a_managers_socket_that_cannot_be_seen_is_not_missed(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
-        assert not Place(listening, tmp_path / "hidden" / "broker.sock", None).is_lost()
+        assert not BoundSocket(listening, tmp_path / "hidden" / "broker.sock", None).is_lost()
 
 
 @pytest.mark.parametrize("idle_exit_s", [60])
@@ -206,4 +206,4 @@ async def test_an_idle_daemon_ends_unless_something_is_shared(
 
     await watched.clock.advance(120)
 
-    assert (watched.caretaker.ending and watched.caretaker.ending.reason) == ended
+    assert (watched.housekeeper.ending and watched.housekeeper.ending.reason) == ended

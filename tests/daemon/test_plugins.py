@@ -9,7 +9,7 @@ from broker.core.urls import parse_url
 from broker.daemon.plugins import with_plugins
 from broker.host.http import Http
 from broker.providers.basic import BasicProvider
-from broker.providers.protocol import ProviderClass, Tools
+from broker.providers.protocol import ProviderClass, ProviderContext
 from broker.providers.recognise import realm_of
 from tests.fake_clock import START
 
@@ -62,9 +62,9 @@ class Installation:
 
 
 @pytest.fixture
-def tools(tmp_path: Path) -> Tools:
+def tools(tmp_path: Path) -> ProviderContext:
     """What a provider is made with; none of these asks for it."""
-    return Tools(Http(), {"HOME": str(tmp_path)}, lambda: START.wall)
+    return ProviderContext(Http(), {"HOME": str(tmp_path)}, lambda: START.wall)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def named(providers: tuple[ProviderClass, ...], name: str) -> ProviderClass:
     return next(provider for provider in providers if provider.name == name)
 
 
-async def test_an_installed_provider_obtains(install: Installation, tools: Tools) -> None:
+async def test_an_installed_provider_obtains(install: Installation, tools: ProviderContext) -> None:
     install("vault", "fake_vault_one:VaultProvider", PROVIDER)
 
     provider = named(with_plugins([BasicProvider]), "vault")(tools)
@@ -98,7 +98,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("name", "source"), BROKEN.values(), ids=BROKEN.keys())
 async def test_a_broken_provider_is_a_warning_and_breaks_its_own_feeds_only(
-    name: str, source: str, install: Installation, tools: Tools, caplog: pytest.LogCaptureFixture
+    name: str, source: str, install: Installation, tools: ProviderContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     install(name, f"fake_vault_{len(source)}:VaultProvider", source)
 
@@ -121,7 +121,7 @@ def test_a_name_of_ours_stays_ours(install: Installation, caplog: pytest.LogCapt
 
 
 async def test_a_provider_that_cannot_be_made_breaks_its_own_feeds_only(
-    install: Installation, tools: Tools
+    install: Installation, tools: ProviderContext
 ) -> None:
     source = PROVIDER.replace("self.now = tools.now", "raise KeyError('s3cret')")
     install("vault", "fake_vault_two:VaultProvider", source)

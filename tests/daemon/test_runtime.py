@@ -13,13 +13,13 @@ from broker.config.files import ConfigFiles
 from broker.core.access import HOUSE
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Match
-from broker.core.login_progress import Way
+from broker.core.login_progress import LoginMethod
 from broker.core.urls import parse_url
 from broker.daemon.main import PROVIDERS
-from broker.daemon.runtime import Service
+from broker.daemon.runtime import Runtime
 from broker.host.clock import SystemClock
 from broker.providers.basic import BasicProvider
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 
 FEED = """
 [[feed]]
@@ -33,7 +33,7 @@ secret = "env:{name}"
 class Start(Protocol):
     """Starts a service with this configuration."""
 
-    def __call__(self, text: str, *, system: bool = False) -> Service: ...
+    def __call__(self, text: str, *, system: bool = False) -> Runtime: ...
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ def write(files: ConfigFiles, text: str) -> None:
 
 @pytest.fixture
 async def start(files: ConfigFiles, environ: dict[str, str]) -> AsyncIterator[Start]:
-    services: list[Service] = []
+    services: list[Runtime] = []
 
-    def started(text: str, *, system: bool = False) -> Service:
+    def started(text: str, *, system: bool = False) -> Runtime:
         write(files, text)
         clock = SystemClock()
         about = About("1.0.0", os.getpid(), "/run/broker.sock", str(files.user), clock.now())
-        services.append(Service(about, files, clock=clock, environ=environ, classes=PROVIDERS, system=system))
+        services.append(Runtime(about, files, clock=clock, environ=environ, classes=PROVIDERS, system=system))
         return services[-1]
 
     yield started
@@ -67,15 +67,15 @@ async def start(files: ConfigFiles, environ: dict[str, str]) -> AsyncIterator[St
         await service.close()
 
 
-async def secret(service: Service, name: str) -> str:
-    feed = service.keeper.entries.named(name)
+async def secret(service: Runtime, name: str) -> str:
+    feed = service.keeper.slot_table.named(name)
     assert feed is not None
     credential = await service.keeper.credential_for(Match(feed, feed.key(), "test"), 5)
     return credential.secret.reveal()
 
 
-def names(service: Service) -> list[str]:
-    return [feed.name for feed in service.keeper.entries.feeds()]
+def names(service: Runtime) -> list[str]:
+    return [feed.name for feed in service.keeper.slot_table.feeds()]
 
 
 async def test_a_good_configuration_is_served(start: Start) -> None:
@@ -126,11 +126,11 @@ async def test_a_change_is_noticed_once(start: Start, files: ConfigFiles) -> Non
     service = start(FEED.format(name="a"))
     write(files, FEED.format(name="a") + FEED.format(name="b"))
     await service.reload_if_changed()
-    keeper_of_b = service.keeper.entries.named("b")
+    keeper_of_b = service.keeper.slot_table.named("b")
     await service.reload_if_changed()
 
     assert names(service) == ["a", "b"]
-    assert service.keeper.entries.named("b") is keeper_of_b
+    assert service.keeper.slot_table.named("b") is keeper_of_b
 
 
 async def test_a_broken_change_is_said_once_and_never_raised(
@@ -178,7 +178,7 @@ async def test_feeds_of_one_organisation_share_a_slot_unless_their_sign_ins_diff
         '[[feed]]\nurl = "https://pkgs.dev.azure.com/acme/_packaging/c/pypi/simple/"\n'
         'account = "c@acme.com"\n'
     )
-    a, b, c = service.keeper.entries.feeds()
+    a, b, c = service.keeper.slot_table.feeds()
 
     assert a.key() == b.key() != c.key()
 
@@ -223,7 +223,7 @@ async def test_feeds_of_one_credential_may_be_shared_with_the_same_people(start:
 )
 async def test_auto_decides_what_is_learned(start: Start, auto: str, is_learned: bool) -> None:
     service = start(f"auto = {auto}\n")
-    found = service.keeper.entries.find(parse_url("https://pkgs.dev.azure.com/acme/_packaging/a/"), None)
+    found = service.keeper.slot_table.find(parse_url("https://pkgs.dev.azure.com/acme/_packaging/a/"), None)
 
     assert isinstance(found, Match) is is_learned
 
@@ -239,11 +239,11 @@ SIGNED_IN_ELSEWHERE = {
 async def test_who_signs_in_elsewhere_is_told_where(url: str, line: str | None, start: Start) -> None:
     settings = 'provider = "basic"\nsecret = "env:a"' if line is None else ""
     service = start(f'[[feed]]\nname = "a"\nurl = "{url}"\n{settings}')
-    feed = service.keeper.entries.named("a")
+    feed = service.keeper.slot_table.named("a")
     assert feed is not None
 
     with pytest.raises(BadRequest, match="the broker signs nobody in there") as raised:
-        service.sign_in(feed, [Way.DEVICE_CODE], in_file=False)
+        service.sign_in(feed, [LoginMethod.DEVICE_CODE], in_file=False)
     assert raised.value.hint == line
 
 
@@ -253,14 +253,14 @@ async def test_what_a_provider_keeps_in_memory_outlives_a_reload(
     memories: list[object] = []
 
     class Remembering(BasicProvider):
-        def __init__(self, tools: Tools) -> None:
+        def __init__(self, tools: ProviderContext) -> None:
             super().__init__(tools)
             memories.append(tools.memory)
 
     clock = SystemClock()
     about = About("1.0.0", os.getpid(), "/run/broker.sock", str(files.user), clock.now())
     write(files, "")
-    service = Service(about, files, clock=clock, environ=environ, classes=[Remembering])
+    service = Runtime(about, files, clock=clock, environ=environ, classes=[Remembering])
     await service.reload()
     await service.close()
 

@@ -12,7 +12,7 @@ from broker.core.feeds import Feed, Realm
 from broker.core.share_grant import LINGER_S, MOST
 from broker.core.urls import parse_url
 from broker.daemon.shares import Shares
-from broker.server.http_server import Doorway
+from broker.server.http_server import ListenerSpec
 from tests.fake_clock import FakeClock
 
 CORP = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp/simple/"),))
@@ -22,8 +22,8 @@ HOUR_S = 3600.0
 class Door:
     """A door that says whether it is open."""
 
-    def __init__(self, doorway: Doorway) -> None:
-        self.doorway = doorway
+    def __init__(self, spec: ListenerSpec) -> None:
+        self.spec = spec
         self.is_open = True
 
     def close(self) -> None:
@@ -39,8 +39,8 @@ class Daemon:
         self.shares = Shares(base, 1001, clock=clock, feed_named={"corp": CORP}.get)
         self.shares.begin(self._open)
 
-    def _open(self, doorway: Doorway) -> Door:
-        self.doors.append(Door(doorway))
+    def _open(self, spec: ListenerSpec) -> Door:
+        self.doors.append(Door(spec))
         return self.doors[-1]
 
 

@@ -23,7 +23,7 @@ from broker.core.credential import Credential, Secret
 from broker.daemon.main import main
 from broker.host import hardening, log_handlers
 from broker.keeper.keeper import Keeper
-from broker.keeper.provider_guard import Suppliers
+from broker.keeper.provider_guard import ProviderGuard
 
 if TYPE_CHECKING:
     from broker.core.failures import NotObtained
@@ -97,9 +97,9 @@ def loosen() -> None:
 
 def listen_in() -> None:
     """Talk about each credential, and raise the level of all that is said."""
-    obtain, run = Suppliers.obtain, Keeper.run
+    obtain, run = ProviderGuard.obtain, Keeper.run
 
-    async def obtained(self: Suppliers, feed: Feed, scope: str) -> Credential | NotObtained:
+    async def obtained(self: ProviderGuard, feed: Feed, scope: str) -> Credential | NotObtained:
         outcome = await obtain(self, feed, scope)
         if isinstance(outcome, Credential):
             talk(outcome)
@@ -109,7 +109,7 @@ def listen_in() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, on_signal, self)
         await run(self)
 
-    Suppliers.obtain = obtained  # type: ignore[method-assign]
+    ProviderGuard.obtain = obtained  # type: ignore[method-assign]
     Keeper.run = running  # type: ignore[method-assign]
     log_handlers.FILE_BYTES_MAX = sys.maxsize
     for logger in (logging.getLogger(), logging.getLogger("broker")):

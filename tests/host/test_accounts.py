@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from broker.core.access import Caller
+from broker.core.access import Account
 from broker.core.failures import Unavailable
 from broker.host.accounts import AGE_MAX_S, Accounts, ask_databases
 from tests.fake_clock import FakeClock
@@ -24,11 +24,11 @@ class Databases:
         self.asked: list[int] = []
         self.failure: OSError | None = None
 
-    def __call__(self, uid: int, groups: frozenset[str]) -> Caller:
+    def __call__(self, uid: int, groups: frozenset[str]) -> Account:
         self.asked.append(uid)
         if self.failure is not None:
             raise self.failure
-        return Caller(uid, "alice", groups if "alice" in self.members else frozenset())
+        return Account(uid, "alice", groups if "alice" in self.members else frozenset())
 
 
 async def test_an_answer_serves_until_its_age_and_then_the_database_is_asked_again() -> None:
@@ -77,10 +77,10 @@ async def test_a_database_that_hangs_stops_nobody_else(monkeypatch: pytest.Monke
     monkeypatch.setattr("broker.host.accounts.PATIENCE_S", 0.01)
     go = threading.Event()
 
-    def hang(uid: int, groups: frozenset[str]) -> Caller:
+    def hang(uid: int, groups: frozenset[str]) -> Account:
         if uid == 1001:
             go.wait()
-        return Caller(uid, "bob", groups)
+        return Account(uid, "bob", groups)
 
     accounts = Accounts(FakeClock(), hang)
     try:
@@ -96,10 +96,10 @@ def test_the_databases_say_who_we_are_and_which_of_the_named_groups_we_are_in() 
     entry = pwd.getpwuid(os.geteuid())
     own = grp.getgrgid(entry.pw_gid).gr_name
 
-    assert ask_databases(os.geteuid(), frozenset({own, "no-such-group"})) == Caller(
+    assert ask_databases(os.geteuid(), frozenset({own, "no-such-group"})) == Account(
         os.geteuid(), entry.pw_name, frozenset({own})
     )
 
 
 def test_a_uid_without_an_entry_is_in_no_group() -> None:
-    assert ask_databases(4_000_000_000, DEVELOPERS) == Caller(4_000_000_000)
+    assert ask_databases(4_000_000_000, DEVELOPERS) == Account(4_000_000_000)

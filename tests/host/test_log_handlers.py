@@ -9,7 +9,7 @@ from typing import TextIO
 
 import pytest
 
-from broker.core.log_buffer import Recollection
+from broker.core.log_buffer import LogBuffer
 from broker.host.log_handlers import (
     FILE_BYTES_MAX,
     JOURNAL_FORMAT,
@@ -124,14 +124,14 @@ def test_what_is_secret_by_its_form_is_not_said(said: str, kept: str) -> None:
 
 
 def test_file_gets_the_time_of_each_line_and_memory_the_same_line(tmp_path: Path) -> None:
-    recollection = Recollection()
+    log_buffer = LogBuffer()
     with (tmp_path / "brokerd.log").open("w") as stream:
-        for handler in handlers_for({}, stream, recollection):
+        for handler in handlers_for({}, stream, log_buffer):
             handler.handle(record(logging.INFO))
 
     line = (tmp_path / "brokerd.log").read_text()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO broker.keeper: renewed\n", line)
-    assert recollection.after(0) == ([line.rstrip("\n")], 1)
+    assert log_buffer.after(0) == ([line.rstrip("\n")], 1)
 
 
 @pytest.mark.parametrize("flag", [0, os.O_APPEND])
@@ -139,7 +139,7 @@ def test_file_that_has_grown_begins_anew_with_what_is_remembered(tmp_path: Path,
     file = tmp_path / "brokerd.log"
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | flag), "w") as stream:
         stream.write("old\n" * (FILE_BYTES_MAX // 4))
-        handlers = handlers_for({}, stream, Recollection())
+        handlers = handlers_for({}, stream, LogBuffer())
         for message in ("before", "after"):
             for handler in handlers:
                 handler.handle(record(logging.INFO, message))

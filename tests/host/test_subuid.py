@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.host.subuid import FRESH_S, Subordinates
+from broker.host.subuid import FRESH_S, SubuidRanges
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +33,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def subordinates(tmp_path: Path, clock: Clock) -> Subordinates:
+def subordinates(tmp_path: Path, clock: Clock) -> SubuidRanges:
     (tmp_path / "subuid").write_text(TEXT)
-    return Subordinates(tmp_path / "subuid", clock)
+    return SubuidRanges(tmp_path / "subuid", clock)
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def subordinates(tmp_path: Path, clock: Clock) -> Subordinates:
     ],
 )
 def test_all_numbers_of_a_users_range_are_one_account(
-    subordinates: Subordinates, uid: int, account: int
+    subordinates: SubuidRanges, uid: int, account: int
 ) -> None:
     assert subordinates.account_of(uid) == account
 
 
 def test_a_range_that_is_given_later_counts_a_second_later(
-    subordinates: Subordinates, tmp_path: Path, clock: Clock
+    subordinates: SubuidRanges, tmp_path: Path, clock: Clock
 ) -> None:
     before = subordinates.account_of(400_007)
     (tmp_path / "subuid").write_text(f"{TEXT}carol:400000:65536\n")
@@ -71,7 +71,7 @@ def test_a_range_that_is_given_later_counts_a_second_later(
 
 
 def test_without_the_file_every_uid_is_its_own(
-    subordinates: Subordinates, tmp_path: Path, clock: Clock
+    subordinates: SubuidRanges, tmp_path: Path, clock: Clock
 ) -> None:
     before = subordinates.account_of(100_007)
     (tmp_path / "subuid").unlink()

@@ -15,7 +15,7 @@ from broker.core.urls import parse_url
 from broker.core.verdict import Verdict
 from broker.host.clock import NAP_S
 from broker.keeper.keeper import BACKGROUND_FLIGHTS, Keeper
-from broker.keeper.renewal_policy import Policies
+from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.slot_table import LEARNED_GONE_S, LEARNED_MAX
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
@@ -52,13 +52,13 @@ def gatekeeper() -> Gatekeeper:
 async def make(clock: FakeClock, issuer: Issuer, gatekeeper: Gatekeeper) -> AsyncIterator[Make]:
     keepers: list[tuple[Keeper, asyncio.Task[None] | None]] = []
 
-    def made(*feeds: Feed, runs: bool = False, policies: Policies | None = None) -> Keeper:
+    def made(*feeds: Feed, runs: bool = False, policies: RenewalPolicies | None = None) -> Keeper:
         keeper = Keeper(
             clock=clock,
             table=FeedTable(feeds, recognise, learn),
             providers={"fake": issuer},
-            policies=policies or Policies(),
-            try_at=gatekeeper,
+            policies=policies or RenewalPolicies(),
+            verify_at=gatekeeper,
             draw=lambda: 0.0,
         )
         keepers.append((keeper, asyncio.create_task(keeper.run()) if runs else None))
@@ -81,7 +81,7 @@ async def answered(question: Awaitable[Credential]) -> str:
 
 
 def state(keeper: Keeper, feed: Feed) -> State:
-    entry = keeper.entries.holding(feed)
+    entry = keeper.slot_table.holding(feed)
     assert entry is not None
     return entry.slot.state(keeper.clock.now())
 
@@ -399,11 +399,13 @@ async def test_a_publish_question_has_a_slot_of_its_own(make: Make, issuer: Issu
 async def test_a_reload_keeps_the_tokens_of_feeds_that_did_not_change(make: Make, issuer: Issuer) -> None:
     keeper = make(CORP, LABS, runs=True)
     await settle()
-    keeper.adopt(FeedTable([replace(CORP, name="renamed")], recognise, learn), {"fake": issuer}, Policies())
+    keeper.adopt(
+        FeedTable([replace(CORP, name="renamed")], recognise, learn), {"fake": issuer}, RenewalPolicies()
+    )
     await settle()
 
     assert await answered(ask(keeper, replace(CORP, name="renamed"))) == "token-1"
-    assert keeper.entries.holding(LABS) is None
+    assert keeper.slot_table.holding(LABS) is None
     assert len(issuer.asked) == 2
 
 
@@ -427,15 +429,19 @@ async def test_an_unconfigured_feed_is_learned_once_and_renewed(
     make: Make, issuer: Issuer, clock: FakeClock
 ) -> None:
     keeper = make(runs=True)
-    match = keeper.entries.find(parse_url("https://pkgs.dev.azure.com/acme/_packaging/a/pypi/simple/"), None)
-    again = keeper.entries.find(parse_url("https://pkgs.dev.azure.com/acme/_packaging/b/pypi/simple/"), None)
+    match = keeper.slot_table.find(
+        parse_url("https://pkgs.dev.azure.com/acme/_packaging/a/pypi/simple/"), None
+    )
+    again = keeper.slot_table.find(
+        parse_url("https://pkgs.dev.azure.com/acme/_packaging/b/pypi/simple/"), None
+    )
     assert isinstance(match, Match)
     assert isinstance(again, Match)
     await keeper.credential_for(match, 30)
     await keeper.credential_for(again, 30)
     await clock.advance(3001)
 
-    assert [feed.name for feed in keeper.entries.feeds()] == ["learned"]
+    assert [feed.name for feed in keeper.slot_table.feeds()] == ["learned"]
     assert len(issuer.asked) == 2
 
 
@@ -444,18 +450,22 @@ async def test_a_learned_feed_without_a_credential_is_gone_after_an_hour(
 ) -> None:
     keeper = make(runs=True)
     issuer.failure = SignInNeeded("nobody")
-    match = keeper.entries.find(parse_url("https://pkgs.dev.azure.com/acme/_packaging/a/pypi/simple/"), None)
+    match = keeper.slot_table.find(
+        parse_url("https://pkgs.dev.azure.com/acme/_packaging/a/pypi/simple/"), None
+    )
     assert isinstance(match, Match)
     with pytest.raises(SignInNeeded):
         await keeper.credential_for(match, 30)
     await clock.advance(LEARNED_GONE_S + NAP_S)
 
-    assert not list(keeper.entries.feeds())
+    assert not list(keeper.slot_table.feeds())
 
 
 async def test_an_idle_learned_feed_is_not_renewed(make: Make, issuer: Issuer, clock: FakeClock) -> None:
     keeper = make(runs=True)
-    match = keeper.entries.find(parse_url("https://pkgs.dev.azure.com/acme/_packaging/a/pypi/simple/"), None)
+    match = keeper.slot_table.find(
+        parse_url("https://pkgs.dev.azure.com/acme/_packaging/a/pypi/simple/"), None
+    )
     assert isinstance(match, Match)
     await keeper.credential_for(match, 30)
     await clock.advance(13 * 3600)
@@ -470,30 +480,32 @@ async def test_feeds_are_counted_as_the_status_shows_them(
 ) -> None:
     gatekeeper.words = [Verdict.FORBIDDEN, Verdict.FORBIDDEN]
     keeper = make(CORP, TOOLS, LABS)
-    counts = [keeper.entries.count(clock.now())]
+    counts = [keeper.slot_table.count(clock.now())]
     for feed in (CORP, LABS):
         await ask(keeper, feed)
         await settle()
-        counts.append(keeper.entries.count(clock.now()))
-    learned = keeper.entries.find(parse_url("https://pkgs.dev.azure.com/new/_packaging/a/pypi/simple/"), None)
+        counts.append(keeper.slot_table.count(clock.now()))
+    learned = keeper.slot_table.find(
+        parse_url("https://pkgs.dev.azure.com/new/_packaging/a/pypi/simple/"), None
+    )
     assert isinstance(learned, Match)
     await keeper.credential_for(learned, 30)
-    counts.append(keeper.entries.count(clock.now()))
+    counts.append(keeper.slot_table.count(clock.now()))
 
     # CORP was refused where TOOLS, which shares its credential, was not; LABS, which is alone, was refused
     assert counts == [(0, 3), (1, 3), (1, 3), (2, 4)]
     await clock.advance(3601)
-    assert keeper.entries.count(clock.now()) == (0, 4)
+    assert keeper.slot_table.count(clock.now()) == (0, 4)
 
 
 async def test_learning_has_a_bound(make: Make) -> None:
     keeper = make()
     for number in range(LEARNED_MAX + 1):
-        match = keeper.entries.find(parse_url(f"https://pkgs.dev.azure.com/org{number}/"), None)
+        match = keeper.slot_table.find(parse_url(f"https://pkgs.dev.azure.com/org{number}/"), None)
         if isinstance(match, Match):
             await keeper.credential_for(match, 30)
 
-    assert len(list(keeper.entries.feeds())) == LEARNED_MAX
+    assert len(list(keeper.slot_table.feeds())) == LEARNED_MAX
 
 
 async def test_a_new_credential_is_tried_once(make: Make, gatekeeper: Gatekeeper, clock: FakeClock) -> None:
@@ -629,7 +641,7 @@ async def test_a_crowd_of_replaced_secrets_waits_for_its_turn_and_none_is_forgot
 async def test_a_watchdog_that_asks_does_not_put_off_what_is_due(
     make: Make, issuer: Issuer, clock: FakeClock
 ) -> None:
-    keeper = make(CORP, runs=True, policies=Policies(configured=RefreshPolicy(ttl_s=NAP_S + 2)))
+    keeper = make(CORP, runs=True, policies=RenewalPolicies(configured=RefreshPolicy(ttl_s=NAP_S + 2)))
     await settle()
 
     await clock.advance(NAP_S - 1)
@@ -689,7 +701,7 @@ async def test_a_realm_is_renewed_in_every_scope_after_what_was_under_way(make: 
     issuer.gate.clear()
     early = ask(keeper, CORP)
     await settle()
-    keeper.entries.of(publish, keeper.clock.now())
+    keeper.slot_table.of(publish, keeper.clock.now())
     renewing = asyncio.create_task(keeper.renew_realm(CORP.realm))
     await settle()
     issuer.gate.set()
@@ -715,7 +727,7 @@ async def test_marks_that_cannot_be_read_do_not_end_the_loop(
     def broken(feed: Feed) -> None:
         raise KeyError(feed.name)
 
-    issuer.sign_in_marks = broken  # type: ignore[method-assign]
+    issuer.sign_in_fingerprint = broken  # type: ignore[method-assign]
     await clock.advance(3001)
 
     assert len(issuer.asked) >= 2

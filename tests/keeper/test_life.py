@@ -29,7 +29,7 @@ from broker.core.refresh import (
 )
 from broker.core.urls import parse_url
 from broker.keeper.keeper import Keeper
-from broker.keeper.renewal_policy import Policies
+from broker.keeper.renewal_policy import RenewalPolicies
 from broker.providers.recognise import recognise
 from tests.fake_clock import START, FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
@@ -133,8 +133,8 @@ async def keeping(clock: FakeClock, clerk: Clerk) -> AsyncIterator[Keeper]:
         clock=clock,
         table=FeedTable(feeds(), recognise, lambda _: None),
         providers={"fake": clerk},
-        policies=Policies(),
-        try_at=Gatekeeper(),
+        policies=RenewalPolicies(),
+        verify_at=Gatekeeper(),
         draw=dice.random,
     )
     loop = asyncio.create_task(keeper.run())
@@ -182,7 +182,7 @@ async def test_through_closed_lids_and_wrong_clocks_no_ended_token_is_handed_out
     clerk = Clerk(clock)
     outcomes: Counter[bool] = Counter()
     async with keeping(clock, clerk) as keeper:
-        matches = [Match(feed, feed.key(), "test") for feed in keeper.entries.feeds()]
+        matches = [Match(feed, feed.key(), "test") for feed in keeper.slot_table.feeds()]
         for _ in range(int(days * DAY_S / 600)):
             await clock.advance(dice.choice([29, 571]))
             match dice.randrange(6):

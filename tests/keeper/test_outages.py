@@ -15,7 +15,7 @@ from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import HOLD_FAILING_S, HOLD_REFUSED_S
 from broker.core.urls import parse_url
 from broker.keeper.keeper import Keeper
-from broker.keeper.renewal_policy import Policies
+from broker.keeper.renewal_policy import RenewalPolicies
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
@@ -76,8 +76,8 @@ async def keeper(clock: FakeClock, service: Service) -> AsyncIterator[Keeper]:
         clock=clock,
         table=FeedTable([CORP], recognise, lambda _: None),
         providers={"fake": service},
-        policies=Policies(),
-        try_at=Gatekeeper(),
+        policies=RenewalPolicies(),
+        verify_at=Gatekeeper(),
         draw=lambda: 0.0,
     )
     loop = asyncio.create_task(keeper.run())

@@ -3,57 +3,57 @@
 from broker.core.feeds import Feed, Realm
 from broker.core.refresh import Moment, Slot
 from broker.core.urls import parse_url
-from broker.keeper.schedule import Agenda
-from broker.keeper.slot_table import Entry
+from broker.keeper.schedule import Schedule
+from broker.keeper.slot_table import SlotEntry
 from tests.fake_clock import START
 
 
-def entry(name: str = "corp") -> Entry:
+def entry(name: str = "corp") -> SlotEntry:
     feed = Feed(name, Realm("fake", name), (parse_url(f"https://{name}.example/simple/"),))
-    return Entry(Slot(feed.key()), feed, used=START, since=START.wall)
+    return SlotEntry(Slot(feed.key()), feed, used=START, since=START.wall)
 
 
 def test_each_is_due_at_its_time_and_once() -> None:
-    agenda, early, late = Agenda(), entry("early"), entry("late")
-    agenda.look_at(late, START.after(20), START)
-    agenda.look_at(early, START.after(10), START)
+    schedule, early, late = Schedule(), entry("early"), entry("late")
+    schedule.look_at(late, START.after(20), START)
+    schedule.look_at(early, START.after(10), START)
 
-    assert agenda.left_s(START) == 10
-    assert list(agenda.due(START.after(9))) == []
-    assert list(agenda.due(START.after(10))) == [early]
-    assert agenda.left_s(START.after(15)) == 5
-    assert list(agenda.due(START.after(100))) == [late]
-    assert agenda.left_s(START.after(100)) == float("inf")
+    assert schedule.left_s(START) == 10
+    assert list(schedule.due(START.after(9))) == []
+    assert list(schedule.due(START.after(10))) == [early]
+    assert schedule.left_s(START.after(15)) == 5
+    assert list(schedule.due(START.after(100))) == [late]
+    assert schedule.left_s(START.after(100)) == float("inf")
 
 
 def test_the_clock_that_is_first_counts() -> None:
-    agenda, one = Agenda(), entry()
+    schedule, one = Schedule(), entry()
     wall_first = Moment(START.after(5).wall, START.after(25).boot_s)
-    agenda.look_at(one, wall_first, START)
+    schedule.look_at(one, wall_first, START)
 
-    assert list(agenda.due(START.after(5))) == [one]
+    assert list(schedule.due(START.after(5))) == [one]
 
 
 def test_who_was_fetched_or_dropped_meanwhile_waits_no_more() -> None:
-    agenda, fetched, dropped, waiting = Agenda(), entry("a"), entry("b"), entry("c")
+    schedule, fetched, dropped, waiting = Schedule(), entry("a"), entry("b"), entry("c")
     for each in (fetched, dropped, waiting):
-        agenda.line_up(each, can_wait=False)
+        schedule.line_up(each, can_wait=False)
     fetched.fetches += 1
     dropped.drop()
 
-    assert agenda.first_in_line() is waiting
+    assert schedule.first_in_line() is waiting
     waiting.drop()
-    assert agenda.first_in_line() is None
+    assert schedule.first_in_line() is None
 
 
 def test_who_cannot_wait_is_first_and_the_others_keep_their_order() -> None:
-    agenda, one, another, pressing = Agenda(), entry("a"), entry("b"), entry("c")
-    agenda.line_up(one, can_wait=True)
-    agenda.line_up(another, can_wait=True)
-    agenda.line_up(pressing, can_wait=False)
+    schedule, one, another, pressing = Schedule(), entry("a"), entry("b"), entry("c")
+    schedule.line_up(one, can_wait=True)
+    schedule.line_up(another, can_wait=True)
+    schedule.line_up(pressing, can_wait=False)
 
     served = []
-    while (first := agenda.first_in_line()) is not None:
+    while (first := schedule.first_in_line()) is not None:
         served.append(first)
         first.fetches += 1
 
@@ -61,11 +61,11 @@ def test_who_cannot_wait_is_first_and_the_others_keep_their_order() -> None:
 
 
 def test_a_round_begins_anew() -> None:
-    agenda, one = Agenda(), entry()
-    agenda.look_at(one, START, START)
-    agenda.line_up(one, can_wait=True)
+    schedule, one = Schedule(), entry()
+    schedule.look_at(one, START, START)
+    schedule.line_up(one, can_wait=True)
 
-    agenda.clear()
+    schedule.clear()
 
-    assert list(agenda.due(START)) == []
-    assert agenda.first_in_line() is None
+    assert list(schedule.due(START)) == []
+    assert schedule.first_in_line() is None

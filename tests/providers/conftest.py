@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.host.http import Http
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 from tests.providers.programs import Workshop
 
 if TYPE_CHECKING:
@@ -25,6 +25,6 @@ def workshop(tmp_path: Path) -> Workshop:
 
 
 @pytest.fixture
-def tools(workshop: Workshop) -> Tools:
+def tools(workshop: Workshop) -> ProviderContext:
     """What a provider is made with; its environment is the workshop's, and nothing is asked over HTTP."""
-    return Tools(Http(), workshop.environ, lambda: NOW)
+    return ProviderContext(Http(), workshop.environ, lambda: NOW)

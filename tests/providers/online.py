@@ -10,7 +10,7 @@ import pytest
 
 from broker.core.feeds import Feed
 from broker.host.http import Http
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 from broker.providers.recognise import realm_of
 from tests.providers.conftest import NOW
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def online(authority: Authority, workshop: Workshop) -> AsyncIterator[Tools]:
+async def online(authority: Authority, workshop: Workshop) -> AsyncIterator[ProviderContext]:
     """What a provider is made with; the way there is the process's own HTTPS_PROXY."""
     async with Http(authority.bundle) as http:
-        yield Tools(http, workshop.environ, lambda: NOW)
+        yield ProviderContext(http, workshop.environ, lambda: NOW)
 
 
 @pytest.fixture
 async def tools(
     authority: Authority, proxy: ConnectProxy, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Tools]:
+) -> AsyncIterator[ProviderContext]:
     """What a provider is made with whose services are behind the proxy."""
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     async with online(authority, workshop) as made:

@@ -9,7 +9,7 @@ from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, U
 from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.artifactory import ArtifactoryProvider, ArtifactorySettings
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.fakes import tokens
 from tests.fakes.artifactory import LIFE_S, PROVIDER, USER, Artifactory
@@ -51,7 +51,7 @@ def github(proxy: ConnectProxy, workshop: Workshop) -> GithubOidc:
 
 @pytest.fixture
 def provider(
-    tools: Tools, jfrog: Artifactory, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    tools: ProviderContext, jfrog: Artifactory, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> Provider:
     monkeypatch.setattr(ArtifactoryProvider, "_chains", {})
     workshop.file("access", "s3cret-access")
@@ -127,7 +127,11 @@ async def test_an_access_token_that_lives_costs_no_refresh_token(
 
     credential = await provider.obtain(feed_with(provider, **REFRESHED), READ)
 
-    assert (credential.secret.reveal(), credential.username, credential.by_hand) == (lives, "alice", None)
+    assert (credential.secret.reveal(), credential.username, credential.manual_renewal) == (
+        lives,
+        "alice",
+        None,
+    )
     assert not jfrog.requests.entries
 
 
@@ -147,7 +151,7 @@ async def test_a_token_says_whom_it_is_for(provider: Provider, workshop: Worksho
     assert credential.username == "alice"
 
 
-async def test_the_chain_outlives_a_reload(provider: Provider, tools: Tools) -> None:
+async def test_the_chain_outlives_a_reload(provider: Provider, tools: ProviderContext) -> None:
     await provider.obtain(feed_with(provider, **REFRESHED), READ)
     reloaded = ArtifactoryProvider(tools)
 
@@ -287,8 +291,8 @@ def test_settings_that_cannot_sign_in_are_refused(keys: dict[str, object]) -> No
 @pytest.mark.parametrize("name", ["access", "refresh"])
 def test_a_replaced_secret_changes_the_marks(name: str, provider: Provider, workshop: Workshop) -> None:
     feed = feed_with(provider, **REFRESHED)
-    before = provider.sign_in_marks(feed)
+    before = provider.sign_in_fingerprint(feed)
 
     workshop.file(name, "s3cret-that-is-longer")
 
-    assert provider.sign_in_marks(feed) != before
+    assert provider.sign_in_fingerprint(feed) != before

@@ -7,7 +7,7 @@ from broker.core.credential import Credential, Secret
 from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.basic import BasicProvider
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from broker.providers.static_login import LoginSettings
 from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.providers.online import feed_of
@@ -22,7 +22,7 @@ def feed_with(provider: Provider, /, **keys: object) -> Feed:
 
 
 @pytest.fixture
-def provider(tools: Tools, workshop: Workshop) -> Provider:
+def provider(tools: ProviderContext, workshop: Workshop) -> Provider:
     workshop.environ["INTERNAL_TOKEN"] = "s3cret-of-the-variable"
     return BasicProvider(tools)
 
@@ -65,7 +65,7 @@ async def test_username_and_secret_make_the_credential(provider: Provider) -> No
         None,
         source="env:INTERNAL_TOKEN",
         account="ci",
-        by_hand="put another into env:INTERNAL_TOKEN",
+        manual_renewal="put another into env:INTERNAL_TOKEN",
     )
 
 
@@ -108,7 +108,7 @@ async def test_a_password_that_is_a_jwt_ends_when_it_says(provider: Provider, wo
 
 
 @pytest.mark.parametrize(
-    ("place", "by_hand"),
+    ("place", "manual_renewal"),
     [
         ("file:~/kept", "put another into file:~/kept"),
         ("netrc", "put another into netrc"),
@@ -116,7 +116,7 @@ async def test_a_password_that_is_a_jwt_ends_when_it_says(provider: Provider, wo
     ],
 )
 async def test_what_no_program_brings_a_person_replaces(
-    place: str, by_hand: str | None, provider: Provider, workshop: Workshop
+    place: str, manual_renewal: str | None, provider: Provider, workshop: Workshop
 ) -> None:
     workshop.file("kept", "s3cret")
     workshop.file(".netrc", "machine packages.example.com login ci password s3cret")
@@ -124,7 +124,7 @@ async def test_what_no_program_brings_a_person_replaces(
 
     credential = await provider.obtain(feed_with(provider, secret=place), READ)
 
-    assert credential.by_hand == by_hand
+    assert credential.manual_renewal == manual_renewal
 
 
 def test_feeds_of_one_origin_differ_by_username_and_by_place(provider: Provider) -> None:

@@ -7,7 +7,7 @@ from broker.core.credential import Credential, Secret
 from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.command import CommandProvider, CommandSettings
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.providers.online import feed_of
 from tests.providers.programs import Workshop, hanging
@@ -20,7 +20,7 @@ def feed_with(provider: Provider, /, **keys: object) -> Feed:
 
 
 @pytest.fixture
-def provider(tools: Tools) -> Provider:
+def provider(tools: ProviderContext) -> Provider:
     return CommandProvider(tools)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from broker.core.credential import Secret
-from broker.providers.helper_program import Found, read
+from broker.providers.helper_program import SecretFound, read
 
 END = datetime(2026, 11, 21, 21, tzinfo=UTC)
 RFC3339 = "2026-11-21T21:00:00Z"
@@ -15,14 +15,14 @@ def basic(pair: str) -> str:
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
-FORMS: dict[str, tuple[object, Found]] = {
+FORMS: dict[str, tuple[object, SecretFound]] = {
     "AWS": (
         {"Version": 1, "AccessKeyId": "aws", "SecretAccessKey": "s3cret", "Expiration": RFC3339},
-        Found("aws", Secret("s3cret"), END),
+        SecretFound("aws", Secret("s3cret"), END),
     ),
     "docker": (
         {"ServerURL": "https://x", "Username": "ci", "Secret": "s3cret"},
-        Found("ci", Secret("s3cret")),
+        SecretFound("ci", Secret("s3cret")),
     ),
     "kubectl": (
         {
@@ -30,26 +30,26 @@ FORMS: dict[str, tuple[object, Found]] = {
             "kind": "ExecCredential",
             "status": {"token": "s3cret", "expirationTimestamp": RFC3339},
         },
-        Found(None, Secret("s3cret"), END),
+        SecretFound(None, Secret("s3cret"), END),
     ),
     "Bazel, Basic": (
         {"headers": {"Authorization": [basic("ci:s3:cret")]}, "expires": RFC3339},
-        Found("ci", Secret("s3:cret"), END),
+        SecretFound("ci", Secret("s3:cret"), END),
     ),
-    "Bazel, Bearer": ({"headers": {"authorization": "Bearer s3cret"}}, Found(None, Secret("s3cret"))),
-    "ours": ({"token": "s3cret", "expires_at": RFC3339}, Found(None, Secret("s3cret"), END)),
+    "Bazel, Bearer": ({"headers": {"authorization": "Bearer s3cret"}}, SecretFound(None, Secret("s3cret"))),
+    "ours": ({"token": "s3cret", "expires_at": RFC3339}, SecretFound(None, Secret("s3cret"), END)),
 }
 
 
 @pytest.mark.parametrize(("printed", "found"), FORMS.values(), ids=FORMS.keys())
-def test_every_form_of_json_is_read(printed: object, found: Found) -> None:
+def test_every_form_of_json_is_read(printed: object, found: SecretFound) -> None:
     assert read(json.dumps(printed).encode()) == found
 
 
 def test_the_lines_of_a_git_helper_are_read() -> None:
     lines = f"protocol=https\nusername=ci\npassword=s3=cret==\npassword_expiry_utc={END.timestamp():.0f}\n"
 
-    assert read(lines.encode()) == Found("ci", Secret("s3=cret=="), END)
+    assert read(lines.encode()) == SecretFound("ci", Secret("s3=cret=="), END)
 
 
 @pytest.mark.parametrize(

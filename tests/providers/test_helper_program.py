@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, Refused, Unavailable
 from broker.providers import helper_program
-from broker.providers.helper_program import Found, ask, checked_username, read
+from broker.providers.helper_program import SecretFound, ask, checked_username, read
 from tests.providers.programs import Workshop
 from tests.providers.tokens import jwt
 
@@ -18,28 +18,31 @@ EPOCH = int(NEW_YEAR.timestamp())
 @pytest.mark.parametrize(
     ("output", "found"),
     [
-        ("s3cret", Found(None, Secret("s3cret"))),
-        ("s3cret\n", Found(None, Secret("s3cret"))),
-        ("  s3cret\r\n", Found(None, Secret("s3cret"))),
-        ("\ufeffs3cret\r\n", Found(None, Secret("s3cret"))),
-        ('\ufeff{"password": "s3cret"}', Found(None, Secret("s3cret"))),
-        (jwt(exp=EPOCH), Found(None, Secret(jwt(exp=EPOCH)), NEW_YEAR)),
-        ('{"password": "s3cret"}', Found(None, Secret("s3cret"))),
-        ('{"token": "s3cret", "more": [1]}', Found(None, Secret("s3cret"))),
-        ('{"password": "p", "token": "t"}', Found(None, Secret("p"))),
-        ('{"username": "ci", "password": "s3cret"}', Found("ci", Secret("s3cret"))),
-        ('{"token": "t", "expires_at": null}', Found(None, Secret("t"))),
-        ('{"token": "t", "expires_at": "2026-01-01T00:00:00Z"}', Found(None, Secret("t"), NEW_YEAR)),
-        ('{"token": "t", "expires_at": "2026-01-01T02:00:00+02:00"}', Found(None, Secret("t"), NEW_YEAR)),
-        (f'{{"token": "t", "expires_at": {EPOCH}}}', Found(None, Secret("t"), NEW_YEAR)),
-        (f'{{"token": "t", "expires_at": "{EPOCH}"}}', Found(None, Secret("t"), NEW_YEAR)),
+        ("s3cret", SecretFound(None, Secret("s3cret"))),
+        ("s3cret\n", SecretFound(None, Secret("s3cret"))),
+        ("  s3cret\r\n", SecretFound(None, Secret("s3cret"))),
+        ("\ufeffs3cret\r\n", SecretFound(None, Secret("s3cret"))),
+        ('\ufeff{"password": "s3cret"}', SecretFound(None, Secret("s3cret"))),
+        (jwt(exp=EPOCH), SecretFound(None, Secret(jwt(exp=EPOCH)), NEW_YEAR)),
+        ('{"password": "s3cret"}', SecretFound(None, Secret("s3cret"))),
+        ('{"token": "s3cret", "more": [1]}', SecretFound(None, Secret("s3cret"))),
+        ('{"password": "p", "token": "t"}', SecretFound(None, Secret("p"))),
+        ('{"username": "ci", "password": "s3cret"}', SecretFound("ci", Secret("s3cret"))),
+        ('{"token": "t", "expires_at": null}', SecretFound(None, Secret("t"))),
+        ('{"token": "t", "expires_at": "2026-01-01T00:00:00Z"}', SecretFound(None, Secret("t"), NEW_YEAR)),
+        (
+            '{"token": "t", "expires_at": "2026-01-01T02:00:00+02:00"}',
+            SecretFound(None, Secret("t"), NEW_YEAR),
+        ),
+        (f'{{"token": "t", "expires_at": {EPOCH}}}', SecretFound(None, Secret("t"), NEW_YEAR)),
+        (f'{{"token": "t", "expires_at": "{EPOCH}"}}', SecretFound(None, Secret("t"), NEW_YEAR)),
         (
             f'{{"token": "{jwt(exp=EPOCH)}", "expires_at": {EPOCH + 60}}}',
-            Found(None, Secret(jwt(exp=EPOCH)), NEW_YEAR),
+            SecretFound(None, Secret(jwt(exp=EPOCH)), NEW_YEAR),
         ),
     ],
 )
-def test_a_token_or_an_object_is_read(output: str, found: Found) -> None:
+def test_a_token_or_an_object_is_read(output: str, found: SecretFound) -> None:
     assert read(output.encode()) == found
 
 

@@ -5,7 +5,7 @@ from broker.core.failures import Refused
 from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.nexus import NexusProvider
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from broker.providers.recognise import spellings_of
 from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.providers.online import feed_of
@@ -20,7 +20,7 @@ def feed_with(provider: Provider, /, **keys: object) -> Feed:
 
 
 @pytest.fixture
-def provider(tools: Tools, workshop: Workshop) -> Provider:
+def provider(tools: ProviderContext, workshop: Workshop) -> Provider:
     workshop.file(".netrc", f"machine {HOST} login s3cret-name password s3cret-pass")
     workshop.environ["PASSWORD"] = "s3cret-password"
     return NexusProvider(tools)
@@ -58,7 +58,7 @@ async def test_a_user_token_is_a_pair_that_netrc_keeps(provider: Provider) -> No
         account=None,
         is_personal=True,
         has_secret_name=True,
-        by_hand="put another into netrc",
+        manual_renewal="put another into netrc",
     )
 
 

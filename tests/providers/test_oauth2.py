@@ -7,7 +7,7 @@ from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.oauth2 import OAuth2Provider, OAuth2Settings
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.faults import html_garbage, throttled
@@ -43,7 +43,7 @@ def server(proxy: ConnectProxy) -> TokenEndpoint:
 
 
 @pytest.fixture
-def provider(tools: Tools, server: TokenEndpoint, workshop: Workshop) -> Provider:
+def provider(tools: ProviderContext, server: TokenEndpoint, workshop: Workshop) -> Provider:
     assert server.clients
     workshop.file("client", SECRET)
     return OAuth2Provider(tools)
@@ -155,13 +155,13 @@ async def test_a_replaced_secret_changes_the_marks_and_is_used(
     provider: Provider, server: TokenEndpoint, workshop: Workshop
 ) -> None:
     feed = feed_with(provider)
-    before = provider.sign_in_marks(feed)
+    before = provider.sign_in_fingerprint(feed)
     server.clients[CLIENT] = "s3cret-rotated"
     workshop.file("client", "s3cret-rotated")
 
     await provider.obtain(feed, READ)
 
-    assert provider.sign_in_marks(feed) != before
+    assert provider.sign_in_fingerprint(feed) != before
 
 
 @pytest.mark.parametrize(

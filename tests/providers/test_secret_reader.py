@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, Refused, SignInNeeded
 from broker.providers import keyring_store, secret_reader
-from broker.providers.helper_program import Found
+from broker.providers.helper_program import SecretFound
 from broker.providers.secret_reader import (
     CommandSecret,
     CredentialSecret,
@@ -16,7 +16,7 @@ from broker.providers.secret_reader import (
     KeyringSecret,
     NetrcSecret,
     SecretSource,
-    marks,
+    fingerprint,
     parse,
     read,
     shown,
@@ -106,7 +106,9 @@ def test_parsing_gives_a_source_or_a_value_error(text: str) -> None:
 NETRC = f"machine {HOST} login ci password s3cret\n"
 
 
-async def _read(source: SecretSource, workshop: Workshop, username: str | None = None, **more: str) -> Found:
+async def _read(
+    source: SecretSource, workshop: Workshop, username: str | None = None, **more: str
+) -> SecretFound:
     return await read(source, host=HOST, username=username, environ={**workshop.environ, **more})
 
 
@@ -281,7 +283,7 @@ async def test_the_keyring_is_asked_for_the_entrys_user_before_the_feeds(
 
 def test_marks_change_with_the_variable(workshop: Workshop) -> None:
     seen = [
-        marks(EnvSecret("T"), {**workshop.environ, **more})
+        fingerprint(EnvSecret("T"), {**workshop.environ, **more})
         for more in ({}, {"T": "a"}, {"T": "b"}, {"T": "b"})
     ]
 
@@ -291,21 +293,21 @@ def test_marks_change_with_the_variable(workshop: Workshop) -> None:
 
 def test_marks_change_with_the_file(workshop: Workshop) -> None:
     file = workshop.home / "token"
-    source, before = FileSecret("~/token"), marks(FileSecret("~/token"), workshop.environ)
+    source, before = FileSecret("~/token"), fingerprint(FileSecret("~/token"), workshop.environ)
     file.write_text("a")
-    written = marks(source, workshop.environ)
+    written = fingerprint(source, workshop.environ)
     file.write_text("longer")
 
-    assert len({before, written, marks(source, workshop.environ)}) == 3
+    assert len({before, written, fingerprint(source, workshop.environ)}) == 3
 
 
 def test_marks_change_with_the_netrc(workshop: Workshop) -> None:
-    before = marks(NetrcSecret(), workshop.environ)
+    before = fingerprint(NetrcSecret(), workshop.environ)
     workshop.file(".netrc", NETRC)
 
-    assert marks(NetrcSecret(), workshop.environ) != before
+    assert fingerprint(NetrcSecret(), workshop.environ) != before
 
 
 @pytest.mark.parametrize("source", [KeyringSecret("corp"), CommandSecret(("pass",))])
 def test_marks_of_what_cannot_be_seen_never_change(source: SecretSource, workshop: Workshop) -> None:
-    assert marks(source, workshop.environ) is None
+    assert fingerprint(source, workshop.environ) is None

@@ -9,12 +9,12 @@ from broker.server.early_response import Reply
 from broker.server.http_server import (
     PEER_EXTENSION,
     App,
-    Doorway,
+    HttpServer,
+    ListenerSpec,
     Peer,
     Receive,
     Scope,
     Send,
-    Server,
     ours_or_root,
 )
 from broker.server.limits import Limits
@@ -85,7 +85,7 @@ class Slow(Greeter):
 class Serving:
     """A running server and the way to it."""
 
-    def __init__(self, path: Path, server: Server, ended: asyncio.Task[None]) -> None:
+    def __init__(self, path: Path, server: HttpServer, ended: asyncio.Task[None]) -> None:
         self.path = path
         self.server = server
         self.ended = ended
@@ -112,9 +112,9 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """The application behind a socket of its own; nothing of it is left afterwards."""
     listener = take(place / "token-broker" / "broker.sock")
-    server = Server(
+    server = HttpServer(
         app,
-        [Doorway(listener.socket, admits=admits, reply=reply)],
+        [ListenerSpec(listener.socket, admits=admits, reply=reply)],
         limits=limits or Limits(),
         drain_s=1,
         lifespan="off",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from broker.server.acceptor import Door
-from broker.server.early_response import Caller
-from broker.server.http_server import Doorway, anybody
+from broker.server.acceptor import Acceptor
+from broker.server.early_response import Accepted
+from broker.server.http_server import ListenerSpec, any_peer
 from broker.server.limits import Limits
 from broker.server.listen import take
 from broker.server.rate_limit import BURST
@@ -121,7 +121,7 @@ async def test_a_doorway_may_hold_fewer_than_the_others(place: Path) -> None:
 
     async with serving(place / "own", crowd, limits=Limits(connections=100)) as served:
         await turns()  # a door that is opened before the others is forgotten
-        served.server.open(Doorway(listener.socket, connections=2))
+        served.server.open(ListenerSpec(listener.socket, connections=2))
         asking = [asyncio.create_task(answered(listener.path)) for _ in range(20)]
         await crowd.is_enough.wait()
         await turns()
@@ -180,7 +180,7 @@ async def test_two_uids_of_one_account_have_one_share(place: Path) -> None:
     async with serving(place, slow, limits=Limits(per_user=1)) as served:
         first = asyncio.create_task(served.send(GET_AND_CLOSE))
         await slow.asked.wait()
-        served.server.open(Doorway(listener.socket, admits=anybody, account_of=lambda _: 7))
+        served.server.open(ListenerSpec(listener.socket, admits=any_peer, account_of=lambda _: 7))
         _, ours = await asyncio.open_unix_connection(listener.path)
         theirs = await asyncio.to_thread(run_as, STRANGER, SPEAK, str(listener.path))
         ours.close()
@@ -241,7 +241,7 @@ async def test_a_doorway_with_a_pace_of_its_own_holds_nobody_up_at_another(place
 
     async with serving(place, greeter) as served:
         await served.send(GET_AND_CLOSE)
-        served.server.open(Doorway(second.socket, per_user_s=0.001))
+        served.server.open(ListenerSpec(second.socket, per_user_s=0.001))
         reader, writer = await asyncio.open_unix_connection(second.path)
         for _ in range(BURST):
             writer.write(GET)
@@ -257,12 +257,12 @@ async def test_a_doorway_with_a_pace_of_its_own_holds_nobody_up_at_another(place
 
 async def test_without_descriptors_callers_wait_and_nobody_spins(place: Path) -> None:
     paused = Alarm("accept_paused")
-    door_log = logging.getLogger("broker.host.door")
-    door_log.addFilter(paused)
+    acceptor_log = logging.getLogger("broker.host.door")
+    acceptor_log.addFilter(paused)
     async with serving(place, Greeter()) as served:
         await served.send(GET_AND_CLOSE)  # what the server still imports needs descriptors
         with contextlib.ExitStack() as stack:
-            stack.callback(door_log.removeFilter, paused)
+            stack.callback(acceptor_log.removeFilter, paused)
             waiting = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(50)]
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             next_free = os.dup(0)
@@ -312,17 +312,17 @@ async def test_a_caller_who_leaves_at_once_takes_no_place(place: Path) -> None:
 async def test_a_protocol_that_cannot_be_made_costs_one_connection(
     place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(_: Caller, __: object) -> asyncio.Protocol:
+    def broken(_: Accepted, __: object) -> asyncio.Protocol:
         raise RuntimeError("a bug")
 
     listener = take(place / "token-broker" / "broker.sock")
-    door = Door(listener.socket, Limits(connections=1), admits=lambda _: True, speak=broken)
+    acceptor = Acceptor(listener.socket, Limits(connections=1), admits=lambda _: True, make_protocol=broken)
     for _ in range(3):
         reader, writer = await asyncio.open_unix_connection(listener.path)
         assert await reader.read() == b""
         writer.close()
-    door.close()
-    await door.wait_closed()
+    acceptor.close()
+    await acceptor.wait_closed()
     listener.close()
 
     assert caplog.text.count("RuntimeError: a bug") == 3

@@ -1,6 +1,6 @@
 import asyncio
 
-from broker.server.coalescing_transport import Gathering
+from broker.server.coalescing_transport import CoalescingTransport
 from tests.fake_clock import settle
 
 
@@ -23,8 +23,8 @@ class Wire:
         return "closed" in self.notes
 
 
-def over(wire: Wire) -> Gathering:
-    return Gathering(wire, asyncio.get_running_loop())  # type: ignore[arg-type] # as much of one as is used
+def over(wire: Wire) -> CoalescingTransport:
+    return CoalescingTransport(wire, asyncio.get_running_loop())  # type: ignore[arg-type] # as much of one as is used
 
 
 async def test_what_is_written_in_one_turn_is_sent_at_once() -> None:

@@ -11,7 +11,7 @@ import pytest
 SERVER = """
 import asyncio, logging, socket, sys
 sys.path.insert(0, sys.argv[2])
-from broker.host.door import Door
+from broker.server.acceptor import Acceptor
 from broker.server.limits import Limits
 from broker.server.http_server import ours_or_root
 
@@ -24,7 +24,12 @@ async def main():
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(sys.argv[1])
     listening.listen()
-    Door(listening, Limits(), admits=ours_or_root, speak=lambda peer, leave: sys.exit(print("let in")))
+    Acceptor(
+        listening,
+        Limits(),
+        admits=ours_or_root,
+        make_protocol=lambda peer, leave: sys.exit(print("let in")),
+    )
     print("listening", flush=True)
     await asyncio.sleep(60)
 

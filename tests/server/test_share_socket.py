@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.server.listen import NotListening
-from broker.server.share_socket import Outlet
+from broker.server.share_socket import ShareListener
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def answers(path: Path) -> bool:
 
 
 def test_folders_and_socket_are_their_owners_alone(folder: Path) -> None:
-    outlet = Outlet.at(folder)
-    modes = [stat.S_IMODE(each.stat().st_mode) for each in (folder.parent, folder, outlet.path)]
-    outlet.close()
+    share_listener = ShareListener.at(folder)
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (folder.parent, folder, share_listener.path)]
+    share_listener.close()
 
     assert modes == [0o700, 0o700, 0o600]
 
@@ -38,9 +38,9 @@ def test_folders_and_socket_are_their_owners_alone(folder: Path) -> None:
 def test_the_umask_does_not_matter_and_is_not_touched(folder: Path) -> None:
     before = os.umask(0)
     try:
-        outlet = Outlet.at(folder)
-        mode = stat.S_IMODE(outlet.path.stat().st_mode)
-        outlet.close()
+        share_listener = ShareListener.at(folder)
+        mode = stat.S_IMODE(share_listener.path.stat().st_mode)
+        share_listener.close()
     finally:
         during = os.umask(before)
 
@@ -48,11 +48,11 @@ def test_the_umask_does_not_matter_and_is_not_touched(folder: Path) -> None:
 
 
 def test_the_folder_outlives_the_socket(folder: Path) -> None:
-    outlet = Outlet.at(folder)
+    share_listener = ShareListener.at(folder)
     inode = folder.stat().st_ino
-    outlet.close()
+    share_listener.close()
     between = list(folder.iterdir())
-    again = Outlet.at(folder)
+    again = ShareListener.at(folder)
     serves = answers(again.path)
     again.close()
 
@@ -61,11 +61,11 @@ def test_the_folder_outlives_the_socket(folder: Path) -> None:
 
 
 def test_a_socket_left_by_a_kill_is_replaced(folder: Path) -> None:
-    killed = Outlet.at(folder)
+    killed = ShareListener.at(folder)
     killed.socket.close()
-    outlet = Outlet.at(folder)
-    serves = answers(outlet.path)
-    outlet.close()
+    share_listener = ShareListener.at(folder)
+    serves = answers(share_listener.path)
+    share_listener.close()
 
     assert serves
 
@@ -74,16 +74,16 @@ def test_a_socket_left_by_a_kill_is_replaced(folder: Path) -> None:
 def test_a_socket_that_is_not_there_any_more_is_noticed_and_another_ones_is_left(
     folder: Path, what: str
 ) -> None:
-    outlet = Outlet.at(folder)
-    assert outlet.is_still_ours()
-    outlet.path.unlink()
+    share_listener = ShareListener.at(folder)
+    assert share_listener.is_still_ours()
+    share_listener.path.unlink()
     if what == "replaced":
-        outlet.path.touch()
-    noticed = not outlet.is_still_ours()
-    outlet.close()
+        share_listener.path.touch()
+    noticed = not share_listener.is_still_ours()
+    share_listener.close()
 
     assert noticed
-    assert outlet.path.exists() is (what == "replaced")
+    assert share_listener.path.exists() is (what == "replaced")
 
 
 def test_a_folder_that_is_a_link_elsewhere_is_refused(folder: Path, place: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_folder_that_is_a_link_elsewhere_is_refused(folder: Path, place: Path)
     folder.symlink_to(place / "elsewhere")
 
     with pytest.raises(NotListening, match="is a symbolic link"):
-        Outlet.at(folder)
+        ShareListener.at(folder)
 
 
 def test_a_name_planted_in_the_folder_is_replaced_and_not_followed(folder: Path, place: Path) -> None:
@@ -102,9 +102,9 @@ def test_a_name_planted_in_the_folder_is_replaced_and_not_followed(folder: Path,
     precious.write_text("mine")
     (folder / "broker.sock").symlink_to(precious)
     (folder / "broker.soc~").symlink_to(precious)
-    outlet = Outlet.at(folder)
-    serves = answers(outlet.path)
-    outlet.close()
+    share_listener = ShareListener.at(folder)
+    serves = answers(share_listener.path)
+    share_listener.close()
 
     assert serves
     assert precious.read_text() == "mine"
@@ -112,7 +112,7 @@ def test_a_name_planted_in_the_folder_is_replaced_and_not_followed(folder: Path,
 
 def test_a_directory_that_the_daemon_cannot_see_is_said_with_its_repair(place: Path) -> None:
     with pytest.raises(NotListening) as refused:
-        Outlet.at(place / "hidden" / "shares" / "dev")
+        ShareListener.at(place / "hidden" / "shares" / "dev")
 
     assert refused.value.hint == "brokerctl setup"
     assert not (place / "hidden").exists()
@@ -120,6 +120,6 @@ def test_a_directory_that_the_daemon_cannot_see_is_said_with_its_repair(place: P
 
 def test_a_path_too_long_for_a_socket_is_refused_and_nothing_is_made(place: Path) -> None:
     with pytest.raises(NotListening, match="longer than"):
-        Outlet.at(place / "shares" / ("x" * 100))
+        ShareListener.at(place / "shares" / ("x" * 100))
 
     assert list(place.iterdir()) == []

@@ -11,11 +11,11 @@ from broker.server.socket_activation import from_launchd, from_systemd
 
 ACTIVATED = """
 import os, sys
-from broker.server.socket_activation import BadHandover, from_systemd
+from broker.server.socket_activation import BadActivation, from_systemd
 environ = dict(os.environ)
 try:
     given = from_systemd(environ)
-except BadHandover as failure:
+except BadActivation as failure:
     print("refused:", failure.detail)
     sys.exit()
 print("none" if given is None else given.getsockname())

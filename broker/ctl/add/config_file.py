@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from broker.config.paths import ConfigPaths, config_paths
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.setup import file_writing
 
 NEW_FILE = 0o600
@@ -35,21 +35,21 @@ class ConfigFile:
         return str(self.path)
 
     def read(self) -> str | None:
-        """The text, or None where there is no file. Raises Trouble."""
+        """The text, or None where there is no file. Raises CommandError."""
         try:
             return self._target.read_bytes().decode()
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
             reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
-            raise Trouble(
+            raise CommandError(
                 f"{self.path} cannot be read: {reason.lower()}", hint=f"ls -l {self.path}"
             ) from None
 
     def write(self, text: str | None) -> None:
         """Put the text in place of the file, with its mode, a new one for its owner alone; None removes it.
 
-        Whoever reads meanwhile sees the old text or the new one. Raises Trouble.
+        Whoever reads meanwhile sees the old text or the new one. Raises CommandError.
         """
         if text is not None:
             file_writing.put(self._target, text.encode(), file_writing.mode_of(self._target) or NEW_FILE)
@@ -58,7 +58,7 @@ class ConfigFile:
             self._target.unlink(missing_ok=True)
         except OSError as error:
             reason = str(error.strerror).lower()
-            raise Trouble(
+            raise CommandError(
                 f"{self.path} cannot be written: {reason}", hint=f"ls -ld {self.path.parent}"
             ) from None
 
@@ -69,7 +69,7 @@ class ConfigFile:
             self._target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            raise Trouble(f"{self.path.parent} cannot be used: {str(error.strerror).lower()}") from None
+            raise CommandError(f"{self.path.parent} cannot be used: {str(error.strerror).lower()}") from None
         try:
             with contextlib.suppress(OSError):  # a home on a file system without locks
                 fcntl.flock(directory, fcntl.LOCK_EX)

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 
 BY_HAND = "this file's feeds are laid out in a way that is not edited here: change it by hand"
 
@@ -21,7 +21,7 @@ _FEED_HEAD = re.compile(r"""\s*\[\[\s*(feed|"feed"|'feed')\s*\]\]""")
 def with_feed(text: str, keys: Mapping[str, Any]) -> str:
     """The text with one more [[feed]] at its end.
 
-    `text` must be TOML. Raises Trouble where feeds are inline.
+    `text` must be TOML. Raises CommandError where feeds are inline.
     """
     import tomlkit  # noqa: PLC0415 - 60 ms that no other verb should pay
 
@@ -42,13 +42,13 @@ def with_feed(text: str, keys: Mapping[str, Any]) -> str:
 def without_feed(text: str, number: int) -> str:
     """The text without its [[feed]] of that number, from 0, and without the comment right above its head.
 
-    `text` must be TOML. Raises Trouble where feeds are inline.
+    `text` must be TOML. Raises CommandError where feeds are inline.
     """
     expected = tomllib.loads(text)
     lines = text.split("\n")
     spans = list(_feed_spans(lines))
     if len(spans) != len(expected.get("feed", [])):
-        raise Trouble(BY_HAND)
+        raise CommandError(BY_HAND)
     start, end = spans[number]
     while start > 0 and end < len(lines) and not lines[start - 1].strip() and not lines[end].strip():
         end += 1  # of the blank lines around it, those of one side are enough
@@ -117,5 +117,5 @@ def _checked(edited: str, expected: Mapping[str, Any]) -> str:
     except tomllib.TOMLDecodeError:
         found = None
     if found != expected:
-        raise Trouble(BY_HAND)
+        raise CommandError(BY_HAND)
     return edited

@@ -1,4 +1,4 @@
-"""The keys of a new feed, completed: by its address, else by a person, else a Trouble that says how."""
+"""The keys of a new feed, completed: by its address, else by a person, else a CommandError that says how."""
 
 import os
 import shlex
@@ -9,11 +9,11 @@ from typing import Any
 import typer
 
 from broker.core.urls import Url
-from broker.ctl.add.required_keys import SECRET, Need, is_moot, needs
-from broker.ctl.add.secret_location import FORMS, Safekeeping, is_place, safekeeping
+from broker.ctl.add.required_keys import SECRET, RequiredKey, is_moot, required_keys
+from broker.ctl.add.secret_location import FORMS, SecretLocation, is_place, secret_location
 from broker.ctl.clients.usernames import ANY
-from broker.ctl.command_error import Trouble
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.command_error import CommandError
+from broker.ctl.setup.user_dirs import UserDirs
 from broker.providers.recognise import GITLAB, likely_provider, provider_of
 
 BASIC = "basic"
@@ -23,7 +23,7 @@ OPTIONS = {"username": ("--username", "NAME"), "secret": ("--secret", "PLACE")}
 def completed(url: Url, keys: Mapping[str, Any], url_username: str | None) -> dict[str, Any]:
     """The provider where the host does not name it, the user name in the URL where it matters, and the rest.
 
-    Raises Trouble where something is missing and nobody can be asked.
+    Raises CommandError where something is missing and nobody can be asked.
     """
     named = provider_of(url)
     provider = keys["provider"] or named or likely_provider(url) or BASIC
@@ -33,10 +33,10 @@ def completed(url: Url, keys: Mapping[str, Any], url_username: str | None) -> di
     matters = named is None or keys["provider"] is not None or provider == GITLAB
     if keys["username"] is None and matters and url_username != ANY:
         found["username"] = url_username
-    missing = needs(provider, found, os.environ)
+    missing = required_keys(provider, found, os.environ)
     if not missing:
         return found
-    kept = safekeeping(Places.here())
+    kept = secret_location(UserDirs.here())
     suggested = kept.suggested(url.origin.host, found["name"])
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         _refuse(url, provider, found, [need for need in missing if not need.optional], suggested)
@@ -48,7 +48,7 @@ def completed(url: Url, keys: Mapping[str, Any], url_username: str | None) -> di
     return found
 
 
-def _introduction(url: Url, provider: str, named: str | None, kept: Safekeeping) -> str:
+def _introduction(url: Url, provider: str, named: str | None, kept: SecretLocation) -> str:
     said = f"{url.origin} is taken for {provider}" if named is None else f"{provider} needs a token of yours"
     where = (
         "The desktop's keychain keeps it best."
@@ -58,7 +58,7 @@ def _introduction(url: Url, provider: str, named: str | None, kept: Safekeeping)
     return f"{said}. {where}"
 
 
-def _answer(need: Need, suggested: str) -> str:
+def _answer(need: RequiredKey, suggested: str) -> str:
     """What a person says; asked again while a secret's place is none."""
     while True:
         default = suggested if need is SECRET else "" if need.optional else None
@@ -68,8 +68,10 @@ def _answer(need: Need, suggested: str) -> str:
         typer.echo(f"That is no place: {FORMS}. The secret itself is not typed here.", err=True)
 
 
-def _refuse(url: Url, provider: str, keys: Mapping[str, Any], missing: list[Need], suggested: str) -> None:
-    """Raises Trouble with the whole line to type; does nothing where nothing is missing."""
+def _refuse(
+    url: Url, provider: str, keys: Mapping[str, Any], missing: list[RequiredKey], suggested: str
+) -> None:
+    """Raises CommandError with the whole line to type; does nothing where nothing is missing."""
     if not missing:
         return
     words = ["brokerctl", "add", str(url)]
@@ -83,4 +85,4 @@ def _refuse(url: Url, provider: str, keys: Mapping[str, Any], missing: list[Need
     detail = (
         f"{url.origin} is taken for {provider}, which needs {' and '.join(need.what for need in missing)}"
     )
-    raise Trouble(detail, hint=shlex.join(words))
+    raise CommandError(detail, hint=shlex.join(words))

@@ -9,7 +9,7 @@ from broker.providers.recognise import ARTIFACTORY, GITLAB, NEXUS
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RequiredKey:
     """One key of a feed: its name in a sentence, what a person is asked, whether it can be left out."""
 
     key: str
@@ -18,7 +18,7 @@ class Need:
     optional: bool = False
 
 
-SECRET = Need(
+SECRET = RequiredKey(
     "secret", "a secret", "Where is its password or token kept? keyring:, file:, env:, command: or netrc"
 )
 
@@ -29,21 +29,24 @@ _NEEDS = {
     GITLAB: (SECRET,),
     ARTIFACTORY: (
         SECRET,
-        Need("username", "a user name", "User name, empty for a token's own", optional=True),
+        RequiredKey("username", "a user name", "User name, empty for a token's own", optional=True),
     ),
-    NEXUS: (SECRET, Need("username", "a user name", "User name, or the name code of a user token")),
-    "basic": (SECRET, Need("username", "a user name", "User name, empty if any will do", optional=True)),
+    NEXUS: (SECRET, RequiredKey("username", "a user name", "User name, or the name code of a user token")),
+    "basic": (
+        SECRET,
+        RequiredKey("username", "a user name", "User name, empty if any will do", optional=True),
+    ),
     "oauth2": (
-        Need("token_endpoint", "a token endpoint", "Token endpoint"),
-        Need("client_id", "a client id", "Client id"),
+        RequiredKey("token_endpoint", "a token endpoint", "Token endpoint"),
+        RequiredKey("client_id", "a client id", "Client id"),
         SECRET,
     ),
-    "command": (Need("command", "a command", "Command that prints the token"),),
+    "command": (RequiredKey("command", "a command", "Command that prints the token"),),
 }
 """By provider, in the order of asking. Whoever is not here signs in by itself, or is a plug-in of others'."""
 
 
-def needs(provider: str, keys: Mapping[str, Any], environ: Mapping[str, str]) -> list[Need]:
+def required_keys(provider: str, keys: Mapping[str, Any], environ: Mapping[str, str]) -> list[RequiredKey]:
     """What is missing of `keys` for a feed of this provider; a CI job brings its own secret."""
     if (provider == GITLAB and environ.get(_JOB)) or (provider == ARTIFACTORY and keys.get("oidc")):
         return []
@@ -52,7 +55,7 @@ def needs(provider: str, keys: Mapping[str, Any], environ: Mapping[str, str]) ->
     ]
 
 
-def is_moot(need: Need, keys: Mapping[str, Any]) -> bool:
+def is_moot(need: RequiredKey, keys: Mapping[str, Any]) -> bool:
     """True for a user name that the secret's place brings, and where nobody knows yet which place that is."""
     place = keys.get("secret")
     return need.key == "username" and place is not None and str(place).startswith(BRINGS_A_USERNAME)

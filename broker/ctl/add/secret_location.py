@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 
 from broker.ctl.setup.keyring_link import is_ours, keyrings
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 
 FORMS = "env:NAME, file:PATH, credential:NAME, keyring:SERVICE[:USER], netrc or command:ARGV..."
 """How the configuration spells the places that a secret may be in."""
@@ -22,7 +22,7 @@ FOLDER = "secrets"
 """Beside the configuration, for the files of a machine without a keychain."""
 
 BRINGS_A_USERNAME = ("netrc", "command:")
-"""Places that know the user name, too."""
+"""UserDirs that know the user name, too."""
 
 PROBE = "broker.providers.keyring_store"
 PROBE_LIMIT_S = 10.0
@@ -35,17 +35,17 @@ def is_place(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Safekeeping:
+class SecretLocation:
     """The places of one machine; `has_keychain` tells whether one would answer the broker."""
 
-    places: Places
+    user_dirs: UserDirs
     has_keychain: bool
 
     def suggested(self, host: str, name: str) -> str:
         """Where the secret of a feed on that host is best kept, as the configuration spells it."""
         if self.has_keychain:
             return f"keyring:{host}"
-        return f"file:{self.places.shown(self.places.configuration.user.parent / FOLDER / name)}"
+        return f"file:{self.user_dirs.shown(self.user_dirs.configuration.user.parent / FOLDER / name)}"
 
     def putting(self, place: str, username: str) -> str | None:
         """The command that puts a secret there; None where it is there, or another program's to keep."""
@@ -56,7 +56,7 @@ class Safekeeping:
                 named = bool(colon) and "/" not in own
                 words = (service, own) if named else (rest, username)
                 return shlex.join((*self._keyring(), "set", *words))
-            case "file" if not self.places.expanded(rest).exists():
+            case "file" if not self.user_dirs.expanded(rest).exists():
                 folder = rest.rpartition("/")[0]
                 made = "" if folder in {"", "~"} else f"mkdir -p {_quoted(folder)}; "
                 return shlex.join(("sh", "-c", f"umask 077; {made}cat > {_quoted(rest)}"))
@@ -64,15 +64,15 @@ class Safekeeping:
 
     def _keyring(self) -> tuple[str, ...]:
         """A `keyring` that can write: ours only looks up, and passes the rest on where there is another."""
-        if any(not is_ours(program) for program in keyrings(self.places)):
+        if any(not is_ours(program) for program in keyrings(self.user_dirs)):
             return ("keyring",)
         return (sys.executable, "-m", "keyring")
 
 
-def safekeeping(places: Places) -> Safekeeping:
+def secret_location(user_dirs: UserDirs) -> SecretLocation:
     """This machine's, by asking the keyring library in a process of its own."""
     if sys.platform == "darwin":
-        return Safekeeping(places, has_keychain=True)
+        return SecretLocation(user_dirs, has_keychain=True)
     try:
         probed = subprocess.run(
             (sys.executable, "-P", "-m", PROBE),
@@ -82,8 +82,8 @@ def safekeeping(places: Places) -> Safekeeping:
             timeout=PROBE_LIMIT_S,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return Safekeeping(places, has_keychain=False)
-    return Safekeeping(places, has_keychain=probed.returncode == 0)
+        return SecretLocation(user_dirs, has_keychain=False)
+    return SecretLocation(user_dirs, has_keychain=probed.returncode == 0)
 
 
 def _quoted(path: str) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from broker.ctl import api_client
 from broker.ctl.add.secret_location import FORMS, is_place
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.setup.sandbox_refresh import renew_sandbox
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def add(
     from broker.ctl.ui.next_steps import next_steps  # noqa: PLC0415 - the same
 
     if secret is not None and not is_place(secret):
-        raise Trouble(PLAIN_SECRET)
+        raise CommandError(PLAIN_SECRET)
     wanted = _address(url)
     keys: dict[str, Any] = {
         "name": name,
@@ -119,14 +119,14 @@ def remove(
         before = file.read()
         names = names_in(before or "", file.shown)
         if before is None or name not in names:
-            raise Trouble(f"there is no feed called {name} in {file.shown}", hint="brokerctl status")
+            raise CommandError(f"there is no feed called {name} in {file.shown}", hint="brokerctl status")
         after = without_feed(before, names.index(name))
         running = _change(file, before, after)
     typer.echo(f"removed {name} from {file.shown}; {_afterwards(running=running)}")
 
 
 def _address(text: str) -> _Wanted:
-    """The URL without userinfo; raises Trouble for what is no URL, and for one that holds a password."""
+    """The URL without userinfo; raises CommandError for what is no URL, and for one that holds a password."""
     from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - only this verb takes URLs apart
 
     from broker.core.failures import BadRequest  # noqa: PLC0415 - the same
@@ -137,9 +137,11 @@ def _address(text: str) -> _Wanted:
         split = urlsplit(text)
     except (BadRequest, ValueError) as error:
         detail = error.detail if isinstance(error, BadRequest) else "the URL is not one"
-        raise Trouble(detail, exit_code=ExitCode.USAGE) from None
+        raise CommandError(detail, exit_code=ExitCode.USAGE) from None
     if split.password is not None:
-        raise Trouble(f"the URL holds a password: leave it out and say with --secret where it is: {FORMS}")
+        raise CommandError(
+            f"the URL holds a password: leave it out and say with --secret where it is: {FORMS}"
+        )
     return _Wanted(url, unquote(split.username) if split.username else None)
 
 
@@ -147,9 +149,9 @@ def _setting(text: str) -> tuple[str, Any]:
     """KEY=VALUE as key and value: TOML where it is TOML, else text."""
     key, equals, value = text.partition("=")
     if not equals or not _KEY.fullmatch(key):
-        raise Trouble(f"{key} is no KEY=VALUE", exit_code=ExitCode.USAGE)
+        raise CommandError(f"{key} is no KEY=VALUE", exit_code=ExitCode.USAGE)
     if key in _SECRET_KEYS and not (key == "secret" and is_place(value)):
-        raise Trouble(PLAIN_SECRET)
+        raise CommandError(PLAIN_SECRET)
     try:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
@@ -158,7 +160,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _accepted_name(text: str, file: "ConfigFile", url: "Url", name: str | None) -> str:
-    """The name, or a free one made from the URL. Raises Trouble for a feed that the file has already."""
+    """The name, or a free one made from the URL. Raises CommandError for a feed that the file has already."""
     from broker.ctl.config_view import config_with, names_in  # noqa: PLC0415 - pydantic, 100 ms
 
     known, own = config_with(text, file.paths, file.shown), names_in(text, file.shown)
@@ -166,12 +168,14 @@ def _accepted_name(text: str, file: "ConfigFile", url: "Url", name: str | None) 
         if feed.name not in own:
             continue  # the site's, whose place a feed of the user's may take
         if url in (feed.url, *feed.also):
-            raise Trouble(
+            raise CommandError(
                 f"{url} is configured already, as {feed.name} ({feed.place}); change it there, or "
                 f"add it again after: brokerctl remove {feed.name}"
             )
         if feed.name == name:
-            raise Trouble(f"a feed called {name} is configured already ({feed.place}): choose another --name")
+            raise CommandError(
+                f"a feed called {name} is configured already ({feed.place}): choose another --name"
+            )
     return name or _free_name({*own, *(feed.name for feed in known.feeds if feed.url != url)}, url)
 
 
@@ -188,11 +192,11 @@ def _change(file: "ConfigFile", before: str | None, after: str) -> bool:
     file.write(after)
     try:
         api_client.order("/v1/reload")
-    except api_client.NotRunning:
+    except api_client.BrokerNotRunningError:
         return False
-    except Trouble as trouble:
+    except CommandError as failure:
         file.write(before)
-        raise Trouble(f"{trouble.detail} (the file is as it was)", hint=trouble.hint) from None
+        raise CommandError(f"{failure.detail} (the file is as it was)", hint=failure.hint) from None
     except BaseException:
         file.write(before)
         raise

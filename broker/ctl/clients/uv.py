@@ -11,7 +11,7 @@ from typing import Any
 
 from broker.ctl.clients.client_index import NEVER, UV, Index, login_in
 from broker.ctl.clients.foreign_files import inner, table, tables
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 
 LISTS = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
 """Indexes separated by blanks, of the first two as NAME=URL or as URL (uv's reference, "Environment")."""
@@ -21,9 +21,9 @@ PUBLISH = "UV_PUBLISH_URL"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def uv_indexes(directory: Path, places: Places) -> Iterator[Index]:
+def uv_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     """Every index that uv may use in `directory`, the strongest first."""
-    environ = places.environ
+    environ = user_dirs.environ
     for variable in LISTS:
         for entry in environ.get(variable, "").split():
             name, equals, url = entry.partition("=")
@@ -32,11 +32,11 @@ def uv_indexes(directory: Path, places: Places) -> Iterator[Index]:
     if environ.get(PUBLISH):
         username = environ.get("UV_PUBLISH_USERNAME")
         yield Index.at(UV, PUBLISH, environ[PUBLISH], username=username, publishes=True)
-    for path, keys in uv_files(directory, places):
+    for path, keys in uv_files(directory, user_dirs):
         yield from _of_settings(path, table(path, *keys), environ)
 
 
-def uv_files(directory: Path, places: Places) -> Iterator[tuple[Path, tuple[str, ...]]]:
+def uv_files(directory: Path, user_dirs: UserDirs) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """The files that uv reads in `directory`, each with the keys that its settings are under.
 
     Those of the project and of all folders above, for a workspace's root is one of them; then the user's, and
@@ -45,12 +45,12 @@ def uv_files(directory: Path, places: Places) -> Iterator[tuple[Path, tuple[str,
     for folder in (directory, *directory.parents):
         yield folder / "uv.toml", ()
         yield folder / "pyproject.toml", ("tool", "uv")
-    chosen = places.environ.get("UV_CONFIG_FILE")
+    chosen = user_dirs.environ.get("UV_CONFIG_FILE")
     if chosen:
         yield Path(chosen), ()
         return
-    yield places.uv_settings, ()
-    system = [folder / "uv/uv.toml" for folder in (*places.site_settings, Path("/etc"))]
+    yield user_dirs.uv_settings, ()
+    system = [folder / "uv/uv.toml" for folder in (*user_dirs.site_settings, Path("/etc"))]
     yield from ((path, ()) for path in [path for path in system if path.is_file()][:1])
 
 

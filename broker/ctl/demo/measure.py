@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from broker.ctl import broker_process
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.demo.index import LOOPBACK, USERNAME, DemoIndex
 from broker.ctl.demo.wheel import PROJECT
 from broker.ctl.exec.private_broker import PrivateBroker
@@ -56,13 +56,13 @@ class Stage:
         self._shim = str(broker.programs / "keyring")
 
     def run(self) -> Run:
-        """Look up as uv does, then let uv install. Raises Trouble."""
+        """Look up as uv does, then let uv install. Raises CommandError."""
         lookup_ms = self.lookup_ms()
         before = self.feed("lookups")
         options = ["--quiet", "--no-config", "--no-cache", "--no-deps", "--reinstall", "--link-mode", "copy"]
-        places = ["--python", sys.executable, "--target", str(self._target)]
+        user_dirs = ["--python", sys.executable, "--target", str(self._target)]
         index = ["--index-url", self._index.url.replace("://", f"://{USERNAME}@")]
-        install_ms = self._took_ms([self._uv, "pip", "install", *options, *places, *index, PROJECT])
+        install_ms = self._took_ms([self._uv, "pip", "install", *options, *user_dirs, *index, PROJECT])
         return Run(lookup_ms, install_ms, self.feed("lookups") - before, self.feed("fetches"))
 
     def lookup_ms(self) -> float:
@@ -78,7 +78,7 @@ class Stage:
         try:
             command = [str(broker_process.beside_us("keyring")), "get", self._index.url, USERNAME]
             return median(self._took_ms(command) for _ in range(KEYRING_LOOKUPS))
-        except Trouble:
+        except CommandError:
             return None
 
     def token_command_ms(self) -> float:
@@ -103,18 +103,18 @@ class Stage:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise Trouble(f"{Path(command[0]).name} did not run ({type(error).__name__})") from None
+            raise CommandError(f"{Path(command[0]).name} did not run ({type(error).__name__})") from None
         took_s = clock.now().boot_s - begun.boot_s
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip().splitlines()
-            raise Trouble(f"{Path(command[0]).name} failed: {said[-1] if said else done.returncode}")
+            raise CommandError(f"{Path(command[0]).name} failed: {said[-1] if said else done.returncode}")
         return took_s * 1000
 
 
 def uv_beside_us() -> str:
-    """The uv beside us, else the one on PATH. Raises Trouble."""
+    """The uv beside us, else the one on PATH. Raises CommandError."""
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("uv")
     if found is None:
-        raise Trouble("the demo needs uv", hint="pip install uv")
+        raise CommandError("the demo needs uv", hint="pip install uv")
     return found

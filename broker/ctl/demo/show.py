@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.demo.index import LOOPBACK, USERNAME, DemoIndex
 from broker.ctl.demo.measure import Run, Stage, uv_beside_us
 from broker.ctl.exec.private_broker import private_broker
@@ -33,7 +33,9 @@ Next:
 
 
 def show(*, life_s: float, takes_s: float) -> None:
-    """Run the demo on this terminal: tokens live `life_s`, fetching one takes `takes_s`. Raises Trouble."""
+    """Run the demo on this terminal: tokens live `life_s`, fetching one takes `takes_s`. Raises
+    CommandError.
+    """
     console = Console(highlight=False, soft_wrap=True)
     uv = uv_beside_us()
     index = DemoIndex(life_s)
@@ -99,14 +101,16 @@ def _table(runs: Sequence[Run]) -> Table:
 
 
 def _watch_renewal(console: Console, stage: Stage, index: DemoIndex) -> None:
-    """Wait for the broker to replace the token by itself; tell when it did. Raises Trouble if it does not."""
+    """Wait for the broker to replace the token by itself; tell when it did. Raises CommandError if it does
+    not.
+    """
     clock = SystemClock()
     first = index.issued[0]
     limit = first.after(index.life_s + LATE_S)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while len(index.issued) == 1:
             if limit.reached(clock.now()):
-                raise Trouble("the token was not replaced", hint="brokerctl demo")
+                raise CommandError("the token was not replaced", hint="brokerctl demo")
             if console.is_terminal:
                 live.update(_life(first.after(index.life_s).left_s(clock.now()), index.life_s), refresh=True)
             clock.pause(GLANCE_S)

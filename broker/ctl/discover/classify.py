@@ -24,7 +24,7 @@ _ENDS = ("simple", "+simple", "upload", "legacy")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class Standing(StrEnum):
+class FeedStanding(StrEnum):
     """What the broker makes of an address."""
 
     CONFIGURED = "configured"
@@ -36,7 +36,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class FoundFeed:
     """One feed, and every place that names it.
 
     `url` is without userinfo; None where the address cannot be a feed's. `feed` is the configured feed, `why`
@@ -44,7 +44,7 @@ class Sighting:
     """
 
     url: Url | None
-    standing: Standing
+    standing: FeedStanding
     indexes: tuple[Index, ...]
     provider: str | None = None
     feed: Feed | None = None
@@ -68,7 +68,7 @@ class Sighting:
     @property
     def command(self) -> str | None:
         """What adds it to the configuration; None where it is known already, or cannot be."""
-        if self.url is None or self.standing not in {Standing.TO_ADD, Standing.UNSURE}:
+        if self.url is None or self.standing not in {FeedStanding.TO_ADD, FeedStanding.UNSURE}:
             return None
         words = ["brokerctl", "add", str(self.url)]
         name = next((each.name for each in self.indexes if _NAME.fullmatch(each.name)), None)
@@ -81,39 +81,39 @@ class Sighting:
         return shlex.join(words)
 
 
-def survey(indexes: Iterable[Index], config: Config, served: Sequence[FeedStatus] = ()) -> list[Sighting]:
+def classify(indexes: Iterable[Index], config: Config, served: Sequence[FeedStatus] = ()) -> list[FoundFeed]:
     """The feeds in the order they were found; those that only asking could tell are UNSURE.
 
     `served` is what running brokers say, the system's included: it adds to what the configuration says.
     """
     table = table_of(config, served)
     groups: dict[Url, list[Index]] = {}
-    found: list[Sighting] = []
+    found: list[FoundFeed] = []
     for index in indexes:
         if not index.is_remote:
             continue
         try:
             groups.setdefault(_stem(index.address), []).append(index)
         except BadRequest as error:
-            found.append(Sighting(None, Standing.UNUSABLE, (index,), why=error.detail))
+            found.append(FoundFeed(None, FeedStanding.UNUSABLE, (index,), why=error.detail))
     return [*(_sighting(tuple(group), table) for group in groups.values()), *found]
 
 
-def _sighting(indexes: tuple[Index, ...], table: FeedTable) -> Sighting:
+def _sighting(indexes: tuple[Index, ...], table: FeedTable) -> FoundFeed:
     url = next((each for each in indexes if not each.publishes), indexes[0]).address
     match table.match(url):
         case Match(feed=feed) | Ambiguous(feeds=(feed, *_)):
-            standing = Standing.CONFIGURED if feed.configured else Standing.AUTOMATIC
-            return Sighting(url, standing, indexes, feed.realm.provider, feed)
+            standing = FeedStanding.CONFIGURED if feed.configured else FeedStanding.AUTOMATIC
+            return FoundFeed(url, standing, indexes, feed.realm.provider, feed)
     named, likely = provider_of(url), likely_provider(url)
     if named is not None:
         why = "auto leaves it out" if named in BY_THEMSELVES else named
-        return Sighting(url, Standing.TO_ADD, indexes, named, why=why)
+        return FoundFeed(url, FeedStanding.TO_ADD, indexes, named, why=why)
     if likely is not None:
-        return Sighting(url, Standing.TO_ADD, indexes, likely, why=f"{likely} by its address")
+        return FoundFeed(url, FeedStanding.TO_ADD, indexes, likely, why=f"{likely} by its address")
     if any(each.username or each.has_password or each.authenticate == ALWAYS for each in indexes):
-        return Sighting(url, Standing.TO_ADD, indexes, why="a client signs in there")
-    return Sighting(url, Standing.UNSURE, indexes, why="not asked")
+        return FoundFeed(url, FeedStanding.TO_ADD, indexes, why="a client signs in there")
+    return FoundFeed(url, FeedStanding.UNSURE, indexes, why="not asked")
 
 
 def _stem(url: Url) -> Url:

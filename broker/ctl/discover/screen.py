@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from broker.ctl.clients.client_index import Index
-from broker.ctl.discover.classify import Sighting, Standing
+from broker.ctl.discover.classify import FeedStanding, FoundFeed
 
 MARKS = {
-    Standing.CONFIGURED: "\N{CHECK MARK}",
-    Standing.AUTOMATIC: "\N{CHECK MARK}",
-    Standing.TO_ADD: "+",
-    Standing.UNSURE: "?",
-    Standing.UNUSABLE: "\N{BALLOT X}",
+    FeedStanding.CONFIGURED: "\N{CHECK MARK}",
+    FeedStanding.AUTOMATIC: "\N{CHECK MARK}",
+    FeedStanding.TO_ADD: "+",
+    FeedStanding.UNSURE: "?",
+    FeedStanding.UNUSABLE: "\N{BALLOT X}",
 }
 """Words say it, too."""
 
-KNOWN = (Standing.CONFIGURED, Standing.AUTOMATIC)
+KNOWN = (FeedStanding.CONFIGURED, FeedStanding.AUTOMATIC)
 INDENT = 5
 PUBLIC_SHOWN = 3
 """Public ones are told by their hosts, and not all of a long list."""
@@ -23,12 +23,12 @@ PUBLIC_SHOWN = 3
 Shown = Callable[[Path | str], str]
 
 
-def screen(sightings: Sequence[Sighting], unread: Sequence[tuple[Path, str]], shown: Shown) -> str:
+def screen(found_feeds: Sequence[FoundFeed], unread: Sequence[tuple[Path, str]], shown: Shown) -> str:
     """The whole screen; `unread` are files that say nothing, `shown` spells a place as a person would."""
-    feeds = [each for each in sightings if each.standing is not Standing.PUBLIC]
-    public = [each for each in sightings if each.standing is Standing.PUBLIC]
+    feeds = [each for each in found_feeds if each.standing is not FeedStanding.PUBLIC]
+    public = [each for each in found_feeds if each.standing is FeedStanding.PUBLIC]
     blocks = [[_headline(feeds, public)]]
-    order = (*KNOWN, Standing.TO_ADD, Standing.UNSURE, Standing.UNUSABLE)
+    order = (*KNOWN, FeedStanding.TO_ADD, FeedStanding.UNSURE, FeedStanding.UNUSABLE)
     listed = [
         line
         for standing in order
@@ -46,14 +46,14 @@ def screen(sightings: Sequence[Sighting], unread: Sequence[tuple[Path, str]], sh
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
-def _headline(feeds: Sequence[Sighting], public: Sequence[Sighting]) -> str:
+def _headline(feeds: Sequence[FoundFeed], public: Sequence[FoundFeed]) -> str:
     if not feeds:
         return _quietly(public) if public else "No package index is configured here: clients use their own."
     counts = [
         (sum(each.standing in KNOWN for each in feeds), "known to the broker"),
-        (sum(each.standing is Standing.TO_ADD for each in feeds), "to add"),
-        (sum(each.standing is Standing.UNSURE for each in feeds), "unsure"),
-        (sum(each.standing is Standing.UNUSABLE for each in feeds), "unusable"),
+        (sum(each.standing is FeedStanding.TO_ADD for each in feeds), "to add"),
+        (sum(each.standing is FeedStanding.UNSURE for each in feeds), "unsure"),
+        (sum(each.standing is FeedStanding.UNUSABLE for each in feeds), "unusable"),
     ]
     found = f"{len(feeds)} feed{'' if len(feeds) == 1 else 's'} found"
     told = [f"{count} {what}" for count, what in counts if count]
@@ -62,27 +62,27 @@ def _headline(feeds: Sequence[Sighting], public: Sequence[Sighting]) -> str:
     return f"{found}: {', '.join(told)}" if len(told) > 1 else f"{found}, {told[0].partition(' ')[2]}"
 
 
-def _lines(sighting: Sighting, shown: Shown) -> Iterator[str]:
-    yield f" {MARKS[sighting.standing]} {sighting.shown}"
-    places = dict.fromkeys(_place(index, shown) for index in sighting.indexes)
-    yield _indented(_standing(sighting))
-    yield _indented(", ".join(places))
-    for index in dict.fromkeys(each.place for each in sighting.with_password):
+def _lines(found: FoundFeed, shown: Shown) -> Iterator[str]:
+    yield f" {MARKS[found.standing]} {found.shown}"
+    user_dirs = dict.fromkeys(_place(index, shown) for index in found.indexes)
+    yield _indented(_standing(found))
+    yield _indented(", ".join(user_dirs))
+    for index in dict.fromkeys(each.place for each in found.with_password):
         yield _indented(f"! {shown(index)} holds a password, which is used before any keyring: take it out")
-    if sighting.command is not None:
-        condition = "" if sighting.standing is Standing.TO_ADD else "if it is private: "
-        yield _indented(f"{condition}{sighting.command}")
+    if found.command is not None:
+        condition = "" if found.standing is FeedStanding.TO_ADD else "if it is private: "
+        yield _indented(f"{condition}{found.command}")
 
 
-def _standing(sighting: Sighting) -> str:
-    provider, feed = sighting.provider, sighting.feed
-    match sighting.standing:
-        case Standing.CONFIGURED if feed is not None:
+def _standing(found: FoundFeed) -> str:
+    provider, feed = found.provider, found.feed
+    match found.standing:
+        case FeedStanding.CONFIGURED if feed is not None:
             where = f" ({feed.place})" if feed.place is not None else ", as a running broker says"
             return f"{provider}, configured as {feed.name}{where}"
-        case Standing.AUTOMATIC:
+        case FeedStanding.AUTOMATIC:
             return f"{provider}, needs no configuration"
-    return sighting.why or ""
+    return found.why or ""
 
 
 def _place(index: Index, shown: Shown) -> str:
@@ -90,7 +90,7 @@ def _place(index: Index, shown: Shown) -> str:
     return f"{index.client}: {shown(index.place)}{named}"
 
 
-def _quietly(public: Sequence[Sighting]) -> str:
+def _quietly(public: Sequence[FoundFeed]) -> str:
     hosts = list(dict.fromkeys(each.url.origin.host for each in public if each.url is not None))
     more = ", ..." if len(hosts) > PUBLIC_SHOWN else ""
     what = "1 public index" if len(public) == 1 else f"{len(public)} public indexes"

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broker.ctl.discover.classify import Sighting
+    from broker.ctl.discover.classify import FoundFeed
 
 
 def discover(
@@ -37,32 +37,32 @@ def discover(
     from broker.ctl.clients.all_indexes import all_indexes, passed_over  # noqa: PLC0415 - the same
     from broker.ctl.config_view import config_of  # noqa: PLC0415 - what this verb alone needs
     from broker.ctl.discover.anonymous_probe import with_answers  # noqa: PLC0415 - the same
-    from broker.ctl.discover.classify import survey  # noqa: PLC0415 - the same
+    from broker.ctl.discover.classify import classify  # noqa: PLC0415 - the same
     from broker.ctl.discover.screen import screen  # noqa: PLC0415 - the same
     from broker.ctl.doctor.context import ask_broker, ask_system_broker  # noqa: PLC0415 - the same
-    from broker.ctl.setup.user_dirs import Places  # noqa: PLC0415 - the same
+    from broker.ctl.setup.user_dirs import UserDirs  # noqa: PLC0415 - the same
 
     folder = Path(directory).absolute()
     if not folder.is_dir():
-        raise Trouble(f"{directory} is no directory", exit_code=ExitCode.USAGE)
-    places = Places.here()
-    paths = config_paths(config, places.environ, places.home)
-    known = config_of(paths, places.shown, required=config is not None)
+        raise CommandError(f"{directory} is no directory", exit_code=ExitCode.USAGE)
+    user_dirs = UserDirs.here()
+    paths = config_paths(config, user_dirs.environ, user_dirs.home)
+    known = config_of(paths, user_dirs.shown, required=config is not None)
     answers = (ask_broker().status, ask_system_broker().status)
     served = [feed for status in answers if status is not None for feed in status.feeds]
-    sightings = survey(all_indexes(folder, places), known, served)
+    found_feeds = classify(all_indexes(folder, user_dirs), known, served)
     if not offline:
-        sightings = with_answers(sightings, known.ca)
+        found_feeds = with_answers(found_feeds, known.ca)
 
     def shown(place: Path | str) -> str:
         inside = isinstance(place, Path) and place.is_relative_to(folder)
-        return f"./{Path(place).relative_to(folder)}" if inside else places.shown(place)
+        return f"./{Path(place).relative_to(folder)}" if inside else user_dirs.shown(place)
 
-    unread = list(passed_over(folder, places))
-    typer.echo(_json(sightings, unread, folder) if as_json else screen(sightings, unread, shown))
+    unread = list(passed_over(folder, user_dirs))
+    typer.echo(_json(found_feeds, unread, folder) if as_json else screen(found_feeds, unread, shown))
 
 
-def _json(sightings: "Sequence[Sighting]", unread: "Sequence[tuple[Path, str]]", folder: Path) -> str:
+def _json(found_feeds: "Sequence[FoundFeed]", unread: "Sequence[tuple[Path, str]]", folder: Path) -> str:
     import json  # noqa: PLC0415 - this form only
 
     feeds = [
@@ -84,7 +84,7 @@ def _json(sightings: "Sequence[Sighting]", unread: "Sequence[tuple[Path, str]]",
                 for index in each.indexes
             ],
         }
-        for each in sightings
+        for each in found_feeds
     ]
     others = [{"place": str(path), "why": why} for path, why in unread]
     told = {"directory": str(folder), "feeds": feeds, "passed_over": others}

@@ -14,10 +14,10 @@ from broker.ctl.doctor import (
     shadowing_passwords,
     sign_in_checks,
 )
-from broker.ctl.doctor.context import Room
+from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding
 
-Check = Callable[[Room], Iterator[Finding]]
+Check = Callable[[DoctorContext], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = (
     running_brokers.broker_answers,
@@ -49,6 +49,6 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def findings(room: Room) -> list[Finding]:
+def findings(context: DoctorContext) -> list[Finding]:
     """What all checks found."""
-    return [finding for check in CHECKS for finding in check(room)]
+    return [finding for check in CHECKS for finding in check(context)]

@@ -21,12 +21,12 @@ from broker.core.urls import Url
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import Index
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import Configured, configured
 from broker.ctl.doctor.server_clock import server_date
 from broker.ctl.matching import table_of, urls_of
 from broker.ctl.service import systemd
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.status.record import broker_status
 from broker.host.clock import SystemClock
 
@@ -38,16 +38,16 @@ NO_ANSWER = 124
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class BrokerAnswer:
     """What the broker said: its status and how long it took, or why there is none."""
 
     status: BrokerStatus | None = None
     took_s: float = 0.0
-    trouble: Trouble | None = None
+    failure: CommandError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class KnownFeed:
     """A feed that the broker knows, or will when it starts. `settings` are the provider's own keys."""
 
     name: str
@@ -57,54 +57,54 @@ class Feed:
 
 
 @dataclass
-class Room:
+class DoctorContext:
     """What is looked at. `date_of` is the time by a server's clock, None where it does not tell."""
 
-    places: Places
+    user_dirs: UserDirs
     directory: Path
-    ask: Callable[[], Answered]
+    ask: Callable[[], BrokerAnswer]
     date_of: Callable[[str], datetime | None] = server_date
-    ask_system: Callable[[], Answered] = field(default_factory=lambda: ask_system_broker)
+    ask_system: Callable[[], BrokerAnswer] = field(default_factory=lambda: ask_system_broker)
     clock: SystemClock = field(default_factory=SystemClock)
 
     @classmethod
     def here(cls) -> Self:
         """The room of whoever runs us."""
-        return cls(Places.here(), Path.cwd(), ask_broker)
+        return cls(UserDirs.here(), Path.cwd(), ask_broker)
 
     @cached_property
-    def broker(self) -> Answered:
+    def broker(self) -> BrokerAnswer:
         """The user's broker, asked once."""
         return self.ask()
 
     @cached_property
-    def system(self) -> Answered:
+    def system(self) -> BrokerAnswer:
         """The system broker, asked once."""
         return self.ask_system()
 
     @cached_property
     def configured(self) -> Configured:
         """What the configuration says, or why it says nothing."""
-        return configured(self.places)
+        return configured(self.user_dirs)
 
     @cached_property
     def indexes(self) -> list[Index]:
         """The indexes that clients would read from in the working directory."""
-        indexes = all_indexes(self.directory, self.places)
+        indexes = all_indexes(self.directory, self.user_dirs)
         return [index for index in indexes if index.is_remote and not index.publishes]
 
     @cached_property
-    def feeds(self) -> list[Feed]:
+    def feeds(self) -> list[KnownFeed]:
         """Configured feeds, then those that the broker has learned, then the system broker's for us."""
         found = [
-            Feed(each.name, each.provider, (each.url, *each.also), each.own_keys)
+            KnownFeed(each.name, each.provider, (each.url, *each.also), each.own_keys)
             for each in self.configured.config.feeds
         ]
         known = {url for feed in found for url in feed.urls}
         for learned in self._served:
             urls = urls_of(learned.urls)
             if urls and not known.intersection(urls):
-                found.append(Feed(learned.name, learned.provider, urls))
+                found.append(KnownFeed(learned.name, learned.provider, urls))
         return found
 
     @cached_property
@@ -132,7 +132,7 @@ class Room:
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a program to see what it says; raises nothing: a program that is not there ended with 127."""
-        environment = dict(self.places.environ)
+        environment = dict(self.user_dirs.environ)
         try:
             return subprocess.run(
                 [str(word) for word in command],
@@ -148,7 +148,7 @@ class Room:
             return subprocess.CompletedProcess(list(command), code, "", type(error).__name__)
 
 
-def ask_broker() -> Answered:
+def ask_broker() -> BrokerAnswer:
     """Ask the user's broker how it is, without starting one that no service manager keeps."""
     clock = SystemClock()
     try:
@@ -158,20 +158,20 @@ def ask_broker() -> Answered:
         begun = clock.now()
         api_client.read("/v1/health", socket=broker_process.socket_path())
         took_s = clock.now().boot_s - begun.boot_s
-        return Answered(broker_status(api_client.read("/v1/status")), took_s)
-    except Trouble as trouble:
-        return Answered(trouble=trouble)
+        return BrokerAnswer(broker_status(api_client.read("/v1/status")), took_s)
+    except CommandError as failure:
+        return BrokerAnswer(failure=failure)
 
 
-def ask_system_broker() -> Answered:
+def ask_system_broker() -> BrokerAnswer:
     """Ask the system broker how it is."""
     clock = SystemClock()
     begun = clock.now()
     try:
         status = broker_status(api_client.read("/v1/status", socket=client.SYSTEM_SOCKET))
-        return Answered(status, clock.now().boot_s - begun.boot_s)
-    except Trouble as trouble:
-        return Answered(trouble=trouble)
+        return BrokerAnswer(status, clock.now().boot_s - begun.boot_s)
+    except CommandError as failure:
+        return BrokerAnswer(failure=failure)
 
 
 def is_linux() -> bool:

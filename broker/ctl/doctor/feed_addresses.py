@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Mapping
 
 from broker.core.urls import Url
-from broker.ctl.doctor.context import Feed, Room
+from broker.ctl.doctor.context import DoctorContext, KnownFeed
 from broker.ctl.doctor.finding import Finding, warning
 from broker.providers.recognise import AZURE, GITLAB, recognise
 
 GROUPS = ("groups", "projects")
 
 
-def gitlab_by_number(room: Room) -> Iterator[Finding]:
+def gitlab_by_number(context: DoctorContext) -> Iterator[Finding]:
     """A GitLab feed under a group's name knows the numbers that its pages' links carry."""
-    for feed in room.feeds:
+    for feed in context.feeds:
         if feed.provider != GITLAB:
             continue
         named = [url for url in feed.urls if _name_in(url) is not None]
@@ -22,13 +22,13 @@ def gitlab_by_number(room: Room) -> Iterator[Finding]:
             yield warning("gitlab-number", said, f'also = ["{root}"]')
 
 
-def one_credential_per_host(room: Room) -> Iterator[Finding]:
+def one_credential_per_host(context: DoctorContext) -> Iterator[Finding]:
     """Feeds of one host have one credential: uv takes the first it gets for all of them."""
-    status = room.broker.status
+    status = context.broker.status
     realms = {feed.name: (feed.realm, feed.account) for feed in status.feeds} if status is not None else {}
     tenants = {feed.name: feed.tenant for feed in status.feeds} if status is not None else {}
-    by_host: dict[str, list[Feed]] = {}
-    for feed in room.feeds:
+    by_host: dict[str, list[KnownFeed]] = {}
+    for feed in context.feeds:
         for host in dict.fromkeys(url.origin.host for url in feed.urls[:1]):
             by_host.setdefault(host, []).append(feed)
     for host, feeds in by_host.items():
@@ -42,7 +42,7 @@ def one_credential_per_host(room: Room) -> Iterator[Finding]:
             yield warning("one-host", said, _cure(feeds, tenants))
 
 
-def _cure(feeds: list[Feed], known: Mapping[str, str | None]) -> str:
+def _cure(feeds: list[KnownFeed], known: Mapping[str, str | None]) -> str:
     """`known` is the tenant of each feed that was signed in to."""
     if any(feed.provider != AZURE for feed in feeds):
         return "install from one of them at a time, or ask for an address of its own"
@@ -53,7 +53,7 @@ def _cure(feeds: list[Feed], known: Mapping[str, str | None]) -> str:
     return f"use https://{organisation}.pkgs.visualstudio.com/ for {feeds[-1].name}"
 
 
-def _realm(feed: Feed) -> str:
+def _realm(feed: KnownFeed) -> str:
     recognised = recognise(feed.urls[0])
     if recognised is not None and recognised.realm.provider == feed.provider:
         return str(recognised.realm)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from broker.ctl.clients.client_index import ALWAYS, NEVER, UV
 from broker.ctl.clients.pip import PIP
 from broker.ctl.clients.usernames import username_for, with_username
-from broker.ctl.doctor.context import Room
+from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.providers.recognise import ANSWER_STRANGERS, AZURE, GITLAB, GOOGLE
 
@@ -13,11 +13,11 @@ FILES_ELSEWHERE = {AZURE: "under ids", GITLAB: "under the project's number", GOO
 """Providers whose pages link to files outside the index's own URL, and where those are."""
 
 
-def indexes_have_usernames(room: Room) -> Iterator[Finding]:
+def indexes_have_usernames(context: DoctorContext) -> Iterator[Finding]:
     """Every index that is a feed has a user name, or at least makes uv ask always."""
     ours = 0
-    for index in room.indexes:
-        found = room.feed_of(index.url)
+    for index in context.indexes:
+        found = context.feed_of(index.url)
         if index.client != UV or found is None or index.authenticate == NEVER:
             continue
         ours += 1
@@ -25,7 +25,7 @@ def indexes_have_usernames(room: Room) -> Iterator[Finding]:
         if index.username is not None:
             continue
         line = f'url = "{with_username(index.url, username_for(provider, required))}"'
-        place = f"{room.places.shown(index.place)}: {index.shown}"
+        place = f"{context.user_dirs.shown(index.place)}: {index.shown}"
         if index.authenticate != ALWAYS:
             said = f'{place} has no user name and no authenticate = "{ALWAYS}": uv will never ask'
             yield problem("index-username", said, line)
@@ -37,16 +37,16 @@ def indexes_have_usernames(room: Room) -> Iterator[Finding]:
         yield fine("indexes", f"{ours} of the project's indexes {'is' if ours == 1 else 'are'} ours")
 
 
-def pip_sees_what_the_user_may(room: Room) -> Iterator[Finding]:
+def pip_sees_what_the_user_may(context: DoctorContext) -> Iterator[Finding]:
     """A server that answers strangers hears who asks: pip gives a password only after a 401."""
-    for index in room.indexes:
-        found = room.feed_of(index.url)
+    for index in context.indexes:
+        found = context.feed_of(index.url)
         if index.client != PIP or found is None or index.username is not None:
             continue
         provider, required = found
         if provider in ANSWER_STRANGERS:
             said = (
-                f"{room.places.shown(index.place)}: pip shows no user name to {provider}, "
+                f"{context.user_dirs.shown(index.place)}: pip shows no user name to {provider}, "
                 "which may answer strangers with fewer versions"
             )
             yield warning("pip-username", said, with_username(index.url, username_for(provider, required)))

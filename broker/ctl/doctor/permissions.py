@@ -9,7 +9,7 @@ from shlex import quote
 
 import token_broker_client as client
 
-from broker.ctl.doctor.context import Room
+from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem
 from broker.ctl.setup.sandbox_paths import named_files
 
@@ -17,34 +17,34 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def permissions_are_tight(room: Room) -> Iterator[Finding]:
+def permissions_are_tight(context: DoctorContext) -> Iterator[Finding]:
     """Nobody else can write the configuration, read a secret, or get at the socket."""
-    paths = room.places.configuration
+    paths = context.user_dirs.configuration
     for path in (paths.user.parent, paths.user):
-        yield from _open(room, path, OTHERS_WRITE, "written", "go-w")
-    for path in (paths.env, *_secret_files(room)):
-        yield from _open(room, path, OTHERS, "read", "go-rwx")
-    yield from _open_socket_folder(room)
+        yield from _open(context, path, OTHERS_WRITE, "written", "go-w")
+    for path in (paths.env, *_secret_files(context)):
+        yield from _open(context, path, OTHERS, "read", "go-rwx")
+    yield from _open_socket_folder(context)
 
 
-def _open(room: Room, path: Path, bits: int, what: str, change: str) -> Iterator[Finding]:
+def _open(context: DoctorContext, path: Path, bits: int, what: str, change: str) -> Iterator[Finding]:
     try:
         mode = path.stat().st_mode
     except OSError:
         return
     if mode & bits:
         closed = stat.S_IMODE(mode) & ~bits
-        said = f"{room.places.shown(path)} can be {what} by others (mode {stat.S_IMODE(mode):04o})"
+        said = f"{context.user_dirs.shown(path)} can be {what} by others (mode {stat.S_IMODE(mode):04o})"
         yield problem("permissions", said, f"chmod {change} {quote(str(path))}", lambda: path.chmod(closed))
 
 
-def _open_socket_folder(room: Room) -> Iterator[Finding]:
+def _open_socket_folder(context: DoctorContext) -> Iterator[Finding]:
     """Only the folder that the broker makes itself is closed; another one is left as it is."""
     try:
         folder = str(Path(client.socket_path()).parent)
     except client.BrokerError:
         return
-    for finding in _open(room, Path(folder), OTHERS, "read", "go-rwx"):
+    for finding in _open(context, Path(folder), OTHERS, "read", "go-rwx"):
         if client.is_own_place(folder):
             yield finding
             continue
@@ -53,8 +53,8 @@ def _open_socket_folder(room: Room) -> Iterator[Finding]:
         yield problem("permissions", said, repair)
 
 
-def _secret_files(room: Room) -> Iterator[Path]:
-    for feed in room.configured.config.feeds:
+def _secret_files(context: DoctorContext) -> Iterator[Path]:
+    for feed in context.configured.config.feeds:
         for path in named_files(feed.own_keys):
             if not path.startswith(("/run/secrets/", "/var/run/secrets/")):
-                yield room.places.expanded(path)
+                yield context.user_dirs.expanded(path)

@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 
 from broker.ctl.clients.source_projects import POETRY
-from broker.ctl.doctor.context import Room
+from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem
 
 
-def poetry_sources_have_no_username(room: Room) -> Iterator[Finding]:
+def poetry_sources_have_no_username(context: DoctorContext) -> Iterator[Finding]:
     """No source has a user name in its URL: poetry (2.5) then sends an empty password and asks nobody.
 
     It takes the user name that the keyring brings; a source with a password of its own is left alone.
     """
-    for index in room.indexes:
+    for index in context.indexes:
         named = index.client == POETRY and index.username is not None and not index.has_password
-        if named and room.feed_of(index.url) is not None:
-            source = f'{room.places.shown(index.place)}: poetry source "{index.name}"'
+        if named and context.feed_of(index.url) is not None:
+            source = f'{context.user_dirs.shown(index.place)}: poetry source "{index.name}"'
             said = f"{source} has a user name: poetry will never ask"
             yield problem("poetry-username", said, f'url = "{index.bare}"')

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from broker.ctl.doctor.context import Room
+from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding
 from broker.ctl.doctor.screen import screen
 from broker.ctl.service import systemd
@@ -17,7 +17,7 @@ _GUID = re.compile(r"([0-9a-fA-F]{8})-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{
 _TOKEN = re.compile(r"\b[A-Za-z0-9+_=-]{40,}(\.[A-Za-z0-9+_=-]{6,})*")
 
 
-def report(room: Room, found: Sequence[Finding]) -> str:
+def report(context: DoctorContext, found: Sequence[Finding]) -> str:
     """The page."""
     manager = systemd.ask("systemctl", "--version").partition("\n")[0] or "no systemd"
     version, python = tool_version() or "unknown", platform.python_version()
@@ -27,9 +27,9 @@ def report(room: Room, found: Sequence[Finding]) -> str:
         "",
         screen(found),
         "",
-        *_feeds(room),
+        *_feeds(context),
     ]
-    return redacted("\n".join(lines), room.places.home)
+    return redacted("\n".join(lines), context.user_dirs.home)
 
 
 def redacted(text: str, home: Path) -> str:
@@ -41,8 +41,8 @@ def redacted(text: str, home: Path) -> str:
     return _TOKEN.sub("****", text)
 
 
-def _feeds(room: Room) -> list[str]:
-    status = room.broker.status
+def _feeds(context: DoctorContext) -> list[str]:
+    status = context.broker.status
     if status is None:
         return ["no broker answered"]
     return [

@@ -8,7 +8,7 @@ import token_broker_client as client
 
 from broker.config.paths import SYSTEM
 from broker.ctl.command_error import ExitCode
-from broker.ctl.doctor.context import Room, is_linux
+from broker.ctl.doctor.context import DoctorContext, is_linux
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.service import systemd
 from broker.ctl.status.verb import tool_version
@@ -20,13 +20,13 @@ VALUED = re.compile(rb"-[A-Za-z]*?([cmWX])(.*)", re.DOTALL)
 SYSTEM_SOCKET = Path(client.SYSTEM_SOCKET)
 
 
-def broker_answers(room: Room) -> Iterator[Finding]:
+def broker_answers(context: DoctorContext) -> Iterator[Finding]:
     """A broker answers, with a configuration that it understands."""
-    answered = room.broker
-    if answered.trouble is not None:
-        trouble = answered.trouble
-        if trouble.exit_code is ExitCode.NOT_RUNNING:
-            if room.system.status is not None:
+    answered = context.broker
+    if answered.failure is not None:
+        failure = answered.failure
+        if failure.exit_code is ExitCode.NOT_RUNNING:
+            if context.system.status is not None:
                 yield fine("broker", "no broker of your own is running: the system broker answers")
             elif systemd.has_units():
                 yield problem("broker", "no broker is running", "brokerctl start")
@@ -35,28 +35,28 @@ def broker_answers(room: Room) -> Iterator[Finding]:
                     "broker", "no broker is running; the first look-up starts one", "brokerctl setup"
                 )
         else:
-            yield problem("broker", trouble.detail, trouble.hint)
+            yield problem("broker", failure.detail, failure.hint)
         return
     if answered.status is not None and answered.status.error is not None:
         yield problem("configuration", answered.status.error, "brokerctl reload")
     yield fine("broker", f"broker answers in {answered.took_s * 1000:.1f} ms")
 
 
-def configuration_can_be_used(room: Room) -> Iterator[Finding]:
+def configuration_can_be_used(context: DoctorContext) -> Iterator[Finding]:
     """What the files say now can be used, where no broker has told of them already."""
-    failure, status = room.configured.failure, room.broker.status
+    failure, status = context.configured.failure, context.broker.status
     if failure is not None and (status is None or status.error is None):
         yield problem("configuration", failure.detail, failure.hint)
 
 
-def system_broker_answers(room: Room) -> Iterator[Finding]:
+def system_broker_answers(context: DoctorContext) -> Iterator[Finding]:
     """Where there is a system broker, it has something for this user, or is not for this user at all."""
-    status, trouble = room.system.status, room.system.trouble
+    status, failure = context.system.status, context.system.failure
     if status is not None and status.error is not None:
         yield problem("system-broker", f"the system broker: {status.error}", "sudo brokerctl reload")
     elif status is not None and status.feeds:
         names = ", ".join(feed.name for feed in status.feeds)
-        after = "" if room.broker.status is None else " after your own"
+        after = "" if context.broker.status is None else " after your own"
         yield fine("system-broker", f"the system broker answers for {names}{after}")
     elif status is not None:
         yield warning(
@@ -64,8 +64,8 @@ def system_broker_answers(room: Room) -> Iterator[Finding]:
             "the system broker lets you in and has no feed for you: no `allow` names you or a group of yours",
             f"ask for it: {SYSTEM}",
         )
-    elif trouble is not None and trouble.exit_code is not ExitCode.NOT_RUNNING:
-        yield problem("system-broker", f"the system broker: {trouble.detail}", trouble.hint)
+    elif failure is not None and failure.exit_code is not ExitCode.NOT_RUNNING:
+        yield problem("system-broker", f"the system broker: {failure.detail}", failure.hint)
     elif SYSTEM_SOCKET.exists():
         yield fine(
             "system-broker", f"there is a system broker, which is not for you ({_group(SYSTEM_SOCKET)})"
@@ -80,18 +80,18 @@ def _group(socket: Path) -> str:
         return "you are not in its group"
 
 
-def same_version(room: Room) -> Iterator[Finding]:
+def same_version(context: DoctorContext) -> Iterator[Finding]:
     """Daemon and tool are of one version."""
-    status, ours = room.broker.status, tool_version()
+    status, ours = context.broker.status, tool_version()
     if status is not None and ours is not None and status.version != ours:
         said = f"the broker is version {status.version}, this brokerctl is {ours}"
         yield warning("version", said, "brokerctl restart")
 
 
-def only_one_broker(room: Room) -> Iterator[Finding]:
+def only_one_broker(context: DoctorContext) -> Iterator[Finding]:
     """The socket is served by the service, and no other daemon of the user's holds tokens."""
-    status = room.broker.status
-    kept = systemd.shown("MainPID", systemd.SERVICE_UNIT) if room.has_service else ""
+    status = context.broker.status
+    kept = systemd.shown("MainPID", systemd.SERVICE_UNIT) if context.has_service else ""
     if status is not None and systemd.has_units() and kept not in {"", "0", str(status.pid)}:
         said = f"two brokers: process {status.pid} answers, the service's is process {kept}"
         yield problem("two-brokers", said, f"kill {status.pid}")

@@ -3,23 +3,23 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from broker.ctl.command_error import Trouble
-from broker.ctl.doctor.context import Room
+from broker.ctl.command_error import CommandError
+from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.service import systemd
 from broker.ctl.setup import all_users, file_writing
-from broker.ctl.setup.target_root import Image
+from broker.ctl.setup.target_root import TargetRoot
 from broker.ctl.setup.user_service import sandbox_steps, service_step
 
 ENABLE = ("enable", "--now", systemd.SOCKET_UNIT)
 
 
-def service_is_enabled(room: Room) -> Iterator[Finding]:
+def service_is_enabled(context: DoctorContext) -> Iterator[Finding]:
     """The socket starts with every login, and was not given up after too many failures."""
-    if not room.has_service:
+    if not context.has_service:
         return
     if not systemd.has_units():
-        if room.system.status is None:
+        if context.system.status is None:
             yield warning("service", "the service is not installed", "brokerctl setup")
         return
     if systemd.shown("UnitFileState", systemd.SOCKET_UNIT) != "enabled":
@@ -35,29 +35,29 @@ def service_is_enabled(room: Room) -> Iterator[Finding]:
         yield fine("service", "service starts with the first look-up")
 
 
-def service_lingers(room: Room) -> Iterator[Finding]:
+def service_lingers(context: DoctorContext) -> Iterator[Finding]:
     """The service outlives the last session, for cron and for ssh."""
-    if room.has_service and systemd.has_units() and not systemd.lingers():
+    if context.has_service and systemd.has_units() and not systemd.lingers():
         yield warning("linger", "the service stops when you log out", "loginctl enable-linger")
 
 
-def units_are_of_this_installation(room: Room) -> Iterator[Finding]:
+def units_are_of_this_installation(context: DoctorContext) -> Iterator[Finding]:
     """What is installed is what this installation would install."""
-    if not (room.has_service and systemd.has_units()):
+    if not (context.has_service and systemd.has_units()):
         return
     # Debian shows /etc/systemd/user by its other name, below /etc/xdg
     unit = Path(systemd.shown("FragmentPath", systemd.SOCKET_UNIT)).resolve()
     is_everybodys = unit == Path(all_users.UNITS, systemd.SOCKET_UNIT).resolve()
     try:
-        step = all_users.service_step(Image()) if is_everybodys else service_step(room.places)
-        _, sandboxed = sandbox_steps(room.places, room.configured.config)
-    except Trouble as trouble:
-        yield problem("units", trouble.detail, trouble.hint)
+        step = all_users.service_step(TargetRoot()) if is_everybodys else service_step(context.user_dirs)
+        _, sandboxed = sandbox_steps(context.user_dirs, context.configured.config)
+    except CommandError as failure:
+        yield problem("units", failure.detail, failure.hint)
         return
     if step.pending:
         again = "sudo brokerctl setup --all-users" if is_everybodys else "brokerctl setup"
         yield problem("units", "the service's units are of another installation or version", again)
-    for drop_in in sandboxed.pending if room.configured.failure is None else ():
+    for drop_in in sandboxed.pending if context.configured.failure is None else ():
         if file_writing.content_of(drop_in.path) is not None:
             said = "the sandbox was made for other feeds, folders or an older version"
             yield warning("units", said, "brokerctl setup")
@@ -71,4 +71,4 @@ def _begin_anew() -> None:
 def _do(*words: str) -> None:
     complaint = systemd.systemctl(*words)
     if complaint is not None:
-        raise Trouble(complaint)
+        raise CommandError(complaint)

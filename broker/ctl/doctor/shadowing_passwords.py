@@ -8,18 +8,21 @@ from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 
-from broker.ctl.doctor.context import Room
+from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
 
 STORE = "credentials.toml"
 _MACHINE = re.compile(r"(?:^|(?<=\s))(?:machine\s+(\S+)|(default))(?=\s|$)")
 
 
-def netrc_shadows(room: Room) -> Iterator[Finding]:
+def netrc_shadows(context: DoctorContext) -> Iterator[Finding]:
     """A netrc entry for a feed's host: uv sends it and never asks; pip asks only after it failed."""
-    path = Path(room.places.environ.get("NETRC") or room.places.home / ".netrc")
+    path = Path(context.user_dirs.environ.get("NETRC") or context.user_dirs.home / ".netrc")
     hosts = {
-        url.origin.host for feed in room.feeds if feed.settings.get("secret") != "netrc" for url in feed.urls
+        url.origin.host
+        for feed in context.feeds
+        if feed.settings.get("secret") != "netrc"
+        for url in feed.urls
     }
     try:
         text = path.read_text("utf-8")
@@ -34,19 +37,22 @@ def netrc_shadows(room: Room) -> Iterator[Finding]:
         first = text.count("\n", 0, entry.start()) + 1
         last = text.count("\n", 0, len(text[:end].rstrip())) + 1
         lines = f"line {first}" if first == last else f"lines {first}-{last}"
-        said = f"{room.places.shown(path)} has {host}: uv takes it before any keyring"
+        said = f"{context.user_dirs.shown(path)} has {host}: uv takes it before any keyring"
         if hosts:
-            yield warning("netrc", said, f"remove {lines} of {room.places.shown(path)}")
+            yield warning("netrc", said, f"remove {lines} of {context.user_dirs.shown(path)}")
 
 
-def uv_store_shadows(room: Room) -> Iterator[Finding]:
+def uv_store_shadows(context: DoctorContext) -> Iterator[Finding]:
     """An entry of `uv auth login` for a feed's host: uv sends it and never asks."""
-    folder = room.places.environ.get("UV_CREDENTIALS_DIR") or room.places.belongings / "uv" / "credentials"
+    folder = (
+        context.user_dirs.environ.get("UV_CREDENTIALS_DIR")
+        or context.user_dirs.belongings / "uv" / "credentials"
+    )
     try:
         found: Any = tomllib.loads(Path(folder, STORE).read_text("utf-8"))
     except (OSError, ValueError):
         return
-    hosts = {url.origin.host for feed in room.feeds for url in feed.urls}
+    hosts = {url.origin.host for feed in context.feeds for url in feed.urls}
     listed = found.get("credential")
     for entry in listed if isinstance(listed, list) else ():
         service = str(entry.get("service", "")) if isinstance(entry, dict) else ""

@@ -8,8 +8,8 @@ import token_broker_client as client
 
 from broker.core.refresh import State
 from broker.ctl.api_client import FETCH_PATIENCE_S, feed_path
-from broker.ctl.command_error import Trouble
-from broker.ctl.doctor.context import NO_ANSWER, PROGRAM_LIMIT_S, Room
+from broker.ctl.command_error import CommandError
+from broker.ctl.doctor.context import NO_ANSWER, PROGRAM_LIMIT_S, DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.exec.private_broker import private_broker
 from broker.ctl.setup import file_writing
@@ -26,13 +26,13 @@ TOKENS = (
 """Variables that sign somebody in; `setup` never copies them."""
 
 
-def sign_ins_work_in_the_service(room: Room) -> Iterator[Finding]:
+def sign_ins_work_in_the_service(context: DoctorContext) -> Iterator[Finding]:
     """A sign-in that fails in the service fails here, too: where it does not, the service lacks something."""
-    status = room.broker.status
+    status = context.broker.status
     failing = [feed for feed in status.feeds if feed.state in NEED_HELP] if status is not None else []
     if not failing:
         return
-    here = _outcomes_here(room, [feed.name for feed in failing])
+    here = _outcomes_here(context, [feed.name for feed in failing])
     for feed in failing:
         if here.get(feed.name):
             said = f"{feed.name}: the sign-in works in this shell but not in the service ({feed.error})"
@@ -41,39 +41,39 @@ def sign_ins_work_in_the_service(room: Room) -> Iterator[Finding]:
             yield problem("sign-in", f"{feed.name}: {feed.error or feed.state}", feed.hint)
 
 
-def secrets_last(room: Room) -> Iterator[Finding]:
+def secrets_last(context: DoctorContext) -> Iterator[Finding]:
     """No secret that only a person can replace is about to end."""
-    status = room.broker.status
+    status = context.broker.status
     for feed in status.feeds if status is not None else ():
         if feed.warning is not None:
             yield warning("secret-ends", f"{feed.name}: {feed.warning}", None)
 
 
-def service_sees_the_tokens(room: Room) -> Iterator[Finding]:
+def service_sees_the_tokens(context: DoctorContext) -> Iterator[Finding]:
     """No variable with a token is set in this shell that the daemon, in its own environment, cannot see."""
-    config = room.configured.config
+    config = context.configured.config
     secrets = {str(feed.own_keys.get("secret", "")).removeprefix("env:") for feed in config.feeds}
     wanted = {name for name in secrets if name.isidentifier()} | set(TOKENS)
-    for name in sorted(wanted & room.places.environ.keys()):
-        if name not in config.env and room.has_service:
+    for name in sorted(wanted & context.user_dirs.environ.keys()):
+        if name not in config.env and context.has_service:
             said = f"{name} is set in this shell; the service cannot see it"
             yield warning("variables", said, "brokerctl exec -- COMMAND, which can")
 
 
-def az_is_signed_in(room: Room) -> Iterator[Finding]:
+def az_is_signed_in(context: DoctorContext) -> Iterator[Finding]:
     """Where Azure feeds are used, az is there and signed in, unless they are usable without it."""
-    status = room.broker.status
-    azure = [feed for feed in room.feeds if feed.provider == AZURE]
+    status = context.broker.status
+    azure = [feed for feed in context.feeds if feed.provider == AZURE]
     uses_az = [feed for feed in azure if "azure-cli" in feed.settings.get("auth", ["azure-cli"])]
     usable = {feed.name for feed in status.feeds if feed.usable} if status is not None else set()
     if not uses_az or all(feed.name in usable for feed in uses_az):
         return
-    az = room.places.program("az")
+    az = context.user_dirs.program("az")
     if az is None:
         said = "az is not installed, and Azure feeds have no other sign-in that works"
         yield problem("az", said, "install the Azure CLI, or: brokerctl login NAME")
         return
-    shown = room.run(az, "account", "show", "--output", "none")
+    shown = context.run(az, "account", "show", "--output", "none")
     if shown.returncode == NO_ANSWER:
         yield problem("az", f"az does not answer within {PROGRAM_LIMIT_S:.0f} s", "az account show --debug")
     elif shown.returncode == 0:
@@ -82,9 +82,9 @@ def az_is_signed_in(room: Room) -> Iterator[Finding]:
         yield problem("az", "az is signed out", "az login")
 
 
-def _outcomes_here(room: Room, names: list[str]) -> dict[str, bool]:
+def _outcomes_here(context: DoctorContext, names: list[str]) -> dict[str, bool]:
     """Which feeds a broker with this shell's environment gets a token for: without env.toml, that is."""
-    text = file_writing.content_of(room.places.configuration.user)
+    text = file_writing.content_of(context.user_dirs.configuration.user)
     if text is None:
         return {}
     outcomes: dict[str, bool] = {}
@@ -99,6 +99,6 @@ def _outcomes_here(room: Room, names: list[str]) -> dict[str, bool]:
                         "POST", feed_path(name, "refresh"), patience_s=FETCH_PATIENCE_S, path=broker.socket
                     )
                     outcomes[name] = answer.status == OK
-        except (Trouble, client.BrokerError, OSError):
+        except (CommandError, client.BrokerError, OSError):
             return outcomes
     return outcomes

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.ui.terminal import cells, say
 
 if TYPE_CHECKING:
@@ -25,21 +25,21 @@ def doctor(
     """
     from broker.ctl.doctor import report as page  # noqa: PLC0415 - what this verb alone needs
     from broker.ctl.doctor.checks import findings  # noqa: PLC0415 - the same
-    from broker.ctl.doctor.context import Room  # noqa: PLC0415 - the same
+    from broker.ctl.doctor.context import DoctorContext  # noqa: PLC0415 - the same
     from broker.ctl.doctor.finding import Level  # noqa: PLC0415 - the same
     from broker.ctl.doctor.screen import screen  # noqa: PLC0415 - the same
 
     if as_json + report > 1:
-        raise Trouble("--json and --report exclude each other", exit_code=ExitCode.USAGE)
-    room = Room.here()
-    found = findings(room)
+        raise CommandError("--json and --report exclude each other", exit_code=ExitCode.USAGE)
+    context = DoctorContext.here()
+    found = findings(context)
     if fix and _repaired(found, quiet=as_json or report):
-        room = Room.here()
-        found = findings(room)
+        context = DoctorContext.here()
+        found = findings(context)
     if as_json:
         typer.echo(_json(found))
     else:
-        say(page.report(room, found) if report else screen(found, cells()))
+        say(page.report(context, found) if report else screen(found, cells()))
     wrong = any(finding.level is Level.PROBLEM for finding in found)
     raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
 
@@ -52,7 +52,7 @@ def _repaired(found: "Sequence[Finding]", *, quiet: bool) -> int:
             continue
         try:
             finding.fix()
-        except (Trouble, OSError) as error:
+        except (CommandError, OSError) as error:
             typer.echo(f"token-broker: {finding.said}: not repaired: {error}", err=True)
             continue
         done += 1

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping
 
 from broker.ctl import broker_process
-from broker.ctl.exec.private_broker import MOURNER, PrivateBroker, end, made_private_broker
+from broker.ctl.exec.private_broker import REAPER, PrivateBroker, end, made_private_broker
 
 TRACKED_BY = ("RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID")
 """What GitHub's runner and Azure Pipelines' agent know a job's processes by (JobExtension.cs of both)."""
@@ -23,17 +23,17 @@ GUARD = "read -r _"
 """Waits for the end of its stdin, whose other end the broker holds, or for the runner."""
 
 
-def lasting_broker(environ: Mapping[str, str]) -> PrivateBroker:
+def ci_broker(environ: Mapping[str, str]) -> PrivateBroker:
     """A private broker that answers, and goes on without us. Raises Trouble, and then leaves nothing."""
     broker = made_private_broker()
     guarded, guarding = os.pipe()
-    mourned, mourning = os.pipe()
+    reaped, reaping = os.pipe()
     try:
         child = broker.start(SILENCE, kept=[guarding])
         try:
             tracked = {name: environ[name] for name in TRACKED_BY if name in environ}
-            _shell(GUARD, (), guarded, mourning, tracked)
-            _shell(MOURNER, (str(child.pid), str(broker.directory)), mourned, None, {})
+            _shell(GUARD, (), guarded, reaping, tracked)
+            _shell(REAPER, (str(child.pid), str(broker.directory)), reaped, None, {})
             broker_process.wait_until_it_answers(child, broker.log, broker.socket)
         except BaseException:
             end(child)
@@ -42,7 +42,7 @@ def lasting_broker(environ: Mapping[str, str]) -> PrivateBroker:
         shutil.rmtree(broker.directory, ignore_errors=True)
         raise
     finally:
-        for descriptor in (guarded, guarding, mourned, mourning):
+        for descriptor in (guarded, guarding, reaped, reaping):
             os.close(descriptor)
     child.returncode = 0  # it is not ours to wait for
     return broker

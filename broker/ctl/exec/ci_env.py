@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 
 GITHUB_ENV = "GITHUB_ENV"
 GITHUB_PATH = "GITHUB_PATH"
@@ -14,21 +14,23 @@ TF_BUILD = "TF_BUILD"
 
 
 def refuse_elsewhere(environ: Mapping[str, str], *, github: bool) -> None:
-    """Raises Trouble where this is no step of such a job."""
+    """Raises CommandError where this is no step of such a job."""
     ci, needed = ("GitHub Actions", (GITHUB_ENV, GITHUB_PATH)) if github else ("Azure Pipelines", (TF_BUILD,))
     for name in needed:
         if not environ.get(name):
-            raise Trouble(f"{name} is not set: this is no step of {ci}")
+            raise CommandError(f"{name} is not set: this is no step of {ci}")
 
 
 def tell_github(variables: Mapping[str, str], folder: Path, environ: Mapping[str, str]) -> None:
-    """Append to the files of this step. Raises Trouble where that cannot be."""
+    """Append to the files of this step. Raises CommandError where that cannot be."""
     _append(environ[GITHUB_ENV], [f"{name}={value}" for name, value in variables.items()])
     _append(environ[GITHUB_PATH], [str(folder)])
 
 
 def azure_commands(variables: Mapping[str, str], folder: Path) -> Iterator[str]:
-    """Lines that Azure Pipelines' agent obeys when they are printed ("Logging commands"). Raises Trouble."""
+    """Lines that Azure Pipelines' agent obeys when they are printed ("Logging commands"). Raises
+    CommandError.
+    """
     for name, value in variables.items():
         yield f"##vso[task.setvariable variable={name}]{_escaped(value)}"
     yield f"##vso[task.prependpath]{_escaped(str(folder))}"
@@ -40,7 +42,7 @@ def _append(file: str, lines: Sequence[str]) -> None:
         with Path(file).open("a", encoding="utf-8") as opened:
             opened.write(text)
     except OSError as error:
-        raise Trouble(f"{file} cannot be written: {str(error.strerror).lower()}") from None
+        raise CommandError(f"{file} cannot be written: {str(error.strerror).lower()}") from None
 
 
 def _escaped(value: str) -> str:
@@ -50,5 +52,5 @@ def _escaped(value: str) -> str:
 
 def _one_line(text: str) -> str:
     if not text.isprintable():
-        raise Trouble("a feed's user name cannot be told to later steps: it is not printable")
+        raise CommandError("a feed's user name cannot be told to later steps: it is not printable")
     return text

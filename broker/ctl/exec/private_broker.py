@@ -29,7 +29,7 @@ OWN_PATH_BYTES = len("/token-broker-12345678/") + len(SOCKET_NAME)
 LAST_RESORT = "24h"
 """Should even the mourner be killed, nobody's look-ups for a day end the broker."""
 
-MOURNER = 'read -r _ && exit; kill "$1"; rm -rf "$2"'
+REAPER = 'read -r _ && exit; kill "$1"; rm -rf "$2"'
 """A line on its stdin: all is cleaned up. The end of its stdin without one: we are dead."""
 
 _NOT_FOR_BROKERS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "TOKEN_BROKER_PASSED")
@@ -79,7 +79,7 @@ class PrivateBroker:
         options = [] if config is None else ["--config", str(config)]
         child = self.start(LAST_RESORT, options)
         try:
-            with _mourned(child.pid, self.directory):
+            with _reaped(child.pid, self.directory):
                 broker_process.wait_until_it_answers(child, self.log, self.socket)
                 yield
         finally:
@@ -130,10 +130,10 @@ def _base() -> str:
 
 
 @contextlib.contextmanager
-def _mourned(pid: int, directory: Path) -> Iterator[None]:
+def _reaped(pid: int, directory: Path) -> Iterator[None]:
     """While in it, the end of this process, of whatever kind, ends `pid` and removes `directory`."""
-    mourner = subprocess.Popen(
-        ["/bin/sh", "-c", MOURNER, "token-broker", str(pid), str(directory)],
+    reaper = subprocess.Popen(
+        ["/bin/sh", "-c", REAPER, "token-broker", str(pid), str(directory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -143,7 +143,7 @@ def _mourned(pid: int, directory: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        mourner.communicate(b"all is well\n")
+        reaper.communicate(b"all is well\n")
 
 
 def end(child: "subprocess.Popen[bytes]") -> None:

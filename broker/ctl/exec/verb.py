@@ -18,12 +18,12 @@ import typer
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.usernames import username_for
 from broker.ctl.clients.uv import indexes_without_username, uv_indexes
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec import ci_env
-from broker.ctl.exec.ci_broker import lasting_broker
+from broker.ctl.exec.ci_broker import ci_broker
 from broker.ctl.exec.private_broker import PrivateBroker, private_broker
 from broker.ctl.service import verb
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 
 FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
@@ -51,24 +51,24 @@ def exec_(
     """
     later = github_env + azure_pipelines
     if later + bool(command) > 1:
-        raise Trouble(
+        raise CommandError(
             "a command, --github-env and --azure-pipelines exclude each other", exit_code=ExitCode.EXEC_FAILED
         )
     if not command and not later:
-        raise Trouble(
+        raise CommandError(
             "exec needs a command", hint="brokerctl exec -- uv sync", exit_code=ExitCode.EXEC_FAILED
         )
     try:
         code = _with_private_broker(command) if command else _for_later_steps(github=github_env)
-    except Trouble as trouble:
-        own = trouble.exit_code not in {ExitCode.EXEC_CANNOT_RUN, ExitCode.EXEC_NO_SUCH_COMMAND}
-        exit_code = ExitCode.EXEC_FAILED if own else trouble.exit_code
-        raise Trouble(trouble.detail, hint=trouble.hint, exit_code=exit_code) from None
+    except CommandError as failure:
+        own = failure.exit_code not in {ExitCode.EXEC_CANNOT_RUN, ExitCode.EXEC_NO_SUCH_COMMAND}
+        exit_code = ExitCode.EXEC_FAILED if own else failure.exit_code
+        raise CommandError(failure.detail, hint=failure.hint, exit_code=exit_code) from None
     raise typer.Exit(code)
 
 
 def _with_private_broker(command: Sequence[str]) -> int:
-    """Run the command; its code as a shell would have it. Raises Trouble."""
+    """Run the command; its code as a shell would have it. Raises CommandError."""
     with private_broker() as broker:
         environment = broker.environment(os.environ)
         program = _found(command[0], environment)
@@ -81,9 +81,9 @@ def _with_private_broker(command: Sequence[str]) -> int:
 
 
 def _for_later_steps(*, github: bool) -> int:
-    """Start a broker that goes on without us, and tell the job's later steps of it. Raises Trouble."""
+    """Start a broker that goes on without us, and tell the job's later steps of it. Raises CommandError."""
     ci_env.refuse_elsewhere(os.environ, github=github)
-    broker = lasting_broker(os.environ)
+    broker = ci_broker(os.environ)
     try:
         variables = broker.variables | _usernames(broker, os.environ)
         if github:
@@ -99,25 +99,27 @@ def _for_later_steps(*, github: bool) -> int:
 
 
 def _found(name: str, environ: Mapping[str, str]) -> str:
-    """The program's path, by PATH as execvp(3) goes by it. Raises Trouble with a shell's 126 or 127."""
+    """The program's path, by PATH as execvp(3) goes by it. Raises CommandError with a shell's 126 or 127."""
     path = environ.get("PATH", os.defpath)
     found = shutil.which(name, path=path)
     if found is not None:
         return found
     if (os.sep in name and Path(name).exists()) or shutil.which(name, os.F_OK, path) is not None:
-        raise Trouble(f"{name} cannot be run", hint=f"ls -l {name}", exit_code=ExitCode.EXEC_CANNOT_RUN)
-    raise Trouble(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
+        raise CommandError(f"{name} cannot be run", hint=f"ls -l {name}", exit_code=ExitCode.EXEC_CANNOT_RUN)
+    raise CommandError(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
 
 
 def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, str]:
-    """UV_INDEX_<NAME>_USERNAME for each index here that is a feed; raises Trouble if none can be known."""
+    """UV_INDEX_<NAME>_USERNAME for each index here that is a feed; raises CommandError if none can be
+    known.
+    """
     fault = broker.read("/v1/status").get("error")
     if fault is not None:
-        raise Trouble(str(fault))
+        raise CommandError(str(fault))
     variables: dict[str, str] = {}
-    indexes = uv_indexes(Path.cwd(), Places(Path.home(), environ))
+    indexes = uv_indexes(Path.cwd(), UserDirs(Path.home(), environ))
     for index in indexes_without_username(indexes, environ):
-        with contextlib.suppress(api_client.Refusal):  # no feed of ours
+        with contextlib.suppress(api_client.RefusedError):  # no feed of ours
             found = broker.read("/v1/match", {"url": index.url})
             variables[index.variable] = username_for(str(found["provider"]), found.get("username"))
     return variables
@@ -130,7 +132,7 @@ def _run(program: str, command: Sequence[str], environment: Mapping[str, str]) -
             child = subprocess.Popen(command, executable=program, env=environment)
         except OSError as error:
             reason = str(error.strerror).lower()
-            raise Trouble(
+            raise CommandError(
                 f"{command[0]} cannot be run: {reason}", exit_code=ExitCode.EXEC_CANNOT_RUN
             ) from None
         relay.to(child)
@@ -186,9 +188,9 @@ def _failed_lookups(broker: PrivateBroker) -> list[str]:
     """One line for each reason why look-ups of the command were not answered; pip shows none of them."""
     try:
         seen = broker.read("/v1/status")
-    except Trouble as trouble:
+    except CommandError as failure:
         return [
-            f"the private broker does not answer: {broker_process.last_words(broker.log) or trouble.detail}"
+            f"the private broker does not answer: {broker_process.last_words(broker.log) or failure.detail}"
         ]
     errors = {feed["name"]: feed.get("error") for feed in seen["feeds"]}
     lines: list[str] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from broker.ctl import api_client, broker_process
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.service import systemd
 from broker.host.clock import SystemClock
 
@@ -74,7 +74,7 @@ def restart() -> None:
 def _by_systemd(*arguments: str) -> None:
     complaint = systemd.systemctl(*arguments)
     if complaint is not None:
-        raise Trouble(complaint, hint=f"systemctl --user status {systemd.SERVICE_UNIT}")
+        raise CommandError(complaint, hint=f"systemctl --user status {systemd.SERVICE_UNIT}")
 
 
 def _start_detached(socket: Path) -> None:
@@ -85,7 +85,7 @@ def _start_detached(socket: Path) -> None:
     try:
         child = broker_process.launch((), log)
     except OSError as error:
-        raise Trouble(f"{socket.parent} cannot be used: {str(error.strerror).lower()}") from None
+        raise CommandError(f"{socket.parent} cannot be used: {str(error.strerror).lower()}") from None
     broker_process.wait_until_it_answers(child, log, str(socket))
 
 
@@ -97,18 +97,20 @@ def end(pid: int) -> None:
     """Ask the process to end, once it is sure that it is a brokerd of ours, and wait until it has."""
     if not _is_brokerd(pid):
         # Seen from another PID namespace (a container's socket) the number is somebody else's.
-        raise Trouble(
+        raise CommandError(
             f"process {pid}, which the broker says it is, is no brokerd here: stop it where it runs"
         )
     try:
         os.kill(pid, signal.SIGTERM)
     except OSError as error:
-        raise Trouble(f"process {pid} cannot be stopped: {str(error.strerror).lower()}") from None
+        raise CommandError(f"process {pid} cannot be stopped: {str(error.strerror).lower()}") from None
     clock = SystemClock()
     limit = clock.now().after(STOP_LIMIT_S)
     while _is_brokerd(pid):
         if limit.reached(clock.now()):
-            raise Trouble(f"process {pid} did not end within {STOP_LIMIT_S:.0f} s", hint=f"kill -9 {pid}")
+            raise CommandError(
+                f"process {pid} did not end within {STOP_LIMIT_S:.0f} s", hint=f"kill -9 {pid}"
+            )
         clock.pause(broker_process.LOOK_EVERY_S)
 
 

@@ -16,8 +16,8 @@ from broker.ctl.setup.keyring_settings import (
     with_pip_line,
     with_uv_line,
 )
-from broker.ctl.setup.plan import Change, Link, Mark, Step, Write
-from broker.ctl.setup.target_root import Image
+from broker.ctl.setup.plan import Change, Link, Step, StepMark, Write
+from broker.ctl.setup.target_root import TargetRoot
 
 JOURNAL = "/var/lib/token-broker/setup/all-users"
 LINK = "/usr/local/bin/keyring"
@@ -33,18 +33,18 @@ PIP_SETTINGS = "/etc/pip.conf"
 REPLACE = "brokerctl setup --all-users --replace"
 
 
-def steps(image: Image, *, replace: bool, configure_clients: bool) -> list[Step]:
+def steps(image: TargetRoot, *, replace: bool, configure_clients: bool) -> list[Step]:
     """What is done to the machine. Raises Trouble where not everybody could run this installation."""
     return [service_step(image), *client_steps(image, REPLACE, replace=replace, configure=configure_clients)]
 
 
-def client_steps(image: Image, hint: str, *, replace: bool, configure: bool) -> list[Step]:
+def client_steps(image: TargetRoot, hint: str, *, replace: bool, configure: bool) -> list[Step]:
     """What lets everybody's uv and pip ask; `hint` is how to take another keyring's place."""
     link = link_step(image, hint, replace=replace)
     return [link, *(client_step(each) for each in clients_of(image))] if configure else [link]
 
 
-def service_step(image: Image) -> Step:
+def service_step(image: TargetRoot) -> Step:
     """The units, enabled for every user by the link that `systemctl --global enable` would make."""
     here = image.installation()
     socket = f"{UNITS}/{unit_files.SOCKET_UNIT}"
@@ -58,7 +58,7 @@ def service_step(image: Image) -> Step:
     return Step("service", said, changes)
 
 
-def link_step(image: Image, hint: str, *, replace: bool) -> Step:
+def link_step(image: TargetRoot, hint: str, *, replace: bool) -> Step:
     """The `keyring` that everybody's uv and pip find."""
     path, shim = image.at(LINK), image.shim()
     link = Link(path, shim, image.at(REPLACED))
@@ -67,13 +67,13 @@ def link_step(image: Image, hint: str, *, replace: bool) -> Step:
     if path.is_symlink():
         is_foreign = path.readlink().name != shim.name
     if is_foreign and not replace:
-        return Step("keyring", f"{LINK} is another keyring and stays", (), Mark.WRONG, hint)
+        return Step("keyring", f"{LINK} is another keyring and stays", (), StepMark.WRONG, hint)
     return Step(
         "keyring", f"{said}; the one that was there is kept in {REPLACED}" if is_foreign else said, [link]
     )
 
 
-def clients_of(image: Image) -> list[client_keyrings.Client]:
+def clients_of(image: TargetRoot) -> list[client_keyrings.Client]:
     """The settings that uv and pip read before every user's own."""
     return [
         client_keyrings.Client("uv", image.at(UV_SETTINGS), UV_LINE, uv_provider, with_uv_line),

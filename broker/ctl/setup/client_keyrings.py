@@ -9,14 +9,14 @@ from broker.ctl.setup.keyring_settings import (
     PIP_LINE,
     PROVIDER,
     UV_LINE,
-    Unreadable,
+    UnreadableSettingsError,
     pip_provider,
     uv_provider,
     with_pip_line,
     with_uv_line,
 )
-from broker.ctl.setup.plan import Mark, Step, Write
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.plan import Step, StepMark, Write
+from broker.ctl.setup.user_dirs import UserDirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class Client:
     edited: Callable[[str], str]
 
 
-def clients(places: Places) -> tuple[Client, Client]:
+def clients(user_dirs: UserDirs) -> tuple[Client, Client]:
     """Those of uv and of pip."""
     return (
-        Client("uv", places.uv_settings, UV_LINE, uv_provider, with_uv_line),
-        Client("pip", places.pip_settings, PIP_LINE, pip_provider, with_pip_line),
+        Client("uv", user_dirs.uv_settings, UV_LINE, uv_provider, with_uv_line),
+        Client("pip", user_dirs.pip_settings, PIP_LINE, pip_provider, with_pip_line),
     )
 
 
@@ -43,16 +43,16 @@ def client_step(client: Client, shown: str) -> Step:
 
     `shown` is the file as a person writes it.
     """
-    by_hand = f"write into {shown}: {client.line}"
+    manual_renewal = f"write into {shown}: {client.line}"
     text = file_writing.text_of(client.path)
     try:
         now = client.provider(text)
         if now == PROVIDER:
             return Step(client.name, f"keyring is on in {shown}")
         if now is not None:
-            return Step(client.name, f"{shown} says {now!r} and stays", (), Mark.OPEN, by_hand)
+            return Step(client.name, f"{shown} says {now!r} and stays", (), StepMark.OPEN, manual_renewal)
         mode = file_writing.mode_of(client.path) or 0o644
         write = Write(client.path, client.edited(text), mode, client.line)
         return Step(client.name, f"keyring turned on: {shown}", [write])
-    except Unreadable as trouble:
-        return Step(client.name, f"{shown} is {trouble.detail}", (), Mark.WRONG, by_hand)
+    except UnreadableSettingsError as failure:
+        return Step(client.name, f"{shown} is {failure.detail}", (), StepMark.WRONG, manual_renewal)

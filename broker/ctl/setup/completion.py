@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from broker.ctl.setup.plan import Step, Write
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 
 BASH = """\
 # Completion of brokerctl for bash; written by `brokerctl setup`.
@@ -45,18 +45,18 @@ complete -c brokerctl -f -n __fish_use_subcommand -a "{verbs}"
 Verbs = Mapping[str, Sequence[str]]
 
 
-def completion_step(places: Places) -> Step:
+def completion_step(user_dirs: UserDirs) -> Step:
     """The files for the shells that this machine has, where each of them looks by itself, if it does."""
     verbs = verbs_and_options()
     files = {
-        "bash": (places.belongings / "bash-completion" / "completions" / "brokerctl", bash(verbs)),
-        "zsh": (places.belongings / "zsh" / "site-functions" / "_brokerctl", zsh(verbs)),
-        "fish": (places.settings / "fish" / "completions" / "brokerctl.fish", fish(verbs)),
+        "bash": (user_dirs.belongings / "bash-completion" / "completions" / "brokerctl", bash(verbs)),
+        "zsh": (user_dirs.belongings / "zsh" / "site-functions" / "_brokerctl", zsh(verbs)),
+        "fish": (user_dirs.settings / "fish" / "completions" / "brokerctl.fish", fish(verbs)),
     }
-    found = {shell: file for shell, file in files.items() if places.program(shell) is not None}
+    found = {shell: file for shell, file in files.items() if user_dirs.program(shell) is not None}
     said = f"for {', '.join(found)}" if found else "none: neither bash nor zsh nor fish is here"
     if "zsh" in found:
-        said += f" (zsh: fpath+=({_folder(places, found['zsh'][0])}) before compinit)"
+        said += f" (zsh: fpath+=({_folder(user_dirs, found['zsh'][0])}) before compinit)"
     return Step("completion", said, [Write(path, text) for path, text in found.values()])
 
 
@@ -96,5 +96,5 @@ def fish(verbs: Verbs) -> str:
     return FISH.format(verbs=" ".join(verbs), cases="\n".join(cases))
 
 
-def _folder(places: Places, path: Path) -> str:
-    return places.shown(path.parent)
+def _folder(user_dirs: UserDirs, path: Path) -> str:
+    return user_dirs.shown(path.parent)

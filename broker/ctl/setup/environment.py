@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from broker.ctl.config_view import variables_of
-from broker.ctl.setup.plan import Mark, Step, Write
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.plan import Step, StepMark, Write
+from broker.ctl.setup.user_dirs import UserDirs
 
 PRIVATE = 0o600
 
@@ -23,7 +23,7 @@ COPIED = (
     *("AWS_CA_BUNDLE", "NETRC", "PYTHON_KEYRING_BACKEND"),
     *("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"),
 )
-"""Places, names and certificates. Variables that hold a secret are not among them, and must not be."""
+"""UserDirs, names and certificates. Variables that hold a secret are not among them, and must not be."""
 
 HEAD = """\
 # Written by `brokerctl setup`: what the service needs of the environment it was set up in.
@@ -33,16 +33,20 @@ HEAD = """\
 """
 
 
-def environment_step(places: Places) -> Step:
+def environment_step(user_dirs: UserDirs) -> Step:
     """The file, and what is said of it."""
-    copied, left_out = recorded(places.environ, variables_of("site", places.configuration))
+    copied, left_out = recorded(user_dirs.environ, variables_of("site", user_dirs.configuration))
     text = env_text(copied)
-    path = places.configuration.env
+    path = user_dirs.configuration.env
     said = f"{_listed(list(copied))} copied for the service" if copied else "nothing to copy for the service"
     if left_out:
         said += f"; {_listed(left_out)} not: a password is in it"
         return Step(
-            "settings", said, [Write(path, text, PRIVATE)], Mark.OPEN, f"[env] in {path.parent}/config.toml"
+            "settings",
+            said,
+            [Write(path, text, PRIVATE)],
+            StepMark.OPEN,
+            f"[env] in {path.parent}/config.toml",
         )
     return Step("settings", said, [Write(path, text, PRIVATE)])
 

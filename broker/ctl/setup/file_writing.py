@@ -5,13 +5,13 @@ import stat
 import tempfile
 from pathlib import Path
 
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 
 NEW_FOLDER = 0o700
 
 
 def content_of(path: Path) -> bytes | None:
-    """What is in the file, or None where there is none. Raises Trouble when it cannot be read."""
+    """What is in the file, or None where there is none. Raises CommandError when it cannot be read."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -21,11 +21,11 @@ def content_of(path: Path) -> bytes | None:
 
 
 def text_of(path: Path) -> str:
-    """The file's text, empty where there is none. Raises Trouble when it cannot be read as UTF-8."""
+    """The file's text, empty where there is none. Raises CommandError when it cannot be read as UTF-8."""
     try:
         return (content_of(path) or b"").decode()
     except UnicodeDecodeError:
-        raise Trouble(f"{path} is not UTF-8") from None
+        raise CommandError(f"{path} is not UTF-8") from None
 
 
 def mode_of(path: Path) -> int | None:
@@ -37,7 +37,9 @@ def mode_of(path: Path) -> int | None:
 
 
 def put(path: Path, content: bytes, mode: int) -> None:
-    """Replace the file by one with this content, whole or not at all. Its folder is there. Raises Trouble."""
+    """Replace the file by one with this content, whole or not at all. Its folder is there. Raises
+    CommandError.
+    """
     target = path.resolve()
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -78,5 +80,7 @@ def make_folders(path: Path, mode: int = NEW_FOLDER) -> list[Path]:
     return missing[::-1]
 
 
-def _trouble(path: Path, what: str, error: OSError) -> Trouble:
-    return Trouble(f"{path} cannot be {what}: {str(error.strerror).lower()}", hint=f"ls -ld {path.parent}")
+def _trouble(path: Path, what: str, error: OSError) -> CommandError:
+    return CommandError(
+        f"{path} cannot be {what}: {str(error.strerror).lower()}", hint=f"ls -ld {path.parent}"
+    )

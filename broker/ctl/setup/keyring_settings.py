@@ -3,7 +3,7 @@
 import configparser
 import tomllib
 
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 
 KEY = "keyring-provider"
 PROVIDER = "subprocess"
@@ -15,21 +15,21 @@ MARK = "\ufeff"
 """What some editors begin a file with: uv 0.13.8 passes over it, pip 26.3 refuses the file (both run)."""
 
 
-class Unreadable(Trouble):
+class UnreadableSettingsError(CommandError):
     """The file is not what its program would read: it must be repaired by hand first."""
 
 
 def uv_provider(text: str) -> str | None:
-    """The provider that this uv.toml names, None where it names none. Raises Unreadable."""
+    """The provider that this uv.toml names, None where it names none. Raises UnreadableSettingsError."""
     try:
         found = tomllib.loads(text.removeprefix(MARK)).get(KEY)
     except tomllib.TOMLDecodeError as error:
-        raise Unreadable(f"not TOML: {str(error).lower()}") from None
+        raise UnreadableSettingsError(f"not TOML: {str(error).lower()}") from None
     return None if found is None else str(found)
 
 
 def pip_provider(text: str) -> str | None:
-    """The provider that this pip.conf names, None where it names none. Raises Unreadable."""
+    """The provider that this pip.conf names, None where it names none. Raises UnreadableSettingsError."""
     return _ini(text).get(PIP_SECTION, {}).get(KEY)
 
 
@@ -77,12 +77,12 @@ def without_line(text: str, line: str) -> str:
 def _ini(text: str) -> dict[str, dict[str, str]]:
     """What pip reads (pip._internal.configuration: RawConfigParser)."""
     if text.startswith(MARK):
-        raise Unreadable("begun with a byte order mark, which pip refuses: save it without one")
+        raise UnreadableSettingsError("begun with a byte order mark, which pip refuses: save it without one")
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        raise Unreadable(f"not an INI file: {str(error).splitlines()[0].lower()}") from None
+        raise UnreadableSettingsError(f"not an INI file: {str(error).splitlines()[0].lower()}") from None
     return {section: dict(parser.items(section)) for section in parser.sections()}
 
 
@@ -92,5 +92,5 @@ def _line_end(text: str) -> str:
 
 def _checked(edited: str, is_as_meant: bool) -> str:
     if not is_as_meant:
-        raise Unreadable("laid out in a way that is not edited here")
+        raise UnreadableSettingsError("laid out in a way that is not edited here")
     return edited

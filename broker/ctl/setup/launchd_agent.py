@@ -8,8 +8,8 @@ from broker.ctl import broker_process
 from broker.ctl.service import launchctl
 from broker.ctl.service.verb import LOG_NAME
 from broker.ctl.setup.plan import Folder, Step, Write
-from broker.ctl.setup.undo_log import Journal
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.undo_log import UndoLog
+from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.setup.user_service import installation
 
 TEMPLATE = Path(__file__).with_name("launchd") / f"{launchctl.LABEL}.plist"
@@ -28,18 +28,18 @@ def plist(*, python: Path, brokerd: Path, socket: Path, variables: Mapping[str, 
     return text.replace("@VARIABLES@", pairs)
 
 
-def agent_step(places: Places) -> Step:
+def agent_step(user_dirs: UserDirs) -> Step:
     """The folder of the socket, which launchd does not make, and the agent's file."""
-    here, socket = installation(places), Path(broker_process.socket_path())
+    here, socket = installation(user_dirs), Path(broker_process.socket_path())
     text = plist(python=here.python, brokerd=here.brokerd, socket=socket, variables=here.variables)
-    path = places.home / AGENTS / f"{launchctl.LABEL}.plist"
-    said = f"{places.shown(path)}, loaded; starts with the first look-up"
+    path = user_dirs.home / AGENTS / f"{launchctl.LABEL}.plist"
+    said = f"{user_dirs.shown(path)}, loaded; starts with the first look-up"
     return Step("service", said, [Folder(socket.parent), Write(path, text)])
 
 
-def do_agent(places: Places, journal: Journal) -> list[Step]:
+def do_agent(user_dirs: UserDirs, journal: UndoLog) -> list[Step]:
     """Write and load what the step says; returns the line about it. Raises Trouble."""
-    step = agent_step(places)
+    step = agent_step(user_dirs)
     pending = step.pending
     for change in pending:
         change.do(journal)

@@ -7,10 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from broker.ctl.setup import file_writing
-from broker.ctl.setup.undo_log import Journal
+from broker.ctl.setup.undo_log import UndoLog
 
 
-class Mark(StrEnum):
+class StepMark(StrEnum):
     """How a step stands: done, a person may want to do something, or something is in the way."""
 
     DONE = "\N{CHECK MARK}"
@@ -31,7 +31,7 @@ class Write:
         """True when the file is as it should be."""
         return file_writing.content_of(self.path) == self.text.encode()
 
-    def do(self, journal: Journal) -> None:
+    def do(self, journal: UndoLog) -> None:
         """Write it."""
         journal.write(self.path, self.text, self.mode, self.line)
 
@@ -54,7 +54,7 @@ class Link:
         """True when the link leads there."""
         return self.path.is_symlink() and self.path.readlink() == self.target
 
-    def do(self, journal: Journal) -> None:
+    def do(self, journal: UndoLog) -> None:
         """Make it."""
         if self.path.is_symlink() and not self.path.exists():
             self.path.unlink()  # it led nowhere: an installation of ours that is gone, say
@@ -73,7 +73,7 @@ class Folder:
         """True when it is there."""
         return self.path.is_dir()
 
-    def do(self, journal: Journal) -> None:
+    def do(self, journal: UndoLog) -> None:
         """Make it."""
         journal.make_folder(self.path)
 
@@ -88,7 +88,7 @@ class Step:
     topic: str
     said: str
     changes: Sequence[Change] = ()
-    mark: Mark = Mark.DONE
+    mark: StepMark = StepMark.DONE
     hint: str | None = None
 
     @property

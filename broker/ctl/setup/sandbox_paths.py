@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from broker.ctl.setup.unit_files import View
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ SOURCES = ("secret", "refresh")
 SHEBANG_BYTES = 512
 
 
-class Folders:
+class SandboxPaths:
     """The folders for a home, its configuration and the installation at `prefixes`."""
 
-    def __init__(self, places: Places, config: "Config", prefixes: Iterable[Path]) -> None:
-        self._places = places
+    def __init__(self, user_dirs: UserDirs, config: "Config", prefixes: Iterable[Path]) -> None:
+        self._places = user_dirs
         self._prefixes = list(prefixes)
         self._providers = {feed.provider for feed in config.feeds}
         self._feeds = [feed.own_keys for feed in config.feeds]
@@ -64,8 +64,8 @@ class Folders:
         """What sign-in tools write to: for configured feeds, and for those that need no configuration."""
         used = {*ALWAYS, *self._providers}
         folders = []
-        for provider, places in SIGN_INS.items():
-            for variable, default in places:
+        for provider, user_dirs in SIGN_INS.items():
+            for variable, default in user_dirs:
                 named = Path(self._places.environ.get(variable, ""))
                 folder = named if variable and named.is_absolute() else self._places.home / default
                 if provider in used or folder.is_dir():

@@ -12,10 +12,10 @@ import sys
 import token_broker_client as client
 
 from broker.ctl.api_client import FETCH_PATIENCE_S, feed_path
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import variables_of
 from broker.ctl.exec.private_broker import PrivateBroker, private_broker
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 from broker.host.sd_notify import Notifier
 
 FINE = "fine"
@@ -38,10 +38,10 @@ def main() -> int:
 
 def outcomes() -> dict[str, str]:
     """`fine` or the kind of failure, by feed; `az` and `brokerd` stand for themselves."""
-    places = Places.here()
-    os.environ.update(variables_of("env", places.configuration))
+    user_dirs = UserDirs.here()
+    os.environ.update(variables_of("env", user_dirs.configuration))
     found: dict[str, str] = {}
-    az = places.program(AZ[0])
+    az = user_dirs.program(AZ[0])
     if az is not None:
         found["az"] = _az()
     try:
@@ -49,8 +49,8 @@ def outcomes() -> dict[str, str]:
             status = broker.read("/v1/status")
             found["brokerd"] = FINE if status.get("error") is None else BAD_CONFIGURATION
             found |= {f"feed {feed['name']}": _sign_in(broker, feed["name"]) for feed in status["feeds"]}
-    except Trouble as trouble:
-        found["brokerd"] = trouble.detail
+    except CommandError as failure:
+        found["brokerd"] = failure.detail
     return found
 
 

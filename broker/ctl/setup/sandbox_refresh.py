@@ -1,12 +1,12 @@
 """The sandbox after a change of the configuration: its folders are those of the feeds that there are now."""
 
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import config_of
 from broker.ctl.service import systemd
 from broker.ctl.setup import file_writing
-from broker.ctl.setup.undo_log import Journal
+from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.unit_files import DROP_INS, SANDBOX
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.setup.user_service import sandbox_steps
 
 RENEWED = "the service was restarted: its sandbox shows the folders of other sign-ins now"
@@ -14,18 +14,18 @@ RENEWED = "the service was restarted: its sandbox shows the folders of other sig
 
 def renew_sandbox() -> str | None:
     """Write the drop-in anew where there is one and it has changed; returns what a person should know."""
-    places = Places.here()
-    if file_writing.content_of(places.units / DROP_INS / SANDBOX) is None:
+    user_dirs = UserDirs.here()
+    if file_writing.content_of(user_dirs.units / DROP_INS / SANDBOX) is None:
         return None
     try:
-        needed, sandboxed = sandbox_steps(places, config_of(places.configuration, places.shown))
+        needed, sandboxed = sandbox_steps(user_dirs, config_of(user_dirs.configuration, user_dirs.shown))
         if not sandboxed.pending:
             return None
-        journal = Journal(places.journal)
+        journal = UndoLog(user_dirs.journal)
         for change in (*needed.pending, *sandboxed.pending):
             change.do(journal)
-    except Trouble as trouble:
-        return f"the sandbox was not renewed: {trouble.line}; run: brokerctl setup"
+    except CommandError as failure:
+        return f"the sandbox was not renewed: {failure.line}; run: brokerctl setup"
     systemd.systemctl("daemon-reload")
     systemd.systemctl("try-restart", systemd.SERVICE_UNIT)
     return RENEWED

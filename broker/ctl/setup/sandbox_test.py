@@ -38,14 +38,14 @@ StandardOutput=truncate:{answer}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SandboxVerdict:
     """What became of the trial: `fault` is why the sandbox cannot be kept, None when it can."""
 
     took_s: float
     fault: str | None = None
 
 
-def try_sandbox(service: str, sandbox: str, python: str) -> Verdict:
+def try_sandbox(service: str, sandbox: str, python: str) -> SandboxVerdict:
     """Run the probe with this service's text and this sandbox, and without; nothing of it stays."""
     clock = SystemClock()
     begun = clock.now()
@@ -66,7 +66,7 @@ def try_sandbox(service: str, sandbox: str, python: str) -> Verdict:
             fault = "systemd does not hear from inside it"
         if fault == NOT_RUN and systemd.shown("ExecMainStatus", INSIDE) in NO_NAMESPACES:
             fault = "this machine lets no user make namespaces"
-        return Verdict(clock.now().boot_s - begun.boot_s, fault)
+        return SandboxVerdict(clock.now().boot_s - begun.boot_s, fault)
     finally:
         for unit, answer in answers.items():
             (units / unit).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from broker.ctl.setup.plan import Folder, Link, Mark, Step, Write
+from broker.ctl.setup.plan import Folder, Link, Step, StepMark, Write
 from broker.ctl.ui import terminal
 from broker.ctl.ui.layout import laid_out
 
@@ -35,9 +35,9 @@ def show_plan(steps: Iterable[Step], shown: Shown, *, expected: str) -> None:
                     typer.echo(f" would link   {shown(path)} \N{RIGHTWARDS ARROW} {target}")
                 case Folder(path=path):
                     typer.echo(f" would make   {shown(path)}")
-        if step.mark is not Mark.DONE and step.hint != expected:
+        if step.mark is not StepMark.DONE and step.hint != expected:
             say(step)
-        elif step.mark is Mark.WRONG:
+        elif step.mark is StepMark.WRONG:
             typer.echo(f" would keep   {step.said}   {step.hint}")
     if nothing:
         typer.echo("everything is set up already")
@@ -47,4 +47,4 @@ def say(step: Step) -> bool:
     """Print the step's line; True when it is wrong."""
     head = f" {step.mark} {step.topic:<{TOPIC_CELLS}} "
     terminal.say(laid_out(head, step.said, step.hint, cells=terminal.cells()))
-    return step.mark is Mark.WRONG
+    return step.mark is StepMark.WRONG

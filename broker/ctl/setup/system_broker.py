@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from broker.config.paths import SYSTEM
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.setup import all_users, file_writing, unit_files
-from broker.ctl.setup.plan import Change, Link, Mark, Step, Write
-from broker.ctl.setup.target_root import Image
+from broker.ctl.setup.plan import Change, Link, Step, StepMark, Write
+from broker.ctl.setup.target_root import TargetRoot
 
 JOURNAL = "/var/lib/token-broker/setup/system"
 """Root's, unlike the service's home beside it: what is undone must not be for the service to say."""
@@ -32,8 +32,8 @@ BEGINNING = """\
 """
 
 
-def steps(image: Image, group: str | None, *, replace: bool, configure_clients: bool) -> list[Step]:
-    """What is done to the machine. Raises Trouble where the service could not run this installation."""
+def steps(image: TargetRoot, group: str | None, *, replace: bool, configure_clients: bool) -> list[Step]:
+    """What is done to the machine. Raises CommandError where the service could not run this installation."""
     return [
         user_step(image, group),
         service_step(image, group or GROUP),
@@ -42,16 +42,16 @@ def steps(image: Image, group: str | None, *, replace: bool, configure_clients: 
     ]
 
 
-def user_step(image: Image, group: str | None) -> Step:
+def user_step(image: TargetRoot, group: str | None) -> Step:
     """The service's user, and the group that may ask where none is named."""
     if group is not None and image.is_live and not _is_there(group):
-        raise Trouble(f"there is no group {group}", hint=f"groupadd --system {group}")
+        raise CommandError(f"there is no group {group}", hint=f"groupadd --system {group}")
     made = f", group {GROUP}" if group is None else ""
     said = f"user token-broker{made} ({SYSUSERS})"
     return Step("user", said, [Write(image.at(SYSUSERS), unit_files.sysusers(None if group else GROUP))])
 
 
-def service_step(image: Image, group: str) -> Step:
+def service_step(image: TargetRoot, group: str) -> Step:
     """The units, with the socket enabled."""
     here = image.installation()
     socket = f"{UNITS}/{unit_files.SOCKET_UNIT}"
@@ -63,12 +63,12 @@ def service_step(image: Image, group: str) -> Step:
     return Step("service", f"{socket}, enabled; open to the members of {group}", changes)
 
 
-def configuration_step(image: Image) -> Step:
+def configuration_step(image: TargetRoot) -> Step:
     """The configuration to begin with, where there is none: it is the administrator's from then on."""
     path = image.at(str(SYSTEM))
     if file_writing.content_of(path) is not None:
         return Step("feeds", f"{SYSTEM} is there and stays")
-    return Step("feeds", f"{SYSTEM} is to be filled in", [Write(path, BEGINNING)], Mark.OPEN)
+    return Step("feeds", f"{SYSTEM} is to be filled in", [Write(path, BEGINNING)], StepMark.OPEN)
 
 
 def _is_there(group: str) -> bool:

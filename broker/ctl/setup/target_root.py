@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.ctl import broker_process
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.setup.keyring_link import SHIM
 from broker.ctl.setup.unit_files import Installation
 
@@ -21,7 +21,7 @@ INSTALL = "UV_TOOL_DIR=/opt/token-broker UV_TOOL_BIN_DIR=/usr/local/bin uv tool 
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class TargetRoot:
     """The machine whose root directory is `root`."""
 
     root: Path = Path("/")
@@ -32,10 +32,10 @@ class Image:
         return self.root == Path("/")
 
     def at(self, place: str) -> Path:
-        """Where that machine's absolute path is for us. Raises Trouble if it leads out of the image."""
+        """Where that machine's absolute path is for us. Raises CommandError if it leads out of the image."""
         path = self.root / place.lstrip("/")
         if not path.parent.resolve().is_relative_to(self.root.resolve()):
-            raise Trouble(f"{path.parent} leads out of {self.root}", hint=f"ls -ld {path.parent}")
+            raise CommandError(f"{path.parent} leads out of {self.root}", hint=f"ls -ld {path.parent}")
         return path
 
     def seen(self, path: Path) -> Path:
@@ -43,7 +43,7 @@ class Image:
         return Path("/") / path.relative_to(self.root) if path.is_relative_to(self.root) else path
 
     def installation(self) -> Installation:
-        """This installation, as everybody on that machine will run it. Raises Trouble where they cannot.
+        """This installation, as everybody on that machine will run it. Raises CommandError where they cannot.
 
         brokerctl runs from the image, or the image has the same installation in the same place.
         """
@@ -62,15 +62,17 @@ class Image:
         """Whoever can write what everybody runs can act as them; and nobody can run what is in a home."""
         here = self.root / path.relative_to("/")
         if not os.path.lexists(here):
-            raise Trouble(f"{self.root} has no {path}: install token-broker in it first", hint=INSTALL)
+            raise CommandError(f"{self.root} has no {path}: install token-broker in it first", hint=INSTALL)
         for each in dict.fromkeys((here, *here.parents, *(self._real(here), *self._real(here).parents))):
             if not each.is_relative_to(self.root):
                 continue
             found = each.lstat()
             if stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_IXOTH:
-                raise Trouble(f"{each} is closed to others, and token-broker lies below it", hint=INSTALL)
+                raise CommandError(
+                    f"{each} is closed to others, and token-broker lies below it", hint=INSTALL
+                )
             if self.is_live and (found.st_uid != ROOT_UID or _is_open(found)):
-                raise Trouble(
+                raise CommandError(
                     f"{each} can be changed by others than root, who would run as you", hint=INSTALL
                 )
 

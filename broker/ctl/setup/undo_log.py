@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.service import launchctl, systemd
 from broker.ctl.setup import file_writing
 from broker.ctl.setup.undo_actions import Deed, Enabled, Linked, Listening, Loaded, Made, Moved, Wrote
@@ -60,8 +60,8 @@ rm -r "$here"
 """
 
 
-class Journal:
-    """The deeds so far, at `folder`; each method does one more. Raises Trouble.
+class UndoLog:
+    """The deeds so far, at `folder`; each method does one more. Raises CommandError.
 
     New folders have `folder_mode`. Paths are written down as the machine at `root` sees them: an image can
     undo it itself once it runs.
@@ -78,7 +78,7 @@ class Journal:
         try:
             self.deeds = [_deed(found, root) for found in json.loads(text)] if text else []
         except (ValueError, TypeError, KeyError):
-            raise Trouble(f"{folder / NAME} is damaged", hint=f"sh {folder / SCRIPT}") from None
+            raise CommandError(f"{folder / NAME} is damaged", hint=f"sh {folder / SCRIPT}") from None
 
     @property
     def is_empty(self) -> bool:
@@ -124,7 +124,7 @@ class Journal:
         """Move a file, or a link as it is, out of our way."""
         self.make_folder(to.parent)
         if os.path.lexists(to):
-            raise Trouble(f"{to} is there already: move it away, or keep the {path.name} that is in use")
+            raise CommandError(f"{to} is there already: move it away, or keep the {path.name} that is in use")
         if path.is_symlink():
             self._note(Moved(path, to, str(path.readlink())))
             to.symlink_to(path.parent / path.readlink())
@@ -138,21 +138,21 @@ class Journal:
         self._note(Enabled(unit))
         complaint = systemd.systemctl("enable", "--now", unit)
         if complaint is not None:
-            raise Trouble(complaint, hint=f"systemctl --user status {unit}")
+            raise CommandError(complaint, hint=f"systemctl --user status {unit}")
 
     def listen(self, unit: str) -> None:
         """Let the machine's service manager open the socket unit now."""
         self._note(Listening(unit))
         complaint = systemd.systemctl("start", unit, manager=systemd.SYSTEM)
         if complaint is not None:
-            raise Trouble(complaint, hint=f"systemctl status {unit}")
+            raise CommandError(complaint, hint=f"systemctl status {unit}")
 
     def load(self, plist: Path) -> None:
         """Let launchd keep the agent's socket now and after every login."""
         self._note(Loaded(plist))
         complaint = launchctl.load(plist)
         if complaint is not None:
-            raise Trouble(complaint, hint=f"launchctl print {launchctl.domain()}/{launchctl.LABEL}")
+            raise CommandError(complaint, hint=f"launchctl print {launchctl.domain()}/{launchctl.LABEL}")
 
     def undo(self) -> list[str]:
         """Undo everything, the last deed first; returns what a person should know."""

@@ -14,7 +14,7 @@ MAC_SETTINGS = "Library/Application Support"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class UserDirs:
     """The user's folders, and what is whose in them."""
 
     home: Path

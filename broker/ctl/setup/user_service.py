@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import token_broker_client as client
 
 from broker.ctl import api_client, broker_process
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import configured
 from broker.ctl.service import systemd
 from broker.ctl.service import verb as running
 from broker.ctl.setup import sandbox_test, unit_files
-from broker.ctl.setup.plan import Folder, Mark, Step, Write
-from broker.ctl.setup.sandbox_paths import Folders
-from broker.ctl.setup.undo_log import Journal
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.plan import Folder, Step, StepMark, Write
+from broker.ctl.setup.sandbox_paths import SandboxPaths
+from broker.ctl.setup.undo_log import UndoLog
+from broker.ctl.setup.user_dirs import UserDirs
 
 if TYPE_CHECKING:
     from broker.config.model import Config
@@ -29,49 +29,51 @@ WITHOUT_SYSTEMD = (
 )
 
 
-def installation(places: Places) -> unit_files.Installation:
-    """What the units name. Raises Trouble when brokerd is not installed beside us."""
-    variables = {name: places.environ[name] for name in UNIT_VARIABLES if places.environ.get(name)}
-    socket = Path(client.socket_path()) if places.environ.get("TOKEN_BROKER_SOCKET") else None
+def installation(user_dirs: UserDirs) -> unit_files.Installation:
+    """What the units name. Raises CommandError when brokerd is not installed beside us."""
+    variables = {name: user_dirs.environ[name] for name in UNIT_VARIABLES if user_dirs.environ.get(name)}
+    socket = Path(client.socket_path()) if user_dirs.environ.get("TOKEN_BROKER_SOCKET") else None
     return unit_files.Installation(
         Path(sys.executable), broker_process.beside_us("brokerd"), socket, variables
     )
 
 
-def folders(places: Places, config: "Config") -> Folders:
+def folders(user_dirs: UserDirs, config: "Config") -> SandboxPaths:
     """What the daemon of this installation must see."""
     beside = {broker_process.beside_us("brokerd").parent.parent, Path(sys.executable).resolve().parent.parent}
-    recorded = Places(places.home, {**places.environ, **config.env})  # not today's shell's PATH
-    return Folders(recorded, config, [Path(sys.prefix), Path(sys.base_prefix), *sorted(beside)])
+    recorded = UserDirs(user_dirs.home, {**user_dirs.environ, **config.env})  # not today's shell's PATH
+    return SandboxPaths(recorded, config, [Path(sys.prefix), Path(sys.base_prefix), *sorted(beside)])
 
 
-def service_step(places: Places) -> Step:
+def service_step(user_dirs: UserDirs) -> Step:
     """The units, without the sandbox."""
-    here = installation(places)
-    socket, service = places.units / unit_files.SOCKET_UNIT, places.units / unit_files.SERVICE_UNIT
+    here = installation(user_dirs)
+    socket, service = user_dirs.units / unit_files.SOCKET_UNIT, user_dirs.units / unit_files.SERVICE_UNIT
     changes = [Write(socket, unit_files.socket_unit(here)), Write(service, unit_files.service_unit(here))]
-    return Step("service", f"{places.shown(socket)}, enabled; starts with the first look-up", changes)
+    return Step("service", f"{user_dirs.shown(socket)}, enabled; starts with the first look-up", changes)
 
 
-def sandbox_steps(places: Places, config: "Config") -> tuple[Step, Step]:
+def sandbox_steps(user_dirs: UserDirs, config: "Config") -> tuple[Step, Step]:
     """What must be there before the trial, and the drop-in that it is about."""
-    found = folders(places, config)
+    found = folders(user_dirs, config)
     needed = Step("folders", "", [Folder(folder) for folder in found.sign_ins()])
-    drop_in = Write(places.units / unit_files.DROP_INS / unit_files.SANDBOX, unit_files.sandbox(found.view()))
+    drop_in = Write(
+        user_dirs.units / unit_files.DROP_INS / unit_files.SANDBOX, unit_files.sandbox(found.view())
+    )
     return needed, Step("sandbox", "", [drop_in])
 
 
-def do_service(places: Places, journal: Journal) -> list[Step]:
-    """Write, try, enable and start what the steps say; returns the lines about it. Raises Trouble."""
-    needed, sandboxed = sandbox_steps(places, configured(places).config)
-    step = service_step(places)
+def do_service(user_dirs: UserDirs, journal: UndoLog) -> list[Step]:
+    """Write, try, enable and start what the steps say; returns the lines about it. Raises CommandError."""
+    needed, sandboxed = sandbox_steps(user_dirs, configured(user_dirs).config)
+    step = service_step(user_dirs)
     changed = bool(step.pending)
     for change in (*needed.pending, *step.pending):
         change.do(journal)
     drop_in = sandboxed.changes[0]
-    verdict = sandbox_test.Verdict(0.0)
+    verdict = sandbox_test.SandboxVerdict(0.0)
     if changed or sandboxed.pending:
-        service = unit_files.service_unit(installation(places))
+        service = unit_files.service_unit(installation(user_dirs))
         sandbox = drop_in.text if isinstance(drop_in, Write) else ""
         verdict = sandbox_test.try_sandbox(service, sandbox, sys.executable)
         if verdict.fault is None:
@@ -88,12 +90,12 @@ def do_service(places: Places, journal: Journal) -> list[Step]:
     return [step, _told(sandboxed, verdict), _lingering()]
 
 
-def _told(sandboxed: Step, verdict: sandbox_test.Verdict) -> Step:
+def _told(sandboxed: Step, verdict: sandbox_test.SandboxVerdict) -> Step:
     number = sandbox_test.exposure()
     reached = f"exposure {number}" if number is not None else "exposure unknown"
     if verdict.fault is not None:
         said = f"not used, {verdict.fault}; {reached}"
-        return replace(sandboxed, said=said, changes=(), mark=Mark.OPEN)
+        return replace(sandboxed, said=said, changes=(), mark=StepMark.OPEN)
     tried = f"probe answered in {verdict.took_s:.1f} s; " if verdict.took_s else ""
     return replace(sandboxed, said=f"{tried}{reached}")
 
@@ -101,7 +103,9 @@ def _told(sandboxed: Step, verdict: sandbox_test.Verdict) -> Step:
 def _lingering() -> Step:
     if systemd.lingers():
         return Step("linger", "on: the service stays when you log out")
-    return Step("linger", "off: the service stops when you log out", (), Mark.OPEN, "loginctl enable-linger")
+    return Step(
+        "linger", "off: the service stops when you log out", (), StepMark.OPEN, "loginctl enable-linger"
+    )
 
 
 def _end_what_serves_already() -> None:
@@ -111,5 +115,5 @@ def _end_what_serves_already() -> None:
     try:
         if broker_process.answers(broker_process.socket_path()):
             running.end(int(api_client.read("/v1/status")["pid"]))
-    except Trouble:
+    except CommandError:
         return  # what cannot be ended here ends by itself, once it sees that it lost its socket

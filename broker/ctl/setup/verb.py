@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from broker.ctl import broker_process
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.config_view import configured
 from broker.ctl.service import launchctl, systemd
 from broker.ctl.setup import (
@@ -22,11 +22,11 @@ from broker.ctl.setup.all_users import JOURNAL as ALL_USERS_JOURNAL
 from broker.ctl.setup.completion import completion_step
 from broker.ctl.setup.environment import environment_step
 from broker.ctl.setup.keyring_link import REPLACE, is_foreign, link_step
-from broker.ctl.setup.plan import Mark, Step
+from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.screen import say, show_diff, show_plan
-from broker.ctl.setup.target_root import Image
-from broker.ctl.setup.undo_log import Journal
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.target_root import TargetRoot
+from broker.ctl.setup.undo_log import UndoLog
+from broker.ctl.setup.user_dirs import UserDirs
 
 EXAMPLE = "https://VssSessionToken@pkgs.dev.azure.com/ORG/_packaging/FEED/pypi/simple/"
 
@@ -83,7 +83,7 @@ def setup(
         )
         return
     if group is not None:
-        raise Trouble("--group goes with --system", exit_code=ExitCode.USAGE)
+        raise CommandError("--group goes with --system", exit_code=ExitCode.USAGE)
     if image is not None:
         machine_setup.set_up_all_users(
             image, dry_run=dry_run, replace=replace, configure_clients=not no_configure_clients
@@ -104,77 +104,80 @@ def teardown(*, all_users: AllUsers = False, for_system: System = False, root: R
         )
         machine_setup.tear_down(image, place, option)
         return
-    places = Places.here()
-    journal = Journal(places.journal)
+    user_dirs = UserDirs.here()
+    journal = UndoLog(user_dirs.journal)
     if journal.is_empty:
         typer.echo("nothing was set up here")
         return
     for line in journal.undo():
-        typer.echo(f" {Mark.OPEN} {line}")
+        typer.echo(f" {StepMark.OPEN} {line}")
     typer.echo("token-broker is not set up any more; everything that setup changed is as it was")
 
 
 def _set_up_home(*, dry_run: bool, replace: bool, configure_clients: bool) -> None:
-    places = Places.here()
+    user_dirs = UserDirs.here()
     shim = broker_process.beside_us("keyring-shim")
-    replace = replace or (not dry_run and _may_replace(places))
-    known = configured(places)
+    replace = replace or (not dry_run and _may_replace(user_dirs))
+    known = configured(user_dirs)
     if known.failure is not None:
-        say(Step("settings", f"not used: {known.failure.detail}", (), Mark.OPEN, known.failure.hint))
-    steps = [environment_step(places), link_step(places, shim, replace=replace)]
+        say(Step("settings", f"not used: {known.failure.detail}", (), StepMark.OPEN, known.failure.hint))
+    steps = [environment_step(user_dirs), link_step(user_dirs, shim, replace=replace)]
     if configure_clients:
         steps += [
-            client_keyrings.client_step(client, places.shown(client.path))
-            for client in client_keyrings.clients(places)
+            client_keyrings.client_step(client, user_dirs.shown(client.path))
+            for client in client_keyrings.clients(user_dirs)
         ]
-    steps.append(completion_step(places))
+    steps.append(completion_step(user_dirs))
     for step in steps[2:-1]:
-        show_diff(step, places.shown)
+        show_diff(step, user_dirs.shown)
     if dry_run:
         if systemd.is_there():
-            steps += [user_service.service_step(places), *user_service.sandbox_steps(places, known.config)]
+            steps += [
+                user_service.service_step(user_dirs),
+                *user_service.sandbox_steps(user_dirs, known.config),
+            ]
         elif launchctl.is_there():
-            steps.append(launchd_agent.agent_step(places))
-        show_plan(steps, places.shown, expected=REPLACE)
+            steps.append(launchd_agent.agent_step(user_dirs))
+        show_plan(steps, user_dirs.shown, expected=REPLACE)
         return
-    journal = Journal(places.journal)
+    journal = UndoLog(user_dirs.journal)
     wrong = False
     for step in steps:
         for change in step.pending:
             change.do(journal)
         wrong |= say(step)
-    for step in _service(places, journal):
+    for step in _service(user_dirs, journal):
         wrong |= say(step)
     typer.echo(f"\nTry it:  uv pip install --index-url {EXAMPLE} PACKAGE")
     typer.echo("Undo:    brokerctl teardown")
-    typer.echo(f"         sh {places.shown(journal.folder)}/undo.sh   (when brokerctl is gone)")
+    typer.echo(f"         sh {user_dirs.shown(journal.folder)}/undo.sh   (when brokerctl is gone)")
     raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
 
 
-def _image(*, all_users: bool, for_system: bool, root: Path | None) -> Image | None:
+def _image(*, all_users: bool, for_system: bool, root: Path | None) -> TargetRoot | None:
     """The machine that is meant; None for the user's own home."""
     if all_users and for_system:
-        raise Trouble("--all-users and --system exclude each other", exit_code=ExitCode.USAGE)
+        raise CommandError("--all-users and --system exclude each other", exit_code=ExitCode.USAGE)
     if not all_users and not for_system:
         if root is not None:
-            raise Trouble("--root goes with --all-users or --system", exit_code=ExitCode.USAGE)
+            raise CommandError("--root goes with --all-users or --system", exit_code=ExitCode.USAGE)
         return None
-    return Image(Path("/") if root is None else root.absolute())
+    return TargetRoot(Path("/") if root is None else root.absolute())
 
 
-def _service(places: Places, journal: Journal) -> Iterable[Step]:
+def _service(user_dirs: UserDirs, journal: UndoLog) -> Iterable[Step]:
     if systemd.is_there():
-        return user_service.do_service(places, journal)
+        return user_service.do_service(user_dirs, journal)
     if launchctl.is_there():
-        return launchd_agent.do_agent(places, journal)
-    return [Step("service", user_service.WITHOUT_SYSTEMD, (), Mark.OPEN)]
+        return launchd_agent.do_agent(user_dirs, journal)
+    return [Step("service", user_service.WITHOUT_SYSTEMD, (), StepMark.OPEN)]
 
 
-def _may_replace(places: Places) -> bool:
+def _may_replace(user_dirs: UserDirs) -> bool:
     """Ask, on a terminal, whether another keyring may be moved; where nobody can be asked it stays."""
-    if not is_foreign(places.link) or not sys.stdin.isatty():
+    if not is_foreign(user_dirs.link) or not sys.stdin.isatty():
         return False
-    kept = places.shown(places.replaced)
+    kept = user_dirs.shown(user_dirs.replaced)
     return typer.confirm(
-        f"{places.shown(places.link)} is another keyring. Move it to {kept}, where it is still used?"
+        f"{user_dirs.shown(user_dirs.link)} is another keyring. Move it to {kept}, where it is still used?"
     )

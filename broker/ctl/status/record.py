@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from broker.core.status import BrokerStatus, FeedStatus, ShareStatus
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def broker_status(found: Mapping[str, Any]) -> BrokerStatus:
-    """The record of GET /v1/status without `recent`; raises Trouble when it is not one at all."""
+    """The record of GET /v1/status without `recent`; raises CommandError when it is not one at all."""
     try:
         return BrokerStatus(
             version=str(found["version"]),
@@ -30,7 +30,7 @@ def broker_status(found: Mapping[str, Any]) -> BrokerStatus:
             shares=tuple(share_status(share) for share in found.get("shares", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise Trouble("the broker's status was not understood", hint="brokerctl restart") from None
+        raise CommandError("the broker's status was not understood", hint="brokerctl restart") from None
 
 
 def feed_status(found: Mapping[str, Any]) -> FeedStatus:

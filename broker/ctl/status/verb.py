@@ -9,7 +9,7 @@ import typer
 from broker.core.refresh import State
 from broker.core.status import BrokerStatus
 from broker.ctl import api_client
-from broker.ctl.command_error import ExitCode, Trouble
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.status.record import broker_status
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def status(
     Exit code: 0 fine, 3 the broker is not running, 4 a feed needs a person.
     """
     if as_json + short + watch > 1:
-        raise Trouble("--json, --short and --watch exclude each other", exit_code=ExitCode.USAGE)
+        raise CommandError("--json, --short and --watch exclude each other", exit_code=ExitCode.USAGE)
     if as_json:
         import json  # noqa: PLC0415 - this form only
 
@@ -60,14 +60,14 @@ def status(
 
 
 def _both() -> tuple[BrokerStatus, BrokerStatus | None]:
-    """The status that is asked for, and the system broker's beside it. Raises Trouble."""
+    """The status that is asked for, and the system broker's beside it. Raises CommandError."""
     found = _asked()
     system = _system_beside(found)
     return broker_status(found), None if system is None else broker_status(system)
 
 
 def _asked() -> api_client.Json:
-    """The status of the user's broker, or of the system's where only that runs. Raises Trouble."""
+    """The status of the user's broker, or of the system's where only that runs. Raises CommandError."""
     return api_client.whoever_knows(lambda socket: api_client.read("/v1/status", socket=socket))
 
 
@@ -77,7 +77,7 @@ def _system_beside(found: api_client.Json) -> api_client.Json | None:
         return None
     try:
         return api_client.read("/v1/status", socket=client.SYSTEM_SOCKET)
-    except Trouble:
+    except CommandError:
         return None
 
 
@@ -100,7 +100,7 @@ def tool_version() -> str | None:
 
 def _screen(seen: BrokerStatus, system: BrokerStatus | None, console: "Console") -> "RenderableType":
     from broker.ctl.setup.keyring_link import what_hides_the_shim  # noqa: PLC0415 - the same
-    from broker.ctl.setup.user_dirs import Places  # noqa: PLC0415 - the same
+    from broker.ctl.setup.user_dirs import UserDirs  # noqa: PLC0415 - the same
     from broker.ctl.status.screen import status_screen  # noqa: PLC0415 - rich is loaded by those who draw
 
     return status_screen(
@@ -109,7 +109,7 @@ def _screen(seen: BrokerStatus, system: BrokerStatus | None, console: "Console")
         width=console.width if console.is_terminal else None,
         tool_version=tool_version(),
         system=system,
-        shim_hidden=what_hides_the_shim(Places.here()),
+        shim_hidden=what_hides_the_shim(UserDirs.here()),
     )
 
 

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from broker.core.status import BrokerStatus, FeedStatus
-from broker.ctl.command_error import Trouble
+from broker.ctl.command_error import CommandError
 from broker.host.clock import SystemClock
 
 TICK_S = 1.0
@@ -36,7 +36,7 @@ Screen = Callable[[BrokerStatus, BrokerStatus | None], RenderableType]
 
 
 def watch(console: Console, ask: Callable[[], Seen], screen: Screen) -> None:
-    """Draw until Ctrl-C. `ask` raises Trouble, and so do we where no broker answers at first."""
+    """Draw until Ctrl-C. `ask` raises CommandError, and so do we where no broker answers at first."""
     seen = ask()
     try:
         with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
@@ -82,8 +82,8 @@ class _Watch:
     def _read(self) -> None:
         try:
             seen = self._ask()
-        except Trouble as trouble:
-            self._gone = trouble.detail, self._gone[1] if self._gone is not None else self._time_of_day()
+        except CommandError as failure:
+            self._gone = failure.detail, self._gone[1] if self._gone is not None else self._time_of_day()
             return
         self._seen, self._read_at = seen, self._clock.now()
         if self._gone is not None:

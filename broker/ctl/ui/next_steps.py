@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from broker.ctl.add.secret_location import Safekeeping
+from broker.ctl.add.secret_location import SecretLocation
 from broker.ctl.clients.client_index import ALWAYS
 from broker.ctl.clients.usernames import username_for, with_username
-from broker.ctl.setup.user_dirs import Places
+from broker.ctl.setup.user_dirs import UserDirs
 from broker.providers.recognise import ANSWER_STRANGERS, likely_provider
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def next_steps(feed: "FeedConfig", keys: Mapping[str, Any]) -> str:
 def _lines(feed: "FeedConfig", keys: Mapping[str, Any]) -> Iterator[str]:
     user = username_for(feed.provider, keys.get("username"))
     # whether there is a keychain was decided when the place was
-    putting = Safekeeping(Places.here(), has_keychain=True).putting(str(keys.get("secret") or ""), user)
+    putting = SecretLocation(UserDirs.here(), has_keychain=True).putting(str(keys.get("secret") or ""), user)
     if putting is not None:
         how = " (paste it, then Enter and Ctrl-D)" if putting.startswith("sh ") else ""
         yield f"\nPut the secret there{how}:"

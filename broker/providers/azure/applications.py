@@ -10,14 +10,14 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from broker.core.feeds import Feed
-from broker.host.file_stamp import file_mark
+from broker.host.file_stamp import file_stamp
 from broker.providers import secret_reader
 from broker.providers.azure.challenge import ENTRA
 from broker.providers.azure.identities import Bearer, Skipped
-from broker.providers.azure.sdk_client import CLIENT, TENANT, Way, directory, signed_in
+from broker.providers.azure.sdk_client import CLIENT, TENANT, SdkMethod, directory, signed_in
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 
 NO_TENANT = f"the organisation names no tenant: configure tenant, or set {TENANT}"
 
@@ -27,12 +27,12 @@ class Pat:
 
     name: ClassVar[str] = "pat"
 
-    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:
+    def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:
         self._environ = tools.environ
         self._secret = _there(settings.secret)
         self._host = feed.url.origin.host
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """None: the configuration says where it is."""
         return None
 
@@ -41,9 +41,9 @@ class Pat:
         found = await secret_reader.read(self._secret, host=self._host, username=None, environ=self._environ)
         return Bearer(found.secret, "ready", secret_reader.shown(self._secret), found.expires_at)
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """What changes when it was replaced."""
-        return secret_reader.marks(self._secret, self._environ)
+        return secret_reader.fingerprint(self._secret, self._environ)
 
 
 class ClientSecret:
@@ -51,12 +51,12 @@ class ClientSecret:
 
     name: ClassVar[str] = "client-secret"
 
-    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+    def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
         self._tools = tools
         self._settings = settings
         self._secret = _there(settings.secret)
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """None: the configuration says where both are."""
         return None
 
@@ -70,7 +70,7 @@ class ClientSecret:
         found = await secret_reader.read(
             self._secret, host=ENTRA, username=client, environ=self._tools.environ
         )
-        way = Way(
+        way = SdkMethod(
             self.name,
             self.name,
             {"client_id": client},
@@ -79,9 +79,9 @@ class ClientSecret:
         )
         return await signed_in(way, self.name, self._tools, self._settings, asked)
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """What changes when the secret was replaced."""
-        return secret_reader.marks(self._secret, self._tools.environ)
+        return secret_reader.fingerprint(self._secret, self._tools.environ)
 
 
 class ClientCertificate:
@@ -89,12 +89,12 @@ class ClientCertificate:
 
     name: ClassVar[str] = "client-certificate"
 
-    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+    def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
         self._tools = tools
         self._settings = settings
         self._file = expand(settings.certificate or "", tools.environ)
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """That there is no such file (yet)."""
         return None if self._file.is_file() else f"{self._file} does not exist"
 
@@ -108,7 +108,7 @@ class ClientCertificate:
         if source is not None:
             found = await secret_reader.read(source, host=ENTRA, username=client, environ=self._tools.environ)
             password = found.secret
-        way = Way(
+        way = SdkMethod(
             self.name,
             self.name,
             {"client_id": client, "certificate": str(self._file)},
@@ -117,9 +117,9 @@ class ClientCertificate:
         )
         return await signed_in(way, self.name, self._tools, self._settings, asked)
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """What changes when the file was replaced."""
-        return file_mark(self._file)
+        return file_stamp(self._file)
 
 
 class Default:
@@ -127,20 +127,20 @@ class Default:
 
     name: ClassVar[str] = "default"
 
-    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+    def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
         self._tools = tools
         self._settings = settings
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """None: what there is, it finds out itself."""
         return None
 
     async def bearer(self, tenant: str) -> Bearer | Skipped:
         """Let it find a way; it asks the machine's link-local address where nothing else is configured."""
-        way = Way(self.name, "azure-identity", {"client_id": self._settings.client_id})
+        way = SdkMethod(self.name, "azure-identity", {"client_id": self._settings.client_id})
         return await signed_in(way, self.name, self._tools, self._settings, tenant)
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """What changes with the variables that it reads."""
         environ = self._tools.environ
         names = (CLIENT, TENANT, "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
-from broker.host.file_stamp import file_mark
+from broker.host.file_stamp import file_stamp
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.entra_errors import CODE, failure_of_person
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
@@ -32,7 +32,7 @@ class AzureDeveloperCli:
         self._environ = environ
         self._ca = ca
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """That there is no azd."""
         return None if is_on_path("azd", self._environ) else _ABSENT
 
@@ -54,10 +54,10 @@ class AzureDeveloperCli:
             raise Unavailable("azd printed something else than a token") from None
         return entra_bearer(token, self.name, from_rfc3339(answer.get("expiresOn")))
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """What changes when a person signs in or out with azd."""
         folder = self._environ.get("AZD_CONFIG_DIR") or "~/.azd"
-        return file_mark(expand(folder, self._environ) / "auth.json")
+        return file_stamp(expand(folder, self._environ) / "auth.json")
 
 
 def login_line(tenant: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from broker.core.credential import Secret
 from broker.core.failures import Unavailable
-from broker.host.file_stamp import file_mark
+from broker.host.file_stamp import file_stamp
 from broker.host.process import NotFound, TimedOut, TooMuchOutput, find, run
 from broker.providers.azure.az_errors import failure_of
 from broker.providers.azure.challenge import ORGANISATIONS
@@ -53,7 +53,7 @@ class AzureCli:
         self._seen: Hashable = None
         self._signed: Hashable = None
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """That there is no az."""
         return None if find("az", self._environ.get("PATH", "")) else _ABSENT
 
@@ -64,7 +64,7 @@ class AzureCli:
         """
         chosen = () if tenant == ORGANISATIONS else ("--tenant", tenant)
         argv = ("az", "account", "get-access-token", "--resource", RESOURCE, *chosen, "--output", "json")
-        self.marks()
+        self.fingerprint()
         try:
             finished = await run(
                 argv, env=self._environment(), limit_s=AZ_LIMIT_S, output_bytes=AZ_OUTPUT_BYTES
@@ -76,7 +76,7 @@ class AzureCli:
         except TooMuchOutput:
             raise Unavailable("az printed far more than a token and was stopped") from None
         finally:
-            self._seen = file_mark(self._profile)
+            self._seen = file_stamp(self._profile)
         if finished.code != 0:
             failure = failure_of(finished.stderr.decode(errors="replace"), finished.code, tenant)
             if self._account is not None and failure.hint is not None and failure.hint.startswith("az "):
@@ -84,13 +84,13 @@ class AzureCli:
             raise failure
         return read_answer(finished.stdout)
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """The account list's file as somebody else than our own calls last wrote it.
 
         Not what it says: a new sign-in of the same account says the same. And not by our own calls: az may
         write it again at any call, which must not make another organisation's slot due.
         """
-        seen = file_mark(self._profile)
+        seen = file_stamp(self._profile)
         if seen != self._seen:
             self._seen = self._signed = seen
         return self._signed

@@ -25,7 +25,7 @@ class GivenUpError(ServiceRequestError):
     """Nobody waits any more for what the library wants to ask."""
 
 
-class Wire(HttpTransport[HttpRequest, HttpResponse]):
+class AzureTransport(HttpTransport[HttpRequest, HttpResponse]):
     """The transport of one credential. `http` may be replaced when the configuration has made a new one.
 
     `loop` is the one that `http` belongs to; requests come from other threads. Once `given_up`, all fail.

@@ -11,7 +11,7 @@ from typing import ClassVar
 from broker.core.credential import Secret
 from broker.core.failures import Unavailable
 from broker.host.clock import Clock, SystemClock
-from broker.host.file_stamp import file_mark
+from broker.host.file_stamp import file_stamp
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.home import expand
 from broker.providers.vendor_tool import ask_tool
@@ -34,7 +34,7 @@ class AdoAuthHelper:
         self._environ = environ
         self._clock = clock or SystemClock()
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """That it is not there, and will not come either."""
         if self._helper.is_file() or self._environ.get("CODESPACES") == "true":
             return None
@@ -58,9 +58,9 @@ class AdoAuthHelper:
         except ValueError:
             raise Unavailable("ado-auth-helper printed something else than a token") from None
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """What changes when the helper appears."""
-        return file_mark(self._helper)
+        return file_stamp(self._helper)
 
     @property
     def _helper(self) -> Path:

@@ -12,7 +12,7 @@ from broker.core.credential import Secret
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
 from broker.core.status import rfc3339
-from broker.host.file_stamp import file_mark
+from broker.host.file_stamp import file_stamp
 from broker.providers.azure.challenge import is_guid
 from broker.providers.azure.endpoints import (
     ENDPOINTS,
@@ -26,11 +26,11 @@ from broker.providers.azure.endpoints import (
 )
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer, tenant_of
 from broker.providers.azure.sdk_child import MACHINE
-from broker.providers.azure.sdk_client import Way, directory, signed_in
+from broker.providers.azure.sdk_client import SdkMethod, directory, signed_in
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
 from broker.providers.jwt import claims_of, expiry_of
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 from broker.providers.secret_reader import read_file
 
 TOKEN_FILE = "ARTIFACTS_KEYRING_NOFUSS_TOKEN_FILE"  # noqa: S105 - a variable's name
@@ -67,7 +67,7 @@ class EnvTokens:
         build_secrets: Path = BUILD_SECRETS_FOLDER,
         *,
         feed: Feed | None = None,
-        tools: Tools | None = None,
+        tools: ProviderContext | None = None,
     ) -> None:
         self._environ = environ
         self._now = now
@@ -75,7 +75,7 @@ class EnvTokens:
         self._feed = feed
         self._tools = tools
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """That nobody left a token."""
         return None if any(self._places()) else NONE_LEFT
 
@@ -99,10 +99,10 @@ class EnvTokens:
             raise failure
         return Skipped(self.name, "; ".join(why) or NONE_LEFT)
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """What changes with any of the variables and files."""
         return tuple(
-            (source, file_mark(place) if isinstance(place, Path) else hash(place))
+            (source, file_stamp(place) if isinstance(place, Path) else hash(place))
             for source, place in self._places()
         )
 
@@ -116,7 +116,7 @@ class EnvTokens:
             if self._feed is None or is_for(self._environ.get(prefixes, ""), self._feed):
                 yield from self._variable(name)
         for name in BUILD_SECRETS:
-            if file_mark(self._build_secrets / name) is not None:
+            if file_stamp(self._build_secrets / name) is not None:
                 yield f"file:{self._build_secrets / name}", self._build_secrets / name
         yield from self._variable(JOB_TOKEN)
         application = application_in(self._environ)
@@ -184,7 +184,7 @@ class EnvTokens:
             secret = None if application.secret is None else Secret(application.secret.strip())
         except ValueError:
             return _NOT_ONE_LINE
-        way = Way(self.name, source, words, secret)
+        way = SdkMethod(self.name, source, words, secret)
         bearer = await signed_in(way, kind, self._tools, self._settings(), asked)
         return bearer.why if isinstance(bearer, Skipped) else bearer
 

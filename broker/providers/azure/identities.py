@@ -47,7 +47,7 @@ class Identity(Protocol):
 
     name: ClassVar[str]
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """Why this way is closed on this machine whatever the tenant, or None. Cheap, without network."""
         ...
 
@@ -55,7 +55,7 @@ class Identity(Protocol):
         """Sign in for the tenant (a GUID, a domain, or ORGANISATIONS); raises NotObtained when that fails."""
         ...
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """What changes when a person signed in or out this way."""
         ...
 

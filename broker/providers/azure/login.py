@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
-from broker.core.login_progress import Kept, Page, SignedIn, SignedOut, Way
+from broker.core.login_progress import Kept, LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.providers.azure.challenge import ENTRA
 from broker.providers.azure.entra_errors import failure_of_person
-from broker.providers.azure.login_store import SignIn, SignIns, Terms, brokerctl_login, key_of
+from broker.providers.azure.login_store import LoginRecord, LoginStore, Terms, brokerctl_login, key_of
 from broker.providers.azure.threads import in_thread
-from broker.providers.azure.token_flow import Walk
+from broker.providers.azure.token_flow import TokenFlow
 
 if TYPE_CHECKING:
     from broker.host.http import Http
-    from broker.providers.azure.azure_transport import Wire
+    from broker.providers.azure.azure_transport import AzureTransport
     from broker.providers.azure.msal_login import Renewer
 
 STORE_LIMIT_S = 30.0
@@ -51,12 +51,14 @@ class WithoutReason(SignInNeeded):
     """A person must sign in, and the library does not say why."""
 
 
-async def sign_in(walk: Walk, ways: Sequence[Way], *, in_file: bool) -> AsyncGenerator[Page | SignedIn, None]:
+async def sign_in(
+    walk: TokenFlow, ways: Sequence[LoginMethod], *, in_file: bool
+) -> AsyncGenerator[LoginPage | SignedIn, None]:
     """What `protocol.Interactive` says, for the feed that `walk` is a look-up of."""
     tools, login = walk.tools, brokerctl_login(walk.feed)
     way = _allowed(walk, ways)
     tenant = await walk.tenant()
-    sign_ins = SignIns(tools.memory, tools.environ)
+    sign_ins = LoginStore(tools.memory, tools.environ)
     key = key_of(walk.feed, walk.settings.account)
     authority = next(iter(walk.settings.login_hosts), ENTRA)
     terms = Terms(key, way, await _place(sign_ins, key, in_file=in_file), tenant, authority)
@@ -75,7 +77,7 @@ async def sign_in(walk: Walk, ways: Sequence[Way], *, in_file: bool) -> AsyncGen
         if not working.done():
             working.cancel()
             attempt.give_up()
-    made = SignIn(terms, str(json.loads(record)["username"]), record, tools.now(), [renewer])
+    made = LoginRecord(terms, str(json.loads(record)["username"]), record, tools.now(), [renewer])
     try:
         _check_account(made.account, walk)
     except NotObtained:
@@ -91,9 +93,9 @@ async def sign_in(walk: Walk, ways: Sequence[Way], *, in_file: bool) -> AsyncGen
     yield SignedIn(made.account, terms.kept)
 
 
-async def sign_out(walk: Walk) -> SignedOut:
+async def sign_out(walk: TokenFlow) -> SignedOut:
     """What `protocol.Interactive` says, for the feed that `walk` is a look-up of."""
-    sign_ins = SignIns(walk.tools.memory, walk.tools.environ)
+    sign_ins = LoginStore(walk.tools.memory, walk.tools.environ)
     found = sign_ins.find(walk.feed, walk.settings)
     if found is None:
         return SignedOut(None)
@@ -138,20 +140,20 @@ class _Attempt:
     """One attempt of a person's, from the loop's side; `run` is for a thread."""
 
     def __init__(self, http: "Http", now: Callable[[], datetime]) -> None:
-        self.pages: asyncio.Queue[Page | None] = asyncio.Queue()
+        self.pages: asyncio.Queue[LoginPage | None] = asyncio.Queue()
         self._http = http
         self._now = now
         self._loop = asyncio.get_running_loop()
-        self._wire: Wire | None = None
+        self._wire: AzureTransport | None = None
         self._url: str | None = None
         self._is_given_up = False
 
     def run(self, terms: Terms) -> "tuple[str, Renewer]":
         """Block until the person has acted; the record in JSON, and the credential."""
-        from broker.providers.azure.azure_transport import Wire  # noqa: PLC0415 - the same
+        from broker.providers.azure.azure_transport import AzureTransport  # noqa: PLC0415 - the same
         from broker.providers.azure.msal_login import sign_in_with  # noqa: PLC0415 - brings azure-identity
 
-        self._wire = wire = Wire(self._http, self._loop)
+        self._wire = wire = AzureTransport(self._http, self._loop)
         wire.given_up = self._is_given_up
         try:
             return sign_in_with(terms, wire, self._show)
@@ -175,7 +177,7 @@ class _Attempt:
             raise ValueError("not a page for a person")
         self._url = url
         limit = self._now() + timedelta(seconds=SIGN_IN_LIMIT_S)
-        page = Page(url, code, (end or limit).astimezone(UTC))
+        page = LoginPage(url, code, (end or limit).astimezone(UTC))
         self._loop.call_soon_threadsafe(self.pages.put_nowait, page)
 
 
@@ -193,7 +195,7 @@ def _refuse_redirect(url: str) -> None:
     connection.close()
 
 
-async def _place(sign_ins: SignIns, key: str, *, in_file: bool) -> Kept:
+async def _place(sign_ins: LoginStore, key: str, *, in_file: bool) -> Kept:
     """Where the sign-in will be kept: encrypted if that is possible, else where was asked for."""
 
     def encrypts() -> bool:
@@ -210,7 +212,7 @@ async def _place(sign_ins: SignIns, key: str, *, in_file: bool) -> Kept:
         return otherwise
 
 
-async def _erase(sign_in: SignIn) -> None:
+async def _erase(sign_in: LoginRecord) -> None:
     """Take a sign-in out of its store; raises Unavailable when that does not let go of it."""
 
     def erased() -> None:
@@ -227,18 +229,18 @@ async def _erase(sign_in: SignIn) -> None:
         raise Unavailable(f"the secret store does not let go ({type(error).__name__})") from None
 
 
-def _allowed(walk: Walk, ways: Sequence[Way]) -> Way:
+def _allowed(walk: TokenFlow, ways: Sequence[LoginMethod]) -> LoginMethod:
     """The first way that the feed's settings have in `auth`; raises Refused when they have none of them."""
     auth = walk.settings.auth
     for way in ways:
         if way in auth:
             return way
-    others = [way for way in Way if way in auth]
+    others = [way for way in LoginMethod if way in auth]
     said = f"the configuration of {walk.feed.name} allows no sign-in with {' or '.join(ways)}"
     raise Refused(said, hint=f"{brokerctl_login(walk.feed)} --{others[0]}" if others else None)
 
 
-def _check_account(account: str, walk: Walk) -> None:
+def _check_account(account: str, walk: TokenFlow) -> None:
     """Raise SignInNeeded when somebody else than the configured account has signed in."""
     if not account.isprintable():
         raise Refused("Entra names an account that cannot be shown")

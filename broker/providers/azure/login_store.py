@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from broker.core.failures import SignInNeeded, Unavailable
 from broker.core.feeds import Feed
-from broker.core.login_progress import Kept, Way
+from broker.core.login_progress import Kept, LoginMethod
 from broker.providers.azure.challenge import LOGIN_HOSTS
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
@@ -39,14 +39,14 @@ class Terms:
     """
 
     key: str
-    way: Way
+    way: LoginMethod
     kept: Kept
     tenant: str
     authority: str
 
 
 @dataclass(frozen=True, slots=True)
-class SignIn:
+class LoginRecord:
     """Who signed in on which terms, and how it renews. `record` is azure-identity's, in JSON."""
 
     terms: Terms
@@ -59,18 +59,18 @@ class SignIn:
     """Why it could not be renewed, the last one last."""
 
 
-class SignIns:
+class LoginStore:
     """All sign-ins: `memory` is what the daemon keeps, `environ` says whose home has the saved ones."""
 
     def __init__(self, memory: MutableMapping[str, object], environ: Mapping[str, str]) -> None:
         self._memory = memory
         self._folder = expand("~/.IdentityService", environ) / FOLDER
 
-    def find(self, feed: Feed, settings: AzureSettings) -> SignIn | None:
+    def find(self, feed: Feed, settings: AzureSettings) -> LoginRecord | None:
         """The sign-in for a feed and its configured account, or None. Cheap: one small file at most."""
         key = key_of(feed, settings.account)
         held = self._memory.get(_MEMORY + key)
-        if isinstance(held, SignIn):
+        if isinstance(held, LoginRecord):
             return held
         saved = _read(self._path(key), key)
         if saved is None or saved.terms.authority not in LOGIN_HOSTS.union(settings.login_hosts):
@@ -78,7 +78,7 @@ class SignIns:
         self._memory[_MEMORY + key] = saved
         return saved
 
-    def keep(self, sign_in: SignIn) -> None:
+    def keep(self, sign_in: LoginRecord) -> None:
         """Take a new sign-in in the place of an older one; raises Unavailable when it cannot be saved."""
         key = sign_in.terms.key
         if sign_in.terms.kept is not Kept.MEMORY:
@@ -92,7 +92,7 @@ class SignIns:
                 raise _cannot(path, "written", error) from None
         self._memory[_MEMORY + key] = sign_in
 
-    def drop(self, sign_in: SignIn) -> None:
+    def drop(self, sign_in: LoginRecord) -> None:
         """Forget a sign-in; raises Unavailable when its files cannot be removed."""
         key = sign_in.terms.key
         self._memory.pop(_MEMORY + key, None)
@@ -130,7 +130,7 @@ def cache_name(key: str) -> str:
     return f"{FOLDER}/{key}"
 
 
-def _written(sign_in: SignIn) -> str:
+def _written(sign_in: LoginRecord) -> str:
     facts = {
         "way": sign_in.terms.way,
         "kept": sign_in.terms.kept,
@@ -141,16 +141,20 @@ def _written(sign_in: SignIn) -> str:
     return json.dumps(facts, indent=1)
 
 
-def _read(path: Path, key: str) -> SignIn | None:
+def _read(path: Path, key: str) -> LoginRecord | None:
     """A saved sign-in; None for a file that is none."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads(path.read_text())
         record = found["record"]
         terms = Terms(
-            key, Way(found["way"]), Kept(found["kept"]), str(found["tenant"]), str(record["authority"])
+            key,
+            LoginMethod(found["way"]),
+            Kept(found["kept"]),
+            str(found["tenant"]),
+            str(record["authority"]),
         )
         made_at = datetime.fromisoformat(found["made_at"])
-        return SignIn(terms, str(record["username"]), json.dumps(record), made_at)
+        return LoginRecord(terms, str(record["username"]), json.dumps(record), made_at)
     return None
 
 

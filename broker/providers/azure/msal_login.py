@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broker.core.credential import Secret
-from broker.core.login_progress import Kept, Way
+from broker.core.login_progress import Kept, LoginMethod
 from broker.providers.azure.identities import RESOURCE
-from broker.providers.azure.login_store import CACHE_SUFFIX, SignIn, Terms, cache_name
+from broker.providers.azure.login_store import CACHE_SUFFIX, LoginRecord, Terms, cache_name
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
 
     from broker.host.http import Http
-    from broker.providers.azure.azure_transport import Wire
+    from broker.providers.azure.azure_transport import AzureTransport
 
 CLIENT_ID = "d5a56ea4-7369-46b8-a538-c370805301bf"
 """Azure Artifacts, as artifacts-credprovider signs in with it: Azure DevOps trusts it without a consent."""
@@ -44,10 +44,10 @@ class Renewer(NamedTuple):
     """What renews a sign-in: azure-identity's credential, and its way out."""
 
     credential: "DeviceCodeCredential | InteractiveBrowserCredential"
-    wire: "Wire"
+    wire: "AzureTransport"
 
 
-def sign_in_with(terms: Terms, wire: "Wire", show: Show) -> tuple[str, Renewer]:
+def sign_in_with(terms: Terms, wire: "AzureTransport", show: Show) -> tuple[str, Renewer]:
     """Have a person sign in; returns the AuthenticationRecord in JSON, and what renews it.
 
     Blocks until the person has acted or SIGN_IN_LIMIT_S have passed; raises ClientAuthenticationError.
@@ -58,16 +58,16 @@ def sign_in_with(terms: Terms, wire: "Wire", show: Show) -> tuple[str, Renewer]:
     return record.serialize(), Renewer(credential, wire)
 
 
-def renewed(sign_in: SignIn, http: "Http", loop: "asyncio.AbstractEventLoop") -> tuple[Secret, int]:
+def renewed(sign_in: LoginRecord, http: "Http", loop: "asyncio.AbstractEventLoop") -> tuple[Secret, int]:
     """An access token and its end in seconds since the epoch, without a person.
 
     `http` is that of today's configuration, and `loop` its own. Raises AuthenticationRequiredError when it
     needs a person, ClientAuthenticationError when it fails.
     """
-    from broker.providers.azure.azure_transport import Wire  # noqa: PLC0415 - brings azure-identity
+    from broker.providers.azure.azure_transport import AzureTransport  # noqa: PLC0415 - brings azure-identity
 
     if not sign_in.live:
-        wire = Wire(http, loop)
+        wire = AzureTransport(http, loop)
         sign_in.live.append(Renewer(_credential(sign_in.terms, wire, sign_in.record, _nobody), wire))
     renewer = sign_in.live[0]
     if not isinstance(renewer, Renewer):
@@ -93,7 +93,7 @@ def has_secret_store(mark: Path) -> bool:
     return True
 
 
-def erase(sign_in: SignIn) -> None:
+def erase(sign_in: LoginRecord) -> None:
     """Overwrite what a store has of the sign-in: azure-identity 1.27 has no sign-out of its own."""
     terms = sign_in.terms
     if terms.kept is Kept.MEMORY:
@@ -104,7 +104,7 @@ def erase(sign_in: SignIn) -> None:
 
 
 def _credential(
-    terms: Terms, wire: "Wire", record: str | None, show: Show
+    terms: Terms, wire: "AzureTransport", record: str | None, show: Show
 ) -> "DeviceCodeCredential | InteractiveBrowserCredential":
     from azure.identity import (  # noqa: PLC0415 - 200 ms, for the threads that need it
         AuthenticationRecord,
@@ -124,7 +124,7 @@ def _credential(
         options["authority"] = terms.authority
     else:
         options["authentication_record"] = AuthenticationRecord.deserialize(record)
-    if terms.way is Way.DEVICE_CODE:
+    if terms.way is LoginMethod.DEVICE_CODE:
         return DeviceCodeCredential(prompt_callback=show, **options)
     return InteractiveBrowserCredential(timeout=SIGN_IN_LIMIT_S, **options)
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from broker.core.credential import Credential
 from broker.core.failures import Refused
 from broker.core.feeds import READ, Feed
-from broker.core.login_progress import Page, SignedIn, SignedOut, Way
+from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.providers import protocol
 from broker.providers.azure import login
 from broker.providers.azure.applications import ClientCertificate, ClientSecret, Default, Pat
@@ -22,17 +22,17 @@ from broker.providers.azure.identities import Bearer, Identity
 from broker.providers.azure.organisation import organisation_of
 from broker.providers.azure.saved_login import Browser, DeviceCode
 from broker.providers.azure.settings import AzureSettings
-from broker.providers.azure.token_flow import SESSION_USERNAME, Walk
+from broker.providers.azure.token_flow import SESSION_USERNAME, TokenFlow
 from broker.providers.azure.workloads import AzurePipelines, GithubOidc, ManagedIdentity, WorkloadIdentity
 
-IDENTITIES: Mapping[str, Callable[[protocol.Tools], Identity]] = {
+IDENTITIES: Mapping[str, Callable[[protocol.ProviderContext], Identity]] = {
     AzureCli.name: lambda tools: AzureCli(tools.environ, ca=tools.http.ca),
     AzureDeveloperCli.name: lambda tools: AzureDeveloperCli(tools.environ, tools.http.ca),
     AdoAuthHelper.name: lambda tools: AdoAuthHelper(tools.environ),
 }
 """The ways to sign in that are the same for every feed, by the name that `auth` has for them."""
 
-FEEDS_OWN: Mapping[str, Callable[[protocol.Tools, AzureSettings, Feed], Identity]] = {
+FEEDS_OWN: Mapping[str, Callable[[protocol.ProviderContext, AzureSettings, Feed], Identity]] = {
     EnvTokens.name: lambda tools, _, feed: EnvTokens(tools.environ, tools.now, feed=feed, tools=tools),
     WorkloadIdentity.name: WorkloadIdentity,
     GithubOidc.name: GithubOidc,
@@ -54,7 +54,7 @@ class AzureProvider:
     name: ClassVar[str] = "azure"
     settings: ClassVar[type[protocol.Settings]] = AzureSettings
 
-    def __init__(self, tools: protocol.Tools) -> None:
+    def __init__(self, tools: protocol.ProviderContext) -> None:
         self._tools = tools
         self._identities = {name: make(tools) for name, make in IDENTITIES.items()}
         self._cli_of: MutableMapping[str, AzureCli] = {}
@@ -71,21 +71,21 @@ class AzureProvider:
         """Always None: the server ignores it."""
         return None
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """What changes with the Azure CLI's account list, the token variables and their files."""
-        return tuple(identity.marks() for identity in self._chain(feed))
+        return tuple(identity.fingerprint() for identity in self._chain(feed))
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:
-        """Walk from the challenge to a token; raises what `Walk.credential` says."""
+        """Walk from the challenge to a token; raises what `TokenFlow.credential` says."""
         settings, organisation = _own(feed.settings), organisation_of(feed.realm)
         if organisation is None:
             return await self._on_premises(feed)
-        walk = Walk(self._tools, feed, settings, organisation, scope, self._chain(feed))
+        walk = TokenFlow(self._tools, feed, settings, organisation, scope, self._chain(feed))
         return await walk.credential()
 
     def sign_in(
-        self, feed: Feed, ways: Sequence[Way], *, in_file: bool
-    ) -> AsyncGenerator[Page | SignedIn, None]:
+        self, feed: Feed, ways: Sequence[LoginMethod], *, in_file: bool
+    ) -> AsyncGenerator[LoginPage | SignedIn, None]:
         """Sign a person in to the feed's organisation; see `login.py`."""
         return login.sign_in(self._walk(feed), ways, in_file=in_file)
 
@@ -93,16 +93,16 @@ class AzureProvider:
         """Drop the sign-in of the feed's organisation and account."""
         return await login.sign_out(self._walk(feed))
 
-    def _walk(self, feed: Feed) -> Walk:
+    def _walk(self, feed: Feed) -> TokenFlow:
         organisation = organisation_of(feed.realm)
         if organisation is None:
             raise Refused(f"{feed.url.origin} is not Azure DevOps Services: it has no Entra to sign in to")
-        return Walk(self._tools, feed, _own(feed.settings), organisation, READ, ())
+        return TokenFlow(self._tools, feed, _own(feed.settings), organisation, READ, ())
 
     async def _on_premises(self, feed: Feed) -> Credential:
         """A personal access token is all that Azure DevOps Server takes: it has no Entra to sign in to."""
         for identity in self._chain(feed):
-            if identity.name not in {EnvTokens.name, Pat.name} or identity.missing():
+            if identity.name not in {EnvTokens.name, Pat.name} or identity.unavailable_reason():
                 continue
             bearer = await identity.bearer(ORGANISATIONS)
             if isinstance(bearer, Bearer) and bearer.kind == "ready":

@@ -25,7 +25,7 @@ _CODE = re.compile(r"\bAADSTS([0-9]{4,9})\b")
 _ERROR = re.compile(r'"error"\s*:\s*"([a-z_]{1,40})"')
 
 
-class WayOut(BaseAdapter):
+class BrokerTransport(BaseAdapter):
     """Leads the SDK's requests through the daemon's own way out, and remembers the last that failed."""
 
     def __init__(self, ca: Path | None) -> None:

@@ -12,26 +12,26 @@ from typing import ClassVar
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
 from broker.core.feeds import Feed
-from broker.core.login_progress import Way
+from broker.core.login_progress import LoginMethod
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.azure.login import WithoutReason, failure_of
-from broker.providers.azure.login_store import SignIn, SignIns, brokerctl_login
+from broker.providers.azure.login_store import LoginRecord, LoginStore, brokerctl_login
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.azure.threads import in_thread
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 
 RENEWAL_LIMIT_S = 30.0
 """Up to three requests of 10 s; a secret store that waits to be unlocked is not waited for."""
 
 
-class StoredSignIn:
+class SavedLogin:
     """One feed's sign-in by one way, for one look at it; satisfies Identity."""
 
-    way: ClassVar[Way]
+    way: ClassVar[LoginMethod]
     name: ClassVar[str]
 
-    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:
-        self._sign_ins = SignIns(tools.memory, tools.environ)
+    def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:
+        self._sign_ins = LoginStore(tools.memory, tools.environ)
         self._feed = feed
         self._settings = settings
         self._http = tools.http
@@ -42,7 +42,7 @@ class StoredSignIn:
         found = self._found()
         return None if found is None else found.account
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """That nobody has signed in this way."""
         return None if self._found() is not None else "nobody has signed in with brokerctl login"
 
@@ -69,12 +69,12 @@ class StoredSignIn:
             raise self._remembered(found, failure_of(error, brokerctl_login(self._feed))) from None
         return entra_bearer(token, self.name, datetime.fromtimestamp(ends, UTC))
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """When the sign-in was made; None where there is none."""
         found = self._found()
         return None if found is None else found.made_at
 
-    def _remembered(self, found: SignIn, failure: NotObtained) -> NotObtained:
+    def _remembered(self, found: LoginRecord, failure: NotObtained) -> NotObtained:
         """The failure, or why an earlier attempt failed: msal forgets a refused sign-in, and the reason."""
         if isinstance(failure, WithoutReason) and found.refusals:
             return found.refusals[-1]
@@ -82,20 +82,20 @@ class StoredSignIn:
             found.refusals[:] = [failure]
         return failure
 
-    def _found(self) -> SignIn | None:
+    def _found(self) -> LoginRecord | None:
         found = self._sign_ins.find(self._feed, self._settings)
         return found if found is not None and found.terms.way is self.way else None
 
 
-class DeviceCode(StoredSignIn):
+class DeviceCode(SavedLogin):
     """A sign-in that was made with a code."""
 
-    way: ClassVar[Way] = Way.DEVICE_CODE
-    name: ClassVar[str] = Way.DEVICE_CODE.value
+    way: ClassVar[LoginMethod] = LoginMethod.DEVICE_CODE
+    name: ClassVar[str] = LoginMethod.DEVICE_CODE.value
 
 
-class Browser(StoredSignIn):
+class Browser(SavedLogin):
     """A sign-in that was made with a browser."""
 
-    way: ClassVar[Way] = Way.BROWSER
-    name: ClassVar[str] = Way.BROWSER.value
+    way: ClassVar[LoginMethod] = LoginMethod.BROWSER
+    name: ClassVar[str] = LoginMethod.BROWSER.value

@@ -45,9 +45,9 @@ def _outcome(ask: Ask) -> dict[str, object]:
     from azure.identity import CredentialUnavailableError  # noqa: PLC0415 - as `_WAYS`
     from requests import Session  # noqa: PLC0415 - as `_WAYS`
 
-    from broker.providers.azure.requests_transport import WayOut  # noqa: PLC0415 - brings requests
+    from broker.providers.azure.requests_transport import BrokerTransport  # noqa: PLC0415 - brings requests
 
-    way_out = WayOut(None if ask.get("ca") is None else Path(ask["ca"]))
+    way_out = BrokerTransport(None if ask.get("ca") is None else Path(ask["ca"]))
     session = Session()
     session.trust_env = False  # a netrc entry of the host would take the place of the bearer
     for scheme in ("https://", "http://"):

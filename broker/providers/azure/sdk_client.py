@@ -17,7 +17,7 @@ from broker.providers.azure.entra_errors import failure_of_app
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.azure.sdk_child import MACHINE, SECRET
 from broker.providers.azure.settings import AzureSettings
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 from broker.providers.vendor_tool import ask_tool, json_object, printed_token, sdk_argv
 
 TENANT = "AZURE_TENANT_ID"
@@ -35,7 +35,7 @@ _CHILD = "broker.providers.azure.sdk_child"
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class SdkMethod:
     """One way to sign in: what the child is told with it, and what a person types when Entra says no.
 
     `name` is what `auth` calls it, `source` where the token is said to come from.
@@ -54,7 +54,7 @@ def directory(tenant: str, environ: Mapping[str, str]) -> str | None:
 
 
 async def signed_in(
-    way: Way, kind: str, tools: Tools, settings: AzureSettings, tenant: str
+    way: SdkMethod, kind: str, tools: ProviderContext, settings: AzureSettings, tenant: str
 ) -> Bearer | Skipped:
     """Ask the child for a token by its way `kind`. Raises what a service's refusal or silence means.
 
@@ -107,7 +107,7 @@ def _closed(kind: str, told: Mapping[str, object]) -> str | None:
     return "azure-identity finds nothing here to sign in with"
 
 
-def _failure(way: Way, kind: str, told: Mapping[str, object]) -> NotObtained:
+def _failure(way: SdkMethod, kind: str, told: Mapping[str, object]) -> NotObtained:
     """What the child's report means; it holds nothing that a service wrote but its codes."""
     code, status = told.get("code"), told.get("status")
     if isinstance(reason := told.get("unreachable"), str):
@@ -119,7 +119,7 @@ def _failure(way: Way, kind: str, told: Mapping[str, object]) -> NotObtained:
     return _broken(way, told.get("kind"))
 
 
-def _answered(way: Way, kind: str, status: int, told: Mapping[str, object]) -> NotObtained:
+def _answered(way: SdkMethod, kind: str, status: int, told: Mapping[str, object]) -> NotObtained:
     """A service answered, with neither a token nor one of Entra's numbers."""
     host, wish, error = told.get("host"), told.get("retry_after_s"), told.get("error")
     if status == 429 or status >= 500 or status == 410:  # noqa: PLR2004 - RFC 6585, RFC 9110; 410: IMDS restarts
@@ -136,7 +136,7 @@ def _answered(way: Way, kind: str, status: int, told: Mapping[str, object]) -> N
     return Refused(f"{way.name}: {host} refuses it a token ({status})", hint=way.cure)
 
 
-def _broken(way: Way, kind: object) -> NotObtained:
+def _broken(way: SdkMethod, kind: object) -> NotObtained:
     """Nothing was asked of anybody: what was configured cannot be used, or the child itself broke."""
     if kind == "ValueError":
         return Refused(

@@ -26,13 +26,13 @@ def in_thread(work: Callable[[], Found]) -> "asyncio.Future[Found]":
 
     def run() -> None:
         result: Found | None = None
-        trouble: BaseException | None = None
+        last_failure: BaseException | None = None
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001 - carried to whoever waits, and raised there
-            trouble = error
+            last_failure = error
         try:
-            loop.call_soon_threadsafe(settle, result, trouble)
+            loop.call_soon_threadsafe(settle, result, last_failure)
         except RuntimeError:
             return  # the loop has ended: nobody waits
 

@@ -1,4 +1,4 @@
-"""One look-up from the challenge over a sign-in to a token: read `Walk.credential` from top to bottom.
+"""One look-up from the challenge over a sign-in to a token: read `TokenFlow.credential` from top to bottom.
 
 Nothing is kept between look-ups. A bearer goes only where `challenge.py` has allowed it to. Each step is told
 aloud to whoever explains the look-up, without a secret.
@@ -13,11 +13,11 @@ from typing import NamedTuple
 from broker.core.credential import Credential
 from broker.core.failures import NoSource, NotNeeded, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed
-from broker.core.login_progress import Way
+from broker.core.login_progress import LoginMethod
 from broker.core.urls import Url
 from broker.host.http import Request, Response
 from broker.host.http_errors import Unreachable
-from broker.host.lookup_trace import tell
+from broker.host.lookup_trace import trace_step
 from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azd import login_line as azd_login_line
 from broker.providers.azure.azure_cli import AzureCli, account_login
@@ -43,7 +43,7 @@ from broker.providers.azure.session_token import (
     read_exchange,
 )
 from broker.providers.azure.settings import DEFAULT_AUTH, AzureSettings
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 
 SESSION_USERNAME = "VssSessionToken"
 BEARER_USERNAME = "bearer"
@@ -63,10 +63,10 @@ class _Goal(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class TokenFlow:
     """One look-up: for which feed, in which scope, and by which ways it may sign in, in order."""
 
-    tools: Tools
+    tools: ProviderContext
     feed: Feed
     settings: AzureSettings
     organisation: Organisation
@@ -80,10 +80,10 @@ class Walk:
         NotNeeded for a public feed; what the challenge came to; or the failure of a sign-in, of several the
         one most likely to pass.
         """
-        closed = [Skipped(one.name, why) for one in self.chain if (why := one.missing())]
+        closed = [Skipped(one.name, why) for one in self.chain if (why := one.unavailable_reason())]
         if len(closed) == len(self.chain):
             for one in closed:
-                tell("signed in", f"{one.name}: {one.why}")
+                trace_step("signed in", f"{one.name}: {one.why}")
             raise self._no_source(self.settings.tenant or ORGANISATIONS, closed)
         goal = await self._challenged()
         try:
@@ -106,12 +106,12 @@ class Walk:
             begun = self.tools.now()
             challenge = await self._challenge(place)
             if isinstance(challenge, PublicFeed):
-                tell("challenge", f"200 in {self._took(begun)} · this feed is public")
+                trace_step("challenge", f"200 in {self._took(begun)} · this feed is public")
                 continue
             tenant = self._chosen_tenant(challenge)
             authority = challenge.authority.removeprefix("https://")
             told = f"401 in {self._took(begun)} · tenant {tenant} · authority {authority} allowed"
-            tell("challenge", told, good=True)
+            trace_step("challenge", told, good=True)
             return _Goal(tenant, challenge)
         raise NotNeeded(f"feed {self.feed.name} is public: it wants no credential")
 
@@ -144,31 +144,31 @@ class Walk:
         owner: str | None = None  # of a sign-in that fails: only the same person's token may stand in for it
         is_sure = True  # that nothing but the failures below could have given the held token
         for identity in self.chain:
-            why, begun = identity.missing(), self.tools.now()
+            why, begun = identity.unavailable_reason(), self.tools.now()
             try:
                 bearer = Skipped(identity.name, why) if why else await identity.bearer(goal.tenant)
                 if not isinstance(bearer, Skipped) and not _is_of(owner, bearer):
-                    tell("signed in", f"{identity.name}: {bearer.account or 'nobody'}, and not {owner}")
+                    trace_step("signed in", f"{identity.name}: {bearer.account or 'nobody'}, and not {owner}")
                     continue
                 if not isinstance(bearer, Skipped):
                     who = bearer.account or "its token names nobody"
-                    tell("signed in", f"{bearer.source}: {who} in {self._took(begun)}", good=True)
+                    trace_step("signed in", f"{bearer.source}: {who} in {self._took(begun)}", good=True)
                     self._check_account(bearer, goal.tenant)
                     return await self._exchanged(bearer, goal)
             except NotObtained as failure:
-                tell("signed in", f"{identity.name}: {failure}, in {self._took(begun)}", good=False)
+                trace_step("signed in", f"{identity.name}: {failure}, in {self._took(begun)}", good=False)
                 log.debug("sign_in_failed realm=%s source=%s: %s", self.organisation, identity.name, failure)
                 failures.append(failure)
                 owner = owner or (identity.account if isinstance(identity, Owned) else None)
                 continue
             if not self._is_elsewhere(identity.name, why):
-                tell("signed in", f"{identity.name}: {bearer.why}")
+                trace_step("signed in", f"{identity.name}: {bearer.why}")
             log.debug("sign_in_skipped realm=%s source=%s: %s", self.organisation, identity.name, bearer.why)
             skipped.append(bearer)
             is_sure = is_sure and why is not None
         for one in skipped:
             if self._is_elsewhere(one.name, one.why):
-                tell("signed in", f"{one.name}: {one.why}")
+                trace_step("signed in", f"{one.name}: {one.why}")
         raise _worst(failures, is_sure) if failures else self._no_source(goal.tenant, skipped)
 
     def _check_account(self, bearer: Bearer, tenant: str) -> None:
@@ -188,7 +188,7 @@ class Walk:
         if bearer.kind == "ready" or wanted == "entra":
             username = SESSION_USERNAME if bearer.kind == "ready" else BEARER_USERNAME
             secret, ends = bearer.token, bearer.expires_at
-            tell("exchange", "none: the token is for the feed as it is")
+            trace_step("exchange", "none: the token is for the feed as it is")
         else:
             issued = await self._exchange(bearer, goal)
             username, secret, ends = SESSION_USERNAME, issued.secret, issued.expires_at
@@ -204,7 +204,7 @@ class Walk:
             match outcome:
                 case SessionToken(_, ends):
                     until = "does not say when it ends" if ends is None else self._until(ends)
-                    tell("exchange", f"session token, scope {SCOPES[self.scope]}, {until}", good=True)
+                    trace_step("exchange", f"session token, scope {SCOPES[self.scope]}, {until}", good=True)
                     return outcome
                 case BearerRefused(why):
                     who = bearer.account or bearer.source
@@ -224,7 +224,7 @@ class Walk:
 
     def _sign_in_anew(self, bearer: Bearer, tenant: str) -> str:
         """The command for another sign-in by the same way, which goes before any other's."""
-        if bearer.source in {Way.BROWSER, Way.DEVICE_CODE}:
+        if bearer.source in {LoginMethod.BROWSER, LoginMethod.DEVICE_CODE}:
             return brokerctl_login(self.feed)
         if bearer.source == AzureDeveloperCli.name:
             return azd_login_line(tenant)
@@ -236,8 +236,8 @@ class Walk:
         """That nothing here can sign in, and why; of the default order, what a person might miss."""
         told = [one for one in skipped if not self._is_elsewhere(one.name, one.why)]
         why = "; ".join(f"{one.name}: {one.why}" for one in told)
-        by_us = {Way.BROWSER, Way.DEVICE_CODE}.intersection(self.settings.auth)
-        is_az_here = any(one.name == AzureCli.name and one.missing() is None for one in self.chain)
+        by_us = {LoginMethod.BROWSER, LoginMethod.DEVICE_CODE}.intersection(self.settings.auth)
+        is_az_here = any(one.name == AzureCli.name and one.unavailable_reason() is None for one in self.chain)
         hint = brokerctl_login(self.feed) if by_us and not is_az_here else login_line(tenant)
         failure = NoSource(f"nothing here can sign in to {self.organisation} ({why})", hint=hint)
         return self._for_an_agent(failure, tenant)

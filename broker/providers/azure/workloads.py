@@ -13,11 +13,11 @@ from broker.core.feeds import Feed
 from broker.providers.azure.applications import NO_TENANT
 from broker.providers.azure.identities import Bearer, Skipped
 from broker.providers.azure.sdk_child import MACHINE
-from broker.providers.azure.sdk_client import CLIENT, Way, directory, signed_in
+from broker.providers.azure.sdk_client import CLIENT, SdkMethod, directory, signed_in
 from broker.providers.azure.settings import DEFAULT_AUTH, AzureSettings
 from broker.providers.github_oidc import BEARER, URL, job_assertion
 from broker.providers.jwt import claims_of
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 from broker.providers.secret_reader import from_env
 
 AUDIENCE = "api://AzureADTokenExchange"
@@ -41,12 +41,12 @@ class WorkloadIdentity:
 
     name: ClassVar[str] = "workload-identity"
 
-    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+    def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
         self._tools = tools
         self._settings = settings
         self._client = settings.client_id or tools.environ.get(CLIENT)
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """That the webhook's variables are not here."""
         return _unset(self._tools.environ, ASSERTION_FILE) or (
             None if self._client else f"neither client_id nor {CLIENT} is set"
@@ -57,10 +57,10 @@ class WorkloadIdentity:
         asked = directory(tenant, self._tools.environ)
         if asked is None:
             return Skipped(self.name, NO_TENANT)
-        way = Way(self.name, self.name, {"client_id": self._client}, cure=_federation(self._client))
+        way = SdkMethod(self.name, self.name, {"client_id": self._client}, cure=_federation(self._client))
         return await signed_in(way, self.name, self._tools, self._settings, asked)
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """Whose token it is; the file changes by itself every hour, and every renewal reads it."""
         return self._client
 
@@ -70,12 +70,12 @@ class GithubOidc:
 
     name: ClassVar[str] = "github-oidc"
 
-    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+    def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
         self._tools = tools
         self._settings = settings
         self._client = settings.client_id or tools.environ.get(CLIENT)
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """That this is no job that may have an assertion, or that it does not say for which application."""
         return _unset(self._tools.environ, URL, BEARER) or (
             None if self._client else f"neither client_id nor {CLIENT} is set"
@@ -89,7 +89,7 @@ class GithubOidc:
             return Skipped(self.name, NO_TENANT)
         audience = environ.get(AUDIENCE_VARIABLE) or AUDIENCE
         assertion = await job_assertion(self._tools.http, environ, audience)
-        way = Way(
+        way = SdkMethod(
             self.name,
             self.name,
             {"client_id": self._client},
@@ -98,7 +98,7 @@ class GithubOidc:
         )
         return await signed_in(way, "assertion", self._tools, self._settings, asked)
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """None: a job's variables stay what they are."""
         return None
 
@@ -108,14 +108,14 @@ class AzurePipelines:
 
     name: ClassVar[str] = "azure-pipelines"
 
-    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+    def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
         environ = tools.environ
         self._tools = tools
         self._settings = settings
         self._client = settings.client_id or environ.get(f"{TASK}CLIENT_ID")
         self._connection = settings.service_connection_id or environ.get(f"{TASK}SERVICE_CONNECTION_ID")
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """That this is no job, that it was not given its token, or that it names no service connection."""
         unset = _unset(self._tools.environ, JOB_URL, JOB_TOKEN)
         if unset is not None:
@@ -131,7 +131,7 @@ class AzurePipelines:
         if asked is None:
             return Skipped(self.name, NO_TENANT)
         words = {"client_id": self._client, "service_connection_id": self._connection}
-        way = Way(
+        way = SdkMethod(
             self.name,
             self.name,
             words,
@@ -140,7 +140,7 @@ class AzurePipelines:
         )
         return await signed_in(way, self.name, self._tools, self._settings, asked)
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """None: a job's variables stay what they are."""
         return None
 
@@ -150,12 +150,12 @@ class ManagedIdentity:
 
     name: ClassVar[str] = MACHINE
 
-    def __init__(self, tools: Tools, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+    def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
         self._tools = tools
         self._settings = settings
         self._client = settings.client_id or tools.environ.get(CLIENT)
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """That nothing says that there is one. Whoever named this way in `auth` has said so."""
         if self._settings.auth != DEFAULT_AUTH or any(self._tools.environ.get(name) for name in ENDPOINTS):
             return None
@@ -163,17 +163,17 @@ class ManagedIdentity:
 
     async def bearer(self, tenant: str) -> Bearer | Skipped:
         """Ask the machine, never through a proxy; it knows its tenant itself."""
-        way = Way(self.name, self.name, {"client_id": self._client})
+        way = SdkMethod(self.name, self.name, {"client_id": self._client})
         return await signed_in(way, MACHINE, self._tools, self._settings, tenant)
 
-    def marks(self) -> Hashable:
+    def fingerprint(self) -> Hashable:
         """Which identity it is; they are assigned from elsewhere."""
         return self._client
 
 
 def _unset(environ: Mapping[str, str], *names: str) -> str | None:
-    missing = [name for name in names if not environ.get(name, "").strip()]
-    return f"{' and '.join(missing)} not set" if missing else None
+    unavailable_reason = [name for name in names if not environ.get(name, "").strip()]
+    return f"{' and '.join(unavailable_reason)} not set" if unavailable_reason else None
 
 
 def _federation(client: str | None, assertion: Secret | None = None) -> str:

@@ -16,8 +16,8 @@ from broker.core.credential import Credential, Secret
 from broker.core.duration import parse_duration
 from broker.core.failures import NoSource, Refused, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Realm
-from broker.host.file_stamp import file_mark
-from broker.host.lookup_trace import tell
+from broker.host.file_stamp import file_stamp
+from broker.host.lookup_trace import trace_step
 from broker.providers import protocol
 from broker.providers.codeartifact.aws_errors import failure_of
 from broker.providers.codeartifact.boto3_child import SESSION_NAME
@@ -29,7 +29,7 @@ from broker.providers.vendor_tool import (
     json_object,
     printed_token,
     sdk_argv,
-    variables_mark,
+    variables_fingerprint,
 )
 
 USERNAME = "aws"
@@ -97,7 +97,7 @@ class CodeArtifactProvider:
     name: ClassVar[str] = "codeartifact"
     settings: ClassVar[type[protocol.Settings]] = CodeArtifactSettings
 
-    def __init__(self, tools: protocol.Tools) -> None:
+    def __init__(self, tools: protocol.ProviderContext) -> None:
         self._environ = tools.environ
         self._ca = tools.http.ca
 
@@ -115,7 +115,7 @@ class CodeArtifactProvider:
         """Always None: the token says who it is."""
         return None
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one place for all profiles
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one place for all profiles
         """What changes with AWS's variables, files and keys, and by `aws sso login` or `aws login`."""
         home = expand("~/.aws", self._environ)
         named = (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
@@ -124,8 +124,8 @@ class CodeArtifactProvider:
             for variable, name in named
         ]
         caches = (path for folder in ("sso", "login") for path in _listed(home / folder / "cache"))
-        variables = variables_mark(self._environ, "AWS_")
-        return (variables, *(file_mark(path) for path in (*files, *caches)))
+        variables = variables_fingerprint(self._environ, "AWS_")
+        return (variables, *(file_stamp(path) for path in (*files, *caches)))
 
     def sign_in_line(self, feed: Feed) -> str:
         """The command that signs the feed's profile in to AWS."""
@@ -193,7 +193,7 @@ def _credential(answer: Mapping[str, object], source: str, own: CodeArtifactSett
     """Raises what `printed_token` raises. The token's end is AWS's own `expiration`."""
     token = printed_token(source, answer.get("authorizationToken"), answer.get("expiration"))
     account = own.role or own.profile
-    tell("signed in", f"{source}: {account or 'the default profile'}", good=True)
+    trace_step("signed in", f"{source}: {account or 'the default profile'}", good=True)
     return Credential(USERNAME, token.secret, token.expires_at, source, account=account)
 
 

@@ -18,8 +18,8 @@ from pydantic import AfterValidator, model_validator
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NoSource, Refused, SignInNeeded
 from broker.core.feeds import DEFAULT_IDENTITY, Feed
-from broker.host.file_stamp import file_mark
-from broker.host.lookup_trace import tell
+from broker.host.file_stamp import file_stamp
+from broker.host.lookup_trace import trace_step
 from broker.providers import protocol, secret_reader
 from broker.providers.google.google_auth_child import METADATA
 from broker.providers.google.google_errors import failure_of
@@ -32,7 +32,7 @@ from broker.providers.vendor_tool import (
     json_object,
     printed_token,
     sdk_argv,
-    variables_mark,
+    variables_fingerprint,
 )
 
 TOKEN_USERNAME = "oauth2accesstoken"  # noqa: S105 - a name, not a secret
@@ -115,7 +115,7 @@ class GoogleProvider:
     name: ClassVar[str] = "google"
     settings: ClassVar[type[protocol.Settings]] = GoogleSettings
 
-    def __init__(self, tools: protocol.Tools) -> None:
+    def __init__(self, tools: protocol.ProviderContext) -> None:
         self._environ = tools.environ
         self._ca = tools.http.ca
 
@@ -135,7 +135,7 @@ class GoogleProvider:
         """The server tells a key by its username; beside a token any was accepted (astral-sh/uv#2822)."""
         return None if _own(settings).secret is None else KEY_USERNAME
 
-    def sign_in_marks(self, feed: Feed) -> Hashable:
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """What changes with the credentials file, Google's variables, gcloud's choice of account, or the key.
 
         gcloud touches its sentinel for programs like us at every change of its configuration
@@ -143,10 +143,10 @@ class GoogleProvider:
         """
         own = _own(feed.settings)
         if own.secret is not None:
-            return secret_reader.marks(own.secret, self._environ)
+            return secret_reader.fingerprint(own.secret, self._environ)
         gcloud = (self._gcloud / name for name in ("config_sentinel", "active_config"))
-        variables = variables_mark(self._environ, "CLOUDSDK_", "GOOGLE_")
-        return (variables, *(file_mark(path) for path in (self._adc_file(own), *gcloud)))
+        variables = variables_fingerprint(self._environ, "CLOUDSDK_", "GOOGLE_")
+        return (variables, *(file_stamp(path) for path in (self._adc_file(own), *gcloud)))
 
     def sign_in_line(self, feed: Feed) -> str:
         """The command that signs the feed's account in with gcloud."""
@@ -168,10 +168,12 @@ class GoogleProvider:
             try:
                 credential = await self._signed_in(way)
             except SignInNeeded as failure:
-                tell("signed in", str(failure), good=False)
+                trace_step("signed in", str(failure), good=False)
                 first = first or failure
             else:
-                tell("signed in", f"{way.name}: {credential.account or 'it does not say who'}", good=True)
+                trace_step(
+                    "signed in", f"{way.name}: {credential.account or 'it does not say who'}", good=True
+                )
                 return credential
         raise first or AssertionError("every way returns or raises")
 
@@ -239,7 +241,7 @@ class GoogleProvider:
             None,
             secret_reader.shown(source),
             account=account_of_key(key.secret),
-            by_hand=secret_reader.by_hand(source),
+            manual_renewal=secret_reader.manual_renewal(source),
         )
 
 

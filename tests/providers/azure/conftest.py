@@ -12,7 +12,7 @@ import pytest
 from broker.host.clock import SystemClock
 from broker.host.http import Http
 from broker.providers.azure.provider import AzureProvider
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from tests.fakes.fixtures import authority, az, cloud, proxy
 from tests.fakes.loopback import WebServer
 from tests.providers.azure.feeds import PERSON, TENANT
@@ -34,18 +34,20 @@ def acme(cloud: AzureDevOps) -> Organisation:
 
 
 @pytest.fixture
-async def tools(proxy: ConnectProxy, az: AzureCli, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tools]:
+async def tools(
+    proxy: ConnectProxy, az: AzureCli, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[ProviderContext]:
     """The way to the fake cloud, and an environment where az is on PATH and nobody left a token."""
     for name, value in proxy.environment({}).items():
         monkeypatch.setenv(name, value)
     home = os.environ.get("HOME", "/")
     async with Http() as http:
-        yield Tools(http, {"HOME": home, **az.environment}, lambda: SystemClock().now().wall)
+        yield ProviderContext(http, {"HOME": home, **az.environment}, lambda: SystemClock().now().wall)
 
 
 @pytest.fixture
 def job(
-    tools: Tools, cloud: AzureDevOps, proxy: ConnectProxy, acme: Organisation, tmp_path: Path
+    tools: ProviderContext, cloud: AzureDevOps, proxy: ConnectProxy, acme: Organisation, tmp_path: Path
 ) -> Iterator[Job]:
     """An application, its jobs and its machine, and an organisation that takes its tokens."""
     assert acme
@@ -55,7 +57,7 @@ def job(
 
 
 @pytest.fixture
-def provider(tools: Tools) -> Provider:
+def provider(tools: ProviderContext) -> Provider:
     """The provider under test."""
     return AzureProvider(tools)
 

@@ -10,7 +10,7 @@ from broker.providers.azure.settings import AzureSettings
 from broker.providers.recognise import realm_of
 
 if TYPE_CHECKING:
-    from broker.providers.protocol import Tools
+    from broker.providers.protocol import ProviderContext
 
 FEED = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 TENANT = "11111111-2222-3333-4444-555555555555"
@@ -30,7 +30,7 @@ def at(organisation: str) -> str:
     return FEED.replace("/acme/", f"/{organisation}/")
 
 
-def leave(tools: Tools, **variables: str) -> None:
+def leave(tools: ProviderContext, **variables: str) -> None:
     """Put variables into the environment that a provider was made with."""
     environ: Any = tools.environ
     environ.update(variables)

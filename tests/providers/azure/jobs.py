@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broker.core.feeds import Feed
-    from broker.providers.protocol import Tools
+    from broker.providers.protocol import ProviderContext
     from tests.fakes.azure_devops import AzureDevOps
     from tests.fakes.connect_proxy import ConnectProxy
     from tests.fakes.loopback import WebServer
@@ -58,13 +58,13 @@ def signing_in() -> list[str]:
     look = ["ps", "-ww", "-eo", "ppid=,args="]  # -ww: a long path to the interpreter is not cut
     told = subprocess.run(look, capture_output=True, text=True, check=True).stdout
     ours = [line.split(None, 1)[1] for line in told.splitlines() if line.split()[0] == str(os.getpid())]
-    return [line for line in ours if "azure.sign_in" in line]
+    return [line for line in ours if "azure.sdk_child" in line]
 
 
 class Job:
     """All of them on one machine. `environment` lays variables over the provider's own."""
 
-    def __init__(self, tools: Tools, cloud: AzureDevOps, proxy: ConnectProxy, folder: Path) -> None:
+    def __init__(self, tools: ProviderContext, cloud: AzureDevOps, proxy: ConnectProxy, folder: Path) -> None:
         self.tools = tools
         self.cloud = cloud
         self.proxy = proxy

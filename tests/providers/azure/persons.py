@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.core.feeds import Feed
-from broker.core.login_progress import Page, SignedIn, Way
-from broker.providers.protocol import Interactive, Tools
+from broker.core.login_progress import LoginMethod, LoginPage, SignedIn
+from broker.providers.protocol import Interactive, ProviderContext
 from tests.fakes.tokens import Account
 from tests.providers.azure.feeds import PERSON, TENANT, feed_with
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from tests.fakes.entra import Entra
     from tests.fakes.organisation import Organisation
 
-BOTH = (Way.BROWSER, Way.DEVICE_CODE)
-BY_CODE = (Way.DEVICE_CODE,)
+BOTH = (LoginMethod.BROWSER, LoginMethod.DEVICE_CODE)
+BY_CODE = (LoginMethod.DEVICE_CODE,)
 PRESSED = "device_code"
 RENEWED = "refresh_token"
 
 
 @pytest.fixture
-def home(tmp_path: Path, tools: Tools, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, tools: ProviderContext, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of the test's own, for the daemon and for azure-identity."""
     made = tmp_path / "home"
     made.mkdir(mode=0o700)
@@ -49,9 +49,9 @@ def entra(home: Path, acme: Organisation, cloud: AzureDevOps) -> Entra:
 
 async def signing(
     provider: object,
-    act: Callable[[Page], None],
+    act: Callable[[LoginPage], None],
     feed: Feed | None = None,
-    ways: tuple[Way, ...] = BY_CODE,
+    ways: tuple[LoginMethod, ...] = BY_CODE,
     *,
     in_file: bool = False,
 ) -> SignedIn:
@@ -61,7 +61,7 @@ async def signing(
     async with aclosing(provider.sign_in(feed or feed_with(), ways, in_file=in_file)) as steps:
         async for step in steps:
             match step:
-                case Page():
+                case LoginPage():
                     act(step)
                 case SignedIn():
                     outcome = step
@@ -69,7 +69,7 @@ async def signing(
     return outcome
 
 
-def approving(entra: Entra, name: str = PERSON, tenant: str = TENANT) -> Callable[[Page], None]:
+def approving(entra: Entra, name: str = PERSON, tenant: str = TENANT) -> Callable[[LoginPage], None]:
     """A person who enters the code and says yes."""
     return lambda page: entra.approve(page.code or "", Account(name, tenant))
 

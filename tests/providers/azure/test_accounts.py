@@ -40,13 +40,13 @@ async def test_the_line_that_is_shown_signs_the_account_in(provider: Provider, a
     feed = feed_with(account=BOSS)
     with pytest.raises(SignInNeeded) as raised:
         await provider.obtain(feed, READ)
-    before = provider.sign_in_marks(feed)
+    before = provider.sign_in_fingerprint(feed)
     variable, _, folder = (raised.value.hint or "").partition(" ")[0].partition("=")
     az.sign_in(BOSS, [TENANT], config_dir=az.config_dir.with_name(folder.rpartition("/")[2]))
 
     assert raised.value.hint == f"AZURE_CONFIG_DIR={az.config_dir}-boss@acme.example {LOGIN}"
     assert variable == "AZURE_CONFIG_DIR"
-    assert provider.sign_in_marks(feed) != before
+    assert provider.sign_in_fingerprint(feed) != before
     assert (await provider.obtain(feed, READ)).account == BOSS
 
 
@@ -67,10 +67,10 @@ async def test_an_account_that_signed_out_of_its_folder_is_told_so(
 async def test_what_the_usual_person_does_is_no_news_to_the_other_account(
     provider: Provider, bosses: AzureCli
 ) -> None:
-    before = provider.sign_in_marks(feed_with(account=BOSS))
+    before = provider.sign_in_fingerprint(feed_with(account=BOSS))
     bosses.sign_out()
 
-    assert provider.sign_in_marks(feed_with(account=BOSS)) == before
+    assert provider.sign_in_fingerprint(feed_with(account=BOSS)) == before
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from broker.host.process import Finished
 from broker.providers import vendor_tool
 from broker.providers.azure import sdk_client
 from broker.providers.azure.identities import Skipped
-from broker.providers.azure.sdk_client import Way, signed_in
+from broker.providers.azure.sdk_client import SdkMethod, signed_in
 from broker.providers.azure.settings import AzureSettings
 from tests.fakes import faults
 from tests.fakes.connect_proxy import Conduct
@@ -27,7 +27,7 @@ from tests.providers.azure.jobs import CLIENT, LOGIN_HOST, Job, certificate, sig
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from broker.providers.protocol import Provider, Tools
+    from broker.providers.protocol import Provider, ProviderContext
     from tests.fakes.http1 import Answer
 
 RESET = f"az ad app credential reset --id {CLIENT}"
@@ -262,22 +262,22 @@ def child(told: object, code: int = 0) -> Callable[..., Any]:
     ],
 )
 async def test_each_report_of_the_child_has_one_meaning(
-    told: object, kind: type[NotObtained], words: str, tools: Tools, monkeypatch: pytest.MonkeyPatch
+    told: object, kind: type[NotObtained], words: str, tools: ProviderContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sdk_client, "ask_tool", child(told))
 
     with pytest.raises(kind, match=words) as raised:
-        await signed_in(Way("client-secret", "x", {}), "client-secret", tools, AzureSettings(), TENANT)
+        await signed_in(SdkMethod("client-secret", "x", {}), "client-secret", tools, AzureSettings(), TENANT)
 
     assert "s3cret" not in f"{raised.value}{raised.value.hint}"
 
 
 async def test_a_way_that_azure_identity_finds_closed_is_skipped(
-    tools: Tools, monkeypatch: pytest.MonkeyPatch
+    tools: ProviderContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sdk_client, "ask_tool", child({"unavailable": True}))
 
-    outcome = await signed_in(Way("default", "x", {}), "default", tools, AzureSettings(), TENANT)
+    outcome = await signed_in(SdkMethod("default", "x", {}), "default", tools, AzureSettings(), TENANT)
 
     assert outcome == Skipped("default", "azure-identity finds nothing here to sign in with")
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from broker.host.process import Finished
-    from broker.providers.protocol import Provider, Tools
+    from broker.providers.protocol import Provider, ProviderContext
     from tests.fakes.az import AzureCli
     from tests.fakes.organisation import Organisation
 
@@ -174,10 +174,10 @@ async def test_no_secret_is_on_a_command_line(
 
 @pytest.mark.parametrize("way", ["workload-identity", "managed-identity"])
 def test_another_client_in_the_environment_changes_the_marks(
-    way: str, provider: Provider, tools: Tools
+    way: str, provider: Provider, tools: ProviderContext
 ) -> None:
-    before = provider.sign_in_marks(feed_with(auth=[way]))
+    before = provider.sign_in_fingerprint(feed_with(auth=[way]))
 
     leave(tools, AZURE_CLIENT_ID=CLIENT)
 
-    assert provider.sign_in_marks(feed_with(auth=[way])) != before
+    assert provider.sign_in_fingerprint(feed_with(auth=[way])) != before

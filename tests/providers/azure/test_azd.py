@@ -17,7 +17,7 @@ from tests.providers.programs import Workshop
 from tests.providers.tokens import jwt
 
 if TYPE_CHECKING:
-    from broker.providers.protocol import Provider, Tools
+    from broker.providers.protocol import Provider, ProviderContext
     from tests.fakes.azure_devops import AzureDevOps
     from tests.fakes.organisation import Organisation
 
@@ -107,21 +107,21 @@ async def test_output_without_a_token_may_be_better_later(
 def test_without_azd_this_way_is_closed(azd: AzureDeveloperCli, workshop: Workshop) -> None:
     workshop.environ["PATH"] = str(workshop.folder)
 
-    assert azd.missing() == "azd is not on the broker's PATH"
+    assert azd.unavailable_reason() == "azd is not on the broker's PATH"
     workshop.printer("azd", "")
-    assert azd.missing() is None
+    assert azd.unavailable_reason() is None
 
 
 def test_marks_change_when_a_person_signs_in(azd: AzureDeveloperCli, workshop: Workshop) -> None:
-    before = azd.marks()
+    before = azd.fingerprint()
     (workshop.home / ".azd").mkdir()
     workshop.file(".azd/auth.json", "{}")
 
-    assert azd.marks() != before
+    assert azd.fingerprint() != before
 
 
 async def test_a_persons_token_from_azd_is_exchanged(
-    provider: Provider, tools: Tools, workshop: Workshop, acme: Organisation, cloud: AzureDevOps
+    provider: Provider, tools: ProviderContext, workshop: Workshop, acme: Organisation, cloud: AzureDevOps
 ) -> None:
     workshop.printer("azd", json.dumps({"token": cloud.bearer(PERSON, TENANT)}))
     leave(tools, PATH=workshop.environ["PATH"])
@@ -133,7 +133,7 @@ async def test_a_persons_token_from_azd_is_exchanged(
 
 
 async def test_a_refused_token_is_told_with_the_command_of_azd(
-    provider: Provider, tools: Tools, workshop: Workshop, acme: Organisation, cloud: AzureDevOps
+    provider: Provider, tools: ProviderContext, workshop: Workshop, acme: Organisation, cloud: AzureDevOps
 ) -> None:
     workshop.printer("azd", json.dumps({"token": cloud.bearer(PERSON, TENANT)}))
     leave(tools, PATH=workshop.environ["PATH"])

@@ -169,61 +169,61 @@ async def test_an_az_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
 
 
 async def test_without_az_this_way_is_closed(cli: AzureCli, az: fake.AzureCli) -> None:
-    assert cli.missing() is None
+    assert cli.unavailable_reason() is None
     az.uninstall()
     nowhere = AzureCli({"PATH": str(az.bin)})
 
-    assert nowhere.missing() == "az is not on the broker's PATH"
+    assert nowhere.unavailable_reason() == "az is not on the broker's PATH"
     assert await nowhere.bearer(TENANT) == Skipped("azure-cli", "az is not on the broker's PATH")
 
 
 def test_an_environment_without_a_path_has_no_az() -> None:
-    assert AzureCli({}).missing() is not None
+    assert AzureCli({}).unavailable_reason() is not None
 
 
 def test_marks_change_when_a_person_signs_in_or_out(cli: AzureCli, az: fake.AzureCli) -> None:
-    seen = [cli.marks()]
+    seen = [cli.fingerprint()]
     az.sign_out()
-    seen.append(cli.marks())
+    seen.append(cli.fingerprint())
     az.sign_in(PERSON, [TENANT])
-    seen.append(cli.marks())
+    seen.append(cli.fingerprint())
 
     assert len(set(seen)) == 3
-    assert cli.marks() == seen[-1]
+    assert cli.fingerprint() == seen[-1]
 
 
 def test_marks_change_when_the_same_account_signs_in_again(cli: AzureCli, az: fake.AzureCli) -> None:
-    before = cli.marks()
+    before = cli.fingerprint()
     profile = az.config_dir / "azureProfile.json"
     profile.with_name("new").write_bytes(profile.read_bytes())
     profile.with_name("new").replace(profile)
 
-    assert cli.marks() != before
+    assert cli.fingerprint() != before
 
 
 async def test_a_profile_that_our_own_call_wrote_again_is_no_news(cli: AzureCli, az: fake.AzureCli) -> None:
     az.behave(Conduct(touches_profile=True))
     profile = az.config_dir / "azureProfile.json"
-    before, written = cli.marks(), profile.stat().st_mtime_ns
+    before, written = cli.fingerprint(), profile.stat().st_mtime_ns
     await cli.bearer(TENANT)
 
     assert profile.stat().st_mtime_ns != written
-    assert cli.marks() == before
+    assert cli.fingerprint() == before
 
 
 async def test_a_sign_in_before_our_own_call_is_news_after_it(cli: AzureCli, az: fake.AzureCli) -> None:
     az.behave(Conduct(touches_profile=True))
-    before = cli.marks()
+    before = cli.fingerprint()
     az.sign_in("other", [TENANT])
     await cli.bearer(TENANT)
 
-    assert cli.marks() != before
+    assert cli.fingerprint() != before
 
 
 async def test_a_provider_made_anew_sees_the_same_marks(cli: AzureCli, az: fake.AzureCli) -> None:
     await cli.bearer(TENANT)
 
-    assert AzureCli(az.environment).marks() == cli.marks()
+    assert AzureCli(az.environment).fingerprint() == cli.fingerprint()
 
 
 async def test_az_keeps_its_accounts_where_the_environment_says(az: fake.AzureCli, tmp_path: Path) -> None:

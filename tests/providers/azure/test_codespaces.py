@@ -56,7 +56,7 @@ async def test_a_codespace_is_waited_for_until_the_helper_appears(workshop: Work
     workshop.environ["CODESPACES"] = "true"
     helper = AdoAuthHelper(workshop.environ, naps)
 
-    assert helper.missing() is None
+    assert helper.unavailable_reason() is None
     assert isinstance(await helper.bearer(TENANT), Bearer)
     assert naps.count == 3
 
@@ -87,9 +87,12 @@ async def test_a_helper_that_fails_may_be_better_later(
 
 def test_elsewhere_than_in_a_codespace_this_way_is_closed(workshop: Workshop) -> None:
     helper = AdoAuthHelper(workshop.environ)
-    before = helper.marks()
+    before = helper.fingerprint()
 
-    assert helper.missing() == "there is no ~/ado-auth-helper, and this is no codespace that would get one"
+    assert (
+        helper.unavailable_reason()
+        == "there is no ~/ado-auth-helper, and this is no codespace that would get one"
+    )
     bring_helper(workshop)
-    assert helper.missing() is None
-    assert helper.marks() != before
+    assert helper.unavailable_reason() is None
+    assert helper.fingerprint() != before

@@ -17,7 +17,7 @@ from tests.providers.azure.jobs import CLIENT, Job
 
 if TYPE_CHECKING:
     from broker.core.feeds import Feed
-    from broker.providers.protocol import Provider, Tools
+    from broker.providers.protocol import Provider, ProviderContext
     from tests.fakes.az import AzureCli
     from tests.fakes.connect_proxy import ConnectProxy
     from tests.fakes.http1 import Headers
@@ -80,7 +80,7 @@ async def test_an_application_signs_in_at_the_sovereign_cloud(
 
 
 async def test_a_server_on_premises_takes_a_personal_access_token(
-    provider: Provider, tools: Tools, proxy: ConnectProxy
+    provider: Provider, tools: ProviderContext, proxy: ConnectProxy
 ) -> None:
     leave(tools, TFS_PAT="a-personal-access-token")
 

@@ -123,7 +123,7 @@ async def test_a_file_that_is_not_there_is_skipped_with_its_reason(build_secrets
     environ = {"ARTIFACTS_KEYRING_NOFUSS_TOKEN_FILE": "~/absent", "HOME": str(build_secrets)}
     tokens = EnvTokens(environ, lambda: NOW, build_secrets)
 
-    assert tokens.missing() is None
+    assert tokens.unavailable_reason() is None
     assert await tokens.bearer(TENANT) == Skipped(
         "env", f"env:ARTIFACTS_KEYRING_NOFUSS_TOKEN_FILE: {build_secrets}/absent does not exist"
     )
@@ -133,28 +133,28 @@ async def test_a_file_that_is_not_there_is_skipped_with_its_reason(build_secrets
 def test_without_a_token_this_way_is_closed(environ: dict[str, str], build_secrets: Path) -> None:
     tokens = EnvTokens(environ, lambda: NOW, build_secrets)
 
-    assert tokens.missing() == "no token variable, token file or build secret"
+    assert tokens.unavailable_reason() == "no token variable, token file or build secret"
 
 
 def test_marks_change_with_every_place(build_secrets: Path, token_file: Path) -> None:
     environ: dict[str, str] = {}
     tokens = EnvTokens(environ, lambda: NOW, build_secrets)
 
-    seen = [tokens.marks()]
+    seen = [tokens.fingerprint()]
     for name, value in (
         ("SYSTEM_ACCESSTOKEN", "a"),
         ("SYSTEM_ACCESSTOKEN", "b"),
         ("VSS_NUGET_ACCESSTOKEN", "a"),
     ):
         environ[name] = value
-        seen.append(tokens.marks())
+        seen.append(tokens.fingerprint())
     environ["ARTIFACTS_KEYRING_NOFUSS_TOKEN_FILE"] = str(token_file)
-    seen.append(tokens.marks())
+    seen.append(tokens.fingerprint())
     token_file.write_text("another, longer")
-    seen.append(tokens.marks())
+    seen.append(tokens.fingerprint())
     (build_secrets / "ado_token").write_text("a")
-    seen.append(tokens.marks())
+    seen.append(tokens.fingerprint())
 
     assert len(set(seen)) == len(seen)
-    assert tokens.marks() == tokens.marks()
+    assert tokens.fingerprint() == tokens.fingerprint()
     assert PAT not in repr(seen)

@@ -11,9 +11,9 @@ import pytest
 
 from broker.core.failures import Refused, SignInNeeded
 from broker.core.feeds import READ
-from broker.core.login_progress import Kept, Page, SignedIn, Way
+from broker.core.login_progress import Kept, LoginMethod, LoginPage, SignedIn
 from broker.providers.azure.provider import AzureProvider
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 from tests.fakes.browser import Browser
 from tests.fakes.journal import PATIENCE_S
 from tests.fakes.tokens import Account
@@ -37,11 +37,11 @@ __all__ = ["entra", "home"]
 
 
 async def test_a_code_is_shown_and_a_sign_in_without_a_secret_store_is_in_memory(
-    provider: AzureProvider, entra: Entra, acme: Organisation, tools: Tools
+    provider: AzureProvider, entra: Entra, acme: Organisation, tools: ProviderContext
 ) -> None:
-    pages: list[Page] = []
+    pages: list[LoginPage] = []
 
-    def act(page: Page) -> None:
+    def act(page: LoginPage) -> None:
         pages.append(page)
         approving(entra)(page)
 
@@ -58,7 +58,7 @@ async def test_a_code_is_shown_and_a_sign_in_without_a_secret_store_is_in_memory
 async def test_a_pending_code_is_asked_for_until_it_is_approved(
     provider: AzureProvider, entra: Entra
 ) -> None:
-    def later(page: Page) -> None:
+    def later(page: LoginPage) -> None:
         def approve() -> None:
             entra.requests.wait_for(1)
             approving(entra)(page)
@@ -78,7 +78,7 @@ async def test_a_browser_signs_in_with_pkce_and_the_daemon_opens_nothing(
     browser = Browser(tmp_path / "browser")
     shells: list[str] = []
 
-    def visit(page: Page) -> None:
+    def visit(page: LoginPage) -> None:
         shells.append(page.url)
         browser.visit(page.url)
 
@@ -131,12 +131,12 @@ async def test_a_way_that_the_configuration_does_not_name_is_refused(
     assert not entra.devices
 
 
-@pytest.mark.parametrize("ways", [BY_CODE, (Way.BROWSER,)])
+@pytest.mark.parametrize("ways", [BY_CODE, (LoginMethod.BROWSER,)])
 async def test_giving_up_ends_the_waiting_thread(
-    ways: tuple[Way, ...], provider: AzureProvider, entra: Entra
+    ways: tuple[LoginMethod, ...], provider: AzureProvider, entra: Entra
 ) -> None:
     steps = provider.sign_in(feed_with(), ways, in_file=False)
-    assert isinstance(await anext(steps), Page)
+    assert isinstance(await anext(steps), LoginPage)
     (waiting,) = [thread for thread in threading.enumerate() if thread.name == "azure-identity"]
     await steps.aclose()
     await asyncio.to_thread(waiting.join, PATIENCE_S)

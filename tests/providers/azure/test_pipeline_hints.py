@@ -12,7 +12,7 @@ from tests.fakes import faults
 from tests.providers.azure.feeds import LOGIN, TENANT, feed_with, leave
 
 if TYPE_CHECKING:
-    from broker.providers.protocol import Provider, Tools
+    from broker.providers.protocol import Provider, ProviderContext
     from tests.fakes.az import AzureCli
     from tests.fakes.organisation import Organisation
 
@@ -50,7 +50,7 @@ def test_lines_for_a_file_are_not_told_to_be_run(hint: str, end: str) -> None:
 
 @pytest.mark.usefixtures("acme")
 async def test_an_agent_is_told_its_lines_where_nothing_can_sign_in(
-    provider: Provider, tools: Tools, az: AzureCli
+    provider: Provider, tools: ProviderContext, az: AzureCli
 ) -> None:
     az.uninstall()
     leave(tools, PATH=str(az.bin), TF_BUILD="True")
@@ -63,7 +63,7 @@ async def test_an_agent_is_told_its_lines_where_nothing_can_sign_in(
 
 @pytest.mark.usefixtures("acme")
 async def test_an_agent_is_told_its_lines_where_az_is_signed_out(
-    provider: Provider, tools: Tools, az: AzureCli
+    provider: Provider, tools: ProviderContext, az: AzureCli
 ) -> None:
     az.sign_out()
     leave(tools, GITHUB_ACTIONS="true")
@@ -76,7 +76,7 @@ async def test_an_agent_is_told_its_lines_where_az_is_signed_out(
 
 @pytest.mark.usefixtures("signed_in")
 async def test_a_first_sign_in_needs_a_browser_on_an_agent_too(
-    provider: Provider, tools: Tools, acme: Organisation
+    provider: Provider, tools: ProviderContext, acme: Organisation
 ) -> None:
     leave(tools, TF_BUILD="True")
     acme.exchange_faults.give(faults.never_signed_in())

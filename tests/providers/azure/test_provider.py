@@ -7,8 +7,8 @@ import pytest
 
 from broker.core.credential import Secret
 from broker.core.feeds import PUBLISH, READ, Feed
-from broker.host.lookup_trace import Step, heard_by
-from broker.providers.protocol import Provider, Tools
+from broker.host.lookup_trace import TraceStep, tracing
+from broker.providers.protocol import Provider, ProviderContext
 from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.fakes import az as fake_az
 from tests.fakes import faults
@@ -25,7 +25,7 @@ class TestAzureKeepsTheContract(ProviderContract):
         return feed_with()
 
     @pytest.fixture
-    def secrets(self, tools: Tools, cloud: AzureDevOps) -> list[str]:
+    def secrets(self, tools: ProviderContext, cloud: AzureDevOps) -> list[str]:
         bearer = cloud.bearer(PERSON, "77777777-2222-3333-4444-555555555555")
         leave(tools, VSS_NUGET_ACCESSTOKEN=bearer)
         return [bearer, "s3cret"]
@@ -195,7 +195,7 @@ async def test_two_organisations_in_two_tenants_are_obtained_at_once(
 
 
 async def test_a_persons_token_that_was_left_is_exchanged(
-    provider: Provider, tools: Tools, acme: Organisation, cloud: AzureDevOps, az: fake_az.AzureCli
+    provider: Provider, tools: ProviderContext, acme: Organisation, cloud: AzureDevOps, az: fake_az.AzureCli
 ) -> None:
     leave(tools, ARTIFACTS_KEYRING_NOFUSS_TOKEN=cloud.bearer(PERSON, TENANT))
 
@@ -207,7 +207,7 @@ async def test_a_persons_token_that_was_left_is_exchanged(
 
 
 async def test_a_pipelines_token_is_handed_through(
-    provider: Provider, tools: Tools, acme: Organisation
+    provider: Provider, tools: ProviderContext, acme: Organisation
 ) -> None:
     token = acme.issue("a job").value
     leave(tools, SYSTEM_ACCESSTOKEN=token)
@@ -222,7 +222,7 @@ async def test_a_pipelines_token_is_handed_through(
 @pytest.mark.usefixtures("signed_in", "acme")
 @pytest.mark.parametrize("left", ["ended", "of another tenant", "not taken"])
 async def test_a_token_that_is_no_use_leaves_the_turn_to_az(
-    left: str, provider: Provider, tools: Tools, cloud: AzureDevOps
+    left: str, provider: Provider, tools: ProviderContext, cloud: AzureDevOps
 ) -> None:
     tokens = {
         "ended": cloud.bearer(PERSON, TENANT, lifetime_s=-60),
@@ -235,7 +235,9 @@ async def test_a_token_that_is_no_use_leaves_the_turn_to_az(
 
 
 @pytest.mark.usefixtures("signed_in", "acme")
-async def test_the_configured_order_counts(provider: Provider, tools: Tools, cloud: AzureDevOps) -> None:
+async def test_the_configured_order_counts(
+    provider: Provider, tools: ProviderContext, cloud: AzureDevOps
+) -> None:
     leave(tools, VSS_NUGET_ACCESSTOKEN=cloud.bearer(PERSON, TENANT))
 
     by_default = await provider.obtain(feed_with(), READ)
@@ -246,14 +248,14 @@ async def test_the_configured_order_counts(provider: Provider, tools: Tools, clo
 
 @pytest.mark.usefixtures("signed_in", "acme")
 async def test_marks_follow_az_and_the_variables_of_the_ways_that_are_tried(
-    provider: Provider, tools: Tools, az: fake_az.AzureCli
+    provider: Provider, tools: ProviderContext, az: fake_az.AzureCli
 ) -> None:
     by_env, by_both = feed_with(auth=["env"]), feed_with()
-    before = [provider.sign_in_marks(feed) for feed in (by_env, by_both)]
+    before = [provider.sign_in_fingerprint(feed) for feed in (by_env, by_both)]
     az.sign_out()
-    after_az = [provider.sign_in_marks(feed) for feed in (by_env, by_both)]
+    after_az = [provider.sign_in_fingerprint(feed) for feed in (by_env, by_both)]
     leave(tools, SYSTEM_ACCESSTOKEN="a")
-    after_env = [provider.sign_in_marks(feed) for feed in (by_env, by_both)]
+    after_env = [provider.sign_in_fingerprint(feed) for feed in (by_env, by_both)]
 
     assert before[0] == after_az[0] != after_env[0]
     assert len({before[1], after_az[1], after_env[1]}) == 3
@@ -261,12 +263,12 @@ async def test_marks_follow_az_and_the_variables_of_the_ways_that_are_tried(
 
 @pytest.mark.usefixtures("signed_in", "acme")
 async def test_a_walk_is_told_aloud_to_whoever_listens(
-    provider: Provider, tools: Tools, cloud: AzureDevOps
+    provider: Provider, tools: ProviderContext, cloud: AzureDevOps
 ) -> None:
     leave(tools, VSS_NUGET_ACCESSTOKEN=cloud.bearer(PERSON, OTHER_TENANT))
-    heard: list[Step] = []
+    heard: list[TraceStep] = []
 
-    with heard_by(heard.append):
+    with tracing(heard.append):
         credential = await provider.obtain(feed_with(), READ)
 
     assert [(step.step, step.good) for step in heard] == [
@@ -286,7 +288,7 @@ async def test_a_walk_is_told_aloud_to_whoever_listens(
 
 @pytest.mark.usefixtures("signed_in", "acme")
 async def test_what_was_tried_in_vain_is_told_at_debug_level(
-    provider: Provider, tools: Tools, cloud: AzureDevOps, caplog: pytest.LogCaptureFixture
+    provider: Provider, tools: ProviderContext, cloud: AzureDevOps, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "broker.providers.azure")
     leave(tools, VSS_NUGET_ACCESSTOKEN=cloud.bearer(PERSON, OTHER_TENANT))

@@ -4,7 +4,7 @@ import pytest
 
 from broker.core.failures import NoSource, NotNeeded, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from tests.fakes import az as fake_az
 from tests.fakes import faults
 from tests.fakes.az_program import Conduct
@@ -17,7 +17,7 @@ from tests.providers.azure.feeds import LOGIN, OTHER_TENANT, PERSON, TENANT, fee
 
 @pytest.mark.usefixtures("acme")
 async def test_where_nothing_could_ever_sign_in_the_network_is_left_alone(
-    provider: Provider, az: fake_az.AzureCli, proxy: ConnectProxy, tools: Tools
+    provider: Provider, az: fake_az.AzureCli, proxy: ConnectProxy, tools: ProviderContext
 ) -> None:
     az.uninstall()
     leave(tools, PATH=str(az.bin))
@@ -35,7 +35,7 @@ async def test_where_nothing_could_ever_sign_in_the_network_is_left_alone(
 
 @pytest.mark.usefixtures("acme")
 async def test_where_every_way_was_skipped_nothing_can_sign_in(
-    provider: Provider, tools: Tools, cloud: AzureDevOps, az: fake_az.AzureCli
+    provider: Provider, tools: ProviderContext, cloud: AzureDevOps, az: fake_az.AzureCli
 ) -> None:
     leave(tools, PATH="/nonexistent", VSS_NUGET_ACCESSTOKEN=cloud.bearer(PERSON, OTHER_TENANT))
     assert az
@@ -61,7 +61,7 @@ async def test_signed_out_for_certain_drops_the_held_token(provider: Provider, a
 
 @pytest.mark.usefixtures("acme")
 async def test_signed_out_drops_nothing_that_another_way_may_have_given(
-    provider: Provider, tools: Tools, cloud: AzureDevOps, az: fake_az.AzureCli
+    provider: Provider, tools: ProviderContext, cloud: AzureDevOps, az: fake_az.AzureCli
 ) -> None:
     az.sign_out()
     leave(tools, VSS_NUGET_ACCESSTOKEN=cloud.bearer(PERSON, TENANT, lifetime_s=-60))
@@ -74,7 +74,7 @@ async def test_signed_out_drops_nothing_that_another_way_may_have_given(
 
 @pytest.mark.usefixtures("acme")
 async def test_a_failure_that_may_pass_comes_before_one_that_needs_a_person(
-    provider: Provider, tools: Tools, cloud: AzureDevOps, az: fake_az.AzureCli
+    provider: Provider, tools: ProviderContext, cloud: AzureDevOps, az: fake_az.AzureCli
 ) -> None:
     leave(tools, VSS_NUGET_ACCESSTOKEN=cloud.bearer("boss@acme.example", TENANT))
     az.behave(Conduct(mode="fail", complaint=fake_az.OFFLINE))
@@ -105,7 +105,7 @@ async def test_only_the_configured_account_will_do(
 
 
 async def test_a_token_of_nobody_known_is_not_the_configured_accounts(
-    provider: Provider, tools: Tools, acme: Organisation, az: fake_az.AzureCli
+    provider: Provider, tools: ProviderContext, acme: Organisation, az: fake_az.AzureCli
 ) -> None:
     leave(tools, PATH="/nonexistent", SYSTEM_ACCESSTOKEN=acme.issue(PERSON).value)
     assert az

@@ -48,7 +48,7 @@ async def test_the_real_az_says_that_it_is_signed_out_and_the_hint_is_right(az: 
         await az.bearer(TENANT)
     took_s = time.monotonic() - begun
 
-    assert az.missing() is None
+    assert az.unavailable_reason() is None
     assert raised.value.detail == "az is signed out"
     assert raised.value.hint == f"az login --tenant {TENANT}"
     assert raised.value.drops_token
@@ -58,9 +58,9 @@ async def test_the_real_az_says_that_it_is_signed_out_and_the_hint_is_right(az: 
 async def test_what_the_real_az_writes_at_its_first_call_is_no_news(az: AzureCli) -> None:
     with pytest.raises(SignInNeeded):
         await az.bearer(TENANT)
-    before = az.marks()
+    before = az.fingerprint()
 
     with pytest.raises(SignInNeeded):
         await az.bearer(TENANT)
 
-    assert az.marks() == before
+    assert az.fingerprint() == before

@@ -14,7 +14,7 @@ from broker.core.feeds import READ
 from broker.core.login_progress import Kept
 from broker.host.http import Http
 from broker.providers.azure.provider import AzureProvider
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 from tests.fakes import faults
 from tests.fakes.connect_proxy import Conduct
 from tests.fakes.entra import LOGIN_HOSTS, aadsts
@@ -168,7 +168,7 @@ async def test_two_accounts_of_one_organisation_have_a_sign_in_each(
 
 
 async def test_a_sign_in_in_memory_survives_a_new_configuration_and_not_the_daemon(
-    provider: AzureProvider, entra: Entra, tools: Tools
+    provider: AzureProvider, entra: Entra, tools: ProviderContext
 ) -> None:
     await signing(provider, approving(entra))
     async with Http() as new_way_out:
@@ -182,7 +182,7 @@ async def test_a_sign_in_in_memory_survives_a_new_configuration_and_not_the_daem
 
 
 async def test_a_sign_in_in_a_file_survives_the_daemon_and_is_the_users_alone(
-    provider: AzureProvider, entra: Entra, tools: Tools, home: Path
+    provider: AzureProvider, entra: Entra, tools: ProviderContext, home: Path
 ) -> None:
     signed_in = await signing(provider, approving(entra), in_file=True)
     credential = await AzureProvider(replace(tools, memory={})).obtain(feed_with(), READ)
@@ -206,7 +206,7 @@ async def test_a_sign_in_in_memory_takes_the_place_of_one_in_a_file(
 
 
 async def test_a_saved_sign_in_that_points_at_a_stranger_is_none(
-    provider: AzureProvider, entra: Entra, tools: Tools, home: Path
+    provider: AzureProvider, entra: Entra, tools: ProviderContext, home: Path
 ) -> None:
     await signing(provider, approving(entra), in_file=True)
     (record,) = (path for path in saved(home) if path.suffix == ".json")
@@ -218,7 +218,7 @@ async def test_a_saved_sign_in_that_points_at_a_stranger_is_none(
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense", '{"record": 1}'])
 async def test_a_saved_sign_in_that_is_garbage_is_none(
-    text: str, provider: AzureProvider, entra: Entra, tools: Tools, home: Path
+    text: str, provider: AzureProvider, entra: Entra, tools: ProviderContext, home: Path
 ) -> None:
     await signing(provider, approving(entra), in_file=True)
     (record,) = (path for path in saved(home) if path.suffix == ".json")
@@ -244,11 +244,11 @@ async def test_signing_out_leaves_nothing_and_says_what_remains(
 
 
 async def test_marks_follow_a_sign_in_and_its_end(provider: AzureProvider, entra: Entra) -> None:
-    marks = [provider.sign_in_marks(feed_with())]
+    fingerprint = [provider.sign_in_fingerprint(feed_with())]
     for _ in range(2):
         await signing(provider, approving(entra))
-        marks.append(provider.sign_in_marks(feed_with()))
+        fingerprint.append(provider.sign_in_fingerprint(feed_with()))
     await provider.sign_out(feed_with())
 
-    assert len(set(marks)) == 3
-    assert provider.sign_in_marks(feed_with()) == marks[0]
+    assert len(set(fingerprint)) == 3
+    assert provider.sign_in_fingerprint(feed_with()) == fingerprint[0]

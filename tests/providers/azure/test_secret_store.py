@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from broker.providers.protocol import Tools
+    from broker.providers.protocol import ProviderContext
     from tests.fakes.entra import Entra
 
 __all__ = ["entra", "home"]
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="libsecret is th
 
 @pytest.mark.parametrize("in_file", [False, True])
 async def test_a_secret_store_keeps_the_sign_in_over_restarts(
-    in_file: bool, provider: AzureProvider, entra: Entra, tools: Tools, store: SecretService
+    in_file: bool, provider: AzureProvider, entra: Entra, tools: ProviderContext, store: SecretService
 ) -> None:
     signed_in = await signing(provider, approving(entra), in_file=in_file)
     credential = await AzureProvider(replace(tools, memory={})).obtain(feed_with(), READ)

@@ -15,7 +15,7 @@ from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azure_cli import AzureCli
 from broker.providers.azure.identities import Bearer
 from broker.providers.azure.provider import AzureProvider
-from broker.providers.protocol import Tools
+from broker.providers.protocol import ProviderContext
 from broker.providers.vendor_tool import ask_tool
 from tests.providers.azure.feeds import TENANT
 
@@ -42,7 +42,7 @@ async def test_an_application_signs_in_where_the_configured_authority_vouches(
     feed = job.feed("client-secret")
 
     async with Http(ca=authority.bundle) as http:
-        credential = await AzureProvider(Tools(http, environ, job.tools.now)).obtain(feed, READ)
+        credential = await AzureProvider(ProviderContext(http, environ, job.tools.now)).obtain(feed, READ)
 
     assert credential.tenant == TENANT
 
@@ -56,7 +56,7 @@ async def test_an_authority_that_is_not_the_configured_one_is_not_trusted(
 
     async with Http(ca=stranger) as http:
         with pytest.raises(Unavailable, match="its certificate is not trusted"):
-            await AzureProvider(Tools(http, job.tools.environ, job.tools.now)).obtain(feed, READ)
+            await AzureProvider(ProviderContext(http, job.tools.environ, job.tools.now)).obtain(feed, READ)
 
 
 @pytest.mark.parametrize("tool", ["az", "azd"])
@@ -85,7 +85,7 @@ async def test_the_configured_authority_takes_the_place_of_the_systems(
 
     monkeypatch.setattr(sdk_client, "ask_tool", noted)
     async with Http(ca=authority.bundle) as http:
-        await AzureProvider(Tools(http, job.tools.environ, job.tools.now)).obtain(
+        await AzureProvider(ProviderContext(http, job.tools.environ, job.tools.now)).obtain(
             job.feed("client-secret"), READ
         )
 

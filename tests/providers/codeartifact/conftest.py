@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from broker.providers.codeartifact.provider import CodeArtifactProvider
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from tests.fakes.authority import Authority
 from tests.fakes.aws import Aws, Home
 from tests.fakes.connect_proxy import ConnectProxy
@@ -27,7 +27,7 @@ def machine(authority: Authority, workshop: Workshop) -> Iterator[Machine]:
 
 
 @pytest.fixture
-def provider(tools: Tools, workshop: Workshop) -> Provider:
+def provider(tools: ProviderContext, workshop: Workshop) -> Provider:
     """A provider on a machine that is not AWS's and has no AWS CLI, whatever this one is."""
     workshop.environ |= {"PATH": str(workshop.folder), "AWS_EC2_METADATA_DISABLED": "true"}
     return CodeArtifactProvider(tools)

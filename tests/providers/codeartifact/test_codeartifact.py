@@ -100,22 +100,22 @@ def test_settings_that_aws_would_not_take_are_refused(keys: dict[str, object]) -
 def test_a_new_sign_in_changes_the_marks(change: object, provider: Provider, workshop: Workshop) -> None:
     assert callable(change)
     home, feed = Home(workshop.home), feed_with(provider)
-    before = provider.sign_in_marks(feed)
+    before = provider.sign_in_fingerprint(feed)
 
     change(home)
 
-    assert provider.sign_in_marks(feed) != before
+    assert provider.sign_in_fingerprint(feed) != before
 
 
 def test_a_renewed_session_changes_the_marks(provider: Provider, workshop: Workshop) -> None:
     Home(workshop.home).sso()
     feed = feed_with(provider)
-    before = provider.sign_in_marks(feed)
+    before = provider.sign_in_fingerprint(feed)
 
     (kept,) = (workshop.home / ".aws" / "sso" / "cache").iterdir()
     os.utime(kept, (1, 1))
 
-    assert provider.sign_in_marks(feed) != before
+    assert provider.sign_in_fingerprint(feed) != before
 
 
 @pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"])
@@ -123,11 +123,11 @@ def test_a_variable_that_chooses_who_signs_in_changes_the_marks(
     variable: str, provider: Provider, workshop: Workshop
 ) -> None:
     feed = feed_with(provider)
-    before = provider.sign_in_marks(feed)
+    before = provider.sign_in_fingerprint(feed)
 
     workshop.environ[variable] = "another"
 
-    assert provider.sign_in_marks(feed) != before
+    assert provider.sign_in_fingerprint(feed) != before
 
 
 WORDS = {

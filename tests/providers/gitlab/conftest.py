@@ -6,7 +6,7 @@ import pytest
 
 from broker.host.http import Http
 from broker.providers.gitlab import GitLabProvider
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from tests.fakes.authority import Authority
 from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.fixtures import authority, proxy
@@ -41,4 +41,4 @@ async def provider(
     workshop.environ["GITLAB_TOKEN"] = TOKEN
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     async with Http(authority.bundle) as http:
-        yield GitLabProvider(Tools(http, workshop.environ, lambda: NOW))
+        yield GitLabProvider(ProviderContext(http, workshop.environ, lambda: NOW))

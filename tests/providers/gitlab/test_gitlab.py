@@ -50,7 +50,7 @@ async def test_a_token_ends_when_gitlab_says(provider: Provider, gitlab: GitLab)
         datetime(2026, 12, 24, tzinfo=UTC),
         source="env:GITLAB_TOKEN",
         account="laptop",
-        by_hand="make another at https://gitlab.com/-/user_settings/personal_access_tokens "
+        manual_renewal="make another at https://gitlab.com/-/user_settings/personal_access_tokens "
         "and put it into env:GITLAB_TOKEN",
     )
 

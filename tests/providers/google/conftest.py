@@ -7,7 +7,7 @@ import pytest
 
 from broker.providers.google import provider as google_provider
 from broker.providers.google.provider import GoogleProvider
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from tests.fakes.authority import Authority
 from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.fixtures import authority
@@ -46,7 +46,9 @@ def machine(workshop: Workshop, files: Files, google: Google, proxy: ConnectProx
 
 
 @pytest.fixture
-def provider(tools: Tools, workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Provider:
+def provider(
+    tools: ProviderContext, workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Provider:
     """A provider on a machine that is not Google's and has no gcloud, whatever this one is."""
     monkeypatch.setattr(google_provider, "PRODUCT", tmp_path / "no-such-product")
     workshop.environ["PATH"] = str(workshop.folder)

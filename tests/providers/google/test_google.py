@@ -152,21 +152,21 @@ def test_a_new_sign_in_changes_the_marks(
 ) -> None:
     assert callable(change)
     feed = feed_with(provider)
-    before = provider.sign_in_marks(feed)
+    before = provider.sign_in_fingerprint(feed)
 
     change(files, workshop)
 
-    assert provider.sign_in_marks(feed) != before
+    assert provider.sign_in_fingerprint(feed) != before
 
 
 def test_a_replaced_key_changes_the_marks(provider: Provider, workshop: Workshop) -> None:
     key = workshop.file("key", "old")
     feed = feed_with(provider, secret=f"file:{key}")
-    before = provider.sign_in_marks(feed)
+    before = provider.sign_in_fingerprint(feed)
 
     os.utime(key, (1, 1))
 
-    assert provider.sign_in_marks(feed) != before
+    assert provider.sign_in_fingerprint(feed) != before
 
 
 @pytest.mark.parametrize("token", [None, "", 5, True, [], {"s3cret": 1}, "a\nb"])

@@ -10,10 +10,10 @@ from broker.core.credential import Secret
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
 from broker.host.http import Http
-from broker.host.lookup_trace import Step, heard_by
+from broker.host.lookup_trace import TraceStep, tracing
 from broker.providers.google import provider as google_provider
 from broker.providers.google.provider import GoogleProvider
-from broker.providers.protocol import Provider, Tools
+from broker.providers.protocol import Provider, ProviderContext
 from tests.fakes.authority import Authority
 from tests.fakes.connect_proxy import Conduct, ConnectProxy
 from tests.fakes.evil import EvilHost
@@ -92,7 +92,7 @@ async def test_an_authority_of_the_system_is_trusted(provider: Provider, machine
 
 
 async def test_the_configured_authority_reaches_the_sdk(
-    provider: Provider, tools: Tools, machine: Machine, authority: Authority
+    provider: Provider, tools: ProviderContext, machine: Machine, authority: Authority
 ) -> None:
     machine.files.user()
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -142,14 +142,16 @@ async def test_each_way_is_told_aloud_to_whoever_listens(
 ) -> None:
     files.user(refresh_token="an-old-one")
     machine.workshop.printer("gcloud", json.dumps(HELPER))
-    heard: list[Step] = []
+    heard: list[TraceStep] = []
 
-    with heard_by(heard.append):
+    with tracing(heard.append):
         await provider.obtain(feed_with(provider), READ)
 
     assert heard == [
-        Step("signed in", "google-auth cannot sign in: the sign-in has expired or was revoked", good=False),
-        Step("signed in", f"gcloud: {USER}", good=True),
+        TraceStep(
+            "signed in", "google-auth cannot sign in: the sign-in has expired or was revoked", good=False
+        ),
+        TraceStep("signed in", f"gcloud: {USER}", good=True),
     ]
 
 

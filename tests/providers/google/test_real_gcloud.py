@@ -39,10 +39,10 @@ async def test_the_real_gcloud_gives_its_token_and_says_when_it_is_signed_out(
     provider: Provider, signed_in: Machine
 ) -> None:
     feed = feed_with(provider)
-    before = provider.sign_in_marks(feed)
+    before = provider.sign_in_fingerprint(feed)
 
     credential = await provider.obtain(feed, READ)
-    after_our_own_call = provider.sign_in_marks(feed)
+    after_our_own_call = provider.sign_in_fingerprint(feed)
     gcloud(signed_in, "revoke", "--all")
     with pytest.raises(SignInNeeded, match="gcloud is signed out") as raised:
         await provider.obtain(feed, READ)
@@ -51,5 +51,5 @@ async def test_the_real_gcloud_gives_its_token_and_says_when_it_is_signed_out(
     assert (credential.source, credential.account) == ("gcloud", ROBOT)
     assert credential.expires_at is not None
     assert after_our_own_call == before
-    assert provider.sign_in_marks(feed) != before
+    assert provider.sign_in_fingerprint(feed) != before
     assert (raised.value.hint, raised.value.drops_token) == ("gcloud auth login", True)
