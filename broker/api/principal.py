@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from broker.api.backend import Backend, backend_of
 from broker.core.access import (
+    PEER_EXTENSION,
+    SOCKET_KIND_EXTENSION,
     Account,
     Action,
     OwnSocket,
@@ -24,10 +26,6 @@ if TYPE_CHECKING:
 
 Scope = Any
 """A request as ASGI describes it."""
-
-PEER_EXTENSION = "token_broker.peer"
-SOCKET_KIND_EXTENSION = "token_broker.entrance"
-"""Where `host.peer` puts who is asking, and by which socket, in the ASGI scope's extensions."""
 
 
 class PeerIds(Protocol):

@@ -12,6 +12,12 @@ from broker.core.failures import Failure, NoFeed, NotAllowed
 from broker.core.feeds import READ, Feed, Match
 from broker.core.refresh import Moment
 
+PEER_EXTENSION = "token_broker.peer"
+"""Key in an ASGI scope's `extensions`: `{"uid": int, "gid": int, "pid": int}` of the connected process."""
+
+SOCKET_KIND_EXTENSION = "token_broker.entrance"
+"""Key beside it: the SocketKind of the socket that the connection was accepted on."""
+
 ROOT = 0
 
 UNMAPPED = 65534

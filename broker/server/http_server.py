@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from broker.core.access import OwnSocket, SocketKind
+from broker.core.access import PEER_EXTENSION, SOCKET_KIND_EXTENSION, OwnSocket, SocketKind
 from broker.server.acceptor import Acceptor
 from broker.server.coalescing_transport import CoalescingTransport
 from broker.server.early_response import Accepted, Reply
@@ -30,8 +30,6 @@ from broker.server.rate_limit import RateLimit
 from broker.server.ucred import Peer, peer_of
 
 __all__ = [
-    "PEER_EXTENSION",
-    "SOCKET_KIND_EXTENSION",
     "HttpProtocol",
     "HttpServer",
     "ListenerSpec",
@@ -40,12 +38,6 @@ __all__ = [
     "ours_or_root",
     "peer_of",
 ]
-
-PEER_EXTENSION = "token_broker.peer"
-"""Key in the ASGI scope's `extensions`; its value is `{"uid": int, "gid": int, "pid": int}`."""
-
-SOCKET_KIND_EXTENSION = "token_broker.entrance"
-"""Another; its value is the `core.access.Entrance` that the connection came in by."""
 
 THROTTLED_LOGGERS = ("uvicorn.error", "asyncio", "broker.host.door")
 """What a caller can make these say is said a few times a minute only."""

@@ -13,8 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.api.asgi import AsgiApp
 from broker.api.backend import About
-from broker.api.principal import PEER_EXTENSION, SOCKET_KIND_EXTENSION
-from broker.core.access import Account, OwnSocket, SocketKind
+from broker.core.access import PEER_EXTENSION, SOCKET_KIND_EXTENSION, Account, OwnSocket, SocketKind
 from broker.core.failures import (
     BadConfiguration,
     BadRequest,

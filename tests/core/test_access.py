@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from broker.core.access import (
+    PEER_EXTENSION,
     ROOT,
+    SOCKET_KIND_EXTENSION,
     UNMAPPED,
     Account,
     Action,
@@ -277,3 +279,7 @@ def test_a_file_link_of_the_realm_gets_the_shared_feeds_credential_under_its_nam
 )
 def test_a_sibling_that_is_not_shared_stays_unknown(match: Match) -> None:
     assert isinstance(refusal_of_look_up(Principal(SHARE, ALICE), match), NoFeed)
+
+
+def test_the_keys_of_a_scope_stay_what_other_applications_read() -> None:
+    assert (PEER_EXTENSION, SOCKET_KIND_EXTENSION) == ("token_broker.peer", "token_broker.entrance")

@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from broker.core.access import PEER_EXTENSION
 from broker.server.early_response import Reply
 from broker.server.http_server import (
-    PEER_EXTENSION,
     App,
     HttpServer,
     ListenerSpec,
