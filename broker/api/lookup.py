@@ -9,12 +9,13 @@ from urllib.parse import parse_qsl
 
 from broker.api.backend import Backend
 from broker.api.principal import PeerIds, Scope, admit, is_own, peer_of, unchecked_principal_of
-from broker.api.problems import answer_to, slug_of, wants_text
+from broker.api.problems import answer_to, wants_text
 from broker.api.response import JSON, PLAIN, LookupResponse
 from broker.core.access import Account, OwnSocket, Principal, may_do_everything, refusal_of_look_up, seen_by
 from broker.core.credential import Credential
 from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource, NotNeeded
 from broker.core.feeds import Ambiguous, Match, NoMatch
+from broker.core.problem import problem_type
 from broker.core.refresh import Moment
 from broker.core.status import LookupRecord, rfc3339
 from broker.core.urls import Host, Service, parse_service
@@ -184,7 +185,7 @@ class _Lookup:
         )
         self._backend.stats.record(lookup, outcome, self.begun, now)
         if not self._is_own:
-            told = outcome.value if failure is None else slug_of(failure)
+            told = outcome.value if failure is None else problem_type(failure).slug
             audit.info("lookup uid=%d pid=%d feed=%s outcome=%s", uid, pid, feed or "-", told)
 
 

@@ -4,13 +4,13 @@ from typing import Any
 
 from fastapi.responses import Response
 
-from broker.api.problems import STATUS
+from broker.core.problem import MEDIA_TYPE, PROBLEM_TYPES
 
 PROBLEM_SCHEMA = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "hint", "feed"],
     "properties": {
-        "type": {"enum": [slug for _, slug, _ in STATUS.values()]},
+        "type": {"enum": [kind.slug for kind in PROBLEM_TYPES.values()]},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
@@ -25,14 +25,14 @@ def _told(description: str) -> dict[str, Any]:
     return {
         "description": description,
         "content": {
-            "application/problem+json": {"schema": PROBLEM_SCHEMA},
+            MEDIA_TYPE: {"schema": PROBLEM_SCHEMA},
             "text/plain": {"schema": {"type": "string"}},
         },
     }
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    **{status: _told(title) for status, _, title in STATUS.values()},
+    **{kind.status: _told(kind.title) for kind in PROBLEM_TYPES.values()},
     "default": _told("any other failure"),
 }
 """By status; `text/plain` for those who ask for it."""

@@ -1,29 +1,15 @@
-"""Failures as RFC 9457 problems, or as the one line that a shim prints.
-
-The one table from failure to status and slug (CONTRACT section 4); brokerctl has the one to exit codes.
-"""
+"""Failures as responses: an RFC 9457 problem (`core/problem.py`), or the one line that a shim prints."""
 
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from broker.api.response import PLAIN, PROBLEM, LookupResponse
+from broker.api.response import PLAIN, LookupResponse
 from broker.core import failures
+from broker.core.problem import MEDIA_TYPE, problem_json, problem_type
 
 if TYPE_CHECKING:
     from fastapi.responses import Response
-
-STATUS: dict[type[failures.Failure], tuple[int, str, str]] = {
-    failures.BadRequest: (400, "bad-request", "the question makes no sense"),
-    failures.SignInNeeded: (401, "sign-in-needed", "a person must sign in"),
-    failures.NotAllowed: (403, "not-allowed", "this user may not use this feed"),
-    failures.NoFeed: (404, "no-feed", "no feed answers to this"),
-    failures.AmbiguousHost: (409, "ambiguous", "several feeds share this host"),
-    failures.BadConfiguration: (500, "bad-configuration", "the configuration is broken"),
-    failures.Refused: (502, "refused", "the service said no"),
-    failures.Unavailable: (503, "unavailable", "the service cannot be reached"),
-}
-"""Status, type and title of each failure; a subclass goes by its parent's row."""
 
 TEXT = b"text/plain"
 
@@ -45,26 +31,14 @@ def answer_to(
 
     `status` overrides the table's, for routes where the same failure means something else.
     """
-    code, slug, title = _row(failure)
+    status = status or problem_type(failure).status
     headers: tuple[tuple[str, str], ...] = ()
     if isinstance(failure, failures.Unavailable):
         headers = (("retry-after", str(round(failure.retry_after_s or RETRY_AFTER_S))),)
     if text:
-        return LookupResponse(status or code, PLAIN, line_of(failure, feed) + "\n", headers)
-    body = {
-        "type": slug,
-        "title": title,
-        "status": status or code,
-        "detail": failure.detail,
-        "hint": failure.hint,
-        "feed": feed,
-    }
-    return LookupResponse(status or code, PROBLEM, json.dumps(body), headers)
-
-
-def slug_of(failure: failures.Failure) -> str:
-    """The failure's type, where a line of a stream names it."""
-    return _row(failure)[1]
+        return LookupResponse(status, PLAIN, line_of(failure, feed) + "\n", headers)
+    body = json.dumps(problem_json(failure, feed=feed, status=status))
+    return LookupResponse(status, MEDIA_TYPE, body, headers)
 
 
 def wants_text(headers: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -76,7 +50,3 @@ def line_of(failure: failures.Failure, feed: str | None) -> str:
     """What failed, for which feed, what to type: one line, ready to print."""
     line = failure.detail if feed is None else f"{feed}: {failure.detail}"
     return line if failure.hint is None else f"{line}; {failures.advice(failure.hint)}"
-
-
-def _row(failure: failures.Failure) -> tuple[int, str, str]:
-    return next(STATUS[kind] for kind in type(failure).__mro__ if kind in STATUS)

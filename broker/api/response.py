@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 PLAIN = "text/plain; charset=utf-8"
 JSON = "application/json"
-PROBLEM = "application/problem+json"
 
 _LINE = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 

@@ -15,11 +15,12 @@ from fastapi.responses import Response, StreamingResponse
 from broker.api.backend import Backend, backend_of, feed_status_of
 from broker.api.openapi import Lines
 from broker.api.principal import feed_for_action
-from broker.api.problems import problem, slug_of
+from broker.api.problems import problem
 from broker.core.access import Action
 from broker.core.failures import BadRequest, Failure, NoFeed, Unavailable
 from broker.core.feeds import Feed
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn
+from broker.core.problem import problem_type
 from broker.core.status import FeedStatus, rfc3339
 
 router = APIRouter()
@@ -118,7 +119,7 @@ def _outcome(status: FeedStatus) -> dict[str, object]:
 
 
 def _failed(failure: Failure) -> str:
-    facts = {"type": slug_of(failure), "detail": failure.detail, "hint": failure.hint}
+    facts = {"type": problem_type(failure).slug, "detail": failure.detail, "hint": failure.hint}
     return _line({"step": "failed", **facts})
 
 

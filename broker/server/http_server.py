@@ -21,6 +21,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from broker.core.access import PEER_EXTENSION, SOCKET_KIND_EXTENSION, OwnSocket, SocketKind
+from broker.core.failures import BadRequest
+from broker.core.problem import MEDIA_TYPE, problem_json
 from broker.server.acceptor import Acceptor
 from broker.server.coalescing_transport import CoalescingTransport
 from broker.server.early_response import Accepted, Reply
@@ -302,17 +304,9 @@ class _Strict:
 
 
 async def _refuse(send: Send, status: int, detail: str) -> None:
-    problem = {
-        "type": "bad-request",
-        "title": "the request makes no sense",
-        "status": status,
-        "detail": detail,
-        "hint": None,
-        "feed": None,
-    }
-    body = json.dumps(problem).encode()
+    body = json.dumps(problem_json(BadRequest(detail), status=status)).encode()
     headers = [
-        (b"content-type", b"application/problem+json"),
+        (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),
         (b"connection", b"close"),
     ]
