@@ -143,7 +143,6 @@ def feed_status_of(backend: Backend, feed: Feed) -> FeedStatus:
     now = keeper.clock.now()
     entry = keeper.slot_table.holding(feed)
     counts = backend.stats.of(feed.name)
-    verification = entry.verifications.get(feed.name) if entry is not None else None
     usage = Usage(
         since=entry.since if entry is not None else backend.about.started.wall,
         lookups=counts.outcomes.total(),
@@ -153,7 +152,7 @@ def feed_status_of(backend: Backend, feed: Feed) -> FeedStatus:
     return feed_status(
         feed,
         entry.slot if entry is not None else Slot(feed.key()),
-        verification.refusal if verification is not None else None,
+        entry.verifications.get(feed.name) if entry is not None else None,
         usage,
         ttl_s=keeper.policies.of(feed).ttl_s,
         shares=entry.feed.name if entry is not None and entry.feed.name != feed.name else None,

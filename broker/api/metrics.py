@@ -91,7 +91,7 @@ class _Snapshot(Collector):
         now = self._backend.keeper.clock.now()
         for feed in self._feeds:
             entry = self._backend.keeper.slot_table.holding(feed)
-            held = entry.slot.held if entry is not None else None
-            if held is not None and held.ends is not None:
-                family.add_metric([feed.name], held.ends.left_s(now))
+            left_s = entry.slot.left_s(now) if entry is not None else None
+            if left_s is not None:
+                family.add_metric([feed.name], left_s)
         return family

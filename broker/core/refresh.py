@@ -127,6 +127,10 @@ class Slot:
             return None
         return self.held.credential
 
+    def left_s(self, now: Moment) -> float | None:
+        """Seconds until the end of what is held; None where nothing is held or it has no end."""
+        return None if self.held is None or self.held.ends is None else self.held.ends.left_s(now)
+
     def is_due(self, now: Moment) -> bool:
         """True when what is held should be replaced."""
         return self.held is not None and self.held.due.reached(now)

@@ -1,12 +1,12 @@
 """What status may show: frozen records without any secret, and their JSON form (CONTRACT section 6)."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from broker.core.credential import Credential
-from broker.core.failures import Refused
 from broker.core.feeds import Feed
 from broker.core.refresh import Moment, Slot, State
+from broker.core.verdict import Verification, refusal_of, usable_credential
 
 ENDS_SOON_S = 14 * 86400.0
 """Two weeks: a holiday is shorter, and GitLab's own mail comes a week before."""
@@ -45,6 +45,13 @@ class FeedStatus:
     hint: str | None
     shares: str | None
     warning: str | None = None
+
+    def aged(self, seconds: int) -> "FeedStatus":
+        """What the status will say these seconds later if nothing else changes."""
+        if self.left_s is None:
+            return self
+        left_s = max(0, self.left_s - seconds)
+        return replace(self, left_s=left_s, usable=self.usable and left_s > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +114,15 @@ class BrokerStatus:
 def feed_status(
     feed: Feed,
     slot: Slot,
-    refusal: Refused | None,
+    verification: Verification | None,
     usage: Usage,
     *,
     ttl_s: float,
     shares: str | None,
     now: Moment,
 ) -> FeedStatus:
-    """The feed's status now; `refusal` is what the feed itself said to a credential that is live."""
+    """The feed's status now; `verification` is how the feed took the credential when it was last tried."""
+    refusal, left_s = refusal_of(verification), slot.left_s(now)
     failure = slot.last_failure.failure if slot.last_failure is not None else refusal
     state = State.REFUSED if refusal is not None and slot.last_failure is None else slot.state(now)
     held = slot.held
@@ -125,7 +133,7 @@ def feed_status(
         realm=str(feed.realm),
         urls=tuple(str(url) for url in feed.prefixes),
         configured=feed.configured,
-        usable=slot.live(now) is not None and refusal is None,
+        usable=usable_credential(slot, verification, now) is not None,
         state=state.value,
         since=usage.since,
         source=credential.source if credential is not None else None,
@@ -137,7 +145,7 @@ def feed_status(
         expires_at=credential.expires_at if credential is not None else None,
         refresh_at=held.due.wall if held is not None else None,
         ttl_s=round(ttl_s),
-        left_s=int(held.ends.left_s(now)) if held is not None and held.ends is not None else None,
+        left_s=None if left_s is None else int(left_s),
         lookups=usage.lookups,
         fetches=usage.fetches,
         last_used_at=usage.last_used_at,

@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from broker.core.credential import Credential
 from broker.core.failures import Refused
-from broker.core.refresh import HOLD_REFUSED_S, Moment
+from broker.core.refresh import HOLD_REFUSED_S, Moment, Slot
 
 
 class Verdict(Enum):
@@ -34,6 +34,22 @@ class Verification:
     def wants_repeating(self, now: Moment) -> bool:
         """True for a refusal old enough that somebody may have granted the right meanwhile."""
         return self.refusal is not None and self.at.after(HOLD_REFUSED_S).reached(now)
+
+
+def usable_credential(slot: Slot, verification: Verification | None, now: Moment) -> Credential | None:
+    """The credential that answers a look-up for a feed now; None where it would have to wait or fail.
+
+    It is held, not past its own end, and the feed, by its last `verification`, did not refuse it. Look-ups,
+    status and counts all ask this.
+    """
+    if verification is not None and verification.refusal is not None:
+        return None
+    return slot.live(now)
+
+
+def refusal_of(verification: Verification | None) -> Refused | None:
+    """Why the feed refused the credential, where it was tried and refused."""
+    return None if verification is None else verification.refusal
 
 
 def judge(credential: Credential, verdict: Verdict, before: Verification | None, now: Moment) -> Verification:

@@ -25,7 +25,7 @@ from broker.core.refresh import (
     on_lookup,
     turn_in_s,
 )
-from broker.core.verdict import Verdict
+from broker.core.verdict import Verdict, refusal_of, usable_credential
 from broker.host.clock import NAP_S, Clock
 from broker.keeper.provider_guard import ProviderGuard
 from broker.keeper.renewal_policy import RenewalPolicies
@@ -85,14 +85,12 @@ class Keeper:
         """
         entry = self.slot_table.of(match, now)
         entry.used = now
-        credential = entry.slot.live(now)
+        verification = entry.verifications.get(match.feed.name)
+        credential = usable_credential(entry.slot, verification, now)
         if credential is None:
             return None
-        verification = entry.verifications.get(match.feed.name)
         if verification is None:
             self._verifier.start(entry, match.feed)
-        elif verification.refusal is not None:
-            return None
         if entry.slot.last_failure is None and entry.slot.is_due(now):
             self._single_flight.start(entry)
         return credential
@@ -137,7 +135,7 @@ class Keeper:
         is_old = verification is not None and verification.wants_repeating(begun)
         fingerprint = self._single_flight.guard.fingerprint(entry.feed)
         is_replaced = is_old if fingerprint is None else fingerprint != entry.fingerprint
-        if verification is not None and verification.refusal is not None and is_replaced:
+        if is_replaced and refusal_of(verification) is not None:
             flight = self._single_flight.start(entry)
             await asyncio.wait({flight}, timeout=wait_s)
             failure = flight.result() if flight.done() and not flight.cancelled() else None
@@ -146,8 +144,9 @@ class Keeper:
         if is_old or is_replaced or feed.name in entry.verifying:
             left_s = max(0.0, wait_s - (self.clock.now().boot_s - begun.boot_s))
             verification = await self._verifier.verdict(entry, feed, left_s)
-        if verification is not None and verification.refusal is not None:
-            raise verification.refusal
+        refusal = refusal_of(verification)
+        if refusal is not None:
+            raise refusal
         return entry.slot.live(self.clock.now()) or credential
 
     # Orders

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, SlotKey
 from broker.core.refresh import Moment, Slot, State
 from broker.core.urls import Url
-from broker.core.verdict import Verification
+from broker.core.verdict import Verification, usable_credential
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -84,22 +84,20 @@ class SlotTable:
         yield from self._learned.values()
 
     def count(self, now: Moment) -> tuple[int, int]:
-        """How many feeds could be answered for now, and how many there are.
+        """How many feeds' look-ups would be answered now, and how many feeds there are.
 
-        Counted by slot, as cheap as can be: a daemon that nobody asks says this every few seconds.
+        As cheap as can be, by slot: the daemon reports this every few seconds, asked or not.
         """
         usable = 0
         for key, entry in self._by_key.items():
-            if entry.slot.live(now) is not None:
-                refusing = {
-                    name
-                    for name, verification in entry.verifications.items()
-                    if verification.refusal is not None
-                }
-                feeds = self._by_slot.get(key, ())
-                usable += sum(feed.name not in refusing for feed in feeds) if refusing else len(feeds)
-                learned = self._learned.get(key.realm)
-                usable += learned is not None and learned.key() == key and learned.name not in refusing
+            verifications = entry.verifications
+            untried = usable_credential(entry.slot, None, now) is not None
+            for feed in self.sharing(key):
+                tried = verifications.get(feed.name)
+                if tried is None:
+                    usable += untried
+                else:
+                    usable += usable_credential(entry.slot, tried, now) is not None
         return usable, len(self.table.feeds) + len(self._learned)
 
     def named(self, name: str) -> Feed | None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed
-from broker.core.verdict import Verdict, Verification, judge
+from broker.core.verdict import Verdict, Verification, judge, refusal_of
 from broker.host.clock import Clock
 from broker.keeper.slot_table import SlotEntry
 
@@ -63,10 +63,10 @@ class Verifier:
         verification = entry.verifications[feed.name] = judge(
             held.credential, verdict, before, self._clock.now()
         )
-        was_refused = before is not None and before.refusal is not None
-        if verification.refusal is not None and not was_refused:
-            log.warning("refused_by_feed feed=%s: %s", feed.name, verification.refusal)
-        if was_refused is not (verification.refusal is not None):
+        refusal, was_refused = verification.refusal, refusal_of(before) is not None
+        if refusal is not None and not was_refused:
+            log.warning("refused_by_feed feed=%s: %s", feed.name, refusal)
+        if was_refused is not (refusal is not None):
             self._tell(feed)
-        if verdict is Verdict.UNAUTHORISED and verification.refusal is None:
+        if verdict is Verdict.UNAUTHORISED and refusal is None:
             self._fetch(entry)

@@ -21,6 +21,7 @@ from broker.core.status import (
     to_json,
 )
 from broker.core.urls import parse_url
+from broker.core.verdict import Verdict, Verification
 
 NOW = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)
 ENDS = NOW.wall + timedelta(seconds=3600)
@@ -37,7 +38,8 @@ USAGE = Usage(NOW.wall, 812, 4, NOW.after(60).wall)
 
 
 def status_of(slot: Slot, refusal: Refused | None = None, now: Moment = NOW) -> FeedStatus:
-    return feed_status(FEED, slot, refusal, USAGE, ttl_s=3000.4, shares="first", now=now)
+    tried = None if refusal is None else Verification(CREDENTIAL, NOW, Verdict.FORBIDDEN, refusal)
+    return feed_status(FEED, slot, tried, USAGE, ttl_s=3000.4, shares="first", now=now)
 
 
 def test_a_fresh_feed_shows_everything_but_the_secret() -> None:

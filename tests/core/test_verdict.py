@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from broker.core.credential import Credential, Secret
-from broker.core.refresh import HOLD_REFUSED_S, Moment
-from broker.core.verdict import Verdict, Verification, judge
+from broker.core.failures import Refused, Unavailable
+from broker.core.feeds import Realm, SlotKey
+from broker.core.refresh import HOLD_REFUSED_S, Moment, RefreshPolicy, Slot, after_failure, after_success
+from broker.core.verdict import Verdict, Verification, judge, usable_credential
 
 NOW = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)
 CREDENTIAL = Credential("VssSessionToken", Secret("token"), None, "azure-cli", account="dev@acme.example")
@@ -17,6 +19,50 @@ HAND_MADE = replace(NAMELESS, manual_renewal="make a new one and put it into X")
 ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN = (
     Verification(CREDENTIAL, NOW, verdict, None) for verdict in (*Verdict,)
 )
+
+
+ENDING = after_success(
+    Slot(SlotKey(Realm("fake", "acme"), "default", "read", "password")),
+    replace(CREDENTIAL, expires_at=NOW.after(60).wall),
+    RefreshPolicy(),
+    NOW,
+    0,
+)
+ENDLESS = after_success(Slot(ENDING.key), CREDENTIAL, RefreshPolicy(), NOW, 0)
+FAILING = after_failure(ENDING, Unavailable("away"), NOW, 0)
+REFUSED = Verification(CREDENTIAL, NOW, Verdict.FORBIDDEN, Refused("no right"))
+
+
+@pytest.mark.parametrize(
+    ("slot", "verification", "after_s", "is_usable", "left_s"),
+    [
+        (ENDING, None, 0, True, 60),
+        (ENDING, None, 59, True, 1),
+        (ENDING, None, 60, False, 0),
+        (ENDING, ACCEPTED, 0, True, 60),
+        (ENDING, UNAUTHORISED, 0, True, 60),
+        (ENDING, UNKNOWN, 0, True, 60),
+        (ENDING, REFUSED, 0, False, 60),
+        (ENDING, ACCEPTED, 60, False, 0),
+        (ENDLESS, None, 1e6, True, None),
+        (FAILING, None, 59, True, 1),
+        (FAILING, REFUSED, 0, False, 60),
+        (Slot(ENDING.key), None, 0, False, None),
+        (Slot(ENDING.key), ACCEPTED, 0, False, None),
+    ],
+)
+def test_a_credential_is_usable_until_its_end_unless_the_feed_refused_it(
+    slot: Slot,
+    verification: Verification | None,
+    after_s: float,
+    *,
+    is_usable: bool,
+    left_s: float | None,
+) -> None:
+    now = NOW.after(after_s)
+
+    assert (usable_credential(slot, verification, now) is not None) == is_usable
+    assert slot.left_s(now) == left_s
 
 
 @pytest.mark.parametrize("before", [None, ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN])

@@ -14,7 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from broker.core.status import BrokerStatus, FeedStatus
+from broker.core.status import BrokerStatus
 from broker.ctl.command_error import CommandError
 from broker.host.clock import SystemClock
 
@@ -114,15 +114,8 @@ class _Watch:
 def aged(seen: BrokerStatus, seconds: float) -> BrokerStatus:
     """What the status would say these seconds later if nothing else changed."""
     whole = int(seconds)
-    feeds = tuple(_aged(feed, whole) for feed in seen.feeds)
+    feeds = tuple(feed.aged(whole) for feed in seen.feeds)
     return replace(seen, uptime_s=seen.uptime_s + whole, feeds=feeds)
-
-
-def _aged(feed: FeedStatus, seconds: int) -> FeedStatus:
-    if feed.left_s is None:
-        return feed
-    left_s = max(0, feed.left_s - seconds)
-    return replace(feed, left_s=left_s, usable=feed.usable and left_s > 0)
 
 
 def _listening(socket: str) -> "queue.SimpleQueue[str]":
