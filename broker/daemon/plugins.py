@@ -8,7 +8,7 @@ beside the broker is trusted as the broker is. One that is broken is a warning, 
 import logging
 from collections.abc import Hashable, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
@@ -23,7 +23,7 @@ log = logging.getLogger("broker.plugins")
 
 
 def with_plugins(built_in: Sequence[ProviderClass]) -> tuple[ProviderClass, ...]:
-    """The providers of this house, then those that are installed beside it. Never raises."""
+    """The built-in providers, then those of other installed distributions. Never raises."""
     taken = {provider.name for provider in built_in}
     found: list[ProviderClass] = []
     for point in entry_points(group=GROUP):
@@ -36,7 +36,7 @@ def with_plugins(built_in: Sequence[ProviderClass]) -> tuple[ProviderClass, ...]
 
 
 class _Unread(Settings):
-    """The settings of a provider that could not be loaded: whatever they are, they are not the mistake."""
+    """The settings of a provider that could not be loaded: any keys, since they are not the mistake."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -49,12 +49,12 @@ class _Guarded:
         self.settings = _Unread if plugin is None else plugin.settings
         self._plugin = plugin
 
-    def __call__(self, tools: ProviderContext) -> Provider:
+    def __call__(self, context: ProviderContext, /) -> Provider:
         if self._plugin is None:
             return _Broken(self.name)
         try:
-            return self._plugin(tools)
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises
+            return _renamed(self._plugin(context))
+        except Exception as error:  # noqa: BLE001 - the plug-in's own code may raise anything
             log.warning("plugin_broken name=%s error=%s", self.name, type(error).__name__)
             return _Broken(self.name)
 
@@ -68,7 +68,7 @@ class _Broken:
     def __init__(self, name: str) -> None:
         self._why = f"the plug-in for provider {name} is broken"
 
-    def identity(self, settings: Settings) -> str:  # noqa: ARG002 - nobody signs in
+    def identity(self, settings: Settings) -> str:  # noqa: ARG002 - there is no sign-in
         return DEFAULT_IDENTITY
 
     def kind(self, settings: Settings) -> str:  # noqa: ARG002 - there is none
@@ -77,18 +77,29 @@ class _Broken:
     def username(self, settings: Settings) -> str | None:  # noqa: ARG002 - there is none
         return None
 
-    async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - whatever is asked
+    async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - it always fails
         raise Refused(self._why, hint="brokerctl logs")
 
     def sign_in_fingerprint(self, feed: Feed) -> Hashable:  # noqa: ARG002 - a reload makes it anew
         return None
 
 
+def _renamed(provider: Provider) -> Provider:
+    """The provider with `sign_in_fingerprint`, which older plug-ins call `sign_in_marks`.
+
+    The method is added to the class, since `isinstance` with a protocol does not look through a wrapper.
+    """
+    kind: Any = type(provider)
+    if not hasattr(provider, "sign_in_fingerprint") and hasattr(provider, "sign_in_marks"):
+        kind.sign_in_fingerprint = lambda self, feed: self.sign_in_marks(feed)
+    return provider
+
+
 def _loaded(point: EntryPoint) -> ProviderClass | None:
     """What the entry point names, if that can be a provider."""
     try:
         plugin = point.load()
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises
+    except Exception as error:  # noqa: BLE001 - the plug-in's own code may raise anything
         log.warning("plugin_broken name=%s error=%s", point.name, type(error).__name__)
         return None
     settings = getattr(plugin, "settings", None)

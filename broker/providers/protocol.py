@@ -30,10 +30,10 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ProviderContext:
-    """What a provider is made with: the way out, the environment that the configuration decides, the time.
+    """What a provider is made with: HTTP client, environment (with `[env]` of the configuration) and clock.
 
-    `memory` outlives a configuration, though not the daemon: sign-ins are in it, no tokens, each under a key
-    that begins with the provider's name.
+    `memory` is kept over reloads until the daemon ends. Sign-ins are in it, no tokens, each under a key that
+    begins with the provider's name.
     """
 
     http: Http
@@ -42,12 +42,16 @@ class ProviderContext:
     memory: MutableMapping[str, object] = field(default_factory=dict, repr=False)
 
 
+Tools = ProviderContext
+"""The former name, for plug-ins of other distributions that still import it."""
+
+
 class Provider(Protocol):
     """One way of obtaining credentials.
 
     `identity`, `kind` and `username` complete a feed at load: who signs in (two feeds of a realm share a
     credential exactly when this is equal), the kind of token, and the only username the feed answers (None:
-    the server ignores it). `identity` must be `feeds.DEFAULT_IDENTITY` for settings that name nobody.
+    the server ignores it). `identity` must be `feeds.DEFAULT_IDENTITY` for settings that name no account.
     """
 
     name: ClassVar[str]
@@ -75,9 +79,9 @@ class Provider(Protocol):
     def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """A value that changes when a person has signed in or out, or a secret was replaced.
 
-        None where nobody can see that, as in a keyring: then a look-up tries again every half minute.
-        Cheap and without network: the keeper looks at it every half minute and on a look-up that a sign-in
-        would cure.
+        None where that cannot be seen, as in a keyring: then a look-up tries again every half minute.
+        Cheap and without network: the keeper compares it every half minute, and on a look-up that only a new
+        sign-in could answer. `daemon/plugins.py` also accepts it under its former name `sign_in_marks`.
         """
         ...
 
@@ -132,6 +136,6 @@ class ProviderClass(Protocol):
     @property
     def settings(self) -> type[Settings]: ...  # noqa: D102 - Provider says it
 
-    def __call__(self, tools: ProviderContext) -> Provider:
+    def __call__(self, context: ProviderContext, /) -> Provider:
         """The provider, made anew for each configuration."""
         ...

@@ -9,7 +9,7 @@ from broker.core.urls import parse_url
 from broker.daemon.plugins import with_plugins
 from broker.host.http import Http
 from broker.providers.basic import BasicProvider
-from broker.providers.protocol import ProviderClass, ProviderContext
+from broker.providers.protocol import ProviderClass, ProviderContext, Tools
 from broker.providers.recognise import realm_of
 from tests.fake_clock import START
 
@@ -26,8 +26,8 @@ class VaultProvider:
     name = "vault"
     settings = VaultSettings
 
-    def __init__(self, tools):
-        self.now = tools.now
+    def __init__(self, context):
+        self.now = context.now
 
     def identity(self, settings):
         return "default"
@@ -41,9 +41,16 @@ class VaultProvider:
     async def obtain(self, feed, scope):
         return Credential("vault", Secret("from-the-vault"), None, "vault")
 
-    def sign_in_marks(self, feed):
-        return None
+    def sign_in_fingerprint(self, feed):
+        return "vault token 3"
 """
+
+WRITTEN_BEFORE = (
+    PROVIDER.replace("sign_in_fingerprint", "sign_in_marks")
+    .replace("import Settings", "import Settings, Tools")
+    .replace("(self, context)", "(self, context: Tools)")
+)
+"""A provider that uses the former names."""
 
 
 class Installation:
@@ -87,6 +94,32 @@ async def test_an_installed_provider_obtains(install: Installation, tools: Provi
     assert credential.secret.reveal() == "from-the-vault"
 
 
+@pytest.mark.parametrize("source", [PROVIDER, WRITTEN_BEFORE], ids=["new names", "former names"])
+def test_a_sign_in_is_noticed_by_the_new_name_and_by_the_former(
+    source: str, install: Installation, tools: ProviderContext
+) -> None:
+    install("vault", f"fake_vault_named_{len(source)}:VaultProvider", source)
+
+    provider = named(with_plugins([BasicProvider]), "vault")(tools)
+
+    assert provider.sign_in_fingerprint(Feed("corp", realm_of(URL, "vault"), (URL,))) == "vault token 3"
+
+
+SLOTTED = WRITTEN_BEFORE.replace("    name =", "    __slots__ = ('now', '__weakref__')\n    name =")
+
+
+def test_a_provider_of_the_former_name_may_have_slots(install: Installation, tools: ProviderContext) -> None:
+    install("vault", "fake_vault_slotted:VaultProvider", SLOTTED)
+
+    provider = named(with_plugins([BasicProvider]), "vault")(tools)
+
+    assert provider.sign_in_fingerprint(Feed("corp", realm_of(URL, "vault"), (URL,))) == "vault token 3"
+
+
+def test_the_former_name_of_the_context_is_the_context() -> None:
+    assert Tools is ProviderContext
+
+
 BROKEN = {
     "does not import": ("vault", "import no_such_module\n"),
     "raises at import": ("vault", "raise SystemError('s3cret')\n"),
@@ -123,7 +156,7 @@ def test_a_name_of_ours_stays_ours(install: Installation, caplog: pytest.LogCapt
 async def test_a_provider_that_cannot_be_made_breaks_its_own_feeds_only(
     install: Installation, tools: ProviderContext
 ) -> None:
-    source = PROVIDER.replace("self.now = tools.now", "raise KeyError('s3cret')")
+    source = PROVIDER.replace("self.now = context.now", "raise KeyError('s3cret')")
     install("vault", "fake_vault_two:VaultProvider", source)
 
     provider = named(with_plugins([BasicProvider]), "vault")(tools)
