@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from pydantic import model_validator
 
+from broker.core import secret_source
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NoSource, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed
@@ -96,8 +97,8 @@ class ArtifactoryProvider:
         """The username, and where whatever signs in is."""
         own = _own(settings)
         parts = [own.username] if own.username else []
-        parts += [secret_reader.spell(own.secret)] if own.secret else []
-        parts += [f"refresh={secret_reader.spell(own.refresh)}"] if own.refresh else []
+        parts += [secret_source.spell(own.secret)] if own.secret else []
+        parts += [f"refresh={secret_source.spell(own.refresh)}"] if own.refresh else []
         parts += [f"oidc={own.oidc}"] if own.oidc else []
         told = {"audience": own.audience, "mapping": own.mapping, "project": own.project}
         parts += [f"{name}={value}" for name, value in told.items() if value]
@@ -139,8 +140,8 @@ class ArtifactoryProvider:
         self,
         feed: Feed,
         own: ArtifactorySettings,
-        access: secret_reader.SecretSource,
-        refresh: secret_reader.SecretSource,
+        access: secret_source.SecretSource,
+        refresh: secret_source.SecretSource,
     ) -> Credential:
         began = (await self._read(feed, refresh, own.username)).secret
         key = (str(feed.url.origin), began)
@@ -158,9 +159,9 @@ class ArtifactoryProvider:
                 self._chains.pop(key, None)  # the next try begins with what is configured then
                 raise
             chain.access, chain.refresh = grant.token.secret, grant.refresh or chain.refresh
-        return _credential(grant, own, secret_reader.shown(refresh))
+        return _credential(grant, own, secret_source.shown(refresh))
 
-    async def _next(self, feed: Feed, chain: _Chain, refresh: secret_reader.SecretSource) -> TokenGrant:
+    async def _next(self, feed: Feed, chain: _Chain, refresh: secret_source.SecretSource) -> TokenGrant:
         form = {
             "grant_type": "refresh_token",
             "refresh_token": chain.refresh.reveal(),
@@ -174,7 +175,7 @@ class ArtifactoryProvider:
             if grant.code in ELSEWHERE:
                 host = feed.url.origin.host
                 raise Refused(f"{host} does not refresh tokens where Artifactory does ({grant.code})")
-            place = secret_reader.shown(refresh)
+            place = secret_source.shown(refresh)
             raise SignInNeeded(
                 f"the refresh token from {place} was used (each works once), has ended or was revoked",
                 hint=secret_reader.replacing(refresh),
@@ -211,7 +212,7 @@ class ArtifactoryProvider:
         return _credential(grant, own, f"oidc:{provider}")
 
     async def _read(
-        self, feed: Feed, source: secret_reader.SecretSource, username: str | None
+        self, feed: Feed, source: secret_source.SecretSource, username: str | None
     ) -> SecretFound:
         return await secret_reader.read(
             source, host=feed.url.origin.host, username=username, environ=self._environ

@@ -1,30 +1,21 @@
 """`command`: any program that prints a token or a JSON object (`helper_program.py` says which)."""
 
-import shlex
 from collections.abc import Hashable
 from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator
 
+from broker.core import secret_source
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
-from broker.providers import helper_program, protocol, secret_reader
+from broker.providers import helper_program, protocol
 from broker.providers.static_login import Username
-
-
-def _words(command: object) -> tuple[str, ...]:
-    """A list of words, or one line that is split as a shell would, without being one."""
-    if isinstance(command, str):
-        command = shlex.split(command)
-    if not isinstance(command, list | tuple) or not all(isinstance(word, str) for word in command):
-        raise ValueError('a command is a list of words, such as ["prog", "arg"], or one line of them')
-    return helper_program.split_argv(command)
 
 
 class CommandSettings(protocol.Settings):
     """`command` is the program and its arguments; `username` is what to answer when it prints none."""
 
-    command: Annotated[tuple[str, ...], BeforeValidator(_words)]
+    command: Annotated[tuple[str, ...], BeforeValidator(secret_source.parse_argv)]
     username: Username | None = None
 
 
@@ -40,7 +31,7 @@ class CommandProvider:
     def identity(self, settings: protocol.Settings) -> str:
         """The username and the command, whose words are shown as a digest: they may hold secrets."""
         own = _own(settings)
-        return f"{own.username or ''} {secret_reader.spell(secret_reader.CommandSecret(own.command))}".strip()
+        return f"{own.username or ''} {secret_source.spell(secret_source.CommandSecret(own.command))}".strip()
 
     def kind(self, settings: protocol.Settings) -> str:  # noqa: ARG002 - there is one kind only
         """Always `token`."""
@@ -58,7 +49,7 @@ class CommandProvider:
             username=found.username or own.username or helper_program.ANY_USERNAME,
             secret=found.secret,
             expires_at=found.expires_at,
-            source=secret_reader.shown(secret_reader.CommandSecret(own.command)),
+            source=secret_source.shown(secret_source.CommandSecret(own.command)),
             account=found.username or own.username,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import ClassVar
 
+from broker.core import secret_source
 from broker.core.credential import Credential, Secret
 from broker.core.failures import ADD_TO, BadRequest, NoSource, SignInNeeded
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Recognise, Recognised
@@ -74,7 +75,7 @@ class GitLabProvider:
         own = _own(settings)
         if own.secret is None:
             return own.username or DEFAULT_IDENTITY
-        return f"{own.username or ''} {secret_reader.spell(own.secret)}".strip()
+        return f"{own.username or ''} {secret_source.spell(own.secret)}".strip()
 
     def kind(self, settings: protocol.Settings) -> str:
         """`job` for the job's own token, else `token`."""
@@ -124,7 +125,7 @@ class GitLabProvider:
             own.secret, host=feed.url.origin.host, username=own.username, environ=self._environ
         )
         told = await self._told_of(feed.url, found.secret, own.username)
-        place, page = secret_reader.shown(own.secret), f"{_server(feed.url)}{TOKEN_PAGE}"
+        place, page = secret_source.shown(own.secret), f"{_server(feed.url)}{TOKEN_PAGE}"
         if told.get("active") is False:
             raise SignInNeeded(
                 f"the token from {place} has expired or was revoked: make another at {page}",

@@ -43,15 +43,6 @@ def found(text: object, username: object = None, expires_at: datetime | None = N
     return SecretFound(person, secret, earliest(expires_at, expiry_of(secret.reveal())))
 
 
-def split_argv(argv: Sequence[str]) -> tuple[str, ...]:
-    """The command as words. Raises ValueError when it names no program, or holds what none can be given."""
-    if not argv or not argv[0].strip():
-        raise ValueError("a command needs a program: write its name or path first")
-    if any("\0" in word for word in argv):
-        raise ValueError("no program can be given a NUL")
-    return tuple(argv)
-
-
 async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> SecretFound:
     """Run the program and return the credential it printed.
 

@@ -7,6 +7,7 @@ from urllib.parse import quote_plus, urlencode
 
 from pydantic import AfterValidator
 
+from broker.core import secret_source
 from broker.core.credential import Credential, Secret
 from broker.core.failures import BadRequest, Refused, Unavailable
 from broker.core.feeds import Feed
@@ -60,7 +61,7 @@ class OAuth2Provider:
         own = _own(settings)
         told = own.model_dump(exclude={"secret"}, exclude_defaults=True)
         return " ".join(
-            (*(f"{name}={value}" for name, value in told.items()), secret_reader.spell(own.secret))
+            (*(f"{name}={value}" for name, value in told.items()), secret_source.spell(own.secret))
         )
 
     def kind(self, settings: protocol.Settings) -> str:  # noqa: ARG002 - there is one kind only
@@ -91,7 +92,7 @@ class OAuth2Provider:
         if isinstance(grant, Denial):
             if grant.code in {"invalid_client", "status 401"}:
                 raise Refused(
-                    f"{_host(own)} does not take the client's secret from {secret_reader.shown(own.secret)}",
+                    f"{_host(own)} does not take the client's secret from {secret_source.shown(own.secret)}",
                     hint=secret_reader.replacing(own.secret),
                 )
             raise Refused(f"{_host(own)} gives client {own.client_id} no token ({grant.code})")

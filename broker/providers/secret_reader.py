@@ -1,135 +1,38 @@
-"""Where a configured secret is: `env:`, `file:`, `credential:`, `keyring:`, `netrc` or `command:`.
+"""Reads a configured secret from the place that a SecretSource names (`core/secret_source.py`).
 
-A secret itself never stands in the configuration: `parse` refuses it without repeating it. Reading one
-happens at each renewal, so that a replaced secret is found. Next: `basic.py`, which hands them out.
+It is read at each renewal, so that a replaced secret is found. Next: `static_login.py`, which hands them out.
 """
 
 import asyncio
-import hashlib
 import netrc
-import re
 import shlex
 import stat
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from broker.core.failures import ADD_TO, Refused, SignInNeeded
+from broker.core.secret_source import (
+    CommandSecret,
+    CredentialSecret,
+    EnvSecret,
+    FileSecret,
+    KeyringSecret,
+    NetrcSecret,
+    SecretSource,
+)
 from broker.host.file_stamp import file_stamp
 from broker.providers import keyring_store
-from broker.providers.helper_program import SecretFound, ask, found, split_argv
+from broker.providers.helper_program import SecretFound, ask, found
 from broker.providers.home import expand
 
 FILE_BYTES_MAX = 65536
 """A token file holds one line; a netrc that is longer was not written by hand."""
 
 CONTAINER_SECRETS = (Path("/run/secrets"), Path("/var/run/secrets"))
-"""Where container runtimes mount secrets, with modes of their own choosing that nobody inside can change."""
-
-FORMS = "env:NAME, file:PATH, credential:NAME, keyring:SERVICE[:USER], netrc or command:ARGV..."
+"""Where container runtimes mount secrets, with modes of their own choosing that no user inside can change."""
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 """Where systemd shows a service the credentials that its unit loads (systemd.exec(5))."""
-
-_FOLLOWED_BY = {
-    "env": "a variable's name: letters, digits and _",
-    "file": "an absolute path or one that begins with ~/",
-    "credential": "the name that LoadCredential= of the unit gives it",
-    "keyring": f"what to ask: {FORMS}",
-    "command": f"what to ask: {FORMS}",
-}
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
-
-
-@dataclass(frozen=True, slots=True)
-class EnvSecret:
-    """The value of a variable in the broker's environment."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileSecret:
-    """The one line of a file; `~/` is the home of whom the broker runs for."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialSecret:
-    """A credential that the service's unit loads: LoadCredential=NAME or LoadCredentialEncrypted=NAME."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyringSecret:
-    """An entry of the system's secret store."""
-
-    service: str
-    username: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NetrcSecret:
-    """The entry of the feed's host in `$NETRC`, else `~/.netrc`."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommandSecret:
-    """What a program prints."""
-
-    argv: tuple[str, ...]
-
-
-SecretSource = EnvSecret | FileSecret | CredentialSecret | KeyringSecret | NetrcSecret | CommandSecret
-
-
-def parse(text: object) -> SecretSource:
-    """Return where the secret is. Raises ValueError that says what to write, and never repeats `text`."""
-    if not isinstance(text, str):
-        raise ValueError(f"a secret is written as text: {FORMS}")  # noqa: TRY004 - pydantic reports ValueErrors
-    kind, colon, rest = text.partition(":")
-    match kind:
-        case "netrc" if not colon:
-            return NetrcSecret()
-        case "env" if _NAME.fullmatch(rest):
-            return EnvSecret(rest)
-        case "file" if rest.startswith(("/", "~/")) and rest.isprintable():
-            return FileSecret(rest)
-        case "credential" if _CREDENTIAL.fullmatch(rest):
-            return CredentialSecret(rest)
-        case "keyring" if rest and rest.isprintable():
-            return _keyring(rest)
-        case "command" if rest.strip():
-            return CommandSecret(split_argv(shlex.split(rest)))
-    if kind in _FOLLOWED_BY:
-        raise ValueError(f"{kind}: is followed by {_FOLLOWED_BY[kind]}")
-    raise ValueError(f"a secret is never written in the configuration, only where it is: {FORMS}")
-
-
-def spell(source: SecretSource) -> str:
-    """One spelling for one source, equal exactly when the source is; a command's words are only digested."""
-    match source:
-        case EnvSecret(name):
-            return f"env:{name}"
-        case FileSecret(path):
-            return f"file:{path}"
-        case CredentialSecret(name):
-            return f"credential:{name}"
-        case KeyringSecret(service, username):
-            return f"keyring:{service}" if username is None else f"keyring:{service}:{username}"
-        case NetrcSecret():
-            return "netrc"
-        case CommandSecret(argv):
-            return f"{shown(source)} {hashlib.sha256(repr(argv).encode()).hexdigest()[:12]}"
-
-
-def shown(source: SecretSource) -> str:
-    """The source as a person is told of it: of a command only its program, for its words may hold secrets."""
-    return f"command:{Path(source.argv[0]).name}" if isinstance(source, CommandSecret) else spell(source)
 
 
 def replacing(source: SecretSource) -> str | None:
@@ -141,18 +44,14 @@ def replacing(source: SecretSource) -> str | None:
             return None
 
 
-def manual_renewal(source: SecretSource) -> str | None:
-    """What a person does for another secret; None where a program brings it."""
-    return None if isinstance(source, CommandSecret) else f"put another into {shown(source)}"
-
-
 async def read(
     source: SecretSource, *, host: str, username: str | None, environ: Mapping[str, str]
 ) -> SecretFound:
     """Read the secret now, for `username` where the feed names one; the source may bring its own.
 
     Raises SignInNeeded when it is not there yet, Refused when it is there and cannot be used, Unavailable
-    when whoever holds it fails. Blocking reads happen in a thread; programs are limited by `program.ask`.
+    when the keyring or the program fails. Blocking reads happen in a thread; `helper_program.ask` limits
+    programs.
     """
     match source:
         case EnvSecret(name):
@@ -234,14 +133,6 @@ def read_file(path: Path, *, private: bool = True) -> str:
 def netrc_path(environ: Mapping[str, str]) -> Path:
     """The netrc file that uv, pip and curl would read."""
     return expand(environ.get("NETRC") or "~/.netrc", environ)
-
-
-def _keyring(rest: str) -> KeyringSecret:
-    """The last colon begins the user, unless what follows it belongs to a URL's host or path."""
-    service, colon, username = rest.rpartition(":")
-    if not colon or not service or not username or "/" in username:
-        return KeyringSecret(rest)
-    return KeyringSecret(service, username)
 
 
 def _from_credential(name: str, environ: Mapping[str, str]) -> str:

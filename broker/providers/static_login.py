@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator
 
+from broker.core import secret_source
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
 from broker.providers import protocol, secret_reader
@@ -16,7 +17,7 @@ from broker.providers.helper_program import ANY_USERNAME, SecretFound, checked_u
 
 Username = Annotated[str, BeforeValidator(checked_username)]
 Line = Annotated[str, AfterValidator(one_line)]
-Place = Annotated[secret_reader.SecretSource, BeforeValidator(secret_reader.parse)]
+Place = Annotated[secret_source.SecretSource, BeforeValidator(secret_source.parse)]
 
 
 class LoginSettings(protocol.Settings):
@@ -38,7 +39,7 @@ class LoginProvider:
     def identity(self, settings: protocol.Settings) -> str:
         """The username and where the secret is: two feeds of one origin may differ in either."""
         own = _own(settings)
-        return f"{own.username or ''} {secret_reader.spell(own.secret)}".strip()
+        return f"{own.username or ''} {secret_source.spell(own.secret)}".strip()
 
     def kind(self, settings: protocol.Settings) -> str:  # noqa: ARG002 - there is one kind only
         """Always `password`."""
@@ -63,7 +64,7 @@ class LoginProvider:
 
 def login(
     found: SecretFound,
-    source: secret_reader.SecretSource,
+    source: secret_source.SecretSource,
     username: str | None,
     otherwise: str = ANY_USERNAME,
 ) -> Credential:
@@ -72,10 +73,10 @@ def login(
         username=username or found.username or otherwise,
         secret=found.secret,
         expires_at=found.expires_at,
-        source=secret_reader.shown(source),
+        source=secret_source.shown(source),
         account=username or found.username,
         is_personal=found.username is not None,
-        manual_renewal=secret_reader.manual_renewal(source),
+        manual_renewal=secret_source.manual_renewal(source),
     )
 
 

@@ -1,14 +1,10 @@
 import shlex
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, Refused, SignInNeeded
-from broker.providers import keyring_store, secret_reader
-from broker.providers.helper_program import SecretFound
-from broker.providers.secret_reader import (
+from broker.core.secret_source import (
     CommandSecret,
     CredentialSecret,
     EnvSecret,
@@ -16,92 +12,13 @@ from broker.providers.secret_reader import (
     KeyringSecret,
     NetrcSecret,
     SecretSource,
-    fingerprint,
-    parse,
-    read,
-    shown,
-    spell,
 )
+from broker.providers import keyring_store, secret_reader
+from broker.providers.helper_program import SecretFound
+from broker.providers.secret_reader import fingerprint, read
 from tests.providers.programs import Workshop
 
 HOST = "packages.example.com"
-
-SPELLINGS: list[tuple[str, SecretSource]] = [
-    ("env:ARTIFACTORY_TOKEN", EnvSecret("ARTIFACTORY_TOKEN")),
-    ("file:/etc/token", FileSecret("/etc/token")),
-    ("file:~/.token", FileSecret("~/.token")),
-    ("credential:corp-secret", CredentialSecret("corp-secret")),
-    ("keyring:gitlab-pat", KeyringSecret("gitlab-pat")),
-    ("keyring:gitlab-pat:ci", KeyringSecret("gitlab-pat", "ci")),
-    ("keyring:https://packages.example.com/simple", KeyringSecret("https://packages.example.com/simple")),
-    ("keyring:https://packages.example.com:ci", KeyringSecret("https://packages.example.com", "ci")),
-    ("netrc", NetrcSecret()),
-]
-
-
-@pytest.mark.parametrize(("text", "source"), SPELLINGS)
-def test_a_place_is_parsed_and_spelt_alike(text: str, source: SecretSource) -> None:
-    assert parse(text) == source
-    assert spell(source) == shown(source) == text
-
-
-def test_a_command_is_split_into_words_without_a_shell() -> None:
-    assert parse("command:pass show 'corp token' $HOME") == CommandSecret(
-        ("pass", "show", "corp token", "$HOME")
-    )
-
-
-def test_a_command_is_shown_without_its_words() -> None:
-    source = CommandSecret(("/opt/bin/fetch", "--password", "s3cret"))
-
-    assert shown(source) == "command:fetch"
-    assert "s3cret" not in spell(source)
-    assert spell(source) != spell(CommandSecret(("/opt/bin/fetch", "--password", "other")))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "s3cret",
-        "glpat-s3cret",
-        "s3cret:with:colons",
-        "netrc:s3cret",
-        "ENV:s3cret",
-        "env:",
-        "env:s3cret-token",
-        "env:$s3cret",
-        "file:",
-        "file:s3cret.txt",
-        "file:../s3cret",
-        "file:/s3cret\x00",
-        "keyring:",
-        "keyring:s3cret\nmore",
-        "command:",
-        "command:prog s3cret\x00",
-        "command:  ",
-        "command:'s3cret",
-        "command:'' s3cret",
-        5,
-        None,
-        ["env:s3cret"],
-    ],
-)
-def test_anything_else_is_refused_with_what_to_write_and_without_repeating_it(text: object) -> None:
-    with pytest.raises(ValueError, match=r".") as raised:
-        parse(text)
-
-    assert "s3cret" not in str(raised.value)
-
-
-@given(st.text(max_size=40))
-def test_parsing_gives_a_source_or_a_value_error(text: str) -> None:
-    try:
-        source = parse(text)
-    except ValueError:
-        return
-    assert spell(source)
-
 
 NETRC = f"machine {HOST} login ci password s3cret\n"
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import typer
 
+from broker.core.secret_source import FORMS, parse
 from broker.core.urls import Url
 from broker.ctl.add.required_keys import SECRET, RequiredKey, is_moot, required_keys
-from broker.ctl.add.secret_location import FORMS, SecretLocation, is_place, secret_location
+from broker.ctl.add.secret_location import SecretLocation, secret_location
 from broker.ctl.clients.usernames import ANY
 from broker.ctl.command_error import CommandError
 from broker.ctl.setup.user_dirs import UserDirs
@@ -63,9 +64,14 @@ def _answer(need: RequiredKey, suggested: str) -> str:
     while True:
         default = suggested if need is SECRET else "" if need.optional else None
         said: str = typer.prompt(need.question, default=default, show_default=bool(default), err=True)
-        if need is not SECRET or is_place(said.strip()):
+        if need is not SECRET:
             return said.strip()
-        typer.echo(f"That is no place: {FORMS}. The secret itself is not typed here.", err=True)
+        try:
+            parse(said.strip())
+        except ValueError:
+            typer.echo(f"That is no place: {FORMS}. The secret itself is not typed here.", err=True)
+        else:
+            return said.strip()
 
 
 def _refuse(

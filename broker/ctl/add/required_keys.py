@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from broker.ctl.add.secret_location import BRINGS_A_USERNAME
+from broker.core.secret_source import brings_username, parse
 from broker.providers.recognise import ARTIFACTORY, GITLAB, NEXUS
 
 
@@ -56,6 +56,6 @@ def required_keys(provider: str, keys: Mapping[str, Any], environ: Mapping[str, 
 
 
 def is_moot(need: RequiredKey, keys: Mapping[str, Any]) -> bool:
-    """True for a user name that the secret's place brings, and where nobody knows yet which place that is."""
+    """True for a user name that the secret's place may bring."""
     place = keys.get("secret")
-    return need.key == "username" and place is not None and str(place).startswith(BRINGS_A_USERNAME)
+    return need.key == "username" and place is not None and brings_username(parse(place))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from broker.core.secret_source import FORMS, parse
 from broker.ctl import api_client
-from broker.ctl.add.secret_location import FORMS, is_place
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.setup.sandbox_refresh import renew_sandbox
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from broker.core.urls import Url
     from broker.ctl.add.config_file import ConfigFile
-
-PLAIN_SECRET = f"a secret is never written in the configuration, only where it is: {FORMS}"
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _SECRET_KEYS = {"secret", "password", "pat"}
@@ -71,8 +69,8 @@ def add(
     from broker.ctl.config_view import config_with  # noqa: PLC0415 - the same
     from broker.ctl.ui.next_steps import next_steps  # noqa: PLC0415 - the same
 
-    if secret is not None and not is_place(secret):
-        raise CommandError(PLAIN_SECRET)
+    if secret is not None:
+        _check_source(secret)
     wanted = _address(url)
     keys: dict[str, Any] = {
         "name": name,
@@ -150,13 +148,23 @@ def _setting(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not _KEY.fullmatch(key):
         raise CommandError(f"{key} is no KEY=VALUE", exit_code=ExitCode.USAGE)
-    if key in _SECRET_KEYS and not (key == "secret" and is_place(value)):
-        raise CommandError(PLAIN_SECRET)
+    if key == "secret":
+        _check_source(value)
+    elif key in _SECRET_KEYS:
+        raise CommandError(f"a secret is never written in the configuration, only where it is: {FORMS}")
     try:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return key, value
     return key, parsed["value"] if set(parsed) == {"value"} else value
+
+
+def _check_source(text: str) -> None:
+    """Raise CommandError for what is no place of a secret, without repeating it: it may be the secret."""
+    try:
+        parse(text)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
 
 
 def _accepted_name(text: str, file: "ConfigFile", url: "Url", name: str | None) -> str:

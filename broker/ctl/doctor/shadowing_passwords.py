@@ -8,6 +8,7 @@ from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 
+from broker.core.secret_source import NetrcSecret, sources_of
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
 
@@ -21,7 +22,7 @@ def netrc_shadows(context: DoctorContext) -> Iterator[Finding]:
     hosts = {
         url.origin.host
         for feed in context.feeds
-        if feed.settings.get("secret") != "netrc"
+        if NetrcSecret() not in sources_of(feed.settings)
         for url in feed.urls
     }
     try:

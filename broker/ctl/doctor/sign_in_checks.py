@@ -7,6 +7,7 @@ from pathlib import Path
 import token_broker_client as client
 
 from broker.core.refresh import State
+from broker.core.secret_source import EnvSecret, sources_of
 from broker.ctl.api_client import FETCH_PATIENCE_S, feed_path
 from broker.ctl.command_error import CommandError
 from broker.ctl.doctor.context import NO_ANSWER, PROGRAM_LIMIT_S, DoctorContext
@@ -52,8 +53,8 @@ def secrets_last(context: DoctorContext) -> Iterator[Finding]:
 def service_sees_the_tokens(context: DoctorContext) -> Iterator[Finding]:
     """No variable with a token is set in this shell that the daemon, in its own environment, cannot see."""
     config = context.configured.config
-    secrets = {str(feed.own_keys.get("secret", "")).removeprefix("env:") for feed in config.feeds}
-    wanted = {name for name in secrets if name.isidentifier()} | set(TOKENS)
+    sources = [source for feed in config.feeds for source in sources_of(feed.own_keys)]
+    wanted = {source.name for source in sources if isinstance(source, EnvSecret)} | set(TOKENS)
     for name in sorted(wanted & context.user_dirs.environ.keys()):
         if name not in config.env and context.has_service:
             said = f"{name} is set in this shell; the service cannot see it"

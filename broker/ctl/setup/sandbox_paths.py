@@ -3,12 +3,21 @@
 Folders, never files: whoever renews a sign-in replaces its files, and a bind would keep showing the old ones.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from broker.core.secret_source import (
+    CommandSecret,
+    FileSecret,
+    KeyringSecret,
+    NetrcSecret,
+    parse_argv,
+    sources_of,
+)
 from broker.ctl.setup.unit_files import View
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE
@@ -35,9 +44,6 @@ CERTIFICATES = (
     "AWS_CA_BUNDLE",
 )
 KEYRING_FILES = ("python_keyring", "keyrings")
-SOURCES = ("secret", "refresh")
-"""The keys of a feed that say where a secret is."""
-
 SHEBANG_BYTES = 512
 
 
@@ -85,7 +91,7 @@ class SandboxPaths:
         yield self._places.configuration.user.parent
         yield self._places.configuration.user.resolve().parent  # a link into a dotfiles folder
         yield from self._places.search_path()
-        commands = [argv[0] for feed in self._feeds for argv in _commands(feed) if argv]
+        commands = [argv[0] for feed in self._feeds for argv in _commands(feed)]
         for name in dict.fromkeys((*PROGRAMS, *commands)):
             program = self._places.expanded(name) if "/" in name else self._places.program(name)
             if program is not None:
@@ -94,10 +100,10 @@ class SandboxPaths:
     def _secrets(self) -> Iterator[Path]:
         for feed in self._feeds:
             yield from (self._places.expanded(path).parent for path in named_files(feed))
-            kinds = {kind for kind, _ in map(_source, (feed.get(key) for key in SOURCES))}
-            if "netrc" in kinds:
+            sources = sources_of(feed)
+            if NetrcSecret() in sources:
                 yield Path(self._places.environ.get("NETRC") or self._places.home / ".netrc").parent
-            if "keyring" in kinds:
+            if any(isinstance(source, KeyringSecret) for source in sources):
                 yield from (self._places.belongings / name for name in KEYRING_FILES)
                 yield self._places.settings / "python_keyring"
 
@@ -118,8 +124,8 @@ class SandboxPaths:
 def named_files(feed: Mapping[str, Any]) -> list[str]:
     """The files that a feed's own keys name: secrets, certificates, whatever the provider reads."""
     values = [value for value in feed.values() if isinstance(value, str)]
-    paths = [value.removeprefix("file:") for value in values]
-    return [path for path in paths if path.startswith(("/", "~/"))]
+    secrets = [source.path for source in sources_of(feed, feed) if isinstance(source, FileSecret)]
+    return [*secrets, *(value for value in values if value.startswith(("/", "~/")))]
 
 
 def _homes_of(program: Path) -> Iterator[Path]:
@@ -142,21 +148,10 @@ def _interpreters(script: Path) -> Iterator[Path]:
         yield Path(words[0]).resolve()
 
 
-def _commands(feed: Mapping[str, Any]) -> Iterator[list[str]]:
-    command = feed.get("command")
-    if isinstance(command, list):
-        yield [str(word) for word in command]
-    elif isinstance(command, str):
-        yield command.split()
-    for kind, rest in map(_source, (feed.get(key) for key in SOURCES)):
-        if kind == "command":
-            yield rest.split()
-
-
-def _source(value: object) -> tuple[str, str]:
-    """The kind of a secret's place, and what follows it."""
-    kind, _, rest = str(value or "").partition(":")
-    return kind, rest
+def _commands(feed: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    with contextlib.suppress(ValueError):  # the daemon reports it
+        yield parse_argv(feed.get("command"))
+    yield from (source.argv for source in sources_of(feed) if isinstance(source, CommandSecret))
 
 
 def _distinct(folders: Iterable[Path]) -> list[Path]:

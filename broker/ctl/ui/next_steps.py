@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from broker.core.secret_source import parse
 from broker.ctl.add.secret_location import SecretLocation
 from broker.ctl.clients.client_index import ALWAYS
 from broker.ctl.clients.usernames import username_for, with_username
@@ -21,7 +22,9 @@ def next_steps(feed: "FeedConfig", keys: Mapping[str, Any]) -> str:
 def _lines(feed: "FeedConfig", keys: Mapping[str, Any]) -> Iterator[str]:
     user = username_for(feed.provider, keys.get("username"))
     # whether there is a keychain was decided when the place was
-    putting = SecretLocation(UserDirs.here(), has_keychain=True).putting(str(keys.get("secret") or ""), user)
+    location = SecretLocation(UserDirs.here(), has_keychain=True)
+    source = None if keys.get("secret") is None else parse(keys["secret"])
+    putting = None if source is None else location.putting(source, user)
     if putting is not None:
         how = " (paste it, then Enter and Ctrl-D)" if putting.startswith("sh ") else ""
         yield f"\nPut the secret there{how}:"

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Hashable
 from typing import ClassVar
 
+from broker.core import secret_source
 from broker.core.feeds import Feed
 from broker.host.file_stamp import file_stamp
 from broker.providers import secret_reader
@@ -39,7 +40,7 @@ class Pat:
     async def bearer(self, tenant: str) -> Bearer | Skipped:  # noqa: ARG002 - it knows its organisation itself
         """Read it; raises what keeps it from being read."""
         found = await secret_reader.read(self._secret, host=self._host, username=None, environ=self._environ)
-        return Bearer(found.secret, "ready", secret_reader.shown(self._secret), found.expires_at)
+        return Bearer(found.secret, "ready", secret_source.shown(self._secret), found.expires_at)
 
     def fingerprint(self) -> Hashable:
         """What changes when it was replaced."""
@@ -147,7 +148,7 @@ class Default:
         return tuple(hash(environ.get(name)) for name in names)
 
 
-def _there(source: secret_reader.SecretSource | None) -> secret_reader.SecretSource:
+def _there(source: secret_source.SecretSource | None) -> secret_source.SecretSource:
     """The secret's place, which the settings' own check has found to be there."""
     if source is None:
         raise TypeError("these settings were not checked")

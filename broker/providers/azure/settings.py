@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from broker.core import secret_source
 from broker.core.feeds import DEFAULT_IDENTITY
-from broker.providers import protocol, secret_reader
+from broker.providers import protocol
 from broker.providers.helper_program import checked_username
 
 DEFAULT_AUTH = (
@@ -124,7 +125,7 @@ class AzureSettings(protocol.Settings):
     token: Literal["session", "entra"] | None = None
     scope: Literal["read", "publish"] = "read"
     client_id: Guid | None = None
-    secret: Annotated[secret_reader.SecretSource, BeforeValidator(secret_reader.parse)] | None = None
+    secret: Annotated[secret_source.SecretSource, BeforeValidator(secret_source.parse)] | None = None
     certificate: Annotated[str, AfterValidator(_path)] | None = None
     service_connection_id: Guid | None = None
     login_hosts: Hosts = ()
@@ -159,7 +160,7 @@ class AzureSettings(protocol.Settings):
             "tenant": self.tenant,
             "account": self.account and self.account.lower(),
             "client_id": self.client_id,
-            "secret": None if self.secret is None else secret_reader.spell(self.secret),
+            "secret": None if self.secret is None else secret_source.spell(self.secret),
             "certificate": self.certificate,
             "service_connection_id": self.service_connection_id,
             "login_hosts": ",".join(self.login_hosts),

@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, NamedTuple, Self
 
 from pydantic import AfterValidator, model_validator
 
+from broker.core import secret_source
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NoSource, Refused, SignInNeeded
 from broker.core.feeds import DEFAULT_IDENTITY, Feed
@@ -123,7 +124,7 @@ class GoogleProvider:
         """What the settings say of who signs in; the default where they say nothing."""
         own = _own(settings)
         if own.secret is not None:
-            return secret_reader.spell(own.secret)
+            return secret_source.spell(own.secret)
         parts = {"credentials": own.credentials, "account": own.account, "impersonate": own.impersonate}
         return " ".join(f"{name}={value}" for name, value in parts.items() if value) or DEFAULT_IDENTITY
 
@@ -228,7 +229,7 @@ class GoogleProvider:
         except OSError:
             return False
 
-    async def _key(self, source: secret_reader.SecretSource, feed: Feed) -> Credential:
+    async def _key(self, source: secret_source.SecretSource, feed: Feed) -> Credential:
         try:
             key = await secret_reader.read(
                 source, host=feed.url.origin.host, username=KEY_USERNAME, environ=self._environ
@@ -239,9 +240,9 @@ class GoogleProvider:
             KEY_USERNAME,
             key.secret,
             None,
-            secret_reader.shown(source),
+            secret_source.shown(source),
             account=account_of_key(key.secret),
-            manual_renewal=secret_reader.manual_renewal(source),
+            manual_renewal=secret_source.manual_renewal(source),
         )
 
 
