@@ -1,6 +1,6 @@
 """The API as the socket serves it: a front that guards and answers look-ups, and FastAPI for all the rest.
 
-FastAPI is loaded when somebody first asks for more than a look-up: it is half of a daemon's start and memory.
+FastAPI is loaded by the first request that is not a look-up: it is half of a daemon's start and memory.
 """
 
 import asyncio

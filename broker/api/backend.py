@@ -108,13 +108,13 @@ class Backend(Protocol):
 
 
 def backend_of(request: "Request") -> Backend:
-    """The office of the app that this request came to."""
+    """The backend of the app that this request came to."""
     backend: Backend = request.app.state.backend
     return backend
 
 
 def status_of(backend: Backend, principal: Principal) -> BrokerStatus:
-    """The status as this guest may see it, as of now."""
+    """The status as this caller may see it, as of now."""
     about, keeper = backend.about, backend.keeper
     now = keeper.clock.now()
     seen = [feed for feed in keeper.slot_table.feeds() if may_see(principal, feed)]

@@ -1,4 +1,4 @@
-"""The look-up as the shims send it, answered on the doorstep: without a connection's machinery, where no
+"""The look-up as the shims send it, answered before HTTP begins: without a connection's machinery, where no
 fetch is needed. Nearly every request is one of these. All else is left to `asgi.py`.
 """
 
@@ -24,7 +24,7 @@ REMEMBERED_BYTES_MAX = 1024
 """So many requests are read once for all, of this size at most: clients ask the same few again and again."""
 
 AT, QUOTED_AT = b"@", b"%40"
-"""What a request with somebody's password in its URL has in it: such a one is not remembered."""
+"""A request that contains one of these may hold a password in its URL, so it is not remembered."""
 
 
 class Asked(NamedTuple):
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
 
 
 def replies_of(backend: Backend) -> Callable[[bytes, PeerIds], FinalResponse | None]:
-    """What answers the first words of a peer at the user's own socket; None: not on the doorstep."""
+    """What answers the first words of a peer at the user's own socket; None where HTTP has to answer."""
 
     def reply(words: bytes, peer: PeerIds) -> FinalResponse | None:
         is_remembered = len(words) <= REMEMBERED_BYTES_MAX and AT not in words and QUOTED_AT not in words

@@ -60,7 +60,7 @@ async def _not_valid(request: Request, error: Exception) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """This guest may not ask that, or cannot be told from others now."""
+    """This caller may not ask that, or cannot be identified now."""
     if not isinstance(error, Failure):
         raise error
     return problem(error, text=wants_text(request.scope["headers"]))

@@ -1,4 +1,4 @@
-"""A look-up: what it asks, which feed answers this guest, and its answer, entered in the ledger."""
+"""A look-up: what it asks, which feed answers this caller, and its answer, recorded in the statistics."""
 
 import json
 import logging
@@ -51,7 +51,7 @@ def lookup_request_of(query: bytes) -> LookupRequest | None:
 
 
 class FinalResponse(NamedTuple):
-    """A whole answer, the last on its connection, and what enters the look-up in the ledger once it was
+    """A whole answer, the last on its connection, and what records the look-up once it was
     given.
     """
 
@@ -79,7 +79,7 @@ def _by_own_socket(uid: int) -> Principal:
 
 
 async def answer_in_time(backend: Backend, question: LookupRequest, scope: Scope) -> LookupResponse:
-    """The answer to whoever asks, after a fetch where it takes one."""
+    """The answer to a request, after a fetch where it takes one."""
     text = wants_text(scope["headers"])
     lookup = _Lookup(backend, question, peer_of(scope), text=text, is_own=is_own(scope))
     try:
@@ -106,7 +106,7 @@ class _Ending(NamedTuple):
 
 
 class _Lookup:
-    """One look-up on its way from the question to the ledger."""
+    """One look-up, from the question to its record in the statistics."""
 
     __slots__ = (
         "_backend",
@@ -133,7 +133,7 @@ class _Lookup:
         self._match: Match | None = None
 
     def match(self, service: Service, principal: Principal) -> Match:
-        """The feed that answers the guest; raises why none does."""
+        """The feed that answers the caller; raises why none does."""
         self.service = service
         self._match = found = match_feed(self._backend, service, self._question.username)
         if not may_do_everything(principal):
@@ -162,7 +162,7 @@ class _Lookup:
         match = self._match
         known_by_auto = match is not None and not match.feed.configured
         if isinstance(failure, NotNeeded) or (isinstance(failure, NoSource) and known_by_auto):
-            # A public feed; or one known by its address alone, and nobody here could sign in: not ours
+            # A public feed; or one known by its address alone, with no way to sign in here: not ours
             # (CONTRACT section 3). Clients go on without a credential.
             failure = NoFeed(failure.detail, hint=failure.hint)
         feed = None if match is None or isinstance(failure, NoFeed) else match.feed.name
@@ -171,7 +171,7 @@ class _Lookup:
         return answer_to(failure, text=self._text, feed=feed)
 
     def enter(self) -> None:
-        """Enter how the look-up ended in the ledger."""
+        """Record how the look-up ended."""
         now, feed, outcome, failure = self._ending
         uid, pid = self._peer.uid, self._peer.pid
         lookup = LookupRecord(
@@ -206,7 +206,7 @@ def match_feed(backend: Backend, service: Service, username: str | None) -> Matc
 
 
 def authorize(principal: Principal, match: Match) -> Match:
-    """The match as this guest may know it; raises why they do not get its credential."""
+    """The match as this caller may know it; raises why they do not get its credential."""
     refusal = refusal_of_look_up(principal, match)
     if refusal is not None:
         raise refusal

@@ -1,4 +1,4 @@
-"""Prometheus' text from the ledger and the keeper: read when scraped, nothing is counted twice.
+"""Prometheus' text from the statistics and the keeper: read when scraped, nothing is counted twice.
 
 Imported when first scraped: most daemons never are, and prometheus_client costs start-up time.
 """
@@ -22,7 +22,7 @@ from broker.keeper.stats import LATENCY_BUCKETS_S, Outcome
 
 
 def rendered(backend: Backend, principal: Principal) -> tuple[bytes, str]:
-    """The metrics of this moment, as far as this guest may see feeds, and their content type."""
+    """The metrics of this moment, as far as this caller may see feeds, and their content type."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Snapshot(backend, principal))
     return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
@@ -47,7 +47,7 @@ class _Snapshot(Collector):
         yield self._life()
 
     def _tells(self, feed: str) -> bool:
-        """Whether this guest knows of the feed; only who may see all is told of those that were removed."""
+        """Whether this caller may see the feed; only callers who see all are told of removed ones."""
         return self._tells_all or feed in self._names
 
     def _lookups(self) -> Metric:

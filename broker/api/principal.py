@@ -48,14 +48,14 @@ class _PeerIds(NamedTuple):
 
 
 async def principal_of(backend: Backend, scope: Scope) -> Principal:
-    """The guest behind a request. Raises NotAllowed where nothing is answered any more, and Unavailable."""
+    """The caller behind a request. Raises NotAllowed where nothing is answered any more, and Unavailable."""
     principal = await unchecked_principal_of(backend, scope)
     admit(principal, backend.keeper.clock.now())
     return principal
 
 
 async def unchecked_principal_of(backend: Backend, scope: Scope) -> Principal:
-    """The guest, whatever may be answered to them: for who has more to ask first. Raises as
+    """The caller, without the check whether they are answered at all: `admit` does it later. Raises as
     `principal_of`.
     """
     extensions = scope["extensions"]
@@ -73,14 +73,14 @@ async def unchecked_principal_of(backend: Backend, scope: Scope) -> Principal:
 
 
 def admit(principal: Principal, now: Moment) -> None:
-    """Raise NotAllowed where nothing is answered to this guest any more."""
+    """Raise NotAllowed where no request of this caller is answered any more."""
     refusal = refusal_of_admission(principal, now)
     if refusal is not None:
         raise refusal
 
 
 async def feed_for_action(request: "Request", order: Action, name: str) -> Feed:
-    """The feed that an order is for. Raises NoFeed, or NotAllowed where this guest may not order that."""
+    """The feed that an order is for. Raises NoFeed, or NotAllowed where this caller may not order that."""
     backend = backend_of(request)
     principal = await principal_of(backend, request.scope)
     feed = backend.keeper.slot_table.named(name)

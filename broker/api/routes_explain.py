@@ -37,7 +37,7 @@ WORDS = {
 async def explain(request: Request, url: UrlQuery, username: UsernameQuery = None) -> Response:
     """Look a credential up anew and tell each step, the last one being the outcome. No secrets.
 
-    Who may not order a renewal is told of the look-up as it is for them, and no feed is asked for their sake.
+    A caller who may not order a renewal is told of the look-up as it is for them, and no feed is contacted.
     """
     backend = backend_of(request)
     walk = _told(backend, await principal_of(backend, request.scope), url, username)

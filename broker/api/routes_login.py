@@ -1,6 +1,6 @@
 """The routes of an interactive sign-in and of its end: JSON lines, from the page to open to the feeds ready.
 
-No secret is in any line: a device code is for whoever reads it, and gives the token to the daemon alone.
+No secret is in any line: a device code is for the person who reads it; only the daemon gets the token.
 """
 
 import asyncio

@@ -47,7 +47,7 @@ async def end(request: Request, name: str) -> Response:
 
 
 async def _ordered(request: Request) -> Backend:
-    """The office; raises NotAllowed for a guest who may not order this."""
+    """The backend; raises NotAllowed for a caller who may not order this."""
     backend = backend_of(request)
     refusal = refusal_of_action(await principal_of(backend, request.scope), Action.SHARE)
     if refusal is not None:

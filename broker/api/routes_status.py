@@ -93,7 +93,7 @@ async def _changes(backend: Backend, scope: Scope) -> AsyncIterator[str]:
             try:
                 principal = await principal_of(backend, scope)
             except Failure:
-                return  # what this guest may do has changed meanwhile: asking again tells
+                return  # what this caller may do has changed meanwhile: a new request tells
             if feed is None:
                 yield ": still here\n\n"
             elif may_see(principal, feed):

@@ -1,6 +1,6 @@
-"""What somebody may do here: decided from the socket they came in by, who they are, and whom a feed is for.
+"""What a caller may do: decided from the socket they connected to, who they are, and whom a feed is for.
 
-Every question of the kind "may they?" is answered in this file and nowhere else; `server/acceptor.py` only
+Every permission is decided in this file and nowhere else; `server/acceptor.py` only
 keeps strangers off a socket, and `api/principal.py` asks here for each request. Groups are those of the group
 database now (`host/accounts.py`), never those that a login still carries.
 """
@@ -26,12 +26,12 @@ UNMAPPED = 65534
 
 @dataclass(frozen=True, slots=True)
 class OwnSocket:
-    """A user's own broker, whose door admits that user and root: they may do everything."""
+    """A user's own broker, which admits that user and root: they may do everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemSocket:
-    """The system broker: read-only credentials for whom a feed's `allow` names, everything else for root."""
+    """The system broker: read-only credentials for those in a feed's `allow`, everything else for root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Share:
 
 
 Granted = OwnSocket | SystemSocket | Share
-"""What an entrance grants now."""
+"""What a socket grants now."""
 
 
 class Action(StrEnum):
@@ -86,7 +86,7 @@ class Action(StrEnum):
 class Account:
     """The kernel's word on who connected, and what the user and group databases say of that uid now.
 
-    `groups` holds those that some feed's `allow` names, which are the ones that anybody asks about.
+    `groups` holds those that some feed's `allow` names, the only ones that are asked about.
     """
 
     uid: int
@@ -99,23 +99,23 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller and what the entrance they came by grants: whom the functions below decide about."""
+    """A caller and what the socket they connected to grants: the functions below decide about it."""
 
     socket_kind: Granted
     caller: Account
 
 
 HOUSE = Principal(OwnSocket(), Account(ROOT))
-"""The daemon itself, where it asks for its own sake."""
+"""The daemon itself, where it uses a feed without a caller."""
 
 
 def may_do_everything(principal: Principal) -> bool:
-    """Whether no function below refuses this guest anything: a look-up need ask this one only."""
+    """Whether no function below refuses this caller anything: a look-up need ask this one only."""
     return isinstance(principal.socket_kind, OwnSocket)
 
 
 def refusal_of_admission(principal: Principal, now: Moment) -> NotAllowed | None:
-    """Why nothing at all is answered to this guest, or not any more."""
+    """Why no request of this caller is answered, or no longer."""
     share, uid = principal.socket_kind, principal.caller.uid
     if not isinstance(share, Share):
         return None
@@ -136,7 +136,7 @@ def refusal_of_admission(principal: Principal, now: Moment) -> NotAllowed | None
 
 
 def refusal_of_look_up(principal: Principal, match: Match) -> Failure | None:
-    """Why this guest does not get the credential: NotAllowed, or NoFeed where nobody gets it here."""
+    """Why this caller does not get the credential: NotAllowed, or NoFeed where no caller gets it here."""
     feed = match.feed
     match principal.socket_kind:
         case OwnSocket():
@@ -158,13 +158,13 @@ def refusal_of_look_up(principal: Principal, match: Match) -> Failure | None:
 
 
 def seen_by(principal: Principal, match: Match) -> Match:
-    """The permitted match, with a feed that the guest knows of."""
+    """The permitted match, with a feed that the caller may know."""
     sponsor = principal.socket_kind.sponsor(match) if isinstance(principal.socket_kind, Share) else None
     return match if sponsor is None else replace(match, feed=sponsor)
 
 
 def refusal_of_action(principal: Principal, order: Action, feed: str | None = None) -> NotAllowed | None:
-    """Why this guest may not order a change, of one feed or of the whole broker."""
+    """Why this caller may not order a change, of one feed or of the whole broker."""
     match principal.socket_kind:
         case SystemSocket() if principal.caller.uid != ROOT:
             words = (order.value,) if feed is None else (order.value, feed)
@@ -178,12 +178,12 @@ def refusal_of_action(principal: Principal, order: Action, feed: str | None = No
 
 
 def refusal_of_log(principal: Principal) -> NotAllowed | None:
-    """Why this guest may not read what the daemon said: it names everybody's feeds."""
+    """Why this caller may not read the daemon's log lines: they name all users' feeds."""
     return None if _is_owner(principal) else NotAllowed("only the broker's owner may read what it said")
 
 
 def may_see(principal: Principal, feed: Feed) -> bool:
-    """Whether status, events and metrics tell this guest of the feed."""
+    """Whether status, events and metrics tell this caller of the feed."""
     if _is_owner(principal):
         return True
     if isinstance(principal.socket_kind, Share):
@@ -195,12 +195,12 @@ def may_see(principal: Principal, feed: Feed) -> bool:
 
 
 def may_see_totals(principal: Principal) -> bool:
-    """Whether status tells this guest how much is looked up altogether, by whomever."""
+    """Whether status tells this caller the count of all users' look-ups."""
     return _is_owner(principal)
 
 
 def may_see_look_up_of(principal: Principal, uid: int | None, feed: str | None) -> bool:
-    """Whether status tells this guest of a look-up that `uid` made."""
+    """Whether status tells this caller of a look-up that `uid` made."""
     match principal.socket_kind:
         case OwnSocket():
             return True
@@ -210,7 +210,7 @@ def may_see_look_up_of(principal: Principal, uid: int | None, feed: str | None) 
 
 
 def _is_owner(principal: Principal) -> bool:
-    """Whether the broker is this guest's: their own, or the system's for root."""
+    """Whether the broker is this caller's: their own, or the system's for root."""
     match principal.socket_kind:
         case OwnSocket():
             return True

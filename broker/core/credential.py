@@ -1,4 +1,4 @@
-"""A credential and its secret, which shows itself to nobody by accident."""
+"""A credential and its secret, which is never shown by accident."""
 
 import re
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class Secret:
 class Credential:
     """What a provider obtained: the words to answer with, and who is behind them.
 
-    `expires_at` is the token's real end in UTC, or None when nobody knows one. `source` names the way it was
+    `expires_at` is the token's real end in UTC, or None when it is not known. `source` names the way it was
     obtained (`azure-cli`, `env:NAME`), `account` and `tenant` whom it belongs to, where known. `is_personal`:
     the secret came with its username, as in netrc, and goes with no other. `manual_renewal` is what a person
     does for the next one before this ends; None where renewal brings it. `has_secret_name`: the username is

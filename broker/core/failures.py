@@ -90,7 +90,7 @@ class NotNeeded(Refused):
 class Unavailable(NotObtained):
     """The service cannot be reached or refuses for now; `retry_after_s` is its own wish, if it named one.
 
-    Where nobody knows a better hint, the one to look round is given.
+    Without a better hint it gives LOOK_ROUND.
     """
 
     def __init__(self, detail: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:

@@ -226,7 +226,7 @@ def _in_scope(found: Match, recognised: Recognised | None) -> Match:
 
 
 def _only(feeds: list[Feed], why: str) -> Match | Ambiguous:
-    """The first feed when all share one credential, else nobody's."""
+    """The first feed when all share one credential, else Ambiguous."""
     if len({feed.key() for feed in feeds}) > 1:
         return Ambiguous(tuple(dict.fromkeys(feeds)))
     return Match(feeds[0], feeds[0].key(), why, stands_in=True)

@@ -4,7 +4,7 @@ from collections import deque
 
 LINES_MAX = 500
 LINE_CHARS_MAX = 2_000
-"""A traceback is several lines; one that is longer than this tells nobody more."""
+"""A traceback is several lines; a line longer than this says no more."""
 
 
 class LogBuffer:

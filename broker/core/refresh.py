@@ -115,7 +115,7 @@ class LastFailure:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """All that is known of one credential. The keeper replaces it; nobody changes it."""
+    """All that is known of one credential. The keeper replaces it and never changes it."""
 
     key: SlotKey
     held: Held | None = None
@@ -153,8 +153,8 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class RefreshPolicy:
-    """`ttl_s`: a credential is replaced at this age at the latest. `idle_s`: renewal stops when nobody
-    asked for this long; None: never.
+    """`ttl_s`: a credential is replaced at this age at the latest. `idle_s`: renewal stops when no look-up
+    came for this long; None: never.
     """
 
     ttl_s: float = 3000.0
@@ -175,7 +175,7 @@ class WaitUntil:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Nothing to do until somebody asks or acts."""
+    """Nothing to do until a look-up or a sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class Reject:
 def next_step(
     slot: Slot, policy: RefreshPolicy, now: Moment, last_used: Moment
 ) -> RefreshNow | WaitUntil | Rest:
-    """What the keeper should do for a slot by itself, nobody having asked since `last_used`."""
+    """What the keeper should do for a slot by itself, the last look-up being at `last_used`."""
     if policy.idle_s is not None and last_used.after(policy.idle_s).reached(now):
         return Rest()
     if slot.last_failure is not None:
@@ -233,7 +233,7 @@ def turn_in_s(slot: Slot, started: Sequence[Moment], now: Moment) -> float:
 def on_lookup(slot: Slot, now: Moment, *, watched: bool = True) -> Serve | Join | Reject:
     """How a question is answered. A live credential wins, whatever became of its renewal.
 
-    `watched`: somebody else would see a new sign-in, which is the only reason not to try one by ourselves.
+    `watched`: a new sign-in would be noticed by itself, which is the only reason not to try one now.
     """
     credential = slot.live(now)
     if credential is not None:
@@ -287,7 +287,7 @@ def after_success(
 
 
 def _ended(credential: Credential, at: datetime) -> NotObtained:
-    """What a credential comes to that has ended already: a person's business where nobody else renews it."""
+    """The failure for a credential that has ended already: a person must act where no provider renews it."""
     if credential.manual_renewal is not None:
         return SignInNeeded(
             f"the secret from {credential.source} ended on {at:%Y-%m-%d}: {credential.manual_renewal}"

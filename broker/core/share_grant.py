@@ -31,7 +31,7 @@ class Grant:
     ends: Moment
 
     def is_forgotten(self, now: Moment) -> bool:
-        """True when it ended so long ago that nobody can still be waiting for a renewal."""
+        """True when it ended so long ago that its user no longer waits for a renewal."""
         return self.ends.after(LINGER_S).reached(now)
 
     @property

@@ -24,7 +24,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The outcome of the last trial at one feed; `refusal` is None unless the feed said no for good."""
+    """The outcome of the last attempt at one feed; `refusal` is None unless the feed said no for good."""
 
     credential: Credential
     at: Moment
@@ -32,7 +32,7 @@ class Verification:
     refusal: Refused | None
 
     def wants_repeating(self, now: Moment) -> bool:
-        """True for a refusal old enough that somebody may have granted the right meanwhile."""
+        """True for a refusal old enough that the right may have been granted meanwhile."""
         return self.refusal is not None and self.at.after(HOLD_REFUSED_S).reached(now)
 
 
@@ -53,7 +53,7 @@ def refusal_of(verification: Verification | None) -> Refused | None:
 
 
 def judge(credential: Credential, verdict: Verdict, before: Verification | None, now: Moment) -> Verification:
-    """The trial's outcome, `before` being the feed's last one.
+    """The verification, `before` being the feed's last one.
 
     UNAUTHORISED without a refusal asks for a new fetch; a second one in a row is a refusal.
     """

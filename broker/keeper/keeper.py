@@ -78,9 +78,9 @@ class Keeper:
     # Questions
 
     def held(self, match: Match, now: Moment) -> Credential | None:
-        """The credential to answer with at once, or None when the question has to wait (`credential_for`).
+        """The credential to answer with at once, or None when the look-up has to wait (`credential_for`).
 
-        Starts what the question makes necessary: a renewal that is due, the trial at a feed that had none.
+        Starts a renewal that is due, and the verification at a feed that had none.
         `now` is the caller's reading of `clock`: who answers in microseconds reads it once.
         """
         entry = self.slot_table.of(match, now)

@@ -1,4 +1,4 @@
-"""ProviderGuard: the providers, behind a wall that none of their defects gets through.
+"""ProviderGuard: the providers, and the one place that catches their defects.
 
 A provider may come from another distribution; whatever it raises is a failure of its realm, never the end of
 the daemon, and its text is never shown: it may hold a secret.
@@ -21,7 +21,7 @@ log = logging.getLogger("broker.suppliers")
 
 
 class ProviderGuard:
-    """Whom to ask for each realm's credential, by the realm's provider."""
+    """Obtains credentials and fingerprints from the realm's provider; never raises a provider's exception."""
 
     def __init__(self, providers: Mapping[str, Provider]) -> None:
         self._providers = providers
@@ -34,15 +34,15 @@ class ProviderGuard:
         except NotObtained as failure:
             return failure
         except TimeoutError:
-            return Unavailable(f"nothing came of it within {FLIGHT_LIMIT_S:.0f} s")
-        except Exception as defect:  # noqa: BLE001 - the wall
+            return Unavailable(f"the provider did not answer within {FLIGHT_LIMIT_S:.0f} s")
+        except Exception as defect:  # noqa: BLE001 - a provider's defect is a failure of its realm
             return Unavailable(f"a defect in token-broker ({_reported(feed, defect)})", hint="brokerctl logs")
 
     def fingerprint(self, feed: Feed) -> Hashable:
-        """The provider's sign-in marks; None where it cannot say."""
+        """The provider's sign-in fingerprint; None where it cannot say."""
         try:
             return self._providers[feed.realm.provider].sign_in_fingerprint(feed)
-        except Exception as defect:  # noqa: BLE001 - the wall
+        except Exception as defect:  # noqa: BLE001 - a provider's defect is a failure of its realm
             _reported(feed, defect)
             return None
 

@@ -6,7 +6,7 @@ from broker.core.feeds import Feed
 from broker.core.refresh import RefreshPolicy
 
 LEARNED_IDLE_S = 12 * 3600.0
-"""A learned feed that nobody asked for this long is not renewed any more."""
+"""A learned feed without a look-up for this long is not renewed any more."""
 
 
 @dataclass(frozen=True, slots=True)

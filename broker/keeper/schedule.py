@@ -1,7 +1,7 @@
 """Schedule: which entries want looking at before the next round, and who waits for a flight.
 
 A round looks at every entry each half minute: it sees a wall clock that was set, a sign-in that changed, and
-what nobody announced. What is due between two rounds is here, so that a renewal costs the same beside ten
+what was not announced. What is due between two rounds is here, so that a renewal costs the same beside ten
 thousand others as alone.
 """
 
@@ -36,7 +36,7 @@ class Schedule:
             yield heapq.heappop(self._timed)[2]
 
     def left_s(self, now: Moment) -> float:
-        """Seconds until somebody's time comes; infinite when nobody's does."""
+        """Seconds until the next entry is due; infinite when none is."""
         return max(0.0, self._timed[0][0] - now.boot_s) if self._timed else float("inf")
 
     def line_up(self, entry: SlotEntry, *, can_wait: bool) -> None:

@@ -1,6 +1,6 @@
 """SingleFlight: one attempt each to obtain an entry's credential, never two for one entry.
 
-A flight belongs to its entry, not to whoever asked for it: a caller that goes away ends nobody else's wait.
+A flight belongs to its entry, not to its caller: one that goes away does not end the wait of others.
 """
 
 import asyncio

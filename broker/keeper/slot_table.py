@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from broker.core.urls import Service
 
 LEARNED_MAX = 64
-"""So many realms are learned at most: whoever can make a client ask must not make the daemon grow."""
+"""So many realms are learned at most: look-ups for more and more hosts must not make the daemon grow."""
 
 REMEMBERED = 256
 """So many URLs and the feeds they lie below: clients ask about the same few again and again."""
@@ -37,8 +37,8 @@ class SlotEntry:
     """A slot and what surrounds it.
 
     `feed` is the one whose settings and URL the credential is obtained with, `used` the last question,
-    `since` the last change of state. `wanted` is false after `forget`, until the next question. `marks` are
-    the provider's sign-in marks at the last attempt.
+    `since` the last change of state. `wanted` is false after `forget`, until the next question. `fingerprint`
+    is the provider's sign-in fingerprint at the last attempt.
     """
 
     slot: Slot
@@ -183,7 +183,7 @@ class SlotTable:
         self._learned = {realm: feed for realm, feed in self._learned.items() if feed.key() != entry.slot.key}
 
     def is_gone(self, entry: SlotEntry, now: Moment) -> bool:
-        """True for a learned feed that has no credential and that nobody has asked for lately."""
+        """True for a learned feed that has no credential and no look-up lately."""
         return (
             not entry.feed.configured
             and entry.slot.held is None

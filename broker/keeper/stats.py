@@ -59,7 +59,7 @@ class Stats:
             counts.last_used_at = lookup.at
 
     def of(self, feed: str) -> FeedCounts:
-        """The counts of one feed; all zero for a feed that nobody has asked for."""
+        """The counts of one feed; all zero for a feed without a look-up."""
         return self.feeds.get(feed) or FeedCounts()
 
     def totals(self, feeds: Iterable[str] | None = None) -> dict[str, int]:

@@ -1,6 +1,6 @@
-"""Trials: each new credential is tried once at the feeds that use it, in the background.
+"""Each new credential is tried once at the feeds that use it, in the background.
 
-What a verdict means is decided in `core.trials`; this file runs the attempts, one a feed at a time.
+What a verdict means is decided in `core.verdict`; this file runs the attempts, one a feed at a time.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ class Verifier:
         self._fetch = fetch
 
     def start(self, entry: SlotEntry, feed: Feed) -> "asyncio.Task[None]":
-        """The trial of the held credential at `feed`, under way or new."""
+        """The task that tries the held credential at `feed`, under way or new."""
         if feed.name not in entry.verifying:
             entry.verifying[feed.name] = asyncio.create_task(self._attempt(entry, feed))
         return entry.verifying[feed.name]
 
     async def verdict(self, entry: SlotEntry, feed: Feed, wait_s: float | None = None) -> Verification | None:
-        """The outcome of a trial made now, or of the last one when that takes longer than `wait_s`."""
+        """The verification made now, or the last one when that takes longer than `wait_s`."""
         await asyncio.wait({self.start(entry, feed)}, timeout=wait_s)
         return entry.verifications.get(feed.name)
 

@@ -1,4 +1,4 @@
-"""The routes of shares, and what their guests are answered: real sockets, requests in process."""
+"""The routes of shares, and what their callers are answered: real sockets, requests in process."""
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator

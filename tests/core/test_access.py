@@ -1,4 +1,4 @@
-"""Who may do what: the whole table, by entrance, caller and feed."""
+"""Who may do what: the whole table, by socket, caller and feed."""
 
 from dataclasses import replace
 
