@@ -20,7 +20,7 @@ BROWSER_PREFIX = b"sec-fetch-"
 
 
 class AsgiApp:
-    """Turns browsers away, answers well-formed look-ups itself, and leaves the rest to FastAPI."""
+    """Refuses browsers, answers well-formed look-ups itself, and leaves the rest to FastAPI."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

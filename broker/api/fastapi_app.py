@@ -20,7 +20,7 @@ from broker.core.failures import BadRequest, Failure
 
 
 def create_app(backend: Backend) -> FastAPI:
-    """Every route, with its OpenAPI page. Unguarded: the Front stands before it."""
+    """Every route, with its OpenAPI page. `AsgiApp` checks every request before it gets here."""
     app = FastAPI(
         title="token-broker",
         version=backend.about.version,

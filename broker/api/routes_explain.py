@@ -1,4 +1,4 @@
-"""The route that walks a look-up aloud: each step as a JSON line, as soon as it was taken."""
+"""The route that explains a look-up: each step as a JSON line, as soon as it was taken."""
 
 import asyncio
 import json

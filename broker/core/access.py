@@ -1,8 +1,8 @@
 """What a caller may do: decided from the socket they connected to, who they are, and whom a feed is for.
 
-Every permission is decided in this file and nowhere else; `server/acceptor.py` only
-keeps strangers off a socket, and `api/principal.py` asks here for each request. Groups are those of the group
-database now (`host/accounts.py`), never those that a login still carries.
+Every permission is decided in this file and nowhere else; `server/acceptor.py` only keeps other users off a
+socket, and `api/principal.py` asks here for each request. Groups are those of the group database now
+(`host/accounts.py`), never those that a login still carries.
 """
 
 from dataclasses import dataclass, replace
