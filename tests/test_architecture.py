@@ -99,7 +99,7 @@ RULES = {
     ),
     "ctl": Rule(
         ("ctl", "core", "config", "host", "providers.recognise"),
-        ("token_broker_client", "typer", "click", "rich", "tomlkit"),
+        ("token_broker_client", "typer", "click", "rich"),
         "the user's tool must start fast, never serve, and never act beside the daemon",
     ),
 }

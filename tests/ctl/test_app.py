@@ -21,7 +21,7 @@ VERBS = [
     for command in app.registered_commands
     if command.callback is not None
 ]
-HEAVY = {"azure", "cryptography", "fastapi", "httpx", "keyring", "pydantic", "rich", "tomlkit", "uvicorn"}
+HEAVY = {"azure", "cryptography", "fastapi", "httpx", "keyring", "pydantic", "rich", "uvicorn"}
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from broker.config.toml_writer import toml_lines
 from broker.ctl.command_error import CommandError
 
 BY_HAND = "this file's feeds are laid out in a way that is not edited here: change it by hand"
@@ -23,17 +24,10 @@ def with_feed(text: str, keys: Mapping[str, Any]) -> str:
 
     `text` must be TOML. Raises CommandError where feeds are inline.
     """
-    import tomlkit  # noqa: PLC0415 - 60 ms that no other verb should pay
-
-    table = tomlkit.table()
-    for key, value in keys.items():
-        table.add(key, value)
-    feeds = tomlkit.aot()
-    feeds.append(table)
     line_end = "\r\n" if "\r\n" in text else "\n"
-    block = tomlkit.document().add("feed", feeds).as_string().strip("\n").replace("\n", line_end)
     body = text.rstrip()
-    edited = (f"{body}{line_end}{line_end}" if body else "") + block + line_end
+    separator = "\n\n" if body else ""
+    edited = body + f"{separator}[[feed]]\n{toml_lines(keys)}".replace("\n", line_end)
     expected = tomllib.loads(text)
     before = expected.get("feed", [])
     return _checked(edited, {**expected, "feed": [*before, dict(keys)]} if isinstance(before, list) else {})

@@ -6,6 +6,7 @@ Never a token: what is copied is a list of names, and a proxy whose address hold
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from broker.config.toml_writer import toml_lines
 from broker.ctl.config_view import variables_of
 from broker.ctl.setup.plan import Step, StepMark, Write
 from broker.ctl.setup.user_dirs import UserDirs
@@ -71,12 +72,7 @@ def recorded(environ: Mapping[str, str], site: Mapping[str, str]) -> tuple[dict[
 
 def env_text(variables: Mapping[str, str]) -> str:
     """The file's text."""
-    import tomlkit  # noqa: PLC0415 - 60 ms that only this verb pays
-
-    table = tomlkit.document()
-    for name, value in variables.items():
-        table.add(name, value)
-    return HEAD + table.as_string()
+    return HEAD + toml_lines(variables)
 
 
 def _has_password(proxy: str) -> bool:

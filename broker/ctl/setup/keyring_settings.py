@@ -35,12 +35,9 @@ def pip_provider(text: str) -> str | None:
 
 def with_uv_line(text: str) -> str:
     """The uv.toml with the keyring turned on, at its top: there a line belongs to no table."""
-    import tomlkit  # noqa: PLC0415 - 60 ms that only this verb pays
-
     if text.startswith(MARK):
         return MARK + with_uv_line(text.removeprefix(MARK))
-    line = tomlkit.document().add(KEY, PROVIDER).as_string().rstrip("\n")
-    edited = line + _line_end(text) + text
+    edited = UV_LINE + _line_end(text) + text
     return _checked(edited, tomllib.loads(edited) == {KEY: PROVIDER, **tomllib.loads(text)})
 
 
