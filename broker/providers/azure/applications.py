@@ -124,7 +124,7 @@ class ClientCertificate:
 
 
 class Default:
-    """azure-identity's own chain, for whoever has set that up; without az, which has its own way here."""
+    """azure-identity's own chain, for users who set it up; without az, which has its own method here."""
 
     name: ClassVar[str] = "default"
 

@@ -1,8 +1,8 @@
-"""What a failed `az account get-access-token` means, read from its stderr, which is shown to nobody.
+"""What a failed `az account get-access-token` means, read from its stderr, which is never shown to a user.
 
 No I/O. The words are those of azure-cli (core/_profile.py) and of the requests library beneath it; Entra's
 numbers are read by `entra_errors.py`. An outage is looked for before a missing sign-in, since az may name
-both: only its own word that nobody is signed in drops a token.
+both: a token is dropped only when az itself says that it is signed out.
 """
 
 import re

@@ -85,7 +85,7 @@ class AzureCli:
         return read_answer(finished.stdout)
 
     def fingerprint(self) -> Hashable:
-        """The account list's file as somebody else than our own calls last wrote it.
+        """The account list's file as another program than our own calls last wrote it.
 
         Not what it says: a new sign-in of the same account says the same. And not by our own calls: az may
         write it again at any call, which must not make another organisation's slot due.

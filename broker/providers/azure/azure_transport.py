@@ -22,7 +22,7 @@ for _name in ("azure", "msal", "msal_extensions"):
 
 
 class GivenUpError(ServiceRequestError):
-    """Nobody waits any more for what the library wants to ask."""
+    """The caller no longer waits for the request that the library wants to send."""
 
 
 class AzureTransport(HttpTransport[HttpRequest, HttpResponse]):

@@ -241,7 +241,7 @@ def _allowed(walk: TokenFlow, ways: Sequence[LoginMethod]) -> LoginMethod:
 
 
 def _check_account(account: str, walk: TokenFlow) -> None:
-    """Raise SignInNeeded when somebody else than the configured account has signed in."""
+    """Raise SignInNeeded when another account than the configured one has signed in."""
     if not account.isprintable():
         raise Refused("Entra names an account that cannot be shown")
     configured = walk.settings.account

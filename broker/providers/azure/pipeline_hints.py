@@ -1,4 +1,4 @@
-"""What helps on a build agent, where nobody can sign in: the lines that its pipeline file lacks."""
+"""What helps on a build agent, where no person can sign in: the lines that its pipeline file lacks."""
 
 from collections.abc import Mapping
 

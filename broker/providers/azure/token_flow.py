@@ -172,7 +172,7 @@ class TokenFlow:
         raise _worst(failures, is_sure) if failures else self._no_source(goal.tenant, skipped)
 
     def _check_account(self, bearer: Bearer, tenant: str) -> None:
-        """Raise SignInNeeded when somebody else than the configured account has signed in."""
+        """Raise SignInNeeded when another account than the configured one has signed in."""
         wanted = self.settings.account
         if wanted is None or (bearer.account or "").lower() == wanted.lower():
             return
@@ -247,7 +247,7 @@ class TokenFlow:
         return why is not None and self.settings.auth == DEFAULT_AUTH and name not in EVERYWHERE
 
     def _for_an_agent(self, failure: SignInNeeded, tenant: str) -> SignInNeeded:
-        """The failure with what helps where nobody can sign in: the lines that the pipeline file lacks."""
+        """The failure with what helps where no person can sign in: the lines that the pipeline file lacks."""
         if failure.hint is not None and "login" in failure.hint:
             failure.hint = pipeline_lines(self.tools.environ, tenant) or failure.hint
         return failure

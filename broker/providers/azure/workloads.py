@@ -156,7 +156,7 @@ class ManagedIdentity:
         self._client = settings.client_id or tools.environ.get(CLIENT)
 
     def unavailable_reason(self) -> str | None:
-        """That nothing says that there is one. Whoever named this way in `auth` has said so."""
+        """That nothing says that there is one. A user who lists it in `auth` has said so."""
         if self._settings.auth != DEFAULT_AUTH or any(self._tools.environ.get(name) for name in ENDPOINTS):
             return None
         return 'nothing says that this machine has one (auth = ["managed-identity"] asks it)'
