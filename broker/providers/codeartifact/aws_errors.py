@@ -1,4 +1,4 @@
-"""What a failed AWS sign-in means, read from the words of boto3 or the AWS CLI, which are shown to nobody.
+"""What a failed AWS sign-in means, read from the words of boto3 or the AWS CLI, which no user sees.
 
 No I/O. Both print the same: texts of botocore 1.38 to 1.44 (`exceptions.py`) and awscli 1.45, error codes of
 the AWS APIs ("Common errors" of CodeArtifact, STS and the IAM Identity Center portal). An outage is looked
@@ -56,7 +56,7 @@ _PERSON = (
     ("(InvalidClientTokenId)", _KEY),
 )
 
-_NOBODY = ("Unable to locate credentials", "NoCredentialsError")
+_SIGNED_OUT = ("Unable to locate credentials", "NoCredentialsError")
 
 _FOR_NOW = frozenset(
     {
@@ -94,7 +94,7 @@ def failure_of(way: str, words: str, profile: str | None) -> NotObtained:
     for symptom, absence in _PERSON:
         if symptom in words:
             return SignInNeeded(absence.what, hint=absence.command + chosen)
-    if any(symptom in words for symptom in _NOBODY):
+    if any(symptom in words for symptom in _SIGNED_OUT):
         hint = f"aws sso login{chosen}"
         return NoSource("nobody is signed in to AWS on this machine", hint=hint, drops_token=True)
     found = _CODE.search(words)

@@ -44,7 +44,7 @@ SDK = "boto3"
 QUIET = {"AWS_PAGER": "", "AWS_CLI_AUTO_PROMPT": "off"}
 
 CACHED_MAX = 64
-"""So many files of a sign-in cache are looked at: one per session, and nobody has dozens."""
+"""So many files of a sign-in cache are looked at: one per session, and users have few."""
 
 _PROFILE = r"^[A-Za-z0-9_.@+=,][A-Za-z0-9_.@+=,/ -]*$"
 _ROLE = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
