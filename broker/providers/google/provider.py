@@ -1,4 +1,4 @@
-"""`google`: Artifact Registry feeds. Whoever is signed in here gets an access token for every location.
+"""`google`: Artifact Registry feeds. The sign-in on this machine gives a token for every location.
 
 Nothing is kept between look-ups. Read `GoogleProvider.obtain`; `google_auth_child.py` is the child that it
 runs.
@@ -102,8 +102,8 @@ class GoogleSettings(protocol.Settings):
         return self
 
 
-class _Way(NamedTuple):
-    """A way to sign in that is open here: what to run for it, and what a person types to renew it."""
+class _SignInMethod(NamedTuple):
+    """A sign-in method available here: what to run for it, and what a person types to renew it."""
 
     name: str
     argv: tuple[str, ...]
@@ -161,42 +161,42 @@ class GoogleProvider:
         own = _own(feed.settings)
         if own.secret is not None:
             return await self._key(own.secret, feed)
-        ways = self._ways(own)
-        if not ways:
+        methods = self._methods(own)
+        if not methods:
             raise self._no_source(own)
         first: SignInNeeded | None = None
-        for way in ways:
+        for method in methods:
             try:
-                credential = await self._signed_in(way)
+                credential = await self._signed_in(method)
             except SignInNeeded as failure:
                 trace_step("signed in", str(failure), good=False)
                 first = first or failure
             else:
                 trace_step(
-                    "signed in", f"{way.name}: {credential.account or 'it does not say who'}", good=True
+                    "signed in", f"{method.name}: {credential.account or 'it does not say who'}", good=True
                 )
                 return credential
         raise first or AssertionError("every way returns or raises")
 
-    async def _signed_in(self, way: _Way) -> Credential:
-        finished = await ask_tool(way.name, way.argv, {**self._environ, **QUIET}, self._ca)
+    async def _signed_in(self, method: _SignInMethod) -> Credential:
+        finished = await ask_tool(method.name, method.argv, {**self._environ, **QUIET}, self._ca)
         if finished.code != 0:
-            raise failure_of(way.name, finished.stderr.decode(errors="replace"), way.login)
-        return read_answer(finished.stdout, way.name)
+            raise failure_of(method.name, finished.stderr.decode(errors="replace"), method.login)
+        return read_answer(finished.stdout, method.name)
 
-    def _ways(self, own: GoogleSettings) -> list[_Way]:
-        """The ways that are open here, in order: what somebody signed in to before what the machine is."""
+    def _methods(self, own: GoogleSettings) -> list[_SignInMethod]:
+        """The methods available here, in order: a user's sign-in before the machine's identity."""
         target = () if own.impersonate is None else (own.impersonate,)
-        adc, ways = self._adc_file(own), []
+        adc, methods = self._adc_file(own), []
         has_sdk = all(map(is_importable, SDK))
         if own.account is None and has_sdk and adc.is_file():
             login = "gcloud auth application-default login" if adc == self._adc_default else None
-            ways.append(_Way("google-auth", sdk_argv(_CHILD, str(adc), *target), login))
+            methods.append(_SignInMethod("google-auth", sdk_argv(_CHILD, str(adc), *target), login))
         if own.credentials is None and is_on_path("gcloud", self._environ):
-            ways.append(_Way("gcloud", _gcloud_argv(own), _gcloud_login(own)))
+            methods.append(_SignInMethod("gcloud", _gcloud_argv(own), _gcloud_login(own)))
         if own.credentials is None and own.account is None and has_sdk and self._is_on_google():
-            ways.append(_Way("the metadata server", sdk_argv(_CHILD, METADATA, *target), None))
-        return ways
+            methods.append(_SignInMethod("the metadata server", sdk_argv(_CHILD, METADATA, *target), None))
+        return methods
 
     def _no_source(self, own: GoogleSettings) -> NoSource:
         if own.credentials is not None and not self._adc_file(own).is_file():
