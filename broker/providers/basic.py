@@ -1,4 +1,4 @@
-"""`basic`: a username and a secret that somebody else keeps, for any server that takes the two."""
+"""`basic`: a username and a secret kept outside the broker, for any server that takes the two."""
 
 from typing import ClassVar
 

@@ -53,7 +53,7 @@ class CommandProvider:
             account=found.username or own.username,
         )
 
-    def sign_in_fingerprint(self, feed: Feed) -> Hashable:  # noqa: ARG002 - nobody can see when a program would do better
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:  # noqa: ARG002 - the broker cannot see when a program would do better
         """Always None."""
         return None
 

@@ -47,7 +47,7 @@ async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> SecretFound:
     """Run the program and return the credential it printed.
 
     Raises Refused when there is no such program or what it prints is no credential, Unavailable when it
-    fails or takes longer than PROGRAM_LIMIT_S. Its own words stay unread: nobody knows what is in them.
+    fails or takes longer than PROGRAM_LIMIT_S. Its own words stay unread: their content is unknown.
     """
     program = PurePath(argv[0]).name
     first = str(expand(argv[0], environ)) if argv[0].startswith("~/") else argv[0]  # as in a secret's `file:`

@@ -1,4 +1,4 @@
-"""A login that somebody else keeps: a username, and where its secret is, which is read at each renewal.
+"""A login kept outside the broker: a username, and where its secret is, which is read at each renewal.
 
 `basic` and `nexus` are this and little more; `artifactory` and `gitlab` begin with it. Next:
 `secret_reader.py`.

@@ -1,8 +1,8 @@
 """A sign-in tool asked for a token: a vendor's program on PATH, or the vendor's SDK in a process of its own.
 
 An SDK loads for half a second with the interpreter's lock held, and may run programs or wait for sockets
-without a limit; in a child none of that reaches the loop, and its end is ours to decide. Output is handed to
-whoever asked and shown to nobody.
+without a limit; in a child none of that reaches the loop, and its end is ours to decide. Output goes to
+the caller only and is never shown to a user.
 """
 
 import importlib.util
@@ -44,7 +44,7 @@ def is_importable(package: str) -> bool:
 
 def sdk_argv(module: str, *words: str) -> tuple[str, ...]:
     """The command that runs one of our own modules, whose path and output no variable of Python's changes:
-    a PYTHONPATH for somebody's project may lead to another `requests`. -P keeps the working directory away.
+    a PYTHONPATH for another project may lead to another `requests`. -P keeps the working directory away.
     """
     return (sys.executable, "-E", "-P", "-m", module, *words)
 
