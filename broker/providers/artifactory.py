@@ -123,8 +123,8 @@ class ArtifactoryProvider:
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a token knows no scope
         """Read, refresh or exchange.
 
-        Raises what `secrets.read` raises; SignInNeeded for a refresh token that was used or revoked, Refused
-        when the exchange is not allowed, Unavailable when Artifactory cannot be asked.
+        Raises what `secret_reader.read` raises; SignInNeeded for a refresh token that was used or revoked,
+        Refused when the exchange is not allowed, Unavailable when Artifactory cannot be asked.
         """
         own = _own(feed.settings)
         if own.oidc is not None:

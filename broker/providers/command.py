@@ -42,7 +42,7 @@ class CommandProvider:
         return _own(settings).username
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - the program knows no scope
-        """Run the program. Raises what `program.ask` raises."""
+        """Run the program. Raises what `helper_program.ask` raises."""
         own = _own(feed.settings)
         found = await helper_program.ask(own.command, self._environ)
         return Credential(

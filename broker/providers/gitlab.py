@@ -115,8 +115,9 @@ class GitLabProvider:
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - GitLab's tokens have their own
         """Read the token.
 
-        Raises NoSource without a secret, except in a job of this very server; what `secrets.read` raises; and
-        SignInNeeded for a token that GitLab says is dead. When GitLab cannot be asked, its end stays unknown.
+        Raises NoSource without a secret, except in a job of this very server; what `secret_reader.read`
+        raises; and SignInNeeded for a token that GitLab says is dead. When GitLab cannot be asked, its end
+        stays unknown.
         """
         own = _own(feed.settings)
         if own.secret is None:

@@ -19,7 +19,7 @@ class NexusProvider(LoginProvider):
     name: ClassVar[str] = "nexus"
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:
-        """Read the pair. Raises what `secrets.read` raises, and Refused for half of one."""
+        """Read the pair. Raises what `secret_reader.read` raises, and Refused for half of one."""
         credential = await super().obtain(feed, scope)
         if credential.account is None:
             raise Refused(f"{credential.source} has no username, and Nexus takes none but its own")

@@ -80,8 +80,8 @@ class OAuth2Provider:
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - the configured scope is meant for all
         """Ask for a token.
 
-        Raises what `secrets.read` raises, Refused for a client, secret or scope that the server does not
-        take, Unavailable when it cannot be asked.
+        Raises what `secret_reader.read` raises, Refused for a client, secret or scope that the server does
+        not take, Unavailable when it cannot be asked.
         """
         own = _own(feed.settings)
         found = await secret_reader.read(

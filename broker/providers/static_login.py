@@ -50,7 +50,7 @@ class LoginProvider:
         return _own(settings).username
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a password knows no scope
-        """Read the secret. Raises what `secrets.read` raises."""
+        """Read the secret. Raises what `secret_reader.read` raises."""
         own = _own(feed.settings)
         found = await secret_reader.read(
             own.secret, host=feed.url.origin.host, username=own.username, environ=self._environ
