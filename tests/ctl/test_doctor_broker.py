@@ -14,8 +14,8 @@ import pytest
 from broker.ctl.command_error import CommandError
 from broker.ctl.doctor import permissions, running_brokers, service_checks
 from broker.ctl.doctor.checks import findings
-from broker.ctl.setup.plan import Write
-from broker.ctl.setup.user_service import sandbox_steps, service_step
+from broker.ctl.setup.changes import Write
+from broker.ctl.setup.user_service import sandbox_changes, service_step
 from broker.ctl.status.verb import tool_version
 from tests.ctl.clinic import found, not_running
 from tests.ctl.found_feeds import broker
@@ -195,9 +195,9 @@ def test_service_that_ends_with_the_session_is_found(
 
 
 def install_units(room: DoctorContext) -> list[Path]:
-    _, sandboxed = sandbox_steps(room.user_dirs, room.configured.config)
+    _, drop_in = sandbox_changes(room.user_dirs, room.configured.config)
     written = []
-    for change in (*service_step(room.user_dirs).changes, *sandboxed.changes):
+    for change in (*service_step(room.user_dirs).changes, drop_in):
         assert isinstance(change, Write)
         change.path.parent.mkdir(parents=True, exist_ok=True)
         change.path.write_text(change.text)

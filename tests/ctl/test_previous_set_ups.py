@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from broker.ctl.setup.changes import Folder
 from broker.ctl.setup.undo_log import UndoLog
 from tests.ctl.homes import (
     foreign_keyring,
@@ -116,7 +117,7 @@ def test_journal_of_an_earlier_version_is_written_back_in_the_same_form(
     written = {file: (home / JOURNAL / file).read_text() for file in ("journal.json", "undo.sh")}
     log = UndoLog(home / JOURNAL)
 
-    log.make_folder(home / "new")
+    Folder(home / "new").do(log)
 
     last = {"kind": "Made", "path": str(home / "new")}
     assert (home / JOURNAL / "journal.json").read_text() == json.dumps(

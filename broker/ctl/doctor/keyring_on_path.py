@@ -61,9 +61,7 @@ def clients_ask(context: DoctorContext) -> Iterator[Finding]:
         step = client_keyrings.client_step(client, context.user_dirs.shown(client.path))
 
         def turn_on(step: Step = step) -> None:
-            journal = UndoLog(context.user_dirs.journal)
-            for change in step.pending:
-                change.do(journal)
+            step.do(UndoLog(context.user_dirs.journal))
 
         check = f"{client.name}-provider"
         if step.pending:

@@ -9,7 +9,7 @@ from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.service import systemd
 from broker.ctl.setup import all_users, file_writing
 from broker.ctl.setup.target_root import TargetRoot
-from broker.ctl.setup.user_service import sandbox_steps, service_step
+from broker.ctl.setup.user_service import sandbox_changes, service_step
 
 ENABLE = ("enable", "--now", systemd.SOCKET_UNIT)
 
@@ -50,17 +50,18 @@ def units_are_of_this_installation(context: DoctorContext) -> Iterator[Finding]:
     is_everybodys = unit == Path(all_users.UNITS, systemd.SOCKET_UNIT).resolve()
     try:
         step = all_users.service_step(TargetRoot()) if is_everybodys else service_step(context.user_dirs)
-        _, sandboxed = sandbox_steps(context.user_dirs, context.configured.config)
+        _, drop_in = sandbox_changes(context.user_dirs, context.configured.config)
     except CommandError as failure:
         yield problem("units", failure.detail, failure.hint)
         return
     if step.pending:
         again = "sudo brokerctl setup --all-users" if is_everybodys else "brokerctl setup"
         yield problem("units", "the service's units are of another installation or version", again)
-    for drop_in in sandboxed.pending if context.configured.failure is None else ():
-        if file_writing.content_of(drop_in.path) is not None:
-            said = "the sandbox was made for other feeds, folders or an older version"
-            yield warning("units", said, "brokerctl setup")
+    if context.configured.failure is not None or drop_in.is_done():
+        return
+    if file_writing.content_of(drop_in.path) is not None:
+        said = "the sandbox was made for other feeds, folders or an older version"
+        yield warning("units", said, "brokerctl setup")
 
 
 def _begin_anew() -> None:

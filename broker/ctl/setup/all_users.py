@@ -4,9 +4,9 @@ Every user's service manager listens for look-ups; the first one starts that use
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 from broker.ctl.setup import client_keyrings, unit_files
+from broker.ctl.setup.changes import Link, PlannedChange, Write
 from broker.ctl.setup.keyring_link import is_ours
 from broker.ctl.setup.keyring_settings import (
     PIP_LINE,
@@ -16,7 +16,7 @@ from broker.ctl.setup.keyring_settings import (
     with_pip_line,
     with_uv_line,
 )
-from broker.ctl.setup.plan import Change, Link, Step, StepMark, Write
+from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.target_root import TargetRoot
 
 JOURNAL = "/var/lib/token-broker/setup/all-users"
@@ -48,11 +48,11 @@ def service_step(image: TargetRoot) -> Step:
     """The units, enabled for every user by the link that `systemctl --global enable` would make."""
     here = image.installation()
     socket = f"{UNITS}/{unit_files.SOCKET_UNIT}"
-    changes: list[Change] = [
+    changes: list[PlannedChange] = [
         Write(image.at(socket), unit_files.socket_unit(here)),
         Write(image.at(f"{UNITS}/{unit_files.SERVICE_UNIT}"), unit_files.service_unit(here)),
         Write(image.at(PRESET), unit_files.preset()),
-        Link(image.at(f"{WANTED_BY}/{unit_files.SOCKET_UNIT}"), Path(socket), image.at(f"{socket}.replaced")),
+        Link(image.at(f"{WANTED_BY}/{unit_files.SOCKET_UNIT}"), socket, image.at(f"{socket}.replaced")),
     ]
     said = f"{socket}, enabled for every user; each broker starts with its user's first look-up"
     return Step("service", said, changes)
@@ -61,7 +61,7 @@ def service_step(image: TargetRoot) -> Step:
 def link_step(image: TargetRoot, hint: str, *, replace: bool) -> Step:
     """The `keyring` that everybody's uv and pip find."""
     path, shim = image.at(LINK), image.shim()
-    link = Link(path, shim, image.at(REPLACED))
+    link = Link(path, str(shim), image.at(REPLACED))
     said = f"{LINK} \N{RIGHTWARDS ARROW} {shim}"
     is_foreign = path.exists() and not path.is_symlink() and not is_ours(path)
     if path.is_symlink():

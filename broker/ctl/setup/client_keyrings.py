@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.ctl.setup import file_writing
+from broker.ctl.setup.changes import Write
 from broker.ctl.setup.keyring_settings import (
     PIP_LINE,
     PROVIDER,
@@ -15,7 +16,7 @@ from broker.ctl.setup.keyring_settings import (
     with_pip_line,
     with_uv_line,
 )
-from broker.ctl.setup.plan import Step, StepMark, Write
+from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.user_dirs import UserDirs
 
 

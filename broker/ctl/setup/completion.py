@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from broker.ctl.setup.plan import Step, Write
+from broker.ctl.setup.changes import Write
+from broker.ctl.setup.plan import Step
 from broker.ctl.setup.user_dirs import UserDirs
 
 BASH = """\

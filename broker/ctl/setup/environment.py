@@ -8,10 +8,9 @@ from urllib.parse import urlsplit
 
 from broker.config.toml_writer import toml_lines
 from broker.ctl.config_view import variables_of
-from broker.ctl.setup.plan import Step, StepMark, Write
+from broker.ctl.setup.changes import PRIVATE, Write
+from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.user_dirs import UserDirs
-
-PRIVATE = 0o600
 
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy")
 

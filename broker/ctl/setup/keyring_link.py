@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from broker.ctl.setup.plan import Link, Step, StepMark
+from broker.ctl.setup.changes import Link
+from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.user_dirs import UserDirs
 
 SHIM = "keyring-shim"
@@ -14,7 +15,7 @@ def link_step(user_dirs: UserDirs, shim: Path, *, replace: bool) -> Step:
 
     A keyring of somebody else's at the link's place stays unless `replace`.
     """
-    link = Link(user_dirs.link, shim, user_dirs.replaced)
+    link = Link(user_dirs.link, str(shim), user_dirs.replaced)
     if is_foreign(user_dirs.link) and not replace:
         return Step(
             "keyring",

@@ -7,7 +7,8 @@ from xml.sax.saxutils import escape
 from broker.ctl import broker_process
 from broker.ctl.service import launchctl
 from broker.ctl.service.verb import LOG_NAME
-from broker.ctl.setup.plan import Folder, Step, Write
+from broker.ctl.setup.changes import Folder, Load, Write
+from broker.ctl.setup.plan import Step
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.setup.user_service import installation
@@ -28,23 +29,25 @@ def plist(*, python: Path, brokerd: Path, socket: Path, variables: Mapping[str, 
     return text.replace("@VARIABLES@", pairs)
 
 
+def agent_path(user_dirs: UserDirs) -> Path:
+    """Where launchd looks for the user's agent."""
+    return user_dirs.home / AGENTS / f"{launchctl.LABEL}.plist"
+
+
 def agent_step(user_dirs: UserDirs) -> Step:
     """The folder of the socket, which launchd does not make, and the agent's file."""
     here, socket = installation(user_dirs), Path(broker_process.socket_path())
     text = plist(python=here.python, brokerd=here.brokerd, socket=socket, variables=here.variables)
-    path = user_dirs.home / AGENTS / f"{launchctl.LABEL}.plist"
+    path = agent_path(user_dirs)
     said = f"{user_dirs.shown(path)}, loaded; starts with the first look-up"
     return Step("service", said, [Folder(socket.parent), Write(path, text)])
 
 
 def do_agent(user_dirs: UserDirs, journal: UndoLog) -> list[Step]:
-    """Write and load what the step says; returns the line about it. Raises Trouble."""
+    """Write and load what the step says; returns the line about it. Raises CommandError."""
     step = agent_step(user_dirs)
-    pending = step.pending
-    for change in pending:
-        change.do(journal)
-    if pending:
+    if step.do(journal):
         launchctl.unload()
     if not launchctl.is_loaded():
-        journal.load(step.changes[-1].path)
+        Load(agent_path(user_dirs)).do(journal)
     return [step]

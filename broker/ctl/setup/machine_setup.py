@@ -9,6 +9,7 @@ from broker.config.paths import SYSTEM
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.service import systemd
 from broker.ctl.setup import all_users, system_broker
+from broker.ctl.setup.changes import Listen
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.screen import say, show_diff, show_plan
 from broker.ctl.setup.target_root import ROOT_UID, TargetRoot
@@ -90,8 +91,7 @@ def _do(image: TargetRoot, place: str, steps: Sequence[Step]) -> bool:
     journal = UndoLog(image.at(place), FOLDER_MODE, image.root)
     wrong = False
     for step in steps:
-        for change in step.pending:
-            change.do(journal)
+        step.do(journal)
         wrong |= say(step)
     return wrong
 
@@ -100,7 +100,7 @@ def _listen(journal: UndoLog) -> None:
     """Make the user, and open the socket, on the machine that runs us. Raises CommandError."""
     systemd.made_users(system_broker.SYSUSERS)
     systemd.systemctl("daemon-reload", manager=systemd.SYSTEM)
-    journal.listen(systemd.SOCKET_UNIT)
+    Listen(systemd.SOCKET_UNIT).do(journal)
 
 
 def _refuse_a_plain_user(image: TargetRoot, words: str) -> None:

@@ -4,10 +4,11 @@ from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import config_of
 from broker.ctl.service import systemd
 from broker.ctl.setup import file_writing
+from broker.ctl.setup.plan import Step
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.unit_files import DROP_INS, SANDBOX
 from broker.ctl.setup.user_dirs import UserDirs
-from broker.ctl.setup.user_service import sandbox_steps
+from broker.ctl.setup.user_service import sandbox_changes
 
 RENEWED = "the service was restarted: its sandbox shows the folders of other sign-ins now"
 
@@ -18,12 +19,10 @@ def renew_sandbox() -> str | None:
     if file_writing.content_of(user_dirs.units / DROP_INS / SANDBOX) is None:
         return None
     try:
-        needed, sandboxed = sandbox_steps(user_dirs, config_of(user_dirs.configuration, user_dirs.shown))
-        if not sandboxed.pending:
+        needed, drop_in = sandbox_changes(user_dirs, config_of(user_dirs.configuration, user_dirs.shown))
+        if drop_in.is_done():
             return None
-        journal = UndoLog(user_dirs.journal)
-        for change in (*needed.pending, *sandboxed.pending):
-            change.do(journal)
+        Step("sandbox", "", [*needed, drop_in]).do(UndoLog(user_dirs.journal))
     except CommandError as failure:
         return f"the sandbox was not renewed: {failure.line}; run: brokerctl setup"
     systemd.systemctl("daemon-reload")

@@ -1,18 +1,15 @@
 """What setup prints: the line of a step, what would be done, and how files of somebody else's change."""
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 
 import typer
 
-from broker.ctl.setup.plan import Folder, Link, Step, StepMark, Write
+from broker.ctl.setup.changes import Shown, Write
+from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.ui import terminal
 from broker.ctl.ui.layout import laid_out
 
 TOPIC_CELLS = 10
-
-Shown = Callable[[Path], str]
-"""A path as a person writes it."""
 
 
 def show_diff(step: Step, shown: Shown) -> None:
@@ -28,13 +25,7 @@ def show_plan(steps: Iterable[Step], shown: Shown, *, expected: str) -> None:
     for step in steps:
         for change in step.pending:
             nothing = False
-            match change:
-                case Write(path=path):
-                    typer.echo(f" would write  {shown(path)}")
-                case Link(path=path, target=target):
-                    typer.echo(f" would link   {shown(path)} \N{RIGHTWARDS ARROW} {target}")
-                case Folder(path=path):
-                    typer.echo(f" would make   {shown(path)}")
+            typer.echo(f" would {change.planned(shown)}")
         if step.mark is not StepMark.DONE and step.hint != expected:
             say(step)
         elif step.mark is StepMark.WRONG:

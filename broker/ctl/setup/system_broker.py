@@ -1,11 +1,10 @@
 """`brokerctl setup --system`: one broker for a group of users, under an identity that is no person's."""
 
-from pathlib import Path
-
 from broker.config.paths import SYSTEM
 from broker.ctl.command_error import CommandError
 from broker.ctl.setup import all_users, file_writing, unit_files
-from broker.ctl.setup.plan import Change, Link, Step, StepMark, Write
+from broker.ctl.setup.changes import Link, PlannedChange, Write
+from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.target_root import TargetRoot
 
 JOURNAL = "/var/lib/token-broker/setup/system"
@@ -55,10 +54,10 @@ def service_step(image: TargetRoot, group: str) -> Step:
     """The units, with the socket enabled."""
     here = image.installation()
     socket = f"{UNITS}/{unit_files.SOCKET_UNIT}"
-    changes: list[Change] = [
+    changes: list[PlannedChange] = [
         Write(image.at(socket), unit_files.system_socket_unit(group)),
         Write(image.at(f"{UNITS}/{unit_files.SERVICE_UNIT}"), unit_files.system_service_unit(here)),
-        Link(image.at(f"{WANTED_BY}/{unit_files.SOCKET_UNIT}"), Path(socket), image.at(f"{socket}.replaced")),
+        Link(image.at(f"{WANTED_BY}/{unit_files.SOCKET_UNIT}"), socket, image.at(f"{socket}.replaced")),
     ]
     return Step("service", f"{socket}, enabled; open to the members of {group}", changes)
 

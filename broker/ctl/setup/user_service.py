@@ -1,7 +1,6 @@
 """The service: systemd's units for this installation, enabled, with the sandbox where that works."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,8 @@ from broker.ctl.config_view import configured
 from broker.ctl.service import systemd
 from broker.ctl.service import verb as running
 from broker.ctl.setup import sandbox_test, unit_files
-from broker.ctl.setup.plan import Folder, Step, StepMark, Write
+from broker.ctl.setup.changes import Enable, Folder, Write
+from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.sandbox_paths import SandboxPaths
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.user_dirs import UserDirs
@@ -53,51 +53,44 @@ def service_step(user_dirs: UserDirs) -> Step:
     return Step("service", f"{user_dirs.shown(socket)}, enabled; starts with the first look-up", changes)
 
 
-def sandbox_steps(user_dirs: UserDirs, config: "Config") -> tuple[Step, Step]:
-    """What must be there before the trial, and the drop-in that it is about."""
+def sandbox_changes(user_dirs: UserDirs, config: "Config") -> tuple[list[Folder], Write]:
+    """The folders that must be there before the sandbox is tried, and the sandbox's drop-in."""
     found = folders(user_dirs, config)
-    needed = Step("folders", "", [Folder(folder) for folder in found.sign_ins()])
-    drop_in = Write(
-        user_dirs.units / unit_files.DROP_INS / unit_files.SANDBOX, unit_files.sandbox(found.view())
-    )
-    return needed, Step("sandbox", "", [drop_in])
+    path = user_dirs.units / unit_files.DROP_INS / unit_files.SANDBOX
+    return [Folder(folder) for folder in found.sign_ins()], Write(path, unit_files.sandbox(found.view()))
 
 
 def do_service(user_dirs: UserDirs, journal: UndoLog) -> list[Step]:
     """Write, try, enable and start what the steps say; returns the lines about it. Raises CommandError."""
-    needed, sandboxed = sandbox_steps(user_dirs, configured(user_dirs).config)
+    needed, drop_in = sandbox_changes(user_dirs, configured(user_dirs).config)
     step = service_step(user_dirs)
-    changed = bool(step.pending)
-    for change in (*needed.pending, *step.pending):
-        change.do(journal)
-    drop_in = sandboxed.changes[0]
+    Step("folders", "", needed).do(journal)
+    changed = step.do(journal)
     verdict = sandbox_test.SandboxVerdict(0.0)
-    if changed or sandboxed.pending:
+    if changed or not drop_in.is_done():
         service = unit_files.service_unit(installation(user_dirs))
-        sandbox = drop_in.text if isinstance(drop_in, Write) else ""
-        verdict = sandbox_test.try_sandbox(service, sandbox, sys.executable)
+        verdict = sandbox_test.try_sandbox(service, drop_in.text, sys.executable)
         if verdict.fault is None:
             drop_in.do(journal)
         else:
-            journal.remove(drop_in.path)
+            journal.take_back(drop_in.path)
         changed = True
     _end_what_serves_already()
     if changed:
         systemd.systemctl("daemon-reload")
-    journal.enable(unit_files.SOCKET_UNIT)
+    Enable(unit_files.SOCKET_UNIT).do(journal)
     if changed and systemd.shown("ActiveState", unit_files.SERVICE_UNIT) == "active":
         systemd.systemctl("restart", unit_files.SERVICE_UNIT)
-    return [step, _told(sandboxed, verdict), _lingering()]
+    return [step, _told(verdict), _lingering()]
 
 
-def _told(sandboxed: Step, verdict: sandbox_test.SandboxVerdict) -> Step:
+def _told(verdict: sandbox_test.SandboxVerdict) -> Step:
     number = sandbox_test.exposure()
     reached = f"exposure {number}" if number is not None else "exposure unknown"
     if verdict.fault is not None:
-        said = f"not used, {verdict.fault}; {reached}"
-        return replace(sandboxed, said=said, changes=(), mark=StepMark.OPEN)
+        return Step("sandbox", f"not used, {verdict.fault}; {reached}", (), StepMark.OPEN)
     tried = f"probe answered in {verdict.took_s:.1f} s; " if verdict.took_s else ""
-    return replace(sandboxed, said=f"{tried}{reached}")
+    return Step("sandbox", f"{tried}{reached}")
 
 
 def _lingering() -> Step:

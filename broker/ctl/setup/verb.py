@@ -132,10 +132,8 @@ def _set_up_home(*, dry_run: bool, replace: bool, configure_clients: bool) -> No
         show_diff(step, user_dirs.shown)
     if dry_run:
         if systemd.is_there():
-            steps += [
-                user_service.service_step(user_dirs),
-                *user_service.sandbox_steps(user_dirs, known.config),
-            ]
+            folders, drop_in = user_service.sandbox_changes(user_dirs, known.config)
+            steps += [user_service.service_step(user_dirs), Step("sandbox", "", [*folders, drop_in])]
         elif launchctl.is_there():
             steps.append(launchd_agent.agent_step(user_dirs))
         show_plan(steps, user_dirs.shown, expected=REPLACE)
@@ -143,8 +141,7 @@ def _set_up_home(*, dry_run: bool, replace: bool, configure_clients: bool) -> No
     journal = UndoLog(user_dirs.journal)
     wrong = False
     for step in steps:
-        for change in step.pending:
-            change.do(journal)
+        step.do(journal)
         wrong |= say(step)
     for step in _service(user_dirs, journal):
         wrong |= say(step)
