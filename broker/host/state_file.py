@@ -4,7 +4,10 @@ import os
 import stat
 from pathlib import Path
 
+from broker.host.file_writing import replace_file
+
 BYTES_MAX = 256 * 1024
+OWN_MODE = 0o600
 
 
 def read(path: Path) -> str | None:
@@ -25,10 +28,5 @@ def read(path: Path) -> str | None:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace the file: whoever reads it finds the old text or the new one. Raises OSError."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor, not a path
-        file.write(text)
-    new.replace(path)
+    """Replace the file by one with this text, for its owner alone. Raises OSError."""
+    replace_file(path, text.encode(), OWN_MODE)

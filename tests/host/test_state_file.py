@@ -17,13 +17,6 @@ def test_what_was_written_is_read_and_nobody_else_can(place: Path) -> None:
     assert [each.name for each in place.iterdir()] == ["memo"]
 
 
-def test_what_a_killed_writer_left_is_no_obstacle(place: Path) -> None:
-    (place / "memo.new").write_text("half")
-    state_file.write(place / "memo", "whole")
-
-    assert state_file.read(place / "memo") == "whole"
-
-
 @pytest.mark.parametrize("mode", [0o620, 0o602])
 def test_a_file_that_others_can_write_is_not_believed(place: Path, mode: int) -> None:
     state_file.write(place / "memo", "text")

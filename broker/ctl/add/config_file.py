@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from broker.config.paths import ConfigPaths, config_paths
+from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
-from broker.ctl.setup import file_writing
 
 NEW_FILE = 0o600
 
@@ -52,7 +52,7 @@ class ConfigFile:
         Whoever reads meanwhile sees the old text or the new one. Raises CommandError.
         """
         if text is not None:
-            file_writing.put(self._target, text.encode(), file_writing.mode_of(self._target) or NEW_FILE)
+            user_files.put(self._target, text.encode(), user_files.mode_of(self._target) or NEW_FILE)
             return
         try:
             self._target.unlink(missing_ok=True)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.service import systemd
-from broker.ctl.setup import all_users, file_writing
+from broker.ctl.setup import all_users
 from broker.ctl.setup.target_root import TargetRoot
 from broker.ctl.setup.user_service import sandbox_changes, service_step
 
@@ -59,7 +60,7 @@ def units_are_of_this_installation(context: DoctorContext) -> Iterator[Finding]:
         yield problem("units", "the service's units are of another installation or version", again)
     if context.configured.failure is not None or drop_in.is_done():
         return
-    if file_writing.content_of(drop_in.path) is not None:
+    if user_files.content_of(drop_in.path) is not None:
         said = "the sandbox was made for other feeds, folders or an older version"
         yield warning("units", said, "brokerctl setup")
 

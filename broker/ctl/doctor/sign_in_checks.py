@@ -8,12 +8,12 @@ import token_broker_client as client
 
 from broker.core.refresh import State
 from broker.core.secret_source import EnvSecret, sources_of
+from broker.ctl import user_files
 from broker.ctl.api_client import FETCH_PATIENCE_S, feed_path
 from broker.ctl.command_error import CommandError
 from broker.ctl.doctor.context import NO_ANSWER, PROGRAM_LIMIT_S, DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.exec.private_broker import private_broker
-from broker.ctl.setup import file_writing
 from broker.providers.recognise import AZURE
 
 NEED_HELP = {State.SIGN_IN_NEEDED, State.FAILING, State.REFUSED, State.EXPIRED}
@@ -85,7 +85,7 @@ def az_is_signed_in(context: DoctorContext) -> Iterator[Finding]:
 
 def _outcomes_here(context: DoctorContext, names: list[str]) -> dict[str, bool]:
     """Which feeds a broker with this shell's environment gets a token for: without env.toml, that is."""
-    text = file_writing.content_of(context.user_dirs.configuration.user)
+    text = user_files.content_of(context.user_dirs.configuration.user)
     if text is None:
         return {}
     outcomes: dict[str, bool] = {}

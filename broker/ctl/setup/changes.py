@@ -16,9 +16,9 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
 from broker.ctl.service import launchctl, systemd
-from broker.ctl.setup import file_writing
 from broker.ctl.setup.keyring_settings import without_line
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Folder:
     def do(self, log: "UndoLog") -> None:
         """Make it, and those above it that are missing; each is a record of its own."""
         log.begin()
-        for made in file_writing.make_folders(self.path, log.folder_mode):
+        for made in user_files.make_folders(self.path, log.folder_mode):
             log.note(Folder(made))
 
     def undo(self, _: Path) -> str | None:
@@ -77,7 +77,7 @@ class Write:
 
     def is_done(self) -> bool:
         """True when the file has this text."""
-        return file_writing.content_of(self.path) == self.text.encode()
+        return user_files.content_of(self.path) == self.text.encode()
 
     def planned(self, shown: Shown) -> str:
         """What setup would do, as its plan says it."""
@@ -85,23 +85,23 @@ class Write:
 
     def diff(self, shown: str) -> str:
         """What changes, as `diff -u` would show it."""
-        before = file_writing.text_of(self.path).splitlines(keepends=True)
+        before = user_files.text_of(self.path).splitlines(keepends=True)
         after = self.text.splitlines(keepends=True)
         return "".join(line.rstrip("\n") + "\n" for line in unified_diff(before, after, shown, shown, n=2))
 
     def do(self, log: "UndoLog") -> None:
         """Write it. A second write over the first one's text keeps the first one's record."""
         Folder(self.path.parent).do(log)
-        before, content = file_writing.content_of(self.path), self.text.encode()
+        before, content = user_files.content_of(self.path), self.text.encode()
         record = log.written(self.path)
-        if record is None or before != file_writing.content_of(record.kept(log.folder, "wrote")):
-            mode = file_writing.mode_of(self.path) or self.mode
+        if record is None or before != user_files.content_of(record.kept(log.folder, "wrote")):
+            mode = user_files.mode_of(self.path) or self.mode
             record = replace(self, text="", mode=mode, number=log.next_number())
             if before is not None:
-                file_writing.put(record.kept(log.folder, "before"), before, mode)
-        file_writing.put(record.kept(log.folder, "wrote"), content, PRIVATE)
+                user_files.put(record.kept(log.folder, "before"), before, mode)
+        user_files.put(record.kept(log.folder, "wrote"), content, PRIVATE)
         log.note(record)
-        file_writing.put(self.path, content, self.mode)
+        user_files.put(self.path, content, self.mode)
 
     def kept(self, folder: Path, which: str) -> Path:
         """The copy in the undo log's folder of what was there `before`, or of what setup `wrote`."""
@@ -110,7 +110,7 @@ class Write:
     def undo(self, folder: Path) -> str | None:
         """Put back what was there before; returns what the user should know."""
         now, wrote, before = (
-            file_writing.content_of(path)
+            user_files.content_of(path)
             for path in (self.path, self.kept(folder, "wrote"), self.kept(folder, "before"))
         )
         if now in {None, before}:
@@ -122,7 +122,7 @@ class Write:
         if before is None:
             self.path.unlink()
         else:
-            file_writing.put(self.path, before, self.mode)
+            user_files.put(self.path, before, self.mode)
         return None
 
     def _undo_line(self, now: bytes, line: str) -> str | None:
@@ -130,8 +130,8 @@ class Write:
         without = without_line(text, line)
         if without == text:
             return None
-        mode = file_writing.mode_of(self.path) or self.mode
-        file_writing.put(self.path, without.encode(errors="surrogateescape"), mode)
+        mode = user_files.mode_of(self.path) or self.mode
+        user_files.put(self.path, without.encode(errors="surrogateescape"), mode)
         return f"{self.path} was changed since: only our line was taken out"
 
     def script(self) -> str:

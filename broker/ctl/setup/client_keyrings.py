@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.ctl.setup import file_writing
+from broker.ctl import user_files
 from broker.ctl.setup.changes import Write
 from broker.ctl.setup.keyring_settings import (
     PIP_LINE,
@@ -45,14 +45,14 @@ def client_step(client: Client, shown: str) -> Step:
     `shown` is the file as a person writes it.
     """
     manual_renewal = f"write into {shown}: {client.line}"
-    text = file_writing.text_of(client.path)
+    text = user_files.text_of(client.path)
     try:
         now = client.provider(text)
         if now == PROVIDER:
             return Step(client.name, f"keyring is on in {shown}")
         if now is not None:
             return Step(client.name, f"{shown} says {now!r} and stays", (), StepMark.OPEN, manual_renewal)
-        mode = file_writing.mode_of(client.path) or 0o644
+        mode = user_files.mode_of(client.path) or 0o644
         write = Write(client.path, client.edited(text), mode, client.line)
         return Step(client.name, f"keyring turned on: {shown}", [write])
     except UnreadableSettingsError as failure:

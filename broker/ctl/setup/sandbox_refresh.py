@@ -1,9 +1,9 @@
 """The sandbox after a change of the configuration: its folders are those of the feeds that there are now."""
 
+from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import config_of
 from broker.ctl.service import systemd
-from broker.ctl.setup import file_writing
 from broker.ctl.setup.plan import Step
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.unit_files import DROP_INS, SANDBOX
@@ -16,7 +16,7 @@ RENEWED = "the service was restarted: its sandbox shows the folders of other sig
 def renew_sandbox() -> str | None:
     """Write the drop-in anew where there is one and it has changed; returns what a person should know."""
     user_dirs = UserDirs.here()
-    if file_writing.content_of(user_dirs.units / DROP_INS / SANDBOX) is None:
+    if user_files.content_of(user_dirs.units / DROP_INS / SANDBOX) is None:
         return None
     try:
         needed, drop_in = sandbox_changes(user_dirs, config_of(user_dirs.configuration, user_dirs.shown))

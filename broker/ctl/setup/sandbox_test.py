@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker.ctl import user_files
 from broker.ctl.service import systemd
-from broker.ctl.setup import file_writing
 from broker.ctl.setup.sandbox_probe import BAD_CONFIGURATION, FINE
 from broker.ctl.setup.unit_files import SERVICE_UNIT, executed
 from broker.host.clock import SystemClock
@@ -52,13 +52,13 @@ def try_sandbox(service: str, sandbox: str, python: str) -> SandboxVerdict:
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}")
     units = runtime / "systemd" / "user"
     answers = {unit: runtime / f"{unit}.json" for unit in (INSIDE, OUTSIDE)}
-    made = file_writing.make_folders(units)
+    made = user_files.make_folders(units)
     try:
         for unit, answer in answers.items():
             lines = [line for line in service.split("\n") if not line.startswith(("Requires=", "After="))]
             probe = PROBE.format(python=executed(python), limit_s=LIMIT_S, answer=answer)
             text = "\n".join(lines) + (sandbox if unit == INSIDE else "") + probe
-            file_writing.put(units / unit, text.encode(), 0o600)
+            user_files.put(units / unit, text.encode(), 0o600)
         systemd.systemctl("daemon-reload")
         systemd.systemctl("start", INSIDE, OUTSIDE)
         fault = _disagreement(_said(answers[INSIDE]), _said(answers[OUTSIDE]))
@@ -86,7 +86,7 @@ def exposure() -> str | None:
 def _said(answer: Path) -> dict[str, str] | None:
     """What a probe printed, or None where it did not get as far."""
     try:
-        found = json.loads(file_writing.text_of(answer))
+        found = json.loads(user_files.text_of(answer))
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -1,8 +1,9 @@
 """`brokerctl setup --system`: one broker for a group of users, under an identity that is no person's."""
 
 from broker.config.paths import SYSTEM
+from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
-from broker.ctl.setup import all_users, file_writing, unit_files
+from broker.ctl.setup import all_users, unit_files
 from broker.ctl.setup.changes import Link, PlannedChange, Write
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.target_root import TargetRoot
@@ -65,7 +66,7 @@ def service_step(image: TargetRoot, group: str) -> Step:
 def configuration_step(image: TargetRoot) -> Step:
     """The configuration to begin with, where there is none: it is the administrator's from then on."""
     path = image.at(str(SYSTEM))
-    if file_writing.content_of(path) is not None:
+    if user_files.content_of(path) is not None:
         return Step("feeds", f"{SYSTEM} is there and stays")
     return Step("feeds", f"{SYSTEM} is to be filled in", [Write(path, BEGINNING)], StepMark.OPEN)
 

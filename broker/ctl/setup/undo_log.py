@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
 from broker.ctl.service import systemd
-from broker.ctl.setup import file_writing
 from broker.ctl.setup.changes import PRIVATE, STORED, Change, Folder, Write
 
 NAME = "journal.json"
@@ -52,13 +52,13 @@ class UndoLog:
     """
 
     def __init__(
-        self, folder: Path, folder_mode: int = file_writing.NEW_FOLDER, root: Path = Path("/")
+        self, folder: Path, folder_mode: int = user_files.NEW_FOLDER, root: Path = Path("/")
     ) -> None:
         self.folder = folder
         self.folder_mode = folder_mode
         self._root = root
         self.changes: list[Change] = []
-        text = file_writing.text_of(folder / NAME)
+        text = user_files.text_of(folder / NAME)
         try:
             self.changes = [_change(found, root) for found in json.loads(text)] if text else []
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -72,7 +72,7 @@ class UndoLog:
     def begin(self) -> None:
         """Make the log's own folder; the first records are of the folders that this needed."""
         if not self.folder.is_dir():
-            for made in file_writing.make_folders(self.folder, self.folder_mode):
+            for made in user_files.make_folders(self.folder, self.folder_mode):
                 if made != self.folder:
                     self.changes.append(Folder(made))
             self._save()
@@ -116,8 +116,8 @@ class UndoLog:
     def _save(self) -> None:
         seen = [_moved(change, self._seen) for change in self.changes]
         listed = json.dumps([_record(change) for change in seen], indent=1, default=str)
-        file_writing.put(self.folder / NAME, listed.encode(), PRIVATE)
-        file_writing.put(self.folder / SCRIPT, _script(seen).encode(), PRIVATE)
+        user_files.put(self.folder / NAME, listed.encode(), PRIVATE)
+        user_files.put(self.folder / SCRIPT, _script(seen).encode(), PRIVATE)
 
     def _seen(self, path: Path) -> Path:
         return Path("/") / path.relative_to(self._root)

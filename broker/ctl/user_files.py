@@ -1,11 +1,14 @@
-"""Files on their disk: read whole, replaced whole, links followed, so that dotfiles stay where they are."""
+"""The user's files, read and replaced whole; every failure is a CommandError that names the file.
+
+Links are followed: a settings file that is kept in a dotfiles folder stays there.
+"""
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from broker.ctl.command_error import CommandError
+from broker.host.file_writing import replace_file
 
 NEW_FOLDER = 0o700
 
@@ -37,34 +40,13 @@ def mode_of(path: Path) -> int | None:
 
 
 def put(path: Path, content: bytes, mode: int) -> None:
-    """Replace the file by one with this content, whole or not at all. Its folder is there. Raises
+    """Replace the file, or the one it links to, by one with this content. Its folder is there. Raises
     CommandError.
     """
-    target = path.resolve()
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                os.fchmod(file.fileno(), mode)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        _sync(target.parent)
+        replace_file(path.resolve(), content, mode)
     except OSError as error:
         raise _trouble(path, "written", error) from None
-
-
-def _sync(folder: Path) -> None:
-    """A file's new name, too, must survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def make_folders(path: Path, mode: int = NEW_FOLDER) -> list[Path]:
