@@ -105,7 +105,7 @@ def _place(options: argparse.Namespace) -> BoundSocket:
         return handed
     named = options.socket or token_broker_client.socket_path()
     named_by = "brokerd --socket " if options.socket else BY_VARIABLE
-    is_own = token_broker_client.is_own_place(str(Path(named).parent))
+    is_own = token_broker_client.is_own_place(named.rpartition("/")[0])
     return BoundSocket.get(_absolute(named), os.environ, named_by=None if is_own else named_by)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.ctl.setup.changes import Enable, Folder, Link, Listen, Load, Move, Write
 from broker.ctl.setup.undo_log import UndoLog
 from tests.ctl.homes import tree, write
 
@@ -103,21 +104,25 @@ def home(tmp_path: Path) -> Path:
 
 
 def everything(home: Path) -> None:
-    """Every kind of deed, done to the home."""
-    journal = UndoLog(home / SETUP, root=home.parent)
-    journal.make_folder(home / "new")
-    journal.write(home / "new/env.toml", "ours\n", 0o600)
-    journal.write(home / "uv.toml", "k = 1\noffline = true\n", 0o644, "k = 1")
-    journal.move(home / "keyring", home / "replaced/keyring")
-    journal.move(home / "relative", home / "replaced/relative")
-    journal.link(home / "keyring", Path("/opt/bin/keyring-shim"))
-    journal.enable("token-broker.socket")
-    journal.listen("token-broker.socket")
-    journal.load(home / "agent.plist")
+    """Every kind of change, made in the home."""
+    log = UndoLog(home / SETUP, root=home.parent)
+    changes = (
+        Folder(home / "new"),
+        Write(home / "new/env.toml", "ours\n", 0o600),
+        Write(home / "uv.toml", "k = 1\noffline = true\n", 0o644, "k = 1"),
+        Move(home / "keyring", home / "replaced/keyring"),
+        Move(home / "relative", home / "replaced/relative"),
+        Link(home / "keyring", "/opt/bin/keyring-shim"),
+        Enable("token-broker.socket"),
+        Listen("token-broker.socket"),
+        Load(home / "agent.plist"),
+    )
+    for change in changes:
+        change.do(log)
 
 
 @pytest.mark.usefixtures("calls")
-def test_the_journal_of_every_deed_is_what_the_first_version_wrote(home: Path) -> None:
+def test_the_journal_of_every_change_is_what_the_first_version_wrote(home: Path) -> None:
     everything(home)
 
     assert json.loads((home / SETUP / "journal.json").read_text()) == json.loads(WRITTEN)

@@ -41,7 +41,7 @@ def _open(context: DoctorContext, path: Path, bits: int, what: str, change: str)
 def _open_socket_folder(context: DoctorContext) -> Iterator[Finding]:
     """Only the folder that the broker makes itself is closed; another one is left as it is."""
     try:
-        folder = str(Path(client.socket_path()).parent)
+        folder = client.socket_path().rpartition("/")[0] or "/"
     except client.BrokerError:
         return
     for finding in _open(context, Path(folder), OTHERS, "read", "go-rwx"):
