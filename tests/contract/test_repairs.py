@@ -159,15 +159,18 @@ def test_daemon_does_not_say_to_move_the_folder_of_another_user(
     assert ended.stderr.endswith(f"; run: export TOKEN_BROKER_SOCKET=/tmp/{OWN}/broker.sock\n")
 
 
+@pytest.mark.parametrize("slashes", ["", "/", "//"])
 def test_folder_that_the_broker_makes_itself_is_closed_by_the_hint(
-    shim: Shim, environment: dict[str, str], place: Path
+    shim: Shim, environment: dict[str, str], place: Path, slashes: str
 ) -> None:
     folder = place / "run/token-broker"
     folder.mkdir(mode=0o755)
+    environment["XDG_RUNTIME_DIR"] = f"{place}/run{slashes}"
 
-    by_shim = shim("get", URL, "Fred").line.split("; run: ")[1]
+    by_shim = shim("get", URL, "Fred", XDG_RUNTIME_DIR=f"{place}/run{slashes}").line.split("; run: ")[1]
     by_daemon = brokerd(place, environment).stderr.rstrip("\n").split("; run: ")[1]
 
-    assert by_shim == by_daemon == f"chmod 700 {folder}"
+    assert by_shim == f"chmod 700 {place}/run{slashes}/token-broker"
+    assert by_daemon == f"chmod 700 {folder}"
     served = typed(by_shim, "exec brokerd --idle-exit 10ms", environment)
     assert (served.returncode, "reason=" in served.stderr) == (0, True)

@@ -264,13 +264,18 @@ def test_file_that_is_open_to_others_is_found_and_closed_by_the_fix(
     assert found(permissions.permissions_are_tight, clinic.room()) == []
 
 
-def test_socket_folder_that_is_open_to_others_is_found(clinic: Clinic, socket: Path) -> None:
+@pytest.mark.parametrize("slashes", ["", "/"])
+def test_socket_folder_that_is_open_to_others_is_found(
+    clinic: Clinic, socket: Path, monkeypatch: pytest.MonkeyPatch, slashes: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", f"{socket.parents[1]}{slashes}")
     socket.parent.mkdir(mode=0o700)
     before = found(permissions.permissions_are_tight, clinic.room())
     socket.parent.chmod(0o755)
 
     assert before == []
-    assert len(found(permissions.permissions_are_tight, clinic.room())) == 1
+    [finding] = permissions.permissions_are_tight(clinic.room())
+    assert finding.repair == f"chmod go-rwx {socket.parent}"
 
 
 def test_socket_folder_that_was_not_made_for_it_is_never_closed(
