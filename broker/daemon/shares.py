@@ -1,8 +1,8 @@
 """Shares: second sockets with a lifetime, for containers and machines that see nothing else of this broker.
 
-Part of the composition root: what may be asked is decided in `core.access`, what a grant is in `core.shares`.
-Grants outlive the daemon in a file that no container sees. An ended share keeps its socket for a while, to
-say what renews it; its folder is never removed, for a container may have it mounted.
+Part of the composition root: what may be asked is decided in `core.access`, what a grant is in
+`core.share_grant`. Grants outlive the daemon in a file that no container sees. An ended share keeps its
+socket for a while, to say what renews it; its folder is never removed, for a container may have it mounted.
 """
 
 import json
