@@ -15,6 +15,7 @@ from broker.providers import protocol
 PLUGIN_SURFACE = {
     "Settings": {"model_config", "default_scope"},
     "ProviderContext": {"http", "environ", "now", "memory"},
+    "Tools": {"http", "environ", "now", "memory"},
     "Provider": {
         "name",
         "settings",
@@ -27,7 +28,7 @@ PLUGIN_SURFACE = {
     "Recognising": {"recogniser(self, feeds)"},
     "Interactive": {"sign_in(self, feed, ways, *, in_file)", "sign_out(self, feed)"},
     "SignsInElsewhere": {"sign_in_line(self, feed)"},
-    "ProviderClass": {"name", "settings", "__call__(self, tools)"},
+    "ProviderClass": {"name", "settings", "__call__(self, context, /)"},
 }
 
 

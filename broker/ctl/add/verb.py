@@ -164,7 +164,8 @@ def _check_source(text: str) -> None:
     try:
         parse(text)
     except ValueError as error:
-        raise CommandError(str(error)) from None
+        wrong = str(error)
+        raise CommandError(wrong if FORMS in wrong else f"{wrong}; a secret is one of {FORMS}") from None
 
 
 def _accepted_name(text: str, file: "ConfigFile", url: "Url", name: str | None) -> str:

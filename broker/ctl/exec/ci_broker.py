@@ -24,7 +24,7 @@ GUARD = "read -r _"
 
 
 def ci_broker(environ: Mapping[str, str]) -> PrivateBroker:
-    """A private broker that answers, and goes on without us. Raises Trouble, and then leaves nothing."""
+    """A private broker that answers, and goes on without us. Raises CommandError, and then leaves nothing."""
     broker = made_private_broker()
     guarded, guarding = os.pipe()
     reaped, reaping = os.pipe()

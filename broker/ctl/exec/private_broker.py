@@ -75,7 +75,7 @@ class PrivateBroker:
 
     @contextlib.contextmanager
     def serving(self, config: Path | None = None) -> Iterator[None]:
-        """While in it, the broker answers, with the user's configuration or `config`. Raises Trouble."""
+        """While in it, the broker answers, with the user's configuration or `config`. Raises CommandError."""
         options = [] if config is None else ["--config", str(config)]
         child = self.start(LAST_RESORT, options)
         try:
@@ -95,13 +95,13 @@ class PrivateBroker:
         return broker_process.launch(arguments, self.log, environment, kept)
 
     def read(self, path: str, query: Mapping[str, str | None] | None = None) -> api_client.Json:
-        """The object that GET `path` answers. Raises Trouble."""
+        """The object that GET `path` answers. Raises CommandError."""
         return api_client.read(path, query, socket=self.socket)
 
 
 @contextlib.contextmanager
 def private_broker() -> Iterator[PrivateBroker]:
-    """A private broker that does not serve yet; its directory is gone afterwards. Raises Trouble."""
+    """A private broker that does not serve yet; its directory is gone afterwards. Raises CommandError."""
     broker = made_private_broker()
     try:
         yield broker

@@ -34,7 +34,7 @@ REPLACE = "brokerctl setup --all-users --replace"
 
 
 def steps(image: TargetRoot, *, replace: bool, configure_clients: bool) -> list[Step]:
-    """What is done to the machine. Raises Trouble where not everybody could run this installation."""
+    """What is done to the machine. Raises CommandError where not everybody could run this installation."""
     return [service_step(image), *client_steps(image, REPLACE, replace=replace, configure=configure_clients)]
 
 
