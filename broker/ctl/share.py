@@ -14,6 +14,7 @@ from broker.core.share_grant import check_name
 from broker.core.status import BrokerStatus, ShareStatus
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
+from broker.ctl.status.lines import share_line
 from broker.ctl.status.record import broker_status, share_status
 from broker.ctl.status.verb import local_now
 from broker.ctl.ui.humanize import clock_time, duration
@@ -104,13 +105,11 @@ def _list(*, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    from broker.ctl.status.screen import share_line  # noqa: PLC0415 - rich is loaded by those who draw
-
     shares = [_understood(share) for share in found.get("shares", [])]
     if not shares:
         typer.echo("nothing is shared")
     for each in shares:
-        typer.echo(share_line(each, local_now()).plain)
+        typer.echo(share_line(each, local_now()))
         typer.echo(f"  folder  {each.folder}")
 
 

@@ -74,8 +74,9 @@ def test_a_defect_of_exec_is_not_taken_for_the_commands_code(
     assert brokerctl("exec", "true").exit_code == 125
 
 
-def test_importing_brokerctl_loads_nothing_heavy() -> None:
-    program = "import sys, broker.ctl.app; print(*{name.partition('.')[0] for name in sys.modules})"
+@pytest.mark.parametrize("modules", ["broker.ctl.app", "broker.ctl.app, broker.ctl.status.lines"])
+def test_what_every_command_and_a_prompt_need_loads_nothing_heavy(modules: str) -> None:
+    program = f"import sys, {modules}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True, env=environment)
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from broker.ctl.status.lines import status_line
 from broker.ctl.status.record import broker_status
-from broker.ctl.status.screen import status_line, status_screen
+from broker.ctl.status.screen import status_screen
 from tests.ctl.found_feeds import NOW, at, broker, empty_handed, feed, house
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from broker.core.refresh import State
-from broker.core.status import BrokerStatus, FeedStatus, ShareStatus
+from broker.core.status import BrokerStatus, FeedStatus
+from broker.ctl.status.lines import share_line
 from broker.ctl.ui.humanize import ago, clock_time, duration
 
 BAR_CELLS = 12
@@ -94,7 +95,7 @@ def status_screen(
     elif status.error is None and system is None:
         parts += [Text(), _verbatim(EMPTY_STATE)]
     if status.shares:
-        parts += [Text(), *(share_line(share, now) for share in status.shares)]
+        parts += [Text(), *(_verbatim(share_line(share, now)) for share in status.shares)]
     complaints = _complaints(status)
     if complaints:
         parts.append(Text())
@@ -113,24 +114,6 @@ def status_screen(
         said, cure = shim_hidden
         parts += [Text(), _verbatim(f"{said}: {cure}")]
     return Group(*parts)
-
-
-def share_line(share: ShareStatus, now: datetime) -> Text:
-    """One share: for whom, until when, and what to type about it."""
-    feeds = ", ".join(share.feeds)
-    if share.state == "open":
-        return _verbatim(f"share {share.name}: {feeds}, {duration(share.left_s)} left")
-    ended = f"ended {ago((now - share.ends_at).total_seconds())}"
-    return _verbatim(f"share {share.name}: {feeds}, {ended}  {share.renewal}")
-
-
-def status_line(status: BrokerStatus) -> str:
-    """The form for prompts and status bars: `feeds 4/5 !labs`, each feed that cannot answer named."""
-    usable = sum(feed.usable for feed in status.feeds)
-    flags = [f" !{feed.name}" for feed in status.feeds if _is_wrong(feed)]
-    if status.error is not None:
-        flags.append(" !configuration")
-    return f"feeds {usable}/{len(status.feeds)}{''.join(flags)}"
 
 
 def _headline(status: BrokerStatus) -> Text:
@@ -161,10 +144,6 @@ def _complaints(status: BrokerStatus) -> list[tuple[str, str, str | None]]:
         elif feed.warning is not None:
             said.setdefault((feed.warning, None), []).append(feed.name)
     return [(", ".join(names), error, hint) for (error, hint), names in said.items()]
-
-
-def _is_wrong(feed: FeedStatus) -> bool:
-    return feed.state == State.SIGN_IN_NEEDED or not (feed.usable or feed.state == State.EMPTY)
 
 
 def _table(feeds: Sequence[FeedStatus], now: datetime, width: int | None) -> RenderableType:

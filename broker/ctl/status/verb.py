@@ -39,7 +39,7 @@ def status(
         typer.echo(json.dumps(found | ({"system": beside} if beside else {}), indent=2, ensure_ascii=False))
         raise typer.Exit(exit_code_of(broker_status(found)))
     if short:
-        from broker.ctl.status.screen import status_line  # noqa: PLC0415 - rich is loaded by those who draw
+        from broker.ctl.status.lines import status_line  # noqa: PLC0415 - this form only
 
         seen = broker_status(_asked())
         typer.echo(status_line(seen))
