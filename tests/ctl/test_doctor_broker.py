@@ -15,7 +15,7 @@ from broker.ctl.command_error import CommandError
 from broker.ctl.doctor import permissions, running_brokers, service_checks
 from broker.ctl.doctor.checks import findings
 from broker.ctl.setup.changes import Write
-from broker.ctl.setup.user_service import sandbox_changes, service_step
+from broker.ctl.setup.user_service import sandbox_changes, units_step
 from broker.ctl.status.verb import tool_version
 from tests.ctl.clinic import found, not_running
 from tests.ctl.found_feeds import broker
@@ -197,7 +197,7 @@ def test_service_that_ends_with_the_session_is_found(
 def install_units(room: DoctorContext) -> list[Path]:
     _, drop_in = sandbox_changes(room.user_dirs, room.configured.config)
     written = []
-    for change in (*service_step(room.user_dirs).changes, drop_in):
+    for change in (*units_step(room.user_dirs).changes, drop_in):
         assert isinstance(change, Write)
         change.path.parent.mkdir(parents=True, exist_ok=True)
         change.path.write_text(change.text)

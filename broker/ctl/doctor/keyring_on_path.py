@@ -49,7 +49,7 @@ def shim_is_first_in_cron(context: DoctorContext) -> Iterator[Finding]:
 
 def clients_ask(context: DoctorContext) -> Iterator[Finding]:
     """Each of uv and pip, where it is installed, has its keyring provider turned on."""
-    for client in client_keyrings.clients(context.user_dirs):
+    for client in client_keyrings.clients_of(context.user_dirs):
         if context.user_dirs.program(client.name) is None:
             continue
         said = provider_of(context, client)
@@ -58,7 +58,7 @@ def clients_ask(context: DoctorContext) -> Iterator[Finding]:
             continue
         how = "off" if said is None or said == "disabled" else said
         variable = f"{client.name.upper()}_KEYRING_PROVIDER"
-        step = client_keyrings.client_step(client, context.user_dirs.shown(client.path))
+        step = client_keyrings.client_step(client)
 
         def turn_on(step: Step = step) -> None:
             step.do(UndoLog(context.user_dirs.journal))

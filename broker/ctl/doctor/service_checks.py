@@ -10,7 +10,7 @@ from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.service import systemd
 from broker.ctl.setup import all_users
 from broker.ctl.setup.target_root import TargetRoot
-from broker.ctl.setup.user_service import sandbox_changes, service_step
+from broker.ctl.setup.user_service import sandbox_changes, units_step
 
 ENABLE = ("enable", "--now", systemd.SOCKET_UNIT)
 
@@ -50,7 +50,7 @@ def units_are_of_this_installation(context: DoctorContext) -> Iterator[Finding]:
     unit = Path(systemd.shown("FragmentPath", systemd.SOCKET_UNIT)).resolve()
     is_everybodys = unit == Path(all_users.UNITS, systemd.SOCKET_UNIT).resolve()
     try:
-        step = all_users.service_step(TargetRoot()) if is_everybodys else service_step(context.user_dirs)
+        step = all_users.units_step(TargetRoot()) if is_everybodys else units_step(context.user_dirs)
         _, drop_in = sandbox_changes(context.user_dirs, context.configured.config)
     except CommandError as failure:
         yield problem("units", failure.detail, failure.hint)

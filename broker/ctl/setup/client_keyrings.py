@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.ctl import user_files
-from broker.ctl.setup.changes import Write
+from broker.ctl.setup.changes import Shown, Write
 from broker.ctl.setup.keyring_settings import (
     PIP_LINE,
     PROVIDER,
@@ -19,41 +19,50 @@ from broker.ctl.setup.keyring_settings import (
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.user_dirs import UserDirs
 
+NEW_FILE = 0o644
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client's settings file, and how it is read and edited."""
+    """A client's settings file, and how it is shown, read and edited. `mode`: bits it must have."""
 
     name: str
     path: Path
+    shown: str
+    mode: int
     line: str
     provider: Callable[[str], str | None]
     edited: Callable[[str], str]
 
 
-def clients(user_dirs: UserDirs) -> tuple[Client, Client]:
-    """Those of uv and of pip."""
+def clients(
+    uv_settings: Path, pip_settings: Path, shown: Shown, *, for_everybody: bool = False
+) -> tuple[Client, Client]:
+    """Those of uv and pip with these settings, which every user must be able to read if `for_everybody`."""
+    mode = 0o444 if for_everybody else 0
     return (
-        Client("uv", user_dirs.uv_settings, UV_LINE, uv_provider, with_uv_line),
-        Client("pip", user_dirs.pip_settings, PIP_LINE, pip_provider, with_pip_line),
+        Client("uv", uv_settings, shown(uv_settings), mode, UV_LINE, uv_provider, with_uv_line),
+        Client("pip", pip_settings, shown(pip_settings), mode, PIP_LINE, pip_provider, with_pip_line),
     )
 
 
-def client_step(client: Client, shown: str) -> Step:
-    """The line for one client's settings, and what is said of it; a provider that somebody chose stays.
+def clients_of(user_dirs: UserDirs) -> tuple[Client, Client]:
+    """Those of uv and pip with the user's own settings."""
+    return clients(user_dirs.uv_settings, user_dirs.pip_settings, user_dirs.shown)
 
-    `shown` is the file as a person writes it.
-    """
-    manual_renewal = f"write into {shown}: {client.line}"
+
+def client_step(client: Client) -> Step:
+    """The line for one client's settings, and what is said of it; a provider that is named there stays."""
+    shown, manual = client.shown, f"write into {client.shown}: {client.line}"
     text = user_files.text_of(client.path)
     try:
         now = client.provider(text)
         if now == PROVIDER:
             return Step(client.name, f"keyring is on in {shown}")
         if now is not None:
-            return Step(client.name, f"{shown} says {now!r} and stays", (), StepMark.OPEN, manual_renewal)
-        mode = user_files.mode_of(client.path) or 0o644
+            return Step(client.name, f"{shown} says {now!r} and stays", (), StepMark.OPEN, manual)
+        mode = (user_files.mode_of(client.path) or NEW_FILE) | client.mode
         write = Write(client.path, client.edited(text), mode, client.line)
         return Step(client.name, f"keyring turned on: {shown}", [write])
     except UnreadableSettingsError as failure:
-        return Step(client.name, f"{shown} is {failure.detail}", (), StepMark.WRONG, manual_renewal)
+        return Step(client.name, f"{shown} is {failure.detail}", (), StepMark.WRONG, manual)

@@ -1,8 +1,9 @@
 """The `keyring` on the user's PATH: a link to this installation's shim, which passes on what is not ours."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from broker.ctl.setup.changes import Link
+from broker.ctl.setup.changes import Link, Shown
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.user_dirs import UserDirs
 
@@ -10,36 +11,43 @@ SHIM = "keyring-shim"
 REPLACE = "brokerctl setup --replace"
 
 
-def link_step(user_dirs: UserDirs, shim: Path, *, replace: bool) -> Step:
-    """The link, and what is said of it and of the other keyrings there are.
+def link_step(link: Link, target: str, shown: Shown, *, is_foreign: bool, hint: str | None) -> Step:
+    """The link, and what is said of it. `target` is what it leads to, as the user is told.
 
-    A keyring of somebody else's at the link's place stays unless `replace`.
+    `is_foreign`: another keyring is in its place. It stays, and `hint` says how to replace it; without a hint
+    it is replaced.
     """
-    link = Link(user_dirs.link, str(shim), user_dirs.replaced)
-    if is_foreign(user_dirs.link) and not replace:
-        return Step(
-            "keyring",
-            f"{user_dirs.shown(user_dirs.link)} is another keyring and stays",
-            (),
-            StepMark.WRONG,
-            REPLACE,
-        )
-    said = f"{user_dirs.shown(user_dirs.link)} \N{RIGHTWARDS ARROW} {SHIM}"
-    moved = (
-        f"; the one that was there is kept in {user_dirs.shown(user_dirs.replaced)}"
-        if is_foreign(user_dirs.link)
-        else ""
-    )
-    first = first_keyring(user_dirs)
-    if first is not None and first != user_dirs.link and not is_ours(first):
-        before = f"export PATH={user_dirs.link.parent}:$PATH"
-        return Step(
-            "keyring", f"{said}{moved}, but {first} is before it on PATH", [link], StepMark.OPEN, before
-        )
-    if user_dirs.link.parent not in user_dirs.search_path():
-        before = f"export PATH={user_dirs.link.parent}:$PATH"
-        return Step("keyring", f"{said}{moved}, whose folder is not on PATH", [link], StepMark.OPEN, before)
-    return Step("keyring", f"{said}{moved}{_others(user_dirs)}", [link])
+    if is_foreign and hint is not None:
+        return Step("keyring", f"{shown(link.path)} is another keyring and stays", (), StepMark.WRONG, hint)
+    said = f"{shown(link.path)} \N{RIGHTWARDS ARROW} {target}"
+    if is_foreign and link.away is not None:
+        said += f"; the one that was there is kept in {shown(link.away)}"
+    return Step("keyring", said, [link])
+
+
+def user_link_step(user_dirs: UserDirs, shim: Path, *, replaces: bool) -> Step:
+    """The user's link, and what is said of it and of the other keyrings on PATH."""
+    link, hint = Link(user_dirs.link, str(shim), user_dirs.replaced), None if replaces else REPLACE
+    foreign = is_foreign(user_dirs.link)
+    step = link_step(link, SHIM, user_dirs.shown, is_foreign=foreign, hint=hint)
+    if step.mark is StepMark.WRONG:
+        return step
+    remark, hint = _on_path(user_dirs)
+    mark = StepMark.OPEN if hint else StepMark.DONE
+    return replace(step, said=f"{step.said}{remark}", mark=mark, hint=hint)
+
+
+def _on_path(user_dirs: UserDirs) -> tuple[str, str | None]:
+    """Where the link stands among the keyrings on PATH, and what to type where it is not the first one."""
+    link, first = user_dirs.link, first_keyring(user_dirs)
+    before = f"export PATH={link.parent}:$PATH"
+    if first is not None and first != link and not is_ours(first):
+        return f", but {first} is before it on PATH", before
+    if link.parent not in user_dirs.search_path():
+        return ", whose folder is not on PATH", before
+    other = next((each for each in keyrings(user_dirs) if each != link and not is_ours(each)), None)
+    still = "" if other is None else f"; the other one, {other}, still gets what is not ours"
+    return f"  (first on PATH{still})", None
 
 
 def is_foreign(link: Path) -> bool:
@@ -82,9 +90,3 @@ def what_hides_the_shim(user_dirs: UserDirs) -> tuple[str, str] | None:
     if not link.exists():
         return said, "brokerctl setup"
     return said, f"export PATH={link.parent}:$PATH" if is_ours(link) else REPLACE
-
-
-def _others(user_dirs: UserDirs) -> str:
-    other = next((each for each in keyrings(user_dirs) if each != user_dirs.link and not is_ours(each)), None)
-    still = "" if other is None else f"; the other one, {other}, still gets what is not ours"
-    return f"  (first on PATH{still})"

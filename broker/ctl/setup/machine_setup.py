@@ -1,7 +1,8 @@
 """Setting up a whole machine or an image of one, for all users or with a system broker; and undoing it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import typer
 
@@ -9,98 +10,110 @@ from broker.config.paths import SYSTEM
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.service import systemd
 from broker.ctl.setup import all_users, system_broker
-from broker.ctl.setup.changes import Listen
-from broker.ctl.setup.plan import Step, StepMark
-from broker.ctl.setup.screen import say, show_diff, show_plan
+from broker.ctl.setup.changes import Link, Listen
+from broker.ctl.setup.client_keyrings import client_step, clients
+from broker.ctl.setup.keyring_link import SHIM, is_ours, link_step
+from broker.ctl.setup.plan import SetupOptions, Step, StepMark
+from broker.ctl.setup.screen import GONE, do_steps, show_diffs, show_plan, undo
 from broker.ctl.setup.target_root import ROOT_UID, TargetRoot
 from broker.ctl.setup.undo_log import UndoLog
 
+LINK = "/usr/local/bin/keyring"
+REPLACED = "/usr/local/share/token-broker/replaced/keyring"
+UV_SETTINGS = "/etc/uv/uv.toml"
+PIP_SETTINGS = "/etc/pip.conf"
+
 FOLDER_MODE = 0o755
 NEXT_LOGIN = "users who are logged in have it from their next login on"
-UNTIL_LOGOUT = "users who are logged in keep their sockets until they log out"
 
 
-def set_up_all_users(image: TargetRoot, *, dry_run: bool, replace: bool, configure_clients: bool) -> None:
-    """A broker of their own for every user."""
-    _refuse_a_plain_user(image, "setup --all-users")
-    steps = all_users.steps(image, replace=replace, configure_clients=configure_clients)
-    _show_diffs(steps)
-    if dry_run:
-        show_plan(steps, str, expected=all_users.REPLACE)
+@dataclass(frozen=True, slots=True)
+class MachineSetup:
+    """One of the two ways to set up a machine: its option, where its undo log is, and what it does.
+
+    `own_steps`, for a machine and the group that was named: those before the steps for the clients, and those
+    after. `remains` is what teardown says of the machine that runs it.
+    """
+
+    option: str
+    journal: str
+    own_steps: Callable[[TargetRoot, str | None], tuple[Sequence[Step], Sequence[Step]]]
+    remains: str
+
+    def log(self, image: TargetRoot) -> UndoLog:
+        """What it did to this machine."""
+        return UndoLog(image.at(self.journal), FOLDER_MODE, image.root)
+
+
+ALL_USERS = MachineSetup(
+    "--all-users",
+    all_users.JOURNAL,
+    lambda image, _: ([all_users.units_step(image)], []),
+    "users who are logged in keep their sockets until they log out",
+)
+SYSTEM_BROKER = MachineSetup(
+    "--system", system_broker.JOURNAL, system_broker.own_steps, "the user token-broker and its home stay"
+)
+
+
+def set_up(kind: MachineSetup, image: TargetRoot, options: SetupOptions) -> None:
+    """Show what changes, do it unless that is a dry run, and say what comes next. Raises CommandError."""
+    _refuse_a_plain_user(image, f"setup {kind.option}")
+    hint = f"brokerctl setup {kind.option} --replace"
+    before, after = kind.own_steps(image, options.group)
+    steps = [*before, _link_step(image, None if options.replace else hint)]
+    if options.configure_clients:
+        both = clients(image.at(UV_SETTINGS), image.at(PIP_SETTINGS), str, for_everybody=True)
+        steps += [client_step(client) for client in both]
+    steps += after
+    show_diffs(steps, str)
+    if options.dry_run:
+        show_plan(steps, str, expected=hint)
         return
-    wrong = _do(image, all_users.JOURNAL, steps)
-    if image.is_live:
+    log = kind.log(image)
+    wrong = do_steps(steps, log)
+    if kind is SYSTEM_BROKER:
+        if image.is_live:
+            _listen(log)
+        group = options.group or system_broker.GROUP
+        typer.echo(f"\nNext:  add feeds to {SYSTEM}, then: systemctl reload token-broker.service")
+        typer.echo(f"       usermod -aG {group} USER   (who may ask; from their next login on)")
+    elif image.is_live:
         typer.echo(f" {StepMark.OPEN} {NEXT_LOGIN}")
-    _say_undo("--all-users", image)
+    where = "" if image.is_live else f" --root {image.root}"
+    typer.echo(f"Undo:  brokerctl teardown {kind.option}{where}")
     raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
 
 
-def set_up_system(
-    image: TargetRoot, *, dry_run: bool, replace: bool, configure_clients: bool, group: str | None
-) -> None:
-    """One broker for the users of a group."""
-    _refuse_a_plain_user(image, "setup --system")
-    steps = system_broker.steps(image, group, replace=replace, configure_clients=configure_clients)
-    _show_diffs(steps)
-    if dry_run:
-        show_plan(steps, str, expected=system_broker.REPLACE)
+def tear_down(kind: MachineSetup, image: TargetRoot) -> None:
+    """Undo what this set-up did."""
+    _refuse_a_plain_user(image, f"teardown {kind.option}")
+    if not undo(kind.log(image)):
         return
-    wrong = _do(image, system_broker.JOURNAL, steps)
-    if image.is_live:
-        _listen(UndoLog(image.at(system_broker.JOURNAL), FOLDER_MODE, image.root))
-    typer.echo(f"\nNext:  add feeds to {SYSTEM}, then: systemctl reload token-broker.service")
-    typer.echo(
-        f"       usermod -aG {group or system_broker.GROUP} USER   (who may ask; from their next login on)"
-    )
-    _say_undo("--system", image)
-    raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
-
-
-def tear_down(image: TargetRoot, place: str, option: str) -> None:
-    """Undo what the set-up with this option did."""
-    _refuse_a_plain_user(image, f"teardown {option}")
-    journal = UndoLog(image.at(place), FOLDER_MODE, image.root)
-    if journal.is_empty:
-        typer.echo("nothing was set up here")
-        return
-    for line in journal.undo():
-        typer.echo(f" {StepMark.OPEN} {line}")
     if image.is_live:
         systemd.systemctl("daemon-reload", manager=systemd.SYSTEM)
-        stays = UNTIL_LOGOUT if place == all_users.JOURNAL else "the user token-broker and its home stay"
-        typer.echo(f" {StepMark.OPEN} {stays}")
-    other, again = (
-        (system_broker.JOURNAL, "--system")
-        if place == all_users.JOURNAL
-        else (all_users.JOURNAL, "--all-users")
-    )
-    if not UndoLog(image.at(other), FOLDER_MODE, image.root).is_empty:
-        typer.echo(f" {StepMark.OPEN} what both had is gone for the other, too: brokerctl setup {again}")
-        return
-    typer.echo("token-broker is not set up any more; everything that setup changed is as it was")
+        typer.echo(f" {StepMark.OPEN} {kind.remains}")
+    other = ALL_USERS if kind is SYSTEM_BROKER else SYSTEM_BROKER
+    if other.log(image).is_empty:
+        typer.echo(GONE)
+    else:
+        again = f"brokerctl setup {other.option}"
+        typer.echo(f" {StepMark.OPEN} what both had is gone for the other, too: {again}")
 
 
-def _show_diffs(steps: Sequence[Step]) -> None:
-    for step in steps:
-        if step.topic in {"uv", "pip"}:
-            show_diff(step, str)
+def _link_step(image: TargetRoot, hint: str | None) -> Step:
+    path, shim = image.at(LINK), image.shim()
+    # A link in an image is dangling here, where it may name a path that exists only once the image runs.
+    is_foreign = path.readlink().name != SHIM if path.is_symlink() else path.exists() and not is_ours(path)
+    link = Link(path, str(shim), image.at(REPLACED))
+    return link_step(link, str(shim), lambda place: str(image.seen(place)), is_foreign=is_foreign, hint=hint)
 
 
-def _do(image: TargetRoot, place: str, steps: Sequence[Step]) -> bool:
-    """Do what is pending; True where something could not be done."""
-    journal = UndoLog(image.at(place), FOLDER_MODE, image.root)
-    wrong = False
-    for step in steps:
-        step.do(journal)
-        wrong |= say(step)
-    return wrong
-
-
-def _listen(journal: UndoLog) -> None:
+def _listen(log: UndoLog) -> None:
     """Make the user, and open the socket, on the machine that runs us. Raises CommandError."""
     systemd.made_users(system_broker.SYSUSERS)
     systemd.systemctl("daemon-reload", manager=systemd.SYSTEM)
-    Listen(systemd.SOCKET_UNIT).do(journal)
+    Listen(systemd.SOCKET_UNIT).do(log)
 
 
 def _refuse_a_plain_user(image: TargetRoot, words: str) -> None:
@@ -108,8 +121,3 @@ def _refuse_a_plain_user(image: TargetRoot, words: str) -> None:
         raise CommandError("only root can set up a whole machine", hint=f"sudo brokerctl {words}")
     if not image.root.is_dir():
         raise CommandError(f"{image.root} is not a folder", exit_code=ExitCode.USAGE)
-
-
-def _say_undo(option: str, image: TargetRoot) -> None:
-    where = "" if image.is_live else f" --root {image.root}"
-    typer.echo(f"Undo:  brokerctl teardown {option}{where}")

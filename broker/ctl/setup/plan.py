@@ -1,4 +1,4 @@
-"""A step of the set-up as it is planned: the line about it, and the changes behind it."""
+"""What setup is asked for, and the steps of its plan: the line about each, and the changes behind it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,16 @@ from enum import StrEnum
 
 from broker.ctl.setup.changes import PlannedChange
 from broker.ctl.setup.undo_log import UndoLog
+
+
+@dataclass(frozen=True, slots=True)
+class SetupOptions:
+    """What the user asked for."""
+
+    dry_run: bool
+    replace: bool
+    configure_clients: bool
+    group: str | None = None
 
 
 class StepMark(StrEnum):

@@ -6,17 +6,22 @@ import typer
 
 from broker.ctl.setup.changes import Shown, Write
 from broker.ctl.setup.plan import Step, StepMark
+from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.ui import terminal
 from broker.ctl.ui.layout import laid_out
 
 TOPIC_CELLS = 10
 
 
-def show_diff(step: Step, shown: Shown) -> None:
-    """What changes in files that are somebody else's, before it does."""
-    for change in step.pending:
-        if isinstance(change, Write):
-            typer.echo(change.diff(shown(change.path)))
+GONE = "token-broker is not set up any more; everything that setup changed is as it was"
+
+
+def show_diffs(steps: Iterable[Step], shown: Shown) -> None:
+    """What will change in files that are not setup's own: those to which it adds one line."""
+    for step in steps:
+        for change in step.pending:
+            if isinstance(change, Write) and change.line is not None:
+                typer.echo(change.diff(shown(change.path)))
 
 
 def show_plan(steps: Iterable[Step], shown: Shown, *, expected: str) -> None:
@@ -32,6 +37,25 @@ def show_plan(steps: Iterable[Step], shown: Shown, *, expected: str) -> None:
             typer.echo(f" would keep   {step.said}   {step.hint}")
     if nothing:
         typer.echo("everything is set up already")
+
+
+def do_steps(steps: Iterable[Step], log: UndoLog) -> bool:
+    """Do what is pending, and say so step by step; True where something could not be done."""
+    wrong = False
+    for step in steps:
+        step.do(log)
+        wrong |= say(step)
+    return wrong
+
+
+def undo(log: UndoLog) -> bool:
+    """Undo everything, and say what is left; False where there was nothing to undo."""
+    if log.is_empty:
+        typer.echo("nothing was set up here")
+        return False
+    for line in log.undo():
+        typer.echo(f" {StepMark.OPEN} {line}")
+    return True
 
 
 def say(step: Step) -> bool:

@@ -3,8 +3,8 @@
 from broker.config.paths import SYSTEM
 from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
-from broker.ctl.setup import all_users, unit_files
-from broker.ctl.setup.changes import Link, PlannedChange, Write
+from broker.ctl.setup import unit_files
+from broker.ctl.setup.changes import Write
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.target_root import TargetRoot
 
@@ -12,9 +12,7 @@ JOURNAL = "/var/lib/token-broker/setup/system"
 """Root's, unlike the service's home beside it: what is undone must not be for the service to say."""
 
 UNITS = "/etc/systemd/system"
-WANTED_BY = f"{UNITS}/sockets.target.wants"
 SYSUSERS = "/etc/sysusers.d/token-broker.conf"
-REPLACE = "brokerctl setup --system --replace"
 
 GROUP = "feed-users"
 """Made when no other group is named."""
@@ -32,14 +30,11 @@ BEGINNING = """\
 """
 
 
-def steps(image: TargetRoot, group: str | None, *, replace: bool, configure_clients: bool) -> list[Step]:
-    """What is done to the machine. Raises CommandError where the service could not run this installation."""
-    return [
-        user_step(image, group),
-        service_step(image, group or GROUP),
-        *all_users.client_steps(image, REPLACE, replace=replace, configure=configure_clients),
-        configuration_step(image),
-    ]
+def own_steps(image: TargetRoot, group: str | None) -> tuple[list[Step], list[Step]]:
+    """What is done to the machine before the clients are set up, and after. Raises CommandError where the
+    service could not run this installation.
+    """
+    return [user_step(image, group), units_step(image, group or GROUP)], [configuration_step(image)]
 
 
 def user_step(image: TargetRoot, group: str | None) -> Step:
@@ -51,16 +46,14 @@ def user_step(image: TargetRoot, group: str | None) -> Step:
     return Step("user", said, [Write(image.at(SYSUSERS), unit_files.sysusers(None if group else GROUP))])
 
 
-def service_step(image: TargetRoot, group: str) -> Step:
+def units_step(image: TargetRoot, group: str) -> Step:
     """The units, with the socket enabled."""
-    here = image.installation()
-    socket = f"{UNITS}/{unit_files.SOCKET_UNIT}"
-    changes: list[PlannedChange] = [
-        Write(image.at(socket), unit_files.system_socket_unit(group)),
-        Write(image.at(f"{UNITS}/{unit_files.SERVICE_UNIT}"), unit_files.system_service_unit(here)),
-        Link(image.at(f"{WANTED_BY}/{unit_files.SOCKET_UNIT}"), socket, image.at(f"{socket}.replaced")),
-    ]
-    return Step("service", f"{socket}, enabled; open to the members of {group}", changes)
+    return unit_files.service_step(
+        image.at(UNITS),
+        (unit_files.system_socket_unit(group), unit_files.system_service_unit(image.installation())),
+        f"{UNITS}/{unit_files.SOCKET_UNIT}, enabled; open to the members of {group}",
+        [image.wanted(UNITS, unit_files.SOCKET_UNIT)],
+    )
 
 
 def configuration_step(image: TargetRoot) -> Step:

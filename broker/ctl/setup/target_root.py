@@ -11,6 +11,7 @@ from pathlib import Path
 
 from broker.ctl import broker_process
 from broker.ctl.command_error import CommandError
+from broker.ctl.setup.changes import Link
 from broker.ctl.setup.keyring_link import SHIM
 from broker.ctl.setup.unit_files import Installation
 
@@ -57,6 +58,11 @@ class TargetRoot:
     def shim(self) -> Path:
         """This installation's shim, as that machine sees it."""
         return self.seen(broker_process.beside_us(SHIM).absolute())
+
+    def wanted(self, units: str, socket: str) -> Link:
+        """The link by which `systemctl enable` lets a unit of this folder start with the other sockets."""
+        away = self.at(f"{units}/{socket}.replaced")
+        return Link(self.at(f"{units}/sockets.target.wants/{socket}"), f"{units}/{socket}", away)
 
     def _refuse_what_others_cannot_run(self, path: Path) -> None:
         """Whoever can write what everybody runs can act as them; and nobody can run what is in a home."""

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from broker.ctl.setup.changes import PlannedChange, Write
+from broker.ctl.setup.plan import Step
+
 TEMPLATES = Path(__file__).with_name("systemd")
 
 SOCKET_UNIT = "token-broker.socket"
@@ -54,6 +57,14 @@ def service_unit(installation: Installation) -> str:
             "@ENVIRONMENT@": " ".join(pairs),
         },
     )
+
+
+def service_step(
+    folder: Path, texts: tuple[str, str], said: str, enabling: Sequence[PlannedChange] = ()
+) -> Step:
+    """The units of the socket and the service with these texts, in this folder, and what enables them."""
+    units = zip((SOCKET_UNIT, SERVICE_UNIT), texts, strict=True)
+    return Step("service", said, [*(Write(folder / unit, text) for unit, text in units), *enabling])
 
 
 def preset() -> str:

@@ -45,12 +45,14 @@ def folders(user_dirs: UserDirs, config: "Config") -> SandboxPaths:
     return SandboxPaths(recorded, config, [Path(sys.prefix), Path(sys.base_prefix), *sorted(beside)])
 
 
-def service_step(user_dirs: UserDirs) -> Step:
+def units_step(user_dirs: UserDirs) -> Step:
     """The units, without the sandbox."""
     here = installation(user_dirs)
-    socket, service = user_dirs.units / unit_files.SOCKET_UNIT, user_dirs.units / unit_files.SERVICE_UNIT
-    changes = [Write(socket, unit_files.socket_unit(here)), Write(service, unit_files.service_unit(here))]
-    return Step("service", f"{user_dirs.shown(socket)}, enabled; starts with the first look-up", changes)
+    socket = user_dirs.shown(user_dirs.units / unit_files.SOCKET_UNIT)
+    texts = unit_files.socket_unit(here), unit_files.service_unit(here)
+    return unit_files.service_step(
+        user_dirs.units, texts, f"{socket}, enabled; starts with the first look-up"
+    )
 
 
 def sandbox_changes(user_dirs: UserDirs, config: "Config") -> tuple[list[Folder], Write]:
@@ -63,7 +65,7 @@ def sandbox_changes(user_dirs: UserDirs, config: "Config") -> tuple[list[Folder]
 def do_service(user_dirs: UserDirs, journal: UndoLog) -> list[Step]:
     """Write, try, enable and start what the steps say; returns the lines about it. Raises CommandError."""
     needed, drop_in = sandbox_changes(user_dirs, configured(user_dirs).config)
-    step = service_step(user_dirs)
+    step = units_step(user_dirs)
     Step("folders", "", needed).do(journal)
     changed = step.do(journal)
     verdict = sandbox_test.SandboxVerdict(0.0)

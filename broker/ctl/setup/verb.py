@@ -11,19 +11,14 @@ from broker.ctl import broker_process
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.config_view import configured
 from broker.ctl.service import launchctl, systemd
-from broker.ctl.setup import (
-    client_keyrings,
-    launchd_agent,
-    machine_setup,
-    system_broker,
-    user_service,
-)
-from broker.ctl.setup.all_users import JOURNAL as ALL_USERS_JOURNAL
+from broker.ctl.setup import launchd_agent, machine_setup, user_service
+from broker.ctl.setup.client_keyrings import client_step, clients_of
 from broker.ctl.setup.completion import completion_step
 from broker.ctl.setup.environment import environment_step
-from broker.ctl.setup.keyring_link import REPLACE, is_foreign, link_step
-from broker.ctl.setup.plan import Step, StepMark
-from broker.ctl.setup.screen import say, show_diff, show_plan
+from broker.ctl.setup.keyring_link import REPLACE, is_foreign, user_link_step
+from broker.ctl.setup.machine_setup import ALL_USERS, SYSTEM_BROKER
+from broker.ctl.setup.plan import SetupOptions, Step, StepMark
+from broker.ctl.setup.screen import GONE, do_steps, say, show_diffs, show_plan, undo
 from broker.ctl.setup.target_root import TargetRoot
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.user_dirs import UserDirs
@@ -72,24 +67,16 @@ def setup(
     An administrator does it for every user of a machine (--all-users), or sets up one broker for a group of
     them, under an identity that is no person's (--system).
     """
+    options = SetupOptions(
+        dry_run=dry_run, replace=replace, configure_clients=not no_configure_clients, group=group
+    )
     image = _image(all_users=all_users, for_system=for_system, root=root)
-    if for_system and image is not None:
-        machine_setup.set_up_system(
-            image,
-            dry_run=dry_run,
-            replace=replace,
-            configure_clients=not no_configure_clients,
-            group=group,
-        )
-        return
-    if group is not None:
+    if group is not None and not for_system:
         raise CommandError("--group goes with --system", exit_code=ExitCode.USAGE)
-    if image is not None:
-        machine_setup.set_up_all_users(
-            image, dry_run=dry_run, replace=replace, configure_clients=not no_configure_clients
-        )
-        return
-    _set_up_home(dry_run=dry_run, replace=replace, configure_clients=not no_configure_clients)
+    if image is None:
+        _set_up_home(options)
+    else:
+        machine_setup.set_up(SYSTEM_BROKER if for_system else ALL_USERS, image, options)
 
 
 def teardown(*, all_users: AllUsers = False, for_system: System = False, root: Root = None) -> None:
@@ -99,50 +86,33 @@ def teardown(*, all_users: AllUsers = False, for_system: System = False, root: R
     """
     image = _image(all_users=all_users, for_system=for_system, root=root)
     if image is not None:
-        place, option = (
-            (system_broker.JOURNAL, "--system") if for_system else (ALL_USERS_JOURNAL, "--all-users")
-        )
-        machine_setup.tear_down(image, place, option)
-        return
-    user_dirs = UserDirs.here()
-    journal = UndoLog(user_dirs.journal)
-    if journal.is_empty:
-        typer.echo("nothing was set up here")
-        return
-    for line in journal.undo():
-        typer.echo(f" {StepMark.OPEN} {line}")
-    typer.echo("token-broker is not set up any more; everything that setup changed is as it was")
+        machine_setup.tear_down(SYSTEM_BROKER if for_system else ALL_USERS, image)
+    elif undo(UndoLog(UserDirs.here().journal)):
+        typer.echo(GONE)
 
 
-def _set_up_home(*, dry_run: bool, replace: bool, configure_clients: bool) -> None:
+def _set_up_home(options: SetupOptions) -> None:
     user_dirs = UserDirs.here()
     shim = broker_process.beside_us("keyring-shim")
-    replace = replace or (not dry_run and _may_replace(user_dirs))
+    replaces = options.replace or (not options.dry_run and _may_replace(user_dirs))
     known = configured(user_dirs)
     if known.failure is not None:
         say(Step("settings", f"not used: {known.failure.detail}", (), StepMark.OPEN, known.failure.hint))
-    steps = [environment_step(user_dirs), link_step(user_dirs, shim, replace=replace)]
-    if configure_clients:
-        steps += [
-            client_keyrings.client_step(client, user_dirs.shown(client.path))
-            for client in client_keyrings.clients(user_dirs)
-        ]
+    steps = [environment_step(user_dirs), user_link_step(user_dirs, shim, replaces=replaces)]
+    if options.configure_clients:
+        steps += [client_step(client) for client in clients_of(user_dirs)]
     steps.append(completion_step(user_dirs))
-    for step in steps[2:-1]:
-        show_diff(step, user_dirs.shown)
-    if dry_run:
+    show_diffs(steps, user_dirs.shown)
+    if options.dry_run:
         if systemd.is_there():
             folders, drop_in = user_service.sandbox_changes(user_dirs, known.config)
-            steps += [user_service.service_step(user_dirs), Step("sandbox", "", [*folders, drop_in])]
+            steps += [user_service.units_step(user_dirs), Step("sandbox", "", [*folders, drop_in])]
         elif launchctl.is_there():
             steps.append(launchd_agent.agent_step(user_dirs))
         show_plan(steps, user_dirs.shown, expected=REPLACE)
         return
     journal = UndoLog(user_dirs.journal)
-    wrong = False
-    for step in steps:
-        step.do(journal)
-        wrong |= say(step)
+    wrong = do_steps(steps, journal)
     for step in _service(user_dirs, journal):
         wrong |= say(step)
     typer.echo(f"\nTry it:  uv pip install --index-url {EXAMPLE} PACKAGE")
