@@ -5,7 +5,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.main import get_group
 
+from broker.ctl.app import app
 from broker.ctl.setup.completion import bash, fish, verbs_and_options, zsh
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ def test_script_for_fish_parses(tmp_path: Path) -> None:
 
 
 def test_every_verb_is_offered_with_its_own_options() -> None:
-    verbs = verbs_and_options()
+    verbs = verbs_and_options(get_group(app))
 
     assert {"setup", "teardown", "status", "exec", "add"} <= verbs.keys()
     assert {"--dry-run", "--replace", "--help"} <= set(verbs["setup"])

@@ -1,7 +1,12 @@
-"""Completion of brokerctl's verbs and options in bash, zsh and fish, made from the verbs themselves."""
+"""Completion of brokerctl's verbs and options in bash, zsh and fish, made from the verbs themselves.
+
+Not by click's own scripts (click.shell_completion): those start brokerctl at each press of Tab, which costs
+0.4 s of CPU time. These scripts contain the words, and go on working while brokerctl is being upgraded.
+"""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+
+from typer.core import TyperGroup
 
 from broker.ctl.setup.changes import Write
 from broker.ctl.setup.plan import Step
@@ -44,11 +49,11 @@ complete -c brokerctl -f -n __fish_use_subcommand -a "{verbs}"
 """
 
 Verbs = Mapping[str, Sequence[str]]
+"""By verb, its options."""
 
 
-def completion_step(user_dirs: UserDirs) -> Step:
-    """The files for the shells that this machine has, where each of them looks by itself, if it does."""
-    verbs = verbs_and_options()
+def completion_step(user_dirs: UserDirs, verbs: Verbs) -> Step:
+    """The files for the shells that are installed, each where its shell looks by itself, if it does."""
     files = {
         "bash": (user_dirs.belongings / "bash-completion" / "completions" / "brokerctl", bash(verbs)),
         "zsh": (user_dirs.belongings / "zsh" / "site-functions" / "_brokerctl", zsh(verbs)),
@@ -57,21 +62,16 @@ def completion_step(user_dirs: UserDirs) -> Step:
     found = {shell: file for shell, file in files.items() if user_dirs.program(shell) is not None}
     said = f"for {', '.join(found)}" if found else "none: neither bash nor zsh nor fish is here"
     if "zsh" in found:
-        said += f" (zsh: fpath+=({_folder(user_dirs, found['zsh'][0])}) before compinit)"
+        said += f" (zsh: fpath+=({user_dirs.shown(found['zsh'][0].parent)}) before compinit)"
     return Step("completion", said, [Write(path, text) for path, text in found.values()])
 
 
-def verbs_and_options() -> Verbs:
+def verbs_and_options(brokerctl: TyperGroup) -> Verbs:
     """Every verb of brokerctl with its options."""
-    import typer.main  # noqa: PLC0415 - loaded already; named here for mypy
-
-    from broker.ctl.app import app  # noqa: PLC0415 - it imports the verb that asks us
-
-    group = typer.main.get_group(app)
     return {
         name: [option for each in command.params for option in each.opts if option.startswith("--")]
         + ["--help"]
-        for name, command in group.commands.items()
+        for name, command in brokerctl.commands.items()
     }
 
 
@@ -95,7 +95,3 @@ def fish(verbs: Verbs) -> str:
         for option in options
     ]
     return FISH.format(verbs=" ".join(verbs), cases="\n".join(cases))
-
-
-def _folder(user_dirs: UserDirs, path: Path) -> str:
-    return user_dirs.shown(path.parent)

@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
+from typer.core import TyperGroup
 
 from broker.ctl import broker_process
 from broker.ctl.command_error import CommandError, ExitCode
@@ -13,7 +14,7 @@ from broker.ctl.config_view import configured
 from broker.ctl.service import launchctl, systemd
 from broker.ctl.setup import launchd_agent, machine_setup, user_service
 from broker.ctl.setup.client_keyrings import client_step, clients_of
-from broker.ctl.setup.completion import completion_step
+from broker.ctl.setup.completion import Verbs, completion_step, verbs_and_options
 from broker.ctl.setup.environment import environment_step
 from broker.ctl.setup.keyring_link import REPLACE, is_foreign, user_link_step
 from broker.ctl.setup.machine_setup import ALL_USERS, SYSTEM_BROKER
@@ -37,6 +38,7 @@ Root = Annotated[
 
 
 def setup(
+    context: typer.Context,
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
@@ -74,7 +76,8 @@ def setup(
     if group is not None and not for_system:
         raise CommandError("--group goes with --system", exit_code=ExitCode.USAGE)
     if image is None:
-        _set_up_home(options)
+        brokerctl = cast("TyperGroup", context.find_root().command)
+        _set_up_home(options, verbs_and_options(brokerctl))
     else:
         machine_setup.set_up(SYSTEM_BROKER if for_system else ALL_USERS, image, options)
 
@@ -91,7 +94,7 @@ def teardown(*, all_users: AllUsers = False, for_system: System = False, root: R
         typer.echo(GONE)
 
 
-def _set_up_home(options: SetupOptions) -> None:
+def _set_up_home(options: SetupOptions, verbs: Verbs) -> None:
     user_dirs = UserDirs.here()
     shim = broker_process.beside_us("keyring-shim")
     replaces = options.replace or (not options.dry_run and _may_replace(user_dirs))
@@ -101,7 +104,7 @@ def _set_up_home(options: SetupOptions) -> None:
     steps = [environment_step(user_dirs), user_link_step(user_dirs, shim, replaces=replaces)]
     if options.configure_clients:
         steps += [client_step(client) for client in clients_of(user_dirs)]
-    steps.append(completion_step(user_dirs))
+    steps.append(completion_step(user_dirs, verbs))
     show_diffs(steps, user_dirs.shown)
     if options.dry_run:
         if systemd.is_there():
