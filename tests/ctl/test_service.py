@@ -113,7 +113,7 @@ def test_only_a_brokerd_is_ever_signalled(brokerctl: Brokerctl, broker: StandInB
     ended = brokerctl("stop")
 
     assert ended.exit_code == 1
-    assert "is no brokerd here" in ended.stderr
+    assert "is not a brokerd in this PID namespace" in ended.stderr
     assert bystander.poll() is None
     bystander.communicate(b"")
     assert bystander.returncode == 0

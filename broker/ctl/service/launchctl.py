@@ -30,14 +30,14 @@ def is_loaded() -> bool:
 
 
 def load(plist: Path) -> str | None:
-    """Let launchd keep the agent's socket, now and after each login; returns what it complained about."""
+    """Let launchd keep the agent's socket, now and after each login; returns launchd's error message."""
     done = _run("bootstrap", domain(), str(plist))
     said = done.stderr.strip().splitlines()
     return None if done.returncode == 0 else (said[-1] if said else f"launchctl ended with {done.returncode}")
 
 
 def unload() -> None:
-    """End the agent and give up its socket; nothing happens where it is not loaded."""
+    """End the agent and close its socket; does nothing when it is not loaded."""
     _run("bootout", f"{domain()}/{LABEL}")
 
 

@@ -15,11 +15,11 @@ SYSTEM = "--system"
 """Which service manager: this user's own, or the machine's."""
 
 LINGERING = Path("/var/lib/systemd/linger")
-"""Where logind notes who does, for it only answers for users that are logged in."""
+"""logind's list of users whose manager lingers; logind itself answers only for users who are logged in."""
 
 LOOK_LIMIT_S = 5.0
 ACT_LIMIT_S = 120.0
-"""Longer than a unit's own start and stop limits (90 s): systemd says first what is wrong."""
+"""Longer than a unit's own start and stop limits (90 s), so that systemd reports the failure first."""
 
 
 def has_units() -> bool:
@@ -33,7 +33,7 @@ def is_there() -> bool:
 
 
 def shown(name: str, unit: str) -> str:
-    """A property of one of this user's units, empty where nobody answers. Never raises."""
+    """A property of one of this user's units, empty when systemd does not answer. Never raises."""
     return ask("systemctl", "--user", "show", f"--property={name}", "--value", unit)
 
 
@@ -48,7 +48,7 @@ def lingers() -> bool:
 
 
 def ask(*command: str) -> str:
-    """What a program of systemd's prints; nothing when it fails or is not there. Never raises."""
+    """The output of a systemd program; empty when it fails or is not installed. Never raises."""
     if shutil.which(command[0]) is None:
         return ""
     try:
@@ -59,7 +59,7 @@ def ask(*command: str) -> str:
 
 
 def systemctl(*arguments: str, manager: str = USER) -> str | None:
-    """Run systemctl; returns None when it did as told, else the first line of what it said."""
+    """Run systemctl; returns None on success, else the first line of its error message."""
     return _complaint("systemctl", manager, *arguments)
 
 
@@ -92,7 +92,7 @@ def _run(limit_s: float, *command: str) -> "subprocess.CompletedProcess[str]":
 
 
 def _way_to_the_manager() -> dict[str, str]:
-    """The runtime directory, where cron, sudo or ssh left out its variable."""
+    """The variable of the runtime directory, where cron, sudo or ssh did not set it."""
     runtime = Path(f"/run/user/{os.geteuid()}")
     return (
         {"XDG_RUNTIME_DIR": str(runtime)} if "XDG_RUNTIME_DIR" not in os.environ and runtime.is_dir() else {}

@@ -1,4 +1,4 @@
-"""`brokerctl start`, `stop`, `restart`: by the user's service manager where it has our units, or without."""
+"""`brokerctl start`, `stop`, `restart`: through systemd where the units are installed, else directly."""
 
 import contextlib
 import os
@@ -14,12 +14,12 @@ from broker.ctl.service import systemd
 from broker.host.clock import SystemClock
 
 STOP_LIMIT_S = 15.0
-"""Longer than brokerd gives the answers that are under way (10 s)."""
+"""Longer than the 10 s that brokerd allows for the answers under way."""
 
 LOOK_LIMIT_S = 5.0
 
 PROC = Path("/proc")
-"""Not there on macOS, where ps(1) tells the same."""
+"""Does not exist on macOS, where ps(1) shows the command line."""
 
 LOG_NAME = "brokerd.log"
 
@@ -42,7 +42,7 @@ def start() -> None:
 def stop() -> None:
     """Stop the broker.
 
-    Answers under way are finished first. The tokens are gone with it: they live in its memory only.
+    It finishes the answers that are under way. Its tokens are lost: they are only in its memory.
     """
     socket = broker_process.socket_path()
     managed = systemd.has_units()
@@ -78,8 +78,8 @@ def _by_systemd(*arguments: str) -> None:
 
 
 def _start_detached(socket: Path) -> None:
-    """Start a brokerd that outlives us and ends only when it is told to."""
-    with contextlib.suppress(OSError):  # brokerd says what is wrong with the place, and what repairs it
+    """Start a brokerd that outlives brokerctl and runs until it is stopped."""
+    with contextlib.suppress(OSError):  # brokerd reports what is wrong with the folder
         socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = socket.with_name(LOG_NAME)
     try:
@@ -94,11 +94,12 @@ def _pid() -> int:
 
 
 def end(pid: int) -> None:
-    """Ask the process to end, once it is sure that it is a brokerd of ours, and wait until it has."""
+    """Check that the process is a brokerd, ask it to end, and wait until it has."""
     if not _is_brokerd(pid):
-        # Seen from another PID namespace (a container's socket) the number is somebody else's.
+        # A container's broker reports the PID of its own namespace, which is another process here.
         raise CommandError(
-            f"process {pid}, which the broker says it is, is no brokerd here: stop it where it runs"
+            f"PID {pid}, reported by the broker, is not a brokerd in this PID namespace:"
+            " stop it where it runs"
         )
     try:
         os.kill(pid, signal.SIGTERM)
@@ -115,13 +116,13 @@ def end(pid: int) -> None:
 
 
 def _is_brokerd(pid: int) -> bool:
-    """True while the process runs and was started as a brokerd; one that has ended has no words any more."""
+    """True while the process runs and its command line is a brokerd's; a zombie has no command line."""
     words = _command_line(pid).split()
     return any(Path(word).name == "brokerd" or word == "broker.daemon" for word in words)
 
 
 def _command_line(pid: int) -> str:
-    """How the process was started, or nothing where it is not there or not ours to see."""
+    """The process's command line; empty when it has ended or may not be read."""
     if PROC.is_dir():
         with contextlib.suppress(OSError):
             return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

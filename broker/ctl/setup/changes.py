@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PRIVATE = 0o600
 
 Shown = Callable[[Path], str]
-"""A path as a person writes it."""
+"""A path as the user writes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,10 @@ class Client:
 
 
 def clients(
-    uv_settings: Path, pip_settings: Path, shown: Shown, *, for_everybody: bool = False
+    uv_settings: Path, pip_settings: Path, shown: Shown, *, for_all_users: bool = False
 ) -> tuple[Client, Client]:
-    """Those of uv and pip with these settings, which every user must be able to read if `for_everybody`."""
-    mode = 0o444 if for_everybody else 0
+    """Those of uv and pip with these settings, which every user must be able to read if `for_all_users`."""
+    mode = 0o444 if for_all_users else 0
     return (
         Client("uv", uv_settings, shown(uv_settings), mode, UV_LINE, uv_provider, with_uv_line),
         Client("pip", pip_settings, shown(pip_settings), mode, PIP_LINE, pip_provider, with_pip_line),
@@ -52,7 +52,7 @@ def clients_of(user_dirs: UserDirs) -> tuple[Client, Client]:
 
 
 def client_step(client: Client) -> Step:
-    """The line for one client's settings, and what is said of it; a provider that is named there stays."""
+    """The step that adds one client's line; another provider that its settings name stays."""
     shown, manual = client.shown, f"write into {client.shown}: {client.line}"
     text = user_files.text_of(client.path)
     try:

@@ -1,4 +1,4 @@
-"""`env.toml`: what of this shell's environment the daemon needs, for a service has no shell.
+"""`env.toml`: the variables of this shell that the daemon needs, because a service has no shell.
 
 Never a token: what is copied is a list of names, and a proxy whose address holds a password is left out.
 """
@@ -23,7 +23,7 @@ COPIED = (
     *("AWS_CA_BUNDLE", "NETRC", "PYTHON_KEYRING_BACKEND"),
     *("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"),
 )
-"""UserDirs, names and certificates. Variables that hold a secret are not among them, and must not be."""
+"""Paths, names and certificates. Never add a variable that holds a secret."""
 
 HEAD = """\
 # Written by `brokerctl setup`: what the service needs of the environment it was set up in.
@@ -34,7 +34,7 @@ HEAD = """\
 
 
 def environment_step(user_dirs: UserDirs) -> Step:
-    """The file, and what is said of it."""
+    """The step that writes the file."""
     copied, left_out = recorded(user_dirs.environ, variables_of("site", user_dirs.configuration))
     text = env_text(copied)
     path = user_dirs.configuration.env
@@ -52,7 +52,7 @@ def environment_step(user_dirs: UserDirs) -> Step:
 
 
 def recorded(environ: Mapping[str, str], site: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """The variables to copy, and the names of those that cannot be; nothing that the site sets already."""
+    """The variables to copy, and the names of those with a password. Skips what the site sets."""
     copied: dict[str, str] = {}
     left_out: list[str] = []
     path = [entry for entry in dict.fromkeys(environ.get("PATH", "").split(":")) if entry.startswith("/")]

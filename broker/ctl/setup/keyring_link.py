@@ -12,7 +12,7 @@ REPLACE = "brokerctl setup --replace"
 
 
 def link_step(link: Link, target: str, shown: Shown, *, is_foreign: bool, hint: str | None) -> Step:
-    """The link, and what is said of it. `target` is what it leads to, as the user is told.
+    """The step that makes the link. `target` is how the step's line names what the link leads to.
 
     `is_foreign`: another keyring is in its place. It stays, and `hint` says how to replace it; without a hint
     it is replaced.
@@ -26,7 +26,7 @@ def link_step(link: Link, target: str, shown: Shown, *, is_foreign: bool, hint: 
 
 
 def user_link_step(user_dirs: UserDirs, shim: Path, *, replaces: bool) -> Step:
-    """The user's link, and what is said of it and of the other keyrings on PATH."""
+    """The step that makes the user's link; its line also names the other keyrings on PATH."""
     link, hint = Link(user_dirs.link, str(shim), user_dirs.replaced), None if replaces else REPLACE
     foreign = is_foreign(user_dirs.link)
     step = link_step(link, SHIM, user_dirs.shown, is_foreign=foreign, hint=hint)
@@ -38,7 +38,7 @@ def user_link_step(user_dirs: UserDirs, shim: Path, *, replaces: bool) -> Step:
 
 
 def _on_path(user_dirs: UserDirs) -> tuple[str, str | None]:
-    """Where the link stands among the keyrings on PATH, and what to type where it is not the first one."""
+    """The remark about the link's place on PATH, and what to type when it is not the first keyring there."""
     link, first = user_dirs.link, first_keyring(user_dirs)
     before = f"export PATH={link.parent}:$PATH"
     if first is not None and first != link and not is_ours(first):
@@ -51,12 +51,12 @@ def _on_path(user_dirs: UserDirs) -> tuple[str, str | None]:
 
 
 def is_foreign(link: Path) -> bool:
-    """True when something is there that is neither ours nor a link to nowhere."""
+    """True when another keyring is there; a dangling link is none."""
     return link.exists() and not is_ours(link)
 
 
 def is_ours(keyring: Path) -> bool:
-    """True for a shim, of whichever installation."""
+    """True for the shim of this or another installation of token-broker."""
     return keyring.resolve().name == SHIM
 
 

@@ -16,7 +16,7 @@ MARK = "\ufeff"
 
 
 class UnreadableSettingsError(CommandError):
-    """The file is not what its program would read: it must be repaired by hand first."""
+    """uv or pip would not read the file either: the user must repair it first."""
 
 
 def uv_provider(text: str) -> str | None:

@@ -41,7 +41,7 @@ class MachineSetup:
     remains: str
 
     def log(self, image: TargetRoot) -> UndoLog:
-        """What it did to this machine."""
+        """The log of what it did to this machine."""
         return UndoLog(image.at(self.journal), FOLDER_MODE, image.root)
 
 
@@ -57,13 +57,13 @@ SYSTEM_BROKER = MachineSetup(
 
 
 def set_up(kind: MachineSetup, image: TargetRoot, options: SetupOptions) -> None:
-    """Show what changes, do it unless that is a dry run, and say what comes next. Raises CommandError."""
+    """Show the changes, make them unless it is a dry run, and print what to do next. Raises CommandError."""
     _refuse_a_plain_user(image, f"setup {kind.option}")
     hint = f"brokerctl setup {kind.option} --replace"
     before, after = kind.own_steps(image, options.group)
     steps = [*before, _link_step(image, None if options.replace else hint)]
     if options.configure_clients:
-        both = clients(image.at(UV_SETTINGS), image.at(PIP_SETTINGS), str, for_everybody=True)
+        both = clients(image.at(UV_SETTINGS), image.at(PIP_SETTINGS), str, for_all_users=True)
         steps += [client_step(client) for client in both]
     steps += after
     show_diffs(steps, str)
@@ -98,19 +98,19 @@ def tear_down(kind: MachineSetup, image: TargetRoot) -> None:
         typer.echo(GONE)
     else:
         again = f"brokerctl setup {other.option}"
-        typer.echo(f" {StepMark.OPEN} what both had is gone for the other, too: {again}")
+        typer.echo(f" {StepMark.OPEN} {other.option} has lost the files that both share; run: {again}")
 
 
 def _link_step(image: TargetRoot, hint: str | None) -> Step:
     path, shim = image.at(LINK), image.shim()
-    # A link in an image is dangling here, where it may name a path that exists only once the image runs.
+    # A link in an image may lead to a path that exists only once the image runs.
     is_foreign = path.readlink().name != SHIM if path.is_symlink() else path.exists() and not is_ours(path)
     link = Link(path, str(shim), image.at(REPLACED))
     return link_step(link, str(shim), lambda place: str(image.seen(place)), is_foreign=is_foreign, hint=hint)
 
 
 def _listen(log: UndoLog) -> None:
-    """Make the user, and open the socket, on the machine that runs us. Raises CommandError."""
+    """Make the service's user and open the socket on this machine. Raises CommandError."""
     systemd.made_users(system_broker.SYSUSERS)
     systemd.systemctl("daemon-reload", manager=systemd.SYSTEM)
     Listen(systemd.SOCKET_UNIT).do(log)

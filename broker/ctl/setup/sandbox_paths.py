@@ -1,6 +1,6 @@
 """Which folders the daemon must see from inside the sandbox: this installation, its sign-ins, its secrets.
 
-Folders, never files: whoever renews a sign-in replaces its files, and a bind would keep showing the old ones.
+Folders, never files: a sign-in tool replaces its files, and a bind mount would keep showing the old ones.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ SIGN_INS: Mapping[str, tuple[tuple[str, str], ...]] = {
     GOOGLE: (("CLOUDSDK_CONFIG", ".config/gcloud"),),
     CODEARTIFACT: (("", ".aws"),),
 }
-"""By provider: the folders that its sign-in tools keep what they know in, by variable and by default."""
+"""By provider: the folders in which its sign-in tools keep their state, by variable and by default."""
 
 ALWAYS = (AZURE,)
-"""Used without any configuration: their folders are made where missing, so that a later sign-in is seen."""
+"""Used without any configuration: setup makes their folders, so that the daemon sees a later sign-in."""
 
 PROGRAMS = ("az", "azd", "gcloud", "aws")
 CERTIFICATES = (
@@ -67,7 +67,7 @@ class SandboxPaths:
         return View(writable, readable, keeps_home=needs_home)
 
     def sign_ins(self) -> list[Path]:
-        """What sign-in tools write to: for configured feeds, and for those that need no configuration."""
+        """The folders that sign-in tools write to, also those for feeds that need no configuration."""
         used = {*ALWAYS, *self._providers}
         folders = []
         for provider, user_dirs in SIGN_INS.items():
@@ -81,7 +81,7 @@ class SandboxPaths:
         return [*folders, *(Path(f"{usual}-{quote(account, safe='@')}") for account in sorted(accounts))]
 
     def _wanted(self) -> Iterator[Path]:
-        """What is only read: there are symbolic links and folders of the system's among it."""
+        """What the daemon only reads; symbolic links and system folders are among it."""
         yield from self._installation()
         yield from self._secrets()
         yield from self._certificates()
@@ -114,7 +114,7 @@ class SandboxPaths:
                 yield self._places.expanded(path).parent
 
     def _is_hidden(self, folder: Path) -> bool:
-        """True where ProtectHome= takes the folder away, or ProtectSystem= the right to write to it."""
+        """True when ProtectHome= hides the folder or ProtectSystem= makes it read-only."""
         hidden = (self._places.home, Path("/home"), Path("/root"), Path("/run/user"))
         return len(folder.parts) > 1 and any(
             folder.is_relative_to(each) or each.is_relative_to(folder) for each in hidden
@@ -129,7 +129,7 @@ def named_files(feed: Mapping[str, Any]) -> list[str]:
 
 
 def _homes_of(program: Path) -> Iterator[Path]:
-    """Where a program lies and what it runs with: its own folder, its environment's, its interpreter's."""
+    """The folders of a program, of its environment and of its interpreter."""
     yield program.parent
     for real in dict.fromkeys((program.resolve(), *_interpreters(program.resolve()))):
         yield real.parent.parent if real.parent.name == "bin" else real.parent

@@ -1,7 +1,7 @@
-"""The probe: does all that a broker would do work from where this program runs? One JSON object says.
+"""The probe: tries from its own process what a broker would do, and prints the outcomes as one JSON object.
 
 `python -m broker.ctl.setup.sandbox_probe` runs a private broker and signs in for every configured feed.
-`setup` lets a unit run it with the sandbox and one without; what differs, the sandbox broke.
+`setup` runs it in a unit with the sandbox and in one without: the sandbox broke whatever differs.
 """
 
 import json
@@ -28,7 +28,7 @@ AZ_LIMIT_S = 30.0
 
 
 def main() -> int:
-    """Print the outcome of every sign-in by name, and tell systemd that it is done: that, too, must work."""
+    """Print the outcome of every sign-in by name, then notify systemd, which is on trial as well."""
     notifier = Notifier(os.environ)
     sys.stdout.write(json.dumps(outcomes()))
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The sandbox after a change of the configuration: its folders are those of the feeds that there are now."""
+"""Renews the sandbox after a change of the configuration: it shows the folders of the present feeds."""
 
 from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
@@ -14,7 +14,7 @@ RENEWED = "the service was restarted: its sandbox shows the folders of other sig
 
 
 def renew_sandbox() -> str | None:
-    """Write the drop-in anew where there is one and it has changed; returns what a person should know."""
+    """Rewrite an installed drop-in that is out of date; returns what the user should know."""
     user_dirs = UserDirs.here()
     if user_files.content_of(user_dirs.units / DROP_INS / SANDBOX) is None:
         return None

@@ -1,4 +1,4 @@
-"""The sandbox on trial: the probe runs in two units that differ by it alone, and must say the same."""
+"""Tries the sandbox: the probe runs in a unit with it and in one without, and must give the same result."""
 
 import json
 import os
@@ -39,14 +39,14 @@ StandardOutput=truncate:{answer}
 
 @dataclass(frozen=True, slots=True)
 class SandboxVerdict:
-    """What became of the trial: `fault` is why the sandbox cannot be kept, None when it can."""
+    """The result of the trial: `fault` is why setup does not keep the sandbox, None when it does."""
 
     took_s: float
     fault: str | None = None
 
 
 def try_sandbox(service: str, sandbox: str, python: str) -> SandboxVerdict:
-    """Run the probe with this service's text and this sandbox, and without; nothing of it stays."""
+    """Run the probe in this service with this sandbox and without it. Both units are removed afterwards."""
     clock = SystemClock()
     begun = clock.now()
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}")
@@ -78,13 +78,13 @@ def try_sandbox(service: str, sandbox: str, python: str) -> SandboxVerdict:
 
 
 def exposure() -> str | None:
-    """How exposed systemd finds the service with its drop-ins, from 0 to 10; None where it does not say."""
+    """The exposure level that systemd gives the service, from 0 to 10; None where it gives none."""
     found = EXPOSURE.search(systemd.ask("systemd-analyze", "--user", "--no-pager", "security", SERVICE_UNIT))
     return found[1] if found else None
 
 
 def _said(answer: Path) -> dict[str, str] | None:
-    """What a probe printed, or None where it did not get as far."""
+    """The JSON object that a probe printed, or None where it printed none."""
     try:
         found = json.loads(user_files.text_of(answer))
     except ValueError:
@@ -93,7 +93,7 @@ def _said(answer: Path) -> dict[str, str] | None:
 
 
 def _disagreement(inside: Mapping[str, str] | None, outside: Mapping[str, str] | None) -> str | None:
-    """Why the sandbox cannot be kept. One that turns a failure into another one is none the better for it."""
+    """Why setup does not keep the sandbox: any difference counts, also one failure in place of another."""
     if outside is None:
         return "the probe does not run as a service at all"
     if outside.get("brokerd") not in {FINE, BAD_CONFIGURATION}:

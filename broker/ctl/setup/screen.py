@@ -1,4 +1,4 @@
-"""What setup prints: the line of a step, what would be done, and how files of somebody else's change."""
+"""What setup and teardown print: each step's line, the plan of a dry run, and diffs of the user's files."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ GONE = "token-broker is not set up any more; everything that setup changed is as
 
 
 def show_diffs(steps: Iterable[Step], shown: Shown) -> None:
-    """What will change in files that are not setup's own: those to which it adds one line."""
+    """The diffs of the files that belong to the user: those to which setup adds one line."""
     for step in steps:
         for change in step.pending:
             if isinstance(change, Write) and change.line is not None:
@@ -25,7 +25,7 @@ def show_diffs(steps: Iterable[Step], shown: Shown) -> None:
 
 
 def show_plan(steps: Iterable[Step], shown: Shown, *, expected: str) -> None:
-    """What would be done, and what a person would have to do; `expected` is the hint of a plain refusal."""
+    """What setup would do, and what the user would have to do; `expected` is the hint of a plain refusal."""
     nothing = True
     for step in steps:
         for change in step.pending:
@@ -40,7 +40,7 @@ def show_plan(steps: Iterable[Step], shown: Shown, *, expected: str) -> None:
 
 
 def do_steps(steps: Iterable[Step], log: UndoLog) -> bool:
-    """Do what is pending, and say so step by step; True where something could not be done."""
+    """Do the pending changes and print each step's line; True when a step is wrong."""
     wrong = False
     for step in steps:
         step.do(log)
@@ -49,7 +49,7 @@ def do_steps(steps: Iterable[Step], log: UndoLog) -> bool:
 
 
 def undo(log: UndoLog) -> bool:
-    """Undo everything, and say what is left; False where there was nothing to undo."""
+    """Undo every change and print what stays changed; False when there was nothing to undo."""
     if log.is_empty:
         typer.echo("nothing was set up here")
         return False

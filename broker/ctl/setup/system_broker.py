@@ -1,4 +1,4 @@
-"""`brokerctl setup --system`: one broker for a group of users, under an identity that is no person's."""
+"""`brokerctl setup --system`: one broker for a group of users, under a service account of its own."""
 
 from broker.config.paths import SYSTEM
 from broker.ctl import user_files
@@ -9,18 +9,18 @@ from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.target_root import TargetRoot
 
 JOURNAL = "/var/lib/token-broker/setup/system"
-"""Root's, unlike the service's home beside it: what is undone must not be for the service to say."""
+"""Only root can write here. The service owns its home beside it, and must not decide what root undoes."""
 
 UNITS = "/etc/systemd/system"
 SYSUSERS = "/etc/sysusers.d/token-broker.conf"
 
 GROUP = "feed-users"
-"""Made when no other group is named."""
+"""The group that setup makes when --group names none."""
 
 BEGINNING = """\
-# The feeds of this machine's broker, over the site's /etc/token-broker/config.toml. Who may use one is said
-# by its `allow`; without it only root may. Secrets stay outside: credential:NAME is what the unit loads
-# by that name.
+# The feeds of this machine's broker, in addition to those in /etc/token-broker/config.toml. `allow` names the
+# users of a feed; without it only root may use it. Do not write secrets here: credential:NAME reads the
+# credential that the unit loads under that name.
 #
 # [[feed]]
 # name = "corp"
@@ -38,7 +38,7 @@ def own_steps(image: TargetRoot, group: str | None) -> tuple[list[Step], list[St
 
 
 def user_step(image: TargetRoot, group: str | None) -> Step:
-    """The service's user, and the group that may ask where none is named."""
+    """The service's user, and the default group unless another one is named."""
     if group is not None and image.is_live and not _is_there(group):
         raise CommandError(f"there is no group {group}", hint=f"groupadd --system {group}")
     made = f", group {GROUP}" if group is None else ""
@@ -57,7 +57,7 @@ def units_step(image: TargetRoot, group: str) -> Step:
 
 
 def configuration_step(image: TargetRoot) -> Step:
-    """The configuration to begin with, where there is none: it is the administrator's from then on."""
+    """A first configuration where there is none. Setup never changes an existing one."""
     path = image.at(str(SYSTEM))
     if user_files.content_of(path) is not None:
         return Step("feeds", f"{SYSTEM} is there and stays")

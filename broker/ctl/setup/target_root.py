@@ -18,7 +18,7 @@ from broker.ctl.setup.unit_files import Installation
 ROOT_UID = 0
 
 INSTALL = "UV_TOOL_DIR=/opt/token-broker UV_TOOL_BIN_DIR=/usr/local/bin uv tool install token-broker"
-"""Puts an installation where everybody may run it and only root may change it."""
+"""Installs token-broker where every user can run it and only root can change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TargetRoot:
         return self.root == Path("/")
 
     def at(self, place: str) -> Path:
-        """Where that machine's absolute path is for us. Raises CommandError if it leads out of the image."""
+        """That machine's absolute path, as a path here. Raises CommandError if it leads out of the image."""
         path = self.root / place.lstrip("/")
         if not path.parent.resolve().is_relative_to(self.root.resolve()):
             raise CommandError(f"{path.parent} leads out of {self.root}", hint=f"ls -ld {path.parent}")
@@ -44,7 +44,7 @@ class TargetRoot:
         return Path("/") / path.relative_to(self.root) if path.is_relative_to(self.root) else path
 
     def installation(self) -> Installation:
-        """This installation, as everybody on that machine will run it. Raises CommandError where they cannot.
+        """This installation as every user of that machine will run it. Raises CommandError where they cannot.
 
         brokerctl runs from the image, or the image has the same installation in the same place.
         """
@@ -65,7 +65,7 @@ class TargetRoot:
         return Link(self.at(f"{units}/sockets.target.wants/{socket}"), f"{units}/{socket}", away)
 
     def _refuse_what_others_cannot_run(self, path: Path) -> None:
-        """Whoever can write what everybody runs can act as them; and nobody can run what is in a home."""
+        """Refuse a program that other users cannot reach, as in a home, or can change, to act as others."""
         here = self.root / path.relative_to("/")
         if not os.path.lexists(here):
             raise CommandError(f"{self.root} has no {path}: install token-broker in it first", hint=INSTALL)
@@ -83,12 +83,12 @@ class TargetRoot:
                 )
 
     def _real(self, here: Path) -> Path:
-        """Where links lead, which in an image are read as that machine will read them."""
+        """The path without links; in an image they are not resolved, for they name that machine's paths."""
         return here.resolve() if self.is_live else here
 
 
 def _is_open(found: os.stat_result) -> bool:
-    """True for what others than the owner may change: in a sticky folder, only what is theirs."""
+    """True when other users than its owner can change it; in a sticky folder they cannot."""
     return (
         not stat.S_ISLNK(found.st_mode)
         and bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))

@@ -1,7 +1,6 @@
 """The undo log: every change that setup makes, written down before it is made, and undone in reverse.
 
-It lies in a folder of its own together with `undo.sh`, which needs nothing but a shell: it works when
-token-broker is not installed any more.
+Beside it is `undo.sh`, which undoes the same with a shell alone, for users who removed token-broker first.
 """
 
 import json
@@ -22,8 +21,8 @@ PATHS = {"path", "to"}
 
 SCRIPT_HEAD = """\
 #!/bin/sh
-# Undoes what `brokerctl setup` did here, also when token-broker is not installed any more.
-# Whatever was changed since then is left alone, and named.
+# Undoes what `brokerctl setup` did here. It needs only a shell, not token-broker.
+# A file that was changed since then stays as it is, and its name is printed.
 here=$(dirname "$0")
 restore() { # FILE NUMBER LINE
     if [ ! -e "$1" ]; then

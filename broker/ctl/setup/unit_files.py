@@ -20,7 +20,7 @@ OWN_SOCKET = "%t/token-broker/broker.sock"
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What the units name: this installation's absolute paths, and where a broker finds its configuration."""
+    """What the units name: the installation's absolute paths, its socket, its configuration's variables."""
 
     python: Path
     brokerd: Path
@@ -32,7 +32,7 @@ class Installation:
 class View:
     """What the daemon sees of the homes: folders it may write to, and folders that it may only read.
 
-    `keeps_home`: the homes stay visible, read-only, for something that is needed lies in the home itself.
+    `keeps_home`: the homes stay visible, read-only, because the daemon needs a file that is directly in one.
     """
 
     writable: Sequence[Path] = ()
@@ -73,7 +73,7 @@ def preset() -> str:
 
 
 def sysusers(group: str | None) -> str:
-    """The system broker's user, and the group that may ask it unless that is somebody else's to make."""
+    """The system broker's user, and the group whose members may ask it unless that group exists already."""
     return _filled("sysusers.d/token-broker.conf", {"@GROUP_LINE@\n": f"g {group} -\n" if group else ""})
 
 
@@ -91,7 +91,7 @@ def system_service_unit(installation: Installation) -> str:
 
 
 def sandbox(view: View) -> str:
-    """The drop-in that hides everything else from the daemon."""
+    """The drop-in that hides the rest of the homes from the daemon."""
     writable = [_quoted(f"-{path}") for path in view.writable]
     readable = [_quoted(f"-{path}") for path in view.readable]
     if view.keeps_home:

@@ -1,4 +1,4 @@
-"""Where things lie in one user's home (CONTRACT section 2), from the home and the environment alone."""
+"""The paths of one user's files (CONTRACT section 2), from the home and the environment alone."""
 
 import os
 import shutil
@@ -15,14 +15,14 @@ MAC_SETTINGS = "Library/Application Support"
 
 @dataclass(frozen=True, slots=True)
 class UserDirs:
-    """The user's folders, and what is whose in them."""
+    """The user's folders, and the files in them that setup reads or writes."""
 
     home: Path
     environ: Mapping[str, str]
 
     @classmethod
     def here(cls) -> Self:
-        """Those of the user who runs us."""
+        """Those of the user who runs this program."""
         return cls(Path.home(), os.environ)
 
     @property
@@ -53,17 +53,17 @@ class UserDirs:
 
     @property
     def link(self) -> Path:
-        """The `keyring` that uv and pip are to find."""
+        """The `keyring` that setup makes for uv and pip."""
         return self.home / ".local" / "bin" / "keyring"
 
     @property
     def replaced(self) -> Path:
-        """Where a keyring goes whose place we take; the shim looks there after PATH."""
+        """Where setup moves a keyring that it replaces; the shim looks there after PATH."""
         return self.belongings / "token-broker" / "replaced" / "keyring"
 
     @property
     def journal(self) -> Path:
-        """What setup has done, for teardown."""
+        """The folder of the undo log, which teardown reads."""
         return self.belongings / "token-broker" / "setup"
 
     @property
@@ -94,7 +94,7 @@ class UserDirs:
         return self.home / text[2:] if text.startswith("~/") else Path(text)
 
     def shown(self, path: Path | str) -> str:
-        """The path as a person writes it; what is no path, a variable's name, as it is."""
+        """The path with `~/` for the home; a text, such as a variable's name, stays as it is."""
         if isinstance(path, str):
             return path
         return f"~/{path.relative_to(self.home)}" if path.is_relative_to(self.home) else str(path)

@@ -1,4 +1,4 @@
-"""The service: systemd's units for this installation, enabled, with the sandbox where that works."""
+"""The user's service: systemd's units for this installation, enabled, and the sandbox where it works."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from broker.config.model import Config
 
 UNIT_VARIABLES = ("TOKEN_BROKER_CONFIG", "XDG_CONFIG_HOME")
-"""Where the configuration is, and with it env.toml: what that file itself cannot say."""
+"""They say where the configuration and env.toml are, so they must stand in the unit and not in env.toml."""
 
 WITHOUT_SYSTEMD = (
     "none, for no systemd answers here: the first look-up starts the broker, which ends after an idle hour"
@@ -30,7 +30,7 @@ WITHOUT_SYSTEMD = (
 
 
 def installation(user_dirs: UserDirs) -> unit_files.Installation:
-    """What the units name. Raises CommandError when brokerd is not installed beside us."""
+    """What the units name. Raises CommandError when brokerd is not installed beside brokerctl."""
     variables = {name: user_dirs.environ[name] for name in UNIT_VARIABLES if user_dirs.environ.get(name)}
     socket = Path(client.socket_path()) if user_dirs.environ.get("TOKEN_BROKER_SOCKET") else None
     return unit_files.Installation(
@@ -104,11 +104,11 @@ def _lingering() -> Step:
 
 
 def _end_what_serves_already() -> None:
-    """End a broker that a look-up had started: the path is to be systemd's."""
+    """End a broker that a look-up started: systemd will listen on its socket's path."""
     if systemd.shown("ActiveState", unit_files.SOCKET_UNIT) == "active":
         return
     try:
         if broker_process.answers(broker_process.socket_path()):
             running.end(int(api_client.read("/v1/status")["pid"]))
     except CommandError:
-        return  # what cannot be ended here ends by itself, once it sees that it lost its socket
+        return  # a broker that we cannot end notices that it lost its socket, and ends itself

@@ -44,7 +44,7 @@ def setup(
         bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
     ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Take the place of another keyring, and keep it.")
+        bool, typer.Option("--replace", help="Replace another keyring command, and keep the old one.")
     ] = False,
     no_configure_clients: Annotated[
         bool, typer.Option("--no-configure-clients", help="Leave uv's and pip's settings as they are.")
@@ -54,7 +54,7 @@ def setup(
     group: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="With --system: whose members may ask it, instead of a new group's."
+            metavar="NAME", help="With --system: the group that may use the broker, instead of a new one."
         ),
     ] = None,
     root: Root = None,
@@ -63,11 +63,11 @@ def setup(
 
     It also turns the keyring on in uv's and pip's settings, and shows every change there before it makes it.
 
-    What is done is written down: `brokerctl teardown` undoes it. Doing it again changes nothing but what is
+    Setup records every change, and `brokerctl teardown` undoes them. Running setup again only repairs what is
     not as it should be.
 
-    An administrator does it for every user of a machine (--all-users), or sets up one broker for a group of
-    them, under an identity that is no person's (--system).
+    An administrator can set up every user of a machine (--all-users), or one broker for a group of users,
+    which runs under a service account of its own (--system).
     """
     options = SetupOptions(
         dry_run=dry_run, replace=replace, configure_clients=not no_configure_clients, group=group
@@ -85,7 +85,7 @@ def setup(
 def teardown(*, all_users: AllUsers = False, for_system: System = False, root: Root = None) -> None:
     """Undo what setup did.
 
-    Every file is as it was before; what was changed since is left alone, and named.
+    Every file is as it was before. A file that was changed since stays as it is, and teardown names it.
     """
     image = _image(all_users=all_users, for_system=for_system, root=root)
     if image is not None:
@@ -125,7 +125,7 @@ def _set_up_home(options: SetupOptions, verbs: Verbs) -> None:
 
 
 def _image(*, all_users: bool, for_system: bool, root: Path | None) -> TargetRoot | None:
-    """The machine that is meant; None for the user's own home."""
+    """The machine to set up; None for the user's own home."""
     if all_users and for_system:
         raise CommandError("--all-users and --system exclude each other", exit_code=ExitCode.USAGE)
     if not all_users and not for_system:
@@ -144,7 +144,7 @@ def _service(user_dirs: UserDirs, journal: UndoLog) -> Iterable[Step]:
 
 
 def _may_replace(user_dirs: UserDirs) -> bool:
-    """Ask, on a terminal, whether another keyring may be moved; where nobody can be asked it stays."""
+    """Ask on a terminal whether setup may move another keyring; without a terminal it stays."""
     if not is_foreign(user_dirs.link) or not sys.stdin.isatty():
         return False
     kept = user_dirs.shown(user_dirs.replaced)
