@@ -1,4 +1,4 @@
-"""Place: where we listen. A service manager's socket when it handed one over, else one that we take."""
+"""BoundSocket: the socket that we listen on. A service manager's where it handed one over, else our own."""
 
 import socket
 from collections.abc import MutableMapping
@@ -10,7 +10,7 @@ from broker.server.socket_activation import FD_NAME, from_launchd, from_systemd
 
 
 class BoundSocket:
-    """The listening socket and what becomes of it at the end: ours is removed, a manager's stays."""
+    """The listening socket. `close` removes the file of our own; a manager's stays."""
 
     def __init__(self, listening: socket.socket, path: Path, taken: Listener | None) -> None:
         self.socket = listening
@@ -20,7 +20,7 @@ class BoundSocket:
 
     @classmethod
     def handed(cls, environ: MutableMapping[str, str]) -> Self | None:
-        """The socket that a service manager handed over, if one did; raises BadHandover."""
+        """The socket that a service manager handed over, if one did; raises BadActivation."""
         given = from_systemd(environ) or from_launchd(FD_NAME)
         return None if given is None else cls(given, Path(given.getsockname()), None)
 
@@ -36,9 +36,9 @@ class BoundSocket:
         return cls(taken.socket, path, taken)
 
     def is_lost(self) -> bool:
-        """True when clients that go by the path no longer reach us. Cheap; never raises.
+        """True when clients that connect by the path no longer reach us. Cheap; never raises.
 
-        Of a manager's socket only what was seen can be missed: a sandbox may hide it.
+        A manager's socket counts as lost only if we saw it there before: a sandbox may hide it.
         """
         if self._taken is not None:
             return not self._taken.is_still_ours()

@@ -1,8 +1,8 @@
-"""Where a caller is heard before a protocol is made for him: most need none.
+"""Answers a connection's first request before a protocol is made for it: most connections need none.
 
 A look-up is one small request and one small answer. Where `reply` has the answer at once, both cost a
-system call each here; the transport, parser and task of the long way cost twenty times that (measured).
-Everybody else goes that way, and the protocol hears his words as if they had just arrived.
+system call each here; a protocol's transport, parser and task cost twenty times that (measured). Every other
+request goes to a protocol, which receives the bytes read so far as if they had just arrived.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ WHOLE_BYTES_MAX = 32768
 (UNIX_SKB_FRAGS_SZ of net/unix/af_unix.c). Elsewhere an answer of some kB fits into the buffer's 8 kB."""
 
 Reply = Callable[[bytes, Peer], tuple[bytes, Callable[[], object]] | None]
-"""The whole answer to what a peer said first, and what is to be done when it was given, which need not keep
-the caller waiting; or None where the answer takes more than a moment to find."""
+"""From a peer's first bytes: the whole answer and what to run after sending it, which delays no client; or
+None where the answer is not at hand."""
 
 
 class Accepted(NamedTuple):
-    """Who was let in, when (the loop's time), and what he has said by now."""
+    """An accepted connection, its peer, when it was accepted (the loop's time), and the bytes read so far."""
 
     connection: socket.socket
     peer: Peer
@@ -32,46 +32,46 @@ class Accepted(NamedTuple):
 
 
 class EarlyResponder:
-    """Hears callers out: those whom `reply` can answer `leave` at once, the others are shown `inside`."""
+    """Reads first requests: a connection that `reply` can answer goes to `leave`, any other to `start`."""
 
     def __init__(
         self,
         limits: Limits,
         *,
         reply: Reply,
-        inside: Callable[[Accepted], None],
+        start: Callable[[Accepted], None],
         leave: Callable[[socket.socket], None],
     ) -> None:
         self._limits = limits
         self._reply = reply
-        self._inside = inside
+        self._start = start
         self._leave = leave
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
 
     def receive(self, connection: socket.socket, peer: Peer) -> None:
-        """Hear a caller who has just been let in: now, or as soon as he speaks."""
+        """Read a connection that was just accepted: now, or as soon as it has sent something."""
         accepted = Accepted(connection, peer, self._loop.time())
-        received = self._words_of(connection)
+        received = self._bytes_from(connection)
         if received is not None:
             self._respond(accepted, received)
             return
-        deadline = self._loop.call_at(accepted.arrived + self._limits.request_s, self._dismiss, connection)
+        deadline = self._loop.call_at(accepted.arrived + self._limits.request_s, self._drop, connection)
         self._waiting[connection] = deadline
-        self._loop.add_reader(connection, self._listen, accepted)
+        self._loop.add_reader(connection, self._read, accepted)
 
     def close(self) -> None:
-        """Dismiss those who have not said a word."""
+        """Drop the connections that have sent nothing."""
         for connection in tuple(self._waiting):
-            self._dismiss(connection)
+            self._drop(connection)
 
-    def _listen(self, accepted: Accepted) -> None:
-        received = self._words_of(accepted.connection)
+    def _read(self, accepted: Accepted) -> None:
+        received = self._bytes_from(accepted.connection)
         if received is not None:
             self._stop_waiting(accepted.connection)
             self._respond(accepted, received)
 
-    def _dismiss(self, connection: socket.socket) -> None:
+    def _drop(self, connection: socket.socket) -> None:
         self._stop_waiting(connection)
         self._leave(connection)
 
@@ -79,8 +79,8 @@ class EarlyResponder:
         self._loop.remove_reader(connection)
         self._waiting.pop(connection).cancel()
 
-    def _words_of(self, connection: socket.socket) -> bytes | None:
-        """What a caller has said by now; nothing when he has left, None when he may still speak."""
+    def _bytes_from(self, connection: socket.socket) -> bytes | None:
+        """What has arrived by now; b"" when the client hung up, None when nothing has arrived yet."""
         try:
             return connection.recv(self._limits.request_bytes, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
@@ -92,12 +92,12 @@ class EarlyResponder:
         try:
             is_done = not received or self._is_answered(accepted, received)
         except BaseException:
-            self._leave(accepted.connection)  # a defect costs its caller the connection, and nobody else
+            self._leave(accepted.connection)  # a defect costs this connection, and no other
             raise
         if is_done:
             self._leave(accepted.connection)
         else:
-            self._inside(accepted._replace(received=received))
+            self._start(accepted._replace(received=received))
 
     def _is_answered(self, accepted: Accepted, received: bytes) -> bool:
         reply = self._reply(received, accepted.peer)
@@ -109,6 +109,6 @@ class EarlyResponder:
         except BlockingIOError:
             return False
         except OSError:
-            pass  # he did not wait for it
+            pass  # the client did not wait for it
         afterwards()
         return True

@@ -1,8 +1,8 @@
-"""HTTP with a peer whom the door let in: uvicorn, made strict where it is lenient.
+"""HTTP on an accepted connection: uvicorn, made strict where it is lenient.
 
 uvicorn waits for a request for ever, takes bodies of any size, answers pipelined requests and offers upgrades
-(tried with 0.54). Here a request must arrive whole and small within a deadline, or it costs its sender the
-connection. The attributes of uvicorn's that this leans on are named in tests/server/test_http_server.py.
+(tried with 0.54). Here a request must arrive whole and small within a deadline, or the connection is closed.
+tests/server/test_http_server.py names the attributes of uvicorn that this module uses.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 THROTTLED_LOGGERS = ("uvicorn.error", "asyncio", "broker.host.door")
-"""What a caller can make these say is said a few times a minute only."""
+"""A client can trigger their records, so each message is logged a few times a minute at most."""
 
 Scope = Any
 Receive = Any
@@ -51,12 +51,12 @@ App = Callable[[Scope, Receive, Any], Any]
 
 
 def ours_or_root(peer: Peer) -> bool:
-    """Whom a user's own broker serves: that user and root, as ssh-agent does."""
+    """A user's own broker serves that user and root, as ssh-agent does."""
     return peer.uid in {os.geteuid(), 0}
 
 
-def any_peer(peer: Peer) -> bool:  # noqa: ARG001 - what a Door asks
-    """Whom the system broker's door lets in: all that its socket's mode admits."""
+def any_peer(peer: Peer) -> bool:  # noqa: ARG001 - the signature of `admits`
+    """The system broker serves every peer that its socket's mode admits."""
     return True
 
 
@@ -65,12 +65,12 @@ OWN = OwnSocket()
 
 @dataclass(frozen=True, slots=True)
 class ListenerSpec:
-    """A listening socket: what it is an entrance to, and whom its door lets in by uid and gid.
+    """A listening socket: its kind, and which peers it accepts by uid and gid.
 
-    `see` is how the door learns who comes: by `peer_of` it knows nobody whom the kernel cannot name here.
-    `reply` answers callers on the doorstep; `connections` is how many it holds at once, else as many as any.
-    `per_user_s`: requests of one user that it answers in a second, the next ones waiting; else the server's.
-    `account_of` says which uids are one user's.
+    `see` returns the peer of a connection: `peer_of` knows none that the kernel cannot name in our
+    namespaces. `reply` may answer before a protocol is made. `connections`: held at once, by default the
+    server's limit. `per_user_s`: requests of one user that are answered in a second, further ones wait; by
+    default the server's. `account_of` maps the uids of one user to one number.
     """
 
     listening: socket.socket
@@ -84,7 +84,7 @@ class ListenerSpec:
 
 
 class HttpProtocol(H11Protocol):
-    """One connection with one peer, who is in the scope of each request, and so is the entrance."""
+    """One connection. The scope of each request has the peer and the socket's kind."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class HttpProtocol(H11Protocol):
         self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own
-        """Start the clock: the first request is due. Hear what the caller said on the doorstep."""
+        """Start the first request's deadline, and take in what the early responder has read."""
         super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type] # one in all but name
         due = self._accepted.arrived + self._limits.request_s
         self._deadline = self.loop.call_at(due, self.transport.abort)
@@ -115,7 +115,7 @@ class HttpProtocol(H11Protocol):
             self.data_received(self._accepted.received)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clocks, and make room for the next caller."""
+        """Stop the timers, and make room for the next connection."""
         for timer in (self._deadline, self._stall):
             if timer is not None:
                 timer.cancel()
@@ -123,9 +123,9 @@ class HttpProtocol(H11Protocol):
         self._leave()
 
     def handle_events(self) -> None:
-        """Hear what arrived. uvicorn also asks after each answer, so the clock starts for the next request.
+        """Handle what arrived. uvicorn calls this after each answer too, so the next deadline starts here.
 
-        Whoever sends more than one request at a time gets one answer.
+        A client that pipelines requests gets one answer.
         """
         super().handle_events()
         if self._request_is_whole() and (surplus := self.conn.trailing_data[0]):
@@ -136,7 +136,7 @@ class HttpProtocol(H11Protocol):
         self._keep_time()
 
     def pause_writing(self) -> None:
-        """The peer does not read: give it a while."""
+        """The peer does not read: abort after `stall_s`."""
         super().pause_writing()
         self._stall = self.loop.call_later(self._limits.stall_s, self.transport.abort)
 
@@ -148,19 +148,19 @@ class HttpProtocol(H11Protocol):
             self._stall = None
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP; an application that was asked already, by a good head, answers nobody."""
+        """Answer what is not HTTP; an application that was called for a good head must send nothing then."""
         if self.cycle is not None:
             self.cycle.disconnected = True  # uvicorn 0.54 lets it answer a second time, which is a traceback
         super().send_400_response(msg)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: the request is refused by an answer."""
+        """Log nothing: the request is answered by a refusal."""
 
     def _request_is_whole(self) -> bool:
         return self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}
 
     def _keep_time(self) -> None:
-        """A request is due from the connection's start or the last answer on, whatever drips in meanwhile."""
+        """The deadline runs from the connection's start or the last answer; single bytes do not extend it."""
         if self._request_is_whole():
             if self._deadline is not None:
                 self._deadline.cancel()
@@ -170,10 +170,10 @@ class HttpProtocol(H11Protocol):
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn behind a Door in each doorway: `await serve()` until `stop()`. The sockets stay their owner's.
+    """uvicorn with an Acceptor for each ListenerSpec: `await serve()` until `stop()`. Keeps the sockets open.
 
-    Signals are the daemon's, so none is caught here. At the end requests under way have `drain_s` seconds.
-    `opened` is called once the doors are open.
+    Signals are the daemon's, so none is caught here. At the end, requests under way have `drain_s` seconds.
+    `opened` is called once connections are accepted.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class HttpServer(uvicorn.Server):
                 lifespan=lifespan,
                 log_config=None,
                 access_log=False,
-                proxy_headers=False,  # nobody stands between us and the peer
+                proxy_headers=False,  # there is no proxy between us and the peer
                 server_header=False,
                 date_header=False,
                 h11_max_incomplete_event_size=limits.request_bytes,
@@ -210,12 +210,12 @@ class HttpServer(uvicorn.Server):
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
-        """Let nobody in any more, finish what is under way, and make `serve` return."""
+        """Accept no more connections, finish the requests under way, and make `serve` return."""
         self.should_exit = True
         self._stopped.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application, then open the doors."""
+        """Start the application, then accept connections."""
         await super().startup(sockets=sockets or [])
         self._log_throttle.start()
         for spec in self._specs:
@@ -223,7 +223,7 @@ class HttpServer(uvicorn.Server):
         self._opened()
 
     def open(self, spec: ListenerSpec) -> Acceptor:
-        """Let peers in by one more socket from now on, until the Door is closed or the server ends."""
+        """Accept connections on one more socket, until the Acceptor is closed or the server ends."""
         per_user_s = spec.per_user_s or self._limits.per_user_s
         rate_limit = None if per_user_s is None else RateLimit(per_user_s, spec.account_of)
         make_protocol = functools.partial(self._make_protocol, spec.socket_kind, rate_limit)
@@ -246,7 +246,7 @@ class HttpServer(uvicorn.Server):
         await self._stopped.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the doors, wait for the answers under way, then end the application."""
+        """Stop accepting, wait for the answers under way, then end the application."""
         await super().shutdown(sockets=sockets)
         self._log_throttle.stop()
 
@@ -275,7 +275,7 @@ class HttpServer(uvicorn.Server):
 
 
 class _Strict:
-    """The application as one peer reaches it: refuses what no client of a broker has reason to send."""
+    """The application for one connection: refuses what no client of a broker has reason to send."""
 
     def __init__(
         self, app: App, peer: Peer, socket_kind: SocketKind, limits: Limits, rate_limit: RateLimit | None
@@ -289,7 +289,7 @@ class _Strict:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._rate_limit is not None and not self._is_first:
-            await self._rate_limit.wait(self._uid)  # the first one's turn was waited for at the door
+            await self._rate_limit.wait(self._uid)  # the Acceptor has waited before the first one
         self._is_first = False
         headers = dict(scope["headers"])
         if b"upgrade" in headers:

@@ -12,25 +12,26 @@ _FDS_MAX_ON_MACOS = 10240
 """OPEN_MAX: macOS says its hard limit is infinite and then refuses more than this."""
 
 FDS_KEPT = 64
-"""Kept free of callers: logs, locks, renewals' connections and the pipes of their child processes."""
+"""Descriptors kept from connections, for logs, locks, renewals' connections and the pipes of their
+child processes."""
 
 CONNECTIONS_MAX = 512
-"""Held at once; the next wait in the backlog, which costs us nothing. Each holds about 20 kB here."""
+"""Held at once; further ones wait in the backlog, which costs us nothing. Each takes about 20 kB here."""
 
 CONNECTIONS_PER_USER = 64
 """The system broker's share for one uid: a build of 50 parallel look-ups fits, a flood does not."""
 
 REQUESTS_PER_USER_S = 50.0
-"""The system broker answers one uid so many a second in the long run; a shim's look-up takes about 2 ms."""
+"""Requests of one uid that the system broker answers in a second, on average; a look-up takes about 2 ms."""
 
 CONNECTIONS_PER_SHARE = 16
-"""No container takes the descriptors that its owner's look-ups and renewals need: all shares together hold
-half as many as the own socket.
+"""So that no container takes the descriptors that its owner's look-ups and renewals need: all shares together
+hold half as many as the own socket.
 """
 
 REQUESTS_PER_SHARE_S = 50.0
-"""A share answers so many a second in the long run, as the system broker does one uid: a container that asks
-without end must not take the daemon's time from its owner.
+"""Requests that a share answers in a second, on average: a container that asks in an endless loop must not
+take the daemon's time from its owner.
 """
 
 CONNECTIONS_MAX_SHARED = 4096
@@ -39,10 +40,10 @@ CONNECTIONS_MAX_SHARED = 4096
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`connections`: held at once, all others wait in the backlog. `per_user`: one uid's share of them, whose
-    surplus is hung up on, and `per_user_s` its requests in a second, the next ones waiting; None: one user
-    may have it all. `request_s`: until a request must have arrived whole. `request_bytes`: of its line and
-    headers; `body_bytes`: of its body. `stall_s`: how long a caller may leave an answer unread.
+    """`connections`: held at once, further ones wait in the backlog. `per_user`: how many of them one user
+    may have; its further ones are closed. `per_user_s`: requests of one user in a second, further ones wait.
+    None: no limit per user. `request_s`: until a request must have arrived whole. `request_bytes`: of its
+    line and headers; `body_bytes`: of its body. `stall_s`: how long a client may leave an answer unread.
     """
 
     connections: int = CONNECTIONS_MAX

@@ -1,8 +1,8 @@
-"""The daemon's socket: `take` makes a place that only we can enter, and one daemon at most listens in it.
+"""The daemon's socket: `take` makes a folder that only this user can enter, for one daemon at most.
 
-Three things keep strangers out, each enough alone: the directory is ours and 0700, the socket is 0600 before
-anyone can find it, and `peer` asks every caller's uid. A socket handed over by a service manager is
-`socket_activation.py`'s; `start.lock` in the same directory belongs to the shim and is never touched here.
+Three things keep other users out, each enough alone: the directory is ours and 0700, the socket is 0600
+before its name is known, and `acceptor.py` checks every peer's uid. A socket handed over by a service manager
+is `socket_activation.py`'s; `start.lock` in the same directory belongs to the shim and is never touched here.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ SUN_PATH_BYTES_MAX = 103 if sys.platform == "darwin" else 107
 """The longest socket path: sizeof(sun_path) without its final NUL (unix(7); macOS <sys/un.h>)."""
 
 BACKLOG = 4096
-"""Callers that may wait to be accepted; the kernel cuts it to net.core.somaxconn."""
+"""Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn."""
 
 LOCK_NAME = "broker.lock"
 
@@ -44,7 +44,8 @@ class NotListening(Failure):
 class Taken(NotListening):
     """Another process serves here: `pid` is its id, or None when it cannot be known.
 
-    `answers`: at the path itself; else it has the lock of the folder, for another name or not yet for any.
+    `answers`: it accepts connections at `path`; else it holds the folder's lock, and serves another name or
+    none yet.
     """
 
     def __init__(self, pid: int | None, path: Path, *, answers: bool = True) -> None:
@@ -65,7 +66,7 @@ class FileIdentity(NamedTuple):
 
 
 class Listener:
-    """A listening socket at `path` that nobody else serves, until `close`."""
+    """A listening socket at `path` that no other process serves, until `close`."""
 
     def __init__(
         self, listening: socket.socket, path: Path, identity: FileIdentity, directory: int, lock: int
@@ -77,7 +78,7 @@ class Listener:
         self._lock = lock
 
     def is_still_ours(self) -> bool:
-        """True while clients that go by the path reach this socket. Cheap; never raises."""
+        """True while clients that connect by the path reach this socket. Cheap; never raises."""
         return identity_at(self.path) == self._identity
 
     def close(self) -> None:
@@ -131,7 +132,7 @@ def own_directory(directory: Path, named_by: str | None = None) -> int:
     try:
         for missing in reversed([p for p in (directory, *directory.parents) if not os.path.lexists(p)]):
             with contextlib.suppress(FileExistsError):
-                # 0700 from its first moment: a later chmod would leave a moment for strangers
+                # 0700 from its first moment: a later chmod would leave a moment for other users
                 missing.mkdir(mode=0o700)
         found = os.lstat(directory)
     except OSError as error:
@@ -198,7 +199,7 @@ def _exclusive_lock(directory: int, path: Path) -> int:
                 _refuse_if_served(path)
                 raise Taken(_pid_in(lock), path, answers=False) from None
             if identity_at(LOCK_NAME, directory) != (found.st_dev, found.st_ino):
-                continue  # removed meanwhile: whoever opens it next would lock another file
+                continue  # removed meanwhile: the next process would open and lock another file
             os.ftruncate(lock, 0)
             os.pwrite(lock, b"%d\n" % os.getpid(), 0)
             undo.pop_all()
@@ -207,7 +208,7 @@ def _exclusive_lock(directory: int, path: Path) -> int:
 
 
 def _pid_in(lock: int) -> int | None:
-    """The pid that the lock's holder wrote, if such a process lives: after a kill it is its predecessor's."""
+    """The pid that the lock's holder wrote, if such a process lives: after a kill it may be an older one."""
     try:
         pid = int(os.pread(lock, 20, 0))
         os.kill(pid, 0)
@@ -245,7 +246,7 @@ def _refuse_what_is_no_stale_socket(directory: int, path: Path, named_by: str | 
 
 
 def bind(directory: int, path: Path) -> tuple[socket.socket, FileIdentity]:
-    """Listen under a name no client knows, then rename: nobody ever meets a wrong mode or a deaf socket."""
+    """Listen under a temporary name, then rename: no client finds a wrong mode or an unserved socket."""
     # of the same length, so that it fits where the path does
     name = path.name[:-1] + ("~" if path.name[-1] != "~" else "-")
     with contextlib.ExitStack() as undo:
@@ -254,8 +255,8 @@ def bind(directory: int, path: Path) -> tuple[socket.socket, FileIdentity]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=directory)  # a predecessor's, killed between bind and rename
         if sys.platform == "linux":
-            # bind(2) gives the file the socket's own mode (unix_bind_bsd of net/unix/af_unix.c); elsewhere
-            # it is open for a moment, in a directory that nobody else can enter. The umask is every thread's.
+            # bind(2) gives the file the socket's own mode (unix_bind_bsd of net/unix/af_unix.c); elsewhere it
+            # is open for a moment, in a directory that no other user can enter. The umask is every thread's.
             os.fchmod(listening.fileno(), 0o600)
         try:
             listening.bind(os.fspath(path.with_name(name)))

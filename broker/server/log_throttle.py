@@ -1,4 +1,4 @@
-"""A limit on how often the log says the same thing, for what a stranger can make us say."""
+"""A limit on how often one message is logged, for messages that another user can trigger."""
 
 import logging
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 RECORDS = 5
 PERIOD_S = 60.0
-"""So many records of one message in so many seconds."""
+"""At most RECORDS records of one message in PERIOD_S seconds."""
 
 MESSAGES_MAX = 200
 """Different messages that are counted; all counts start anew beyond that."""
@@ -15,15 +15,15 @@ MESSAGES_MAX = 200
 @dataclass(slots=True)
 class _Count:
     since: float
-    said: int = 0
-    unsaid: int = 0
+    logged: int = 0
+    dropped: int = 0
 
 
 class LogThrottle(logging.Filter):
-    """Lets the named loggers say each message RECORDS times in PERIOD_S; then counts.
+    """Lets the named loggers log each message RECORDS times in PERIOD_S; drops and counts the rest.
 
-    A message is its template: arguments do not make it another. The next period's first record tells
-    how many were not said. Time is the records' own.
+    A message is its template: arguments do not make it another. The next period's first record says
+    how many were dropped. The time is that of the records.
     """
 
     def __init__(self, loggers: Iterable[str]) -> None:
@@ -42,17 +42,17 @@ class LogThrottle(logging.Filter):
             logging.getLogger(name).removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True for a record within the quota."""
+        """True for a record within the limit."""
         template = str(record.msg)
         count = self._counts.get(template)
         if count is None or not 0 <= record.created - count.since < PERIOD_S:
-            if count is not None and count.unsaid:
-                record.msg, record.args = f"{record.getMessage()} (and {count.unsaid} like it before)", None
+            if count is not None and count.dropped:
+                record.msg, record.args = f"{record.getMessage()} (and {count.dropped} like it before)", None
             if len(self._counts) >= MESSAGES_MAX:
                 self._counts.clear()
             count = self._counts[template] = _Count(record.created)
-        if count.said >= RECORDS:
-            count.unsaid += 1
+        if count.logged >= RECORDS:
+            count.dropped += 1
             return False
-        count.said += 1
+        count.logged += 1
         return True

@@ -1,23 +1,22 @@
-"""So much of one user's at a time, the rest a moment later: nobody can take the daemon's time from others.
+"""A limit on the requests of each user, so that no user takes the daemon's time from others.
 
-Who comes too often waits his turn instead of being refused: package clients remember a "no" for their
-whole run.
+Requests beyond the limit wait instead of being refused: package clients keep to a refusal all their run.
 """
 
 import asyncio
 from collections.abc import Callable
 
 BURST = 50
-"""At once after a silence: a build that begins asks for all its feeds together."""
+"""Requests at once after a pause: a build that begins asks for all its feeds together."""
 
 KNOWN_MAX = 1024
-"""Users remembered before those whose time is up are forgotten."""
+"""Users remembered; beyond that, those without a delay are forgotten."""
 
 
 class RateLimit:
-    """`per_s` for each user in the long run, BURST of them at once.
+    """`per_s` requests of each user on average, BURST of them at once.
 
-    `account_of` says which uids are one user's.
+    `account_of` maps the uids of one user to one number.
     """
 
     def __init__(self, per_s: float, account_of: Callable[[int], int] = lambda uid: uid) -> None:
@@ -27,9 +26,9 @@ class RateLimit:
         self._due: dict[int, float] = {}
 
     def delay_s(self, uid: int, now_s: float) -> float:
-        """Seconds that this user's next one must wait; it counts from now on. `now_s`: of one steady clock.
+        """Seconds that this user's next request must wait; this call counts it. `now_s`: of one steady clock.
 
-        The generic cell rate algorithm (ITU-T I.371): each one moves the time when the next would be due.
+        The generic cell rate algorithm (ITU-T I.371): each request moves the time when the next one is due.
         """
         account = self._account_of(uid)
         if len(self._due) >= KNOWN_MAX:
@@ -39,7 +38,7 @@ class RateLimit:
         return max(0.0, due_s - self._tolerance_s - now_s)
 
     async def wait(self, uid: int) -> None:
-        """Return when it is this user's turn."""
+        """Return when this user's next request may be answered."""
         loop = asyncio.get_running_loop()
         delay_s = self.delay_s(uid, loop.time())
         if delay_s > 0:

@@ -1,7 +1,7 @@
 """ShareListener: a second listening socket, alone in a folder that can be shown to a container.
 
-The folder is what a container has mounted, so it stays when the socket is made anew and when it is gone. What
-a container could change there decides nothing: names are not followed, and no file in it is ever read.
+A container has the folder mounted, so the folder stays when the socket is made anew or removed. Nothing that
+a container could change there is relied on: links are not followed, and no file in it is ever read.
 """
 
 import contextlib
@@ -33,10 +33,9 @@ class ShareListener:
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """An ShareListener in `folder`, made when missing, but not the directory two levels up, the broker's
-        own.
+        """A ShareListener in `folder`, made when missing; the broker's directory, two levels up, is not.
 
-        Only the broker that serves there may call this: nobody else's socket is looked for. Raises
+        Only the broker that serves there may call this: it does not look for another process's socket. Raises
         NotListening.
         """
         path = folder / SOCKET_NAME
@@ -53,7 +52,7 @@ class ShareListener:
             return cls(listening, path, identity, descriptor)
 
     def is_still_ours(self) -> bool:
-        """True while clients that go by the folder reach this socket. Cheap; never raises."""
+        """True while clients that connect by the folder reach this socket. Cheap; never raises."""
         return identity_at(self.path.name, self._folder) == self._identity
 
     def close(self) -> None:

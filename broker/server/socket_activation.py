@@ -1,6 +1,7 @@
 """A listening socket that a service manager opened and hands over: systemd's or launchd's.
 
-Its path, mode and life are the manager's: we never remove it. Where nobody hands one over, `listen.take`.
+Its path, mode and life are the manager's: we never remove it. Where no manager hands one over, `listen.take`
+makes one.
 """
 
 import ctypes
@@ -32,8 +33,8 @@ class BadActivation(Failure):
 def from_systemd(environ: MutableMapping[str, str]) -> socket.socket | None:
     """Return the socket that systemd handed over, or None when it handed none to this very process.
 
-    Takes the variables out of `environ` and marks every descriptor close-on-exec, so that no child believes
-    itself activated. Raises BadActivation; the descriptors stay open then, for the daemon is about to end.
+    Takes the variables out of `environ` and marks every descriptor close-on-exec, so that no child takes
+    them for its own. Raises BadActivation; the descriptors stay open then, for the daemon is about to end.
     """
     told = {name: environ.pop(name, "") for name in _SYSTEMD_VARIABLES}
     if told["LISTEN_PID"] != str(os.getpid()):

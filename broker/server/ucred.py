@@ -1,4 +1,4 @@
-"""Who is at the other end of a Unix socket, in the kernel's words.
+"""The process at the other end of a Unix socket, as the kernel reports it.
 
 Decide on `uid` and `gid` only. They are those of the process that connected, frozen at that moment; `pid` is
 for messages: that process may be gone, or may have given the connection to another (measured).
@@ -10,13 +10,13 @@ import sys
 from typing import NamedTuple
 
 NOBODY = 65534
-"""The uid and gid that the kernel shows for an owner who has no number in our user namespace."""
+"""The uid and gid that the kernel reports for an owner without a number in our user namespace."""
 
 _UCRED = struct.Struct("iII")
 """Linux `struct ucred` (unix(7), SO_PEERCRED): pid, uid, gid."""
 
 _NO_UID = 2**32 - 1
-"""What Linux says of the peer of any other socket (cred_to_ucred() of net/core/sock.c)."""
+"""What Linux reports for the peer of any other socket (cred_to_ucred() of net/core/sock.c)."""
 
 _XUCRED = struct.Struct("IIhxx16I")
 """macOS `struct xucred` (<sys/ucred.h>): version, uid, number of groups, groups."""
@@ -29,7 +29,7 @@ _LOCAL_PEERPID = 2
 
 
 class Peer(NamedTuple):
-    """A process at the time when it connected, or when it began to listen if we are the caller."""
+    """A process at the time when it connected, or when it began to listen if we connected."""
 
     uid: int
     gid: int
@@ -37,7 +37,7 @@ class Peer(NamedTuple):
 
 
 def peer_of(connection: socket.socket) -> Peer | None:
-    """Return who is at the other end, or None when that cannot be known for certain. Never raises.
+    """Return the process at the other end, or None when it cannot be known for certain. Never raises.
 
     None for anything but a Unix socket, for an owner without a number in our user namespace, and for a
     process outside our pid namespace.
@@ -47,9 +47,9 @@ def peer_of(connection: socket.socket) -> Peer | None:
 
 
 def peer_as_seen(connection: socket.socket) -> Peer | None:
-    """Return the kernel's word as it is: uid NOBODY and pid 0 stand for everybody whom it cannot name here.
+    """Return what the kernel reports: uid NOBODY or pid 0 for a process that has no number in our namespaces.
 
-    For telling such a peer what is wrong. None where the kernel says nothing. Never raises.
+    For messages to such a peer. None where the kernel reports nothing. Never raises.
     """
     try:
         if sys.platform == "darwin":
