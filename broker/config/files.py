@@ -1,6 +1,6 @@
 """The configuration's files as text: the site's, `env.toml`, the user's, each only where it can be trusted.
 
-A file that others can write is refused: whoever writes it chooses which command the daemon runs.
+A file that others can write is refused: its writer chooses which command the daemon runs.
 """
 
 import os
@@ -18,7 +18,7 @@ CONFIG_BYTES_MAX = 16 * 1024 * 1024
 
 UID_MAP = Path("/proc/self/uid_map")
 UNMAPPED_UID = 65534
-"""Whose everything looks that belongs to nobody in our user namespace (/proc/sys/fs/overflowuid)."""
+"""The uid shown for files whose owner has none in our user namespace (/proc/sys/fs/overflowuid)."""
 
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -86,7 +86,7 @@ def _text(path: Path, role: Role, *, required: bool) -> str | None:
 def _refuse_untrusted(path: Path, role: Role, found: os.stat_result) -> None:
     owners = {os.geteuid(), 0}
     if role == "site" and not _sees_root():
-        owners.add(UNMAPPED_UID)  # its folder is root's: nobody else can have put the file there
+        owners.add(UNMAPPED_UID)  # its folder is root's: no other user can have put the file there
     if found.st_uid not in owners:
         raise BadConfiguration(f"{path} belongs to another user (uid {found.st_uid})")
     if found.st_mode & OTHERS_WRITE:
@@ -94,7 +94,7 @@ def _refuse_untrusted(path: Path, role: Role, found: os.stat_result) -> None:
 
 
 def _sees_root() -> bool:
-    """False in a user namespace without root, such as our unit's sandbox: root's files look like nobody's."""
+    """False in a user namespace without root, such as our unit's sandbox: root's files look unowned."""
     try:
         lines = UID_MAP.read_text().splitlines()
     except OSError:

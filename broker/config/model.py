@@ -1,7 +1,7 @@
 """The configuration: TOML layers in, one frozen Config out, or a BadConfiguration that names file and line.
 
 Knows the shape that all feeds share; what a provider adds is validated by the provider's own model, which the
-daemon hands over in a Schema. Touches no file: whoever calls has read the text. Read
+daemon hands over in a Schema. Touches no file: the text is passed in. Read
 `daemon/feed_table_builder.py` next.
 """
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SITE = Path("/etc/token-broker/config.toml")
-"""The site's configuration, under everybody's own."""
+"""The site's configuration, which each user's own goes over."""
 
 
 SYSTEM = SITE.with_name("system.toml")

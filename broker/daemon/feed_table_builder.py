@@ -1,4 +1,4 @@
-"""From a configuration and the providers to the FeedTable that questions are matched against.
+"""From a configuration and the providers to the FeedTable that look-ups are matched against.
 
 Part of the composition root: beside `daemon/main.py` the only file that knows configuration and providers.
 """
@@ -31,7 +31,8 @@ def renewal_policies_of(config: Config) -> RenewalPolicies:
 def table_of(config: Config, providers: Mapping[str, Provider], *, system: bool = False) -> FeedTable:
     """The feeds, under every spelling of their addresses; raises BadConfiguration where two contradict.
 
-    `system`: of a system broker, which holds feeds back from some and gives nobody what can publish.
+    `system`: of a system broker, which may keep feeds from some users, and gives out no credential that can
+    publish.
     """
     feeds: list[Feed] = []
     claims: dict[Url, tuple[Feed, FeedConfig]] = {}
@@ -68,22 +69,22 @@ def _refuse_what_cannot_be_shared(feeds: Sequence[Feed]) -> None:
         if other.allow != feed.allow:
             raise BadConfiguration(
                 f"{feed.place}: feeds {feed.name} and {other.name} ({other.place}) have one credential, so "
-                "whoever may use one can use both: give them the same `allow`, or sign-ins of their own"
+                "a user of one can use both: give them the same `allow`, or sign-ins of their own"
             )
 
 
 def _recognise_with(feeds: Sequence[Feed], providers: Mapping[str, Provider]) -> Recognise:
-    """Whatever a provider can tell by its own feeds, and after it the table of `recognise.py`."""
-    tellers = [
+    """Asks each provider that recognises more by its own feeds, then the table of `recognise.py`."""
+    recognisers = [
         provider.recogniser([feed for feed in feeds if feed.realm.provider == name])
         for name, provider in providers.items()
         if isinstance(provider, Recognising)
     ]
-    tellers.append(recognise)
+    recognisers.append(recognise)
 
     def recognise_service(service: Service) -> Recognised | None:
-        for teller in tellers:
-            recognised = teller(service)
+        for recogniser in recognisers:
+            recognised = recogniser(service)
             if recognised is not None:
                 return recognised
         return None

@@ -1,4 +1,4 @@
-"""Housekeeper: looks around every half minute, and says when and why the daemon should end."""
+"""Housekeeper: checks files, socket and idle time every half minute, and decides when the daemon ends."""
 
 import asyncio
 import logging
@@ -10,8 +10,8 @@ from broker.host.clock import NAP_S, Clock
 from broker.host.sd_notify import Notifier
 from broker.server.bound_socket import BoundSocket
 
-YOURSELF = "failed; run: systemctl --user restart token-broker.socket"
-"""Said where the manager could not be asked: another's, or none that we can reach."""
+BY_HAND = "failed; run: systemctl --user restart token-broker.socket"
+"""Logged where the manager could not be asked: it is another user's, or cannot be reached."""
 
 log = logging.getLogger("broker.caretaker")
 
@@ -25,11 +25,11 @@ class Ending:
 
 
 class Housekeeper:
-    """Notices a changed configuration, a stolen socket, a changed installation and a long silence.
+    """Notices a changed configuration, a lost socket, a changed installation and a long idle time.
 
-    `idle_exit_s`: end when nobody asked for this many seconds and nothing is shared; None: never. `marks`
-    tells one installation from the next. `renew_socket` has the service manager make its socket anew. `run`
-    returns when `ending` is known.
+    `idle_exit_s`: end after this many seconds without a request, while nothing is shared; None: never.
+    `stamps` returns another value after the installation has changed. `renew_socket` has the service manager
+    make its socket anew. `run` returns when `ending` is known.
     """
 
     def __init__(
@@ -52,43 +52,43 @@ class Housekeeper:
         self._stamps = stamps
         self._renew_socket = renew_socket
         self._installed = stamps()
-        self._told = asyncio.Event()
+        self._woken = asyncio.Event()
         self._is_reload_wanted = False
-        self._is_loss_told = False
+        self._is_loss_reported = False
 
     def end(self, reason: str, code: int = 0) -> None:
         """Let `run` return now; the first reason counts."""
         self.ending = self.ending or Ending(reason, code)
-        self._told.set()
+        self._woken.set()
 
     def reload(self) -> None:
         """Read the configuration again now, changed or not."""
         self._is_reload_wanted = True
-        self._told.set()
+        self._woken.set()
 
     async def run(self) -> None:
-        """Look around until something says that the daemon should end."""
+        """Check every half minute until the daemon should end."""
         self._notifier.ready(self._summary())
         while self.ending is None:
             nap = asyncio.ensure_future(self._clock.nap(self._nap_s()))
-            told = asyncio.ensure_future(self._told.wait())
+            woken = asyncio.ensure_future(self._woken.wait())
             try:
-                await asyncio.wait({nap, told}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({nap, woken}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 nap.cancel()
-                told.cancel()
-            self._told.clear()
+                woken.cancel()
+            self._woken.clear()
             if self.ending is None:
-                await self._look()
+                await self._check()
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         if self._place.is_lost() and not self._place.is_managers:
             self.end("the socket was removed or taken by another process", code=1)
         elif self._stamps() != self._installed:
-            # no look-up by a share starts the next one: the service manager shall, at once
+            # a look-up by a share starts no daemon: the service manager does, at once
             self.end("the installation changed", code=1 if self._service.shares.are_in_use() else 0)
         elif self._idle_left_s() <= 0:
-            self.end("nobody asked for a long time")
+            self.end("idle: no request for a long time")
         else:
             if self._place.is_lost():
                 await self._ask_for_socket()
@@ -99,14 +99,14 @@ class Housekeeper:
             self._notifier.status(self._summary())
 
     async def _ask_for_socket(self) -> None:
-        """Have the manager make the socket that it holds anew, for which it ends us; asked once only."""
-        if not self._is_loss_told:
-            self._is_loss_told = True
+        """Ask the manager, once, to make its socket anew; it ends us for that."""
+        if not self._is_loss_reported:
+            self._is_loss_reported = True
             asked = await self._renew_socket()
-            log.error("socket_lost path=%s renewal=%s", self._place.path, "asked for" if asked else YOURSELF)
+            log.error("socket_lost path=%s renewal=%s", self._place.path, "asked for" if asked else BY_HAND)
 
     async def _reload(self) -> None:
-        """Reload what changed, and in any case when somebody wants it, who is then told of its end."""
+        """Reload what changed, or in any case when asked to: then systemd learns of its begin and end."""
         wanted, self._is_reload_wanted = self._is_reload_wanted, False
         if wanted:
             self._notifier.reloading(asyncio.get_running_loop().time())

@@ -1,7 +1,7 @@
 """brokerd: arguments, the socket, signals, and what runs until the end.
 
-The composition root: with `daemon/runtime.py` and `daemon/feed_table_builder.py` the only code that knows
-every room of the house.
+The composition root: with `daemon/runtime.py` and `daemon/feed_table_builder.py` the only code that
+imports from every package.
 """
 
 import argparse
@@ -63,13 +63,13 @@ PROVIDERS: tuple[ProviderClass, ...] = (
     BasicProvider,
     CommandProvider,
 )
-"""Every provider of this house; a new one is a file and its name here. `daemon/plugins.py` finds others'."""
+"""Every built-in provider; a new one is a file and its name here. `daemon/plugins.py` finds other ones."""
 
 DRAIN_S = 10
-"""Seconds that answers under way have at the end; those that are not there by then are told so."""
+"""Seconds that requests under way have at the end; those without an answer by then get a refusal."""
 
 GOODBYE_S = 1
-"""Seconds more for telling them."""
+"""Seconds more for sending the refusals."""
 
 log = logging.getLogger("broker.daemon")
 
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _place(options: argparse.Namespace) -> BoundSocket:
-    """Where we listen. Systemd makes the system broker's own place: only root lets a group in."""
+    """The socket to listen on. The system broker's is systemd's: only root can open it to a group."""
     if options.system and options.socket is None:
         handed = BoundSocket.handed(os.environ)
         if handed is None:
@@ -205,7 +205,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--idle-exit",
         metavar="TIME",
         type=_duration,
-        help='end when nobody asked for this long, such as "1h"',
+        help='end after this long without a request, such as "1h"',
     )
     parser.add_argument("--version", action="version", version=f"token-broker {version('token-broker')}")
     return parser.parse_args(arguments)

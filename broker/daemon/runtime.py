@@ -1,7 +1,8 @@
-"""Service: the configuration in force, and how the next one takes its place.
+"""Runtime: the configuration in force, and how the next one replaces it.
 
 Holds the keeper and its providers; satisfies `api.backend.Backend`. A configuration that is broken at the
-start is told to everybody who asks instead of ending the daemon; one that breaks later changes nothing.
+start does not end the daemon: every request is answered with its error. One that breaks later changes
+nothing.
 """
 
 import asyncio
@@ -112,7 +113,7 @@ class Runtime:
             try:
                 await self.reload()
             except BadConfiguration:
-                return  # said in the log; whoever asks for a reload is told, too
+                return  # logged; a client that asks for a reload gets the error as well
 
     def sign_in(
         self, feed: Feed, ways: Sequence[LoginMethod], *, in_file: bool
@@ -125,7 +126,7 @@ class Runtime:
         return await self._interactive(feed).sign_out(feed)
 
     def end(self) -> None:
-        """Tell those who listen to us that there will be no more news."""
+        """Tell the clients that watch that no more changes will come."""
         self._ending.set()
 
     async def close(self) -> None:
@@ -149,7 +150,7 @@ class Runtime:
         own = (
             "has a sign-in of its own" if line is not None else "takes a secret that its configuration names"
         )
-        raise BadRequest(f"{provider.name} {own}: the broker signs nobody in there", hint=line)
+        raise BadRequest(f"{provider.name} {own}: the broker cannot sign in there", hint=line)
 
     def _read(self) -> Config:
         layers = [Layer(each.text, str(each.path), each.role) for each in self._files.read()]

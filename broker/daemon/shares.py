@@ -1,4 +1,5 @@
-"""Shares: second sockets with a lifetime, for containers and machines that see nothing else of this broker.
+"""Shares: further sockets with a lifetime, for containers and machines that reach nothing else of this
+broker.
 
 Part of the composition root: what may be asked is decided in `core.access`, what a grant is in
 `core.share_grant`. Grants outlive the daemon in a file that no container sees. An ended share keeps its
@@ -35,23 +36,23 @@ log = logging.getLogger("broker.shares")
 
 
 class Closable(Protocol):
-    """What lets peers in until it is closed."""
+    """Accepts connections until it is closed."""
 
     def close(self) -> None:
-        """Let nobody in from now on."""
+        """Accept no more connections."""
         ...
 
 
-OpenDoor = Callable[[ListenerSpec], Closable]
+Listen = Callable[[ListenerSpec], Closable]
 
 
 @dataclass(slots=True)
 class _Open:
-    """A grant, and the socket it is used by."""
+    """A grant, its socket, and what accepts connections there."""
 
     grant: Grant
     share_listener: ShareListener
-    door: Closable
+    acceptor: Closable
 
 
 class Shares:
@@ -67,12 +68,12 @@ class Shares:
         self._owner = owner
         self._clock = clock
         self._feed_named = feed_named
-        self._open_door: OpenDoor | None = None
+        self._listen: Listen | None = None
         self._by_name: dict[str, _Open] = {}
 
-    def begin(self, open_door: OpenDoor) -> None:
+    def begin(self, listen: Listen) -> None:
         """Serve from now on, first what the daemon before this one had granted."""
-        self._open_door = open_door
+        self._listen = listen
         now = self._clock.now()
         for grant in self._remembered():
             if grant.is_forgotten(now):
@@ -87,7 +88,7 @@ class Shares:
 
         Raises NoFeed, BadRequest, and Unavailable where there is no place for its socket.
         """
-        if self._open_door is None:
+        if self._listen is None:
             raise BadRequest("the system broker is shared by `allow` in its configuration")
         grant = granted(name, feeds, for_s, self._clock.now())
         for feed in feeds:
@@ -132,7 +133,7 @@ class Shares:
         return any(not opened.grant.ends.reached(now) for opened in self._by_name.values())
 
     def look(self) -> None:
-        """Forget what ended long ago, and make anew a socket that somebody has removed. Never raises."""
+        """Forget what ended long ago, and make anew a socket that was removed. Never raises."""
         now = self._clock.now()
         for name, opened in tuple(self._by_name.items()):
             if opened.grant.is_forgotten(now):
@@ -168,7 +169,7 @@ class Shares:
             return
         if opened is not None:
             self._take_away(grant.name)
-        assert self._open_door is not None  # noqa: S101 - `begin` comes first
+        assert self._listen is not None  # noqa: S101 - `begin` comes first
         share_listener = ShareListener.at(self._base / FOLDERS / grant.name)
         spec = ListenerSpec(
             share_listener.socket,
@@ -178,11 +179,11 @@ class Shares:
             connections=CONNECTIONS_PER_SHARE,
             per_user_s=REQUESTS_PER_SHARE_S,
         )
-        self._by_name[grant.name] = _Open(grant, share_listener, self._open_door(spec))
+        self._by_name[grant.name] = _Open(grant, share_listener, self._listen(spec))
 
     def _take_away(self, name: str) -> None:
         opened = self._by_name.pop(name)
-        opened.door.close()
+        opened.acceptor.close()
         opened.share_listener.close()
 
     def _status(self, opened: _Open) -> ShareStatus:

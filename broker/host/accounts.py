@@ -1,7 +1,8 @@
 """Who a uid is and which groups it is in, as the user and group databases say now.
 
-A process keeps the groups of its login until it ends, so the kernel's word on them may be a month old. The
-databases (files, LDAP, sssd: whatever nsswitch.conf names) are asked instead, in a thread, for they may hang.
+A process keeps the groups of its login until it ends, so what the kernel reports of them may be a month old.
+The databases (files, LDAP, sssd: whatever nsswitch.conf names) are asked instead, in a thread, for they may
+hang.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from broker.core.refresh import Moment
 from broker.host.clock import Clock
 
 AGE_MAX_S = 30.0
-"""An answer is used this long: whoever leaves a group is refused within 60 s, even by a slow database."""
+"""An answer is used this long: a user who leaves a group is refused within 60 s, even by a slow database."""
 
 PATIENCE_S = 10.0
 """A look-up waits this long for a database."""
@@ -75,7 +76,7 @@ class Accounts:
 
 
 def ask_databases(uid: int, groups: frozenset[str]) -> Account:
-    """The caller, by getpwuid(3), getgrouplist(3) and getgrnam(3): blocks. No entry means no group.
+    """The account of `uid`, by getpwuid(3), getgrouplist(3) and getgrnam(3): blocks. No entry means no group.
 
     Only the groups asked about are looked up by name: to name all those of a person is slow in large
     directories.

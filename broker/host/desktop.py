@@ -1,4 +1,4 @@
-"""A notice on the user's desktop, where there is one. A short-lived program says it; nobody waits for it."""
+"""A notice on the user's desktop, where there is one. A short-lived program shows it."""
 
 import html
 import sys

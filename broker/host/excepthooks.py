@@ -1,7 +1,7 @@
-"""What is said of a defect: its kind and its place, never its words. They may quote what was being handled,
-and that may be a token; frames are given without their values.
+"""What is logged of a defect: its kind and its place, never its message, which may quote a token that was
+being handled; frames are given without their values.
 
-Wherever Python itself would print a defect, the log says it instead, so that all goes one way
+Wherever Python itself would print a defect, it is logged instead, so that all goes one way
 (`log_handlers.py`).
 """
 
@@ -19,12 +19,12 @@ log = logging.getLogger("broker.defects")
 
 
 def place_of(error: BaseException) -> str:
-    """The error's traceback, those of what it came of before it and of what it is a group of after it."""
-    return "\n\n".join(_told(each) for each in _all_of(error, set()))
+    """The error's traceback; before it those of its causes, after it those of the errors in its group."""
+    return "\n\n".join(_text_of(each) for each in _all_of(error, set()))
 
 
 def say_all() -> None:
-    """From now on let the log say what ends the process, a thread or an object's life. For good."""
+    """From now on log what ends the process or a thread, or is raised in a finalizer. Cannot be undone."""
     sys.excepthook = _end
     threading.excepthook = _end_of_thread
     sys.unraisablehook = _end_of_object
@@ -32,8 +32,8 @@ def say_all() -> None:
 
 def in_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG001 - asyncio's
     """A loop's exception handler. asyncio's own shows the arguments of the callback and the task's result."""
-    words = str(context["message"]).partition("(")[0]
-    logging.getLogger("asyncio").error("%s", words, exc_info=context.get("exception"))
+    message = str(context["message"]).partition("(")[0]
+    logging.getLogger("asyncio").error("%s", message, exc_info=context.get("exception"))
 
 
 def _all_of(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
@@ -46,11 +46,11 @@ def _all_of(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
         yield from _all_of(part, seen)
 
 
-def _told(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     if isinstance(error, OSError) and kind.__module__ == "builtins" and error.errno is not None:
-        name = f"{name}: {os.strerror(error.errno)}"  # the system's words, and none of ours
+        name = f"{name}: {os.strerror(error.errno)}"  # the system's text alone
     frames = "".join(traceback.format_tb(error.__traceback__))
     return f"Traceback (most recent call last):\n{frames}{name}"
 
@@ -62,10 +62,10 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
     log.critical("ended_by_a_defect", exc_info=error)
 
 
-def _end_of_thread(told: threading.ExceptHookArgs) -> None:
-    if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
-        log.error("thread_ended_by_a_defect", exc_info=told.exc_value)
+def _end_of_thread(hooked: threading.ExceptHookArgs) -> None:
+    if hooked.exc_value is not None and not isinstance(hooked.exc_value, SystemExit):
+        log.error("thread_ended_by_a_defect", exc_info=hooked.exc_value)
 
 
-def _end_of_object(told: "sys.UnraisableHookArgs") -> None:
-    log.error("defect_ignored", exc_info=told.exc_value)
+def _end_of_object(hooked: "sys.UnraisableHookArgs") -> None:
+    log.error("defect_ignored", exc_info=hooked.exc_value)

@@ -1,11 +1,11 @@
-"""What tells that a file is not the one that was read."""
+"""A stamp of a file: another one means that the file is no longer the one that was read."""
 
 from collections.abc import Hashable
 from pathlib import Path
 
 
 def file_stamp(path: Path) -> Hashable:
-    """What changes when a file is written or replaced; None while it cannot be seen."""
+    """A value that changes when the file is written or replaced; None while the file cannot be seen."""
     try:
         seen = path.stat()
     except OSError:

@@ -122,7 +122,9 @@ def _route_to(url: str) -> Route:
             return Route(address.scheme, address.hostname or "", address.port)
     except ValueError:
         pass
-    raise Unreachable("nobody is asked: the address is not a URL without userinfo", "broken", "") from None
+    raise Unreachable(
+        "no request was sent: the address is not a URL without userinfo", "broken", ""
+    ) from None
 
 
 async def _exchange(
@@ -168,7 +170,7 @@ async def _body(answer: "httpx.Response", route: Route, body_bytes: int) -> byte
 
 
 def _trust(ca: Path | None, route: Route) -> ssl.SSLContext:
-    """Whom we trust: the file, or the system and whatever the usual variables name beside it."""
+    """The authorities to trust: the file, or the system's and those that the usual variables name."""
     if ca is not None:
         # not ssl.create_default_context: it obeys SSLKEYLOGFILE and would write the session keys to a disk
         return _trusting(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), str(ca), route)
@@ -197,8 +199,8 @@ def _trusting(context: ssl.SSLContext, path: str, route: Route) -> ssl.SSLContex
         else:
             context.load_verify_locations(cafile=path)
     except OSError as error:  # ssl.SSLError is one
-        words = "not certificates in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
-        why = f"the trusted authorities in {path} cannot be read: {(words or 'unknown error').lower()}"
+        reason = "not certificates in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+        why = f"the trusted authorities in {path} cannot be read: {(reason or 'unknown error').lower()}"
         raise Unreachable(f"{route.host} is not asked: {why}", "tls", route.host) from error
     return context
 

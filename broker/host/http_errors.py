@@ -1,6 +1,6 @@
 """Why a request got no answer, in one line that may be shown: it names who failed, host or proxy, and why.
 
-Only the kinds of errors and the system's own words are used, never an error's text: that may quote a header.
+Only the kinds of errors and the system's own texts are used, never an error's: that may quote a header.
 """
 
 import http
@@ -19,7 +19,7 @@ _CHAIN_MAX = 20
 
 
 class Unreachable(Exception):  # noqa: N818 - an outcome that providers translate
-    """No answer from `host`: `reason` is one line without secrets, `kind` what sort of trouble it was."""
+    """No answer from `host`: `reason` is one line without secrets, `kind` the sort of failure."""
 
     def __init__(self, reason: str, kind: Kind, host: str) -> None:
         super().__init__(reason)
@@ -29,7 +29,7 @@ class Unreachable(Exception):  # noqa: N818 - an outcome that providers translat
 
 
 class Route:
-    """The way one request takes, told by `follow`, so that a failure can be laid at the right door."""
+    """How far one request came, as `follow` has seen, so that a failure names the host or the proxy."""
 
     def __init__(self, scheme: str, host: str, port: int | None) -> None:
         self.host = host
@@ -39,7 +39,7 @@ class Route:
         self._is_tunnelled = False
 
     async def follow(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Hear of a step: the `trace` extension of httpcore, whose event names these are (1.0)."""
+        """Take note of a step: the `trace` extension of httpcore, whose event names these are (1.0)."""
         if event.endswith(".failed"):
             return
         part, step, _ = event.split(".")
@@ -68,14 +68,14 @@ class Route:
                 )
 
     def refused_by_proxy(self, status: str) -> Unreachable:
-        """The proxy answered CONNECT with this status, whose own words are not shown."""
+        """The proxy answered CONNECT with this status, whose own text is not shown."""
         code = status.partition(" ")[0]
         try:
-            words = f"{code} {http.HTTPStatus(int(code)).phrase.lower()}"
+            reason = f"{code} {http.HTTPStatus(int(code)).phrase.lower()}"
         except ValueError:
-            words = "no reason given"
+            reason = "no reason given"
         return Unreachable(
-            f"{self._proxy()} refused the connection to {self.host}: {words}", "proxy", self.host
+            f"{self._proxy()} refused the connection to {self.host}: {reason}", "proxy", self.host
         )
 
     def too_late(self, deadline_s: float) -> Unreachable:
@@ -107,16 +107,16 @@ class Route:
 
 
 def _known(cause: BaseException) -> tuple[str, Kind] | None:
-    """Why a connection did not come about, in a few words and as a kind."""
+    """Why a connection did not come about, in short and as a kind."""
     match cause:
-        case ssl.SSLCertVerificationError(verify_message=str(words)):
-            return f"its certificate is not trusted ({words.rstrip('.').lower()})", "tls"
-        case ssl.SSLError(reason=words):
-            return f"TLS failed ({(words or 'unknown').replace('_', ' ').lower()})", "tls"
+        case ssl.SSLCertVerificationError(verify_message=str(reason)):
+            return f"its certificate is not trusted ({reason.rstrip('.').lower()})", "tls"
+        case ssl.SSLError(reason=reason):
+            return f"TLS failed ({(reason or 'unknown').replace('_', ' ').lower()})", "tls"
         case socket.gaierror(errno=socket.EAI_NONAME):
             return "its name is not known", "name"
-        case socket.gaierror(strerror=words):
-            return f"its name cannot be looked up ({(words or 'unknown').lower()})", "name"
+        case socket.gaierror(strerror=reason):
+            return f"its name cannot be looked up ({(reason or 'unknown').lower()})", "name"
         case OSError(errno=int(number)):
             return os.strerror(number).lower(), "connect"  # asyncio puts the address into its strerror
     return None

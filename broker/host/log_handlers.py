@@ -1,5 +1,5 @@
 """Where the daemon's log lines go and how they look: to the journal with their priority, to files and
-terminals as plain lines, and into memory. A file stays small: nobody rotates it.
+terminals as plain lines, and into memory. A file stays small, for nothing rotates it.
 
 The types see to it that no secret is in a line of ours; what libraries say is looked through besides, and of
 a defect only its place is said.
@@ -78,7 +78,7 @@ def redacted(text: str) -> str:
 
 class _Redacting(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802, ANN401 - the parent's name and type
-        """A defect's kind and place, without its words."""
+        """A defect's kind and place, without its message."""
         return place_of(ei[1]) if ei[1] is not None else ""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -114,7 +114,7 @@ class _Journal(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """File the record."""
         said = self.format(record)
-        facts = redacted(record.getMessage()).partition(": ")[0]  # after it comes what somebody else said
+        facts = redacted(record.getMessage()).partition(": ")[0]  # what follows may quote another program
         fields = {
             "MESSAGE": said,
             "PRIORITY": str(priority_of(record)),

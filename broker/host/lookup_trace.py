@@ -1,6 +1,6 @@
-"""A look-up told aloud: whoever takes a step may `tell` it, and it is heard where somebody listens.
+"""The steps of one look-up: `trace_step` reports one, and `tracing` passes them to a listener.
 
-Nobody listens but `POST /v1/explain`, so telling costs a look-up nothing. The listener belongs to the task
+Only `POST /v1/explain` listens, so reporting costs other look-ups nothing. The listener belongs to the task
 that explains and to the flights it starts, not to those of others.
 """
 
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TraceStep:
-    """One line of the walk: which step, what came of it, whether that is good (None: neither). No secret."""
+    """One step of a look-up: its name, its result, and whether that is good (None: neither). No secret."""
 
     step: str
     text: str
     good: bool | None = None
 
 
-_listener: ContextVar[Callable[[TraceStep], None] | None] = ContextVar("narration", default=None)
+_listener: ContextVar[Callable[[TraceStep], None] | None] = ContextVar("trace_listener", default=None)
 
 
 def trace_step(step: str, text: str, *, good: bool | None = None) -> None:
-    """Say what a step came to, if somebody listens."""
+    """Report a step's result to the listener, if there is one."""
     listener = _listener.get()
     if listener is not None:
         listener(TraceStep(step, text, good))
@@ -31,7 +31,7 @@ def trace_step(step: str, text: str, *, good: bool | None = None) -> None:
 
 @contextmanager
 def tracing(listener: Callable[[TraceStep], None]) -> Iterator[None]:
-    """Within this block, and in tasks started from it, steps are told to `listener`."""
+    """Within this block, and in tasks started from it, steps are passed to `listener`."""
     token = _listener.set(listener)
     try:
         yield

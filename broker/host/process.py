@@ -1,9 +1,10 @@
 """Child processes (az, gcloud, helpers), none of which outlives its limit.
 
 A child gets no stdin, a session of its own and a time limit. At the limit, at too much output and on
-cancelling, everything it started is killed: its process group at once, then by `process_tree.py` those who
-left the group. A child that ends in time leaves its own background processes alone: a helper may start an
-agent on purpose. Output may hold secrets: it is never logged here and never part of an exception.
+cancelling, everything it started is killed: its process group at once, then by `process_tree.py` the
+processes that left the group. A child that ends in time leaves its own background processes alone: a helper
+may start an agent on purpose. Output may hold secrets: it is never logged here and never part of an
+exception.
 """
 
 import asyncio
@@ -147,7 +148,7 @@ class _Child:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await self._exit.future
-        # once more: whoever was between two programs at that moment could not be recognised
+        # once more: a process in the middle of execve was not recognised
         self._kill_below()
 
     def _kill_below(self) -> None:
@@ -156,7 +157,7 @@ class _Child:
             self._mark.kill_below(self._popen.pid)
 
     def close(self) -> None:
-        """Let go of the child's pipes, whoever else holds them."""
+        """Close our ends of the child's pipes, whatever other process holds theirs."""
         self._exit.close()
         self._stdout.close()
         self._stderr.close()
@@ -189,7 +190,7 @@ class _Exit:
 
     def _wait(self, popen: subprocess.Popen[bytes]) -> None:
         popen.wait()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no task waits any more
             self._loop.call_soon_threadsafe(self._ended)
 
     def _ended(self) -> None:

@@ -1,7 +1,7 @@
 """Finding and killing all that a child started, wherever it went.
 
 A process group is left by setsid, and a parent's death breaks the chain of parents, so a child is given a
-random word in its environment that its descendants inherit (Jenkins finds a build's strays in the same way).
+random mark in its environment that its descendants inherit (Jenkins finds a build's strays in the same way).
 It names the descendants of this child and of no other, which a subreaper could not. A process that left the
 group, lost its parents and cleared its environment escapes; in a service the cgroup gets it at the end.
 Linux has /proc; elsewhere only the group is killed.
@@ -18,7 +18,7 @@ from typing import NamedTuple
 VARIABLE = "TOKEN_BROKER_CHILD"
 
 PASSES_MAX = 50
-"""A pass finds those who were started during the one before; two are usual, a fork bomb may win."""
+"""A pass finds the processes that were started during the one before; two are usual, a fork bomb may win."""
 
 ENVIRON_BYTES_MAX = 1 << 20
 
@@ -32,14 +32,14 @@ class _Process(NamedTuple):
 
 
 class ChildMark:
-    """One child's random word."""
+    """One child's random mark."""
 
     def __init__(self) -> None:
-        self._word = secrets.token_hex(16)
+        self._value = secrets.token_hex(16)
 
     def on(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The environment with the word in it."""
-        return {**environment, VARIABLE: self._word}
+        """The environment with the mark in it."""
+        return {**environment, VARIABLE: self._value}
 
     def kill_below(self, child: int) -> None:
         """Kill the child, its process group and all its descendants. The child must not have been reaped."""
@@ -66,7 +66,7 @@ class ChildMark:
     def _is_on(self, pid: int) -> bool:
         try:
             with Path(f"/proc/{pid}/environ").open("rb") as environ:
-                return f"{VARIABLE}={self._word}".encode() in environ.read(ENVIRON_BYTES_MAX).split(b"\0")
+                return f"{VARIABLE}={self._value}".encode() in environ.read(ENVIRON_BYTES_MAX).split(b"\0")
         except OSError:
             return False
 

@@ -1,4 +1,4 @@
-"""Telling systemd how we are (sd_notify(3), Type=notify). Where nobody wants to know, nothing happens."""
+"""Tells systemd our state (sd_notify(3), Type=notify). Without its socket nothing happens."""
 
 import contextlib
 import os
@@ -7,9 +7,9 @@ from collections.abc import MutableMapping
 
 
 class Notifier:
-    """Speaks to the socket that `environ` names, and takes its variables out: no child may speak for us.
+    """Sends to the socket that `environ` names, and takes its variables out: no child may send in our name.
 
-    A message that cannot be delivered is lost: systemd's own time limits are the remedy.
+    A message that cannot be delivered is lost: systemd's own time limits deal with that.
     """
 
     def __init__(self, environ: MutableMapping[str, str]) -> None:

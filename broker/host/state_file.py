@@ -1,4 +1,4 @@
-"""A small file of ours that is replaced whole: what a daemon leaves for the one after it. Never a secret."""
+"""A small file of ours that is replaced whole: what a daemon leaves for its next start. Never a secret."""
 
 import os
 import stat

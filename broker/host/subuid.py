@@ -1,7 +1,7 @@
 """Subordinate uids: the numbers that a user may take on in containers of their own (subuid(5)).
 
-Where rootless containers are set up every user has 65,536 of them, and keeps their groups under each. Who
-counts by uid alone takes one person for a crowd: `account_of` is whom to count instead.
+Where rootless containers are set up every user has 65,536 of them, and keeps their groups under each. Limits
+per uid would take one user for many, so they go by `account_of`.
 """
 
 import time
@@ -18,8 +18,8 @@ BYTES_MAX = 1024 * 1024
 """Some tens of thousands of users; ranges beyond that are not known."""
 
 FRESH_S = 1.0
-"""The file is looked at this often: in a flood each caller waits for all who came before, so that counting
-one must cost next to nothing."""
+"""The file is looked at this often: in a flood each connection waits for all before it, so that counting one
+must cost next to nothing."""
 
 _ROOTS = frozenset({"root", "0"})
 """Only root uses these ranges, for the machine's containers, and they may reach over a directory's users."""
@@ -69,7 +69,7 @@ class SubuidRanges:
 
 
 def _ranges_of(text: str) -> list[_Range]:
-    """The ranges of everybody but root, in order; those that overlap are one."""
+    """The ranges of all users but root, in order; those that overlap are one."""
     ranges: list[_Range] = []
     for first, count in sorted(filter(None, map(_range_in, text.splitlines()))):
         if ranges and first < ranges[-1].end:

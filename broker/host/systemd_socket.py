@@ -1,6 +1,6 @@
-"""Asking the service manager to make our socket anew, after somebody removed it under us.
+"""Asks the service manager to make our socket anew after it was removed.
 
-Only systemd can be asked: launchd has no word for it, and a user's launchctl would end us for nothing.
+Only systemd can be asked: launchd has no such request, and a user's launchctl would only end us.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ SOCKET_UNIT = "token-broker.socket"
 """Of the user's manager and of the system's alike."""
 
 RENEWAL = ("systemctl", "--user", "--no-block", "restart", SOCKET_UNIT)
-"""The restart ends us as well, so nobody can wait for it."""
+"""The restart ends us as well, so no process of ours can wait for it."""
 
 LIMIT_S = 10.0
 

@@ -78,7 +78,7 @@ async def keeper(clock: FakeClock, issuer: Issuer) -> AsyncIterator[Keeper]:
 async def told(desktop_notifier: DesktopNotifier) -> None:
     """Returns when everything that the herald had to say is said."""
     await settle()
-    await asyncio.gather(*desktop_notifier._telling)
+    await asyncio.gather(*desktop_notifier._showing)
 
 
 async def test_feeds_that_share_a_sign_in_are_told_of_once(

@@ -194,7 +194,7 @@ def test_a_managers_socket_that_cannot_be_seen_is_not_missed(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("idle_exit_s", [60])
-@pytest.mark.parametrize(("life_s", "ended"), [(30, "nobody asked for a long time"), (8 * 3600, None)])
+@pytest.mark.parametrize(("life_s", "ended"), [(30, "idle: no request for a long time"), (8 * 3600, None)])
 async def test_an_idle_daemon_ends_unless_something_is_shared(
     watched: Watched, life_s: float, ended: str | None
 ) -> None:

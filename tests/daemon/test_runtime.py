@@ -198,8 +198,8 @@ url = "https://pkgs.dev.azure.com/acme/_packaging/labs/pypi/simple/"
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ("", "feeds labs and corp .* have one credential, so whoever may use one can use both"),
-        ('allow = { groups = ["leads"] }', "whoever may use one can use both"),
+        ("", "feeds labs and corp .* have one credential, so a user of one can use both"),
+        ('allow = { groups = ["leads"] }', "a user of one can use both"),
         ('allow = { groups = ["developers"] }\nscope = "publish"', "gives out read-only credentials"),
     ],
 )
@@ -242,7 +242,7 @@ async def test_who_signs_in_elsewhere_is_told_where(url: str, line: str | None, 
     feed = service.keeper.slot_table.named("a")
     assert feed is not None
 
-    with pytest.raises(BadRequest, match="the broker signs nobody in there") as raised:
+    with pytest.raises(BadRequest, match="the broker cannot sign in there") as raised:
         service.sign_in(feed, [LoginMethod.DEVICE_CODE], in_file=False)
     assert raised.value.hint == line
 
