@@ -1,6 +1,6 @@
 """Asking the running daemon: one function per shape of answer, and its refusals as CommandError.
 
-The socket, and whom to trust at its other end, are the client's; nothing here ever starts a daemon.
+The socket, and which peers to trust there, are the client's; nothing here ever starts a daemon.
 """
 
 import json
@@ -29,10 +29,10 @@ Json = dict[str, Any]
 _Answer = TypeVar("_Answer")
 
 
-def whoever_knows(ask: Callable[[str | None], _Answer]) -> _Answer:
-    """What `ask` returns of the user's broker, or of the system's where the user's knows no such feed.
+def ask_either_broker(ask: Callable[[str | None], _Answer]) -> _Answer:
+    """What `ask` returns for the user's broker, or for the system's where the user's has no such feed.
 
-    The same where the user's does not run. `ask` is given the socket: None is the user's own. Raises
+    The same where the user's does not run. `ask` gets the socket: None is the user's own. Raises
     CommandError.
     """
     try:
@@ -72,7 +72,7 @@ def steps(
     Leaving the context hangs up, by which the daemon gives up what it was doing.
     """
     target = f"{path}?{urlencode(query)}" if query else path
-    with _troubles(), client.stream("POST", target, patience_s=PATIENCE_S, path=socket) as answer:
+    with _as_command_errors(), client.stream("POST", target, patience_s=PATIENCE_S, path=socket) as answer:
         if answer.status != OK:
             raise _refusal(answer.status, _object(answer.read()))
         yield (_object(line) for line in answer)
@@ -84,7 +84,7 @@ def feed_path(name: str, verb: str) -> str:
 
 
 class BrokerNotRunningError(CommandError):
-    """Nobody serves. How to start the daemon here is found out only when somebody is told."""
+    """No broker serves. The command that starts one is looked up only when the message is shown."""
 
     def __init__(self) -> None:
         super().__init__("token-broker is not running", exit_code=ExitCode.NOT_RUNNING)
@@ -107,7 +107,7 @@ class RefusedError(CommandError):
 
 
 def _exchange(method: str, target: str, patience_s: float, socket: str | None) -> Json:
-    with _troubles():
+    with _as_command_errors():
         answer = client.request(method, target, patience_s=patience_s, path=socket)
     found = _object(answer.body)
     if answer.status != OK:
@@ -116,8 +116,8 @@ def _exchange(method: str, target: str, patience_s: float, socket: str | None) -
 
 
 @contextmanager
-def _troubles() -> Iterator[None]:
-    """What the client raises within, as CommandError."""
+def _as_command_errors() -> Iterator[None]:
+    """Raises what the client raises in the block as CommandError."""
     try:
         yield
     except client.NotRunningError:
@@ -141,7 +141,7 @@ def _object(body: bytes) -> Json:
 
 
 def _refusal(status: int, problem: Mapping[str, Any]) -> RefusedError:
-    """The problem (RFC 9457) as a RefusedError; a sign-in is a person's business, the rest cannot be had."""
+    """The problem (RFC 9457) as a RefusedError: a person must sign in, or the credential cannot be had."""
     feed, detail = problem.get("feed"), problem.get("detail") or f"the broker answered {status}"
     return RefusedError(
         f"{feed}: {detail}" if feed else str(detail),

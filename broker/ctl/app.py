@@ -1,6 +1,6 @@
 """The command line: every verb by name, and the one place where an outcome becomes an exit code.
 
-Verbs raise CommandError; `main` prints its line and exits with its code. Nobody ever sees a traceback.
+Verbs raise CommandError; `main` prints its line and exits with its code. No traceback is ever shown.
 """
 
 import contextlib
@@ -74,7 +74,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "restart": (restart, ""),
     "logs": (logs.logs, "--follow"),
 }
-"""Every verb, in the order of the help, and the words that follow it in the example of its own help."""
+"""Every verb, in the order of the help, and the arguments in the example of its own help."""
 
 _OWN_SETTINGS: dict[str, dict[str, object]] = {
     "exec": {"ignore_unknown_options": True, "allow_interspersed_args": False},  # they are the command's
@@ -96,7 +96,7 @@ def main() -> None:
         _say(failure.line)
         sys.exit(failure.exit_code)
     except Exception as defect:  # noqa: BLE001 - the outermost boundary: a traceback tells a user nothing
-        import traceback  # noqa: PLC0415 - nobody else needs it
+        import traceback  # noqa: PLC0415 - for a defect only
 
         place = traceback.extract_tb(defect.__traceback__)[-1]
         kind = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"

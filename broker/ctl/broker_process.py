@@ -58,13 +58,13 @@ def launch(
 
 
 def wait_until_it_answers(child: "subprocess.Popen[bytes] | None", log: Path | None, socket: str) -> None:
-    """Return once the broker at `socket` answers; raises CommandError with a dead child's last words."""
+    """Return once the broker at `socket` answers; raises CommandError with an ended child's last line."""
     clock = SystemClock()
     limit = clock.now().after(START_LIMIT_S)
     while not answers(socket):
         if child is not None and child.poll() is not None and not answers(socket):
             raise CommandError(
-                f"brokerd did not start: {last_words(log) or f'it ended with {child.returncode}'}"
+                f"brokerd did not start: {last_line(log) or f'it ended with {child.returncode}'}"
             )
         if limit.reached(clock.now()):
             raise CommandError(
@@ -92,7 +92,7 @@ def socket_path() -> str:
         raise CommandError(str(error)) from None
 
 
-def last_words(log: Path | None) -> str:
+def last_line(log: Path | None) -> str:
     """The last line of a log, or nothing."""
     try:
         said = b"" if log is None else log.read_bytes()[-SAID_BYTES:]

@@ -1,4 +1,4 @@
-"""`brokerctl explain`: one look-up walked aloud, a line for each step, and whose turn it is where it ends."""
+"""`brokerctl explain`: one look-up, a line for each step, and what to type where it fails."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -35,9 +35,9 @@ def explain(
         str | None, typer.Option(metavar="NAME", help="The user name the client will send.")
     ] = None,
 ) -> None:
-    """Look a feed's credential up anew, and tell each step.
+    """Look a feed's credential up anew, and show each step.
 
-    Exit code: 0 it was had, 1 it cannot be had, 3 the broker is not running, 4 a person must sign in.
+    Exit code: 0 found, 1 it cannot be had, 3 the broker is not running, 4 a person must sign in.
     """
     query = {"url": url} if username is None else {"url": url, "username": username}
     ended = ExitCode.FINE
@@ -52,7 +52,8 @@ def explain(
 def _socket_for(query: dict[str, str]) -> str | None:
     """The system broker's socket where its answer counts, else None for the user's own, running or not.
 
-    A feed that the user's knows by its address alone, and has no sign-in for, is none of its own.
+    A feed that the user's broker only learned from its address, and has no sign-in for, does not count as its
+    own.
     """
     try:
         api_client.read("/v1/match", query, socket=client.SYSTEM_SOCKET)
@@ -106,7 +107,7 @@ def _lines(texts: list[str], cells: int) -> list[str]:
 
 
 def _shown(url: str) -> str:
-    """The address without what may stand before its host: a password that somebody pasted."""
+    """The address without userinfo: a password may have been pasted there."""
     scheme, separator, rest = url.rpartition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

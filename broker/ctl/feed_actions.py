@@ -22,7 +22,7 @@ def refresh(
         typer.echo(_refreshed(name))
         return
     seen = broker_status(
-        api_client.whoever_knows(lambda socket: api_client.read("/v1/status", socket=socket))
+        api_client.ask_either_broker(lambda socket: api_client.read("/v1/status", socket=socket))
     )
     worst = ExitCode.FINE
     for feed in seen.feeds:
@@ -43,7 +43,7 @@ def forget(name: Annotated[str, typer.Argument(metavar="NAME", help="The feed.")
 
     The next look-up fetches a new one: for a token that was revoked, say.
     """
-    api_client.whoever_knows(
+    api_client.ask_either_broker(
         lambda socket: api_client.order(api_client.feed_path(name, "forget"), socket=socket)
     )
     typer.echo(f"{name}: token dropped; the next look-up fetches a new one")
@@ -54,7 +54,7 @@ def reload() -> None:
 
     Feeds that did not change keep their tokens. A broken file changes nothing: what it says is printed.
     """
-    feeds = api_client.whoever_knows(lambda socket: api_client.order("/v1/reload", socket=socket)).get(
+    feeds = api_client.ask_either_broker(lambda socket: api_client.order("/v1/reload", socket=socket)).get(
         "feeds", []
     )
     typer.echo(f"configuration read: {', '.join(feeds) if feeds else 'no feeds yet'}")
@@ -65,7 +65,7 @@ def reload() -> None:
 
 def _refreshed(name: str) -> str:
     path = api_client.feed_path(name, "refresh")
-    found = api_client.whoever_knows(
+    found = api_client.ask_either_broker(
         lambda socket: api_client.order(path, patience_s=api_client.FETCH_PATIENCE_S, socket=socket)
     )
     try:

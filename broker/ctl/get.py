@@ -32,7 +32,7 @@ def credential(url: str, username: str | None) -> api_client.Json:
     CommandError.
     """
     try:
-        return api_client.whoever_knows(lambda socket: _credential(url, username, socket))
+        return api_client.ask_either_broker(lambda socket: _credential(url, username, socket))
     except api_client.RefusedError as refusal:
         if refusal.kind != api_client.NO_FEED or refusal.hint is not None:
             raise
@@ -42,9 +42,9 @@ def credential(url: str, username: str | None) -> api_client.Json:
 
 
 def _is_of_a_feed(url: str) -> bool:
-    """Whether a feed has the address, so that only the username was another's."""
+    """Whether a feed has this address, so that only the username did not fit."""
     try:
-        api_client.whoever_knows(lambda socket: api_client.read("/v1/match", {"url": url}, socket=socket))
+        api_client.ask_either_broker(lambda socket: api_client.read("/v1/match", {"url": url}, socket=socket))
     except CommandError:
         return False
     return True

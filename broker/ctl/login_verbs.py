@@ -57,8 +57,8 @@ def login(
 ) -> None:
     """Sign in to a feed; its tokens are then renewed without you.
 
-    Uses a browser where this shell has one, else a code to enter on any device. Exit code: 0 fine, 4 nobody
-    has signed in.
+    Uses a browser where this shell has one, else a code to enter on any device. Exit code: 0 fine, 4 the
+    sign-in did not complete.
     """
     if browser and device_code:
         raise CommandError("--browser and --device-code exclude each other", exit_code=ExitCode.USAGE)
@@ -82,14 +82,14 @@ def logout(name: Annotated[str, typer.Argument(metavar="NAME", help="The feed.")
     """Drop a feed's tokens, and the sign-in that login made for it."""
     ended = api_client.order(api_client.feed_path(name, "logout"), patience_s=api_client.FETCH_PATIENCE_S)
     account = ended.get("account")
-    who = f"{account} is signed out" if account else "nobody had signed in with brokerctl login"
-    typer.echo(f"{name}: tokens dropped; {who}")
+    outcome = f"{account} is signed out" if account else "no sign-in of brokerctl login was there"
+    typer.echo(f"{name}: tokens dropped; {outcome}")
     for remains in ended.get("remains", ()):
         typer.echo(f" · {remains}")
 
 
 def usual_ways(environ: Mapping[str, str]) -> list[LoginMethod]:
-    """How this shell's person can sign in, the best way first."""
+    """How the user of this shell can sign in, the best way first."""
     has_screen = sys.platform == "darwin" or any(environ.get(name) for name in _DESKTOP)
     if has_screen and not any(environ.get(name) for name in _ELSEWHERE):
         return [LoginMethod.BROWSER, LoginMethod.DEVICE_CODE]
@@ -166,8 +166,8 @@ def _left_s(end: datetime) -> float:
 
 @contextmanager
 def _spinner(end: datetime) -> Iterator[None]:
-    """On a terminal something turns, and tells how long the page is good for; gone when it is over."""
-    from rich.console import Console  # noqa: PLC0415 - rich is loaded by those who draw
+    """On a terminal, a spinner that shows how long the page is valid; removed at the end."""
+    from rich.console import Console  # noqa: PLC0415 - rich is loaded only where a screen is drawn
     from rich.live import Live  # noqa: PLC0415 - the same
     from rich.spinner import Spinner  # noqa: PLC0415 - the same
 

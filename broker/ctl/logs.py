@@ -1,4 +1,4 @@
-"""`brokerctl logs`: what the daemon said: the journal, the file beside its socket, or its own memory."""
+"""`brokerctl logs`: the daemon's log, from the journal, the file beside its socket, or its own memory."""
 
 import contextlib
 import os
@@ -36,18 +36,18 @@ def logs(
     """
     log = Path(broker_process.socket_path()).with_name(LOG_NAME)
     if systemd.has_units():
-        words = ["--no-pager", "--user-unit", systemd.SERVICE_UNIT, "--lines", str(lines)]
+        arguments = ["--no-pager", "--user-unit", systemd.SERVICE_UNIT, "--lines", str(lines)]
         # What cannot be read is "no entries" and ends well, or says why and ends badly: both without a line.
-        if systemd.ask("journalctl", *words, "--quiet"):
-            _become("journalctl", *words, *(["--follow"] if follow else []))
+        if systemd.ask("journalctl", *arguments, "--quiet"):
+            _replace_us("journalctl", *arguments, *(["--follow"] if follow else []))
         typer.echo(f"token-broker: {UNREADABLE}", err=True)
     elif os.access(log, os.R_OK):
-        _become("tail", "-n", str(lines), *(["-f"] if follow else []), str(log))
+        _replace_us("tail", "-n", str(lines), *(["-f"] if follow else []), str(log))
     _from_memory(lines, follow=follow)
 
 
 def _from_memory(lines: int, *, follow: bool) -> None:
-    """The daemon's own last lines. One that is started anew begins to count anew."""
+    """The last lines that the daemon remembers. A restarted daemon numbers them from the beginning."""
     from broker.host.clock import SystemClock  # noqa: PLC0415 - brings asyncio, which is 20 ms
 
     clock = SystemClock()
@@ -67,9 +67,9 @@ def _print(lines: list[str]) -> None:
         typer.echo(line)
 
 
-def _become(program: str, *words: str) -> None:
-    """Let the program take our place: it knows pagers, pipes and Ctrl-C."""
+def _replace_us(program: str, *arguments: str) -> None:
+    """Replace this process by the program, which handles pagers, pipes and Ctrl-C itself."""
     found = shutil.which(program)
     if found is None:
         raise CommandError(f"{program} is not installed")
-    os.execv(found, [program, *words])  # noqa: S606 - no shell wanted
+    os.execv(found, [program, *arguments])  # noqa: S606 - no shell wanted

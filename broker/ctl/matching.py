@@ -1,6 +1,7 @@
 """The feeds that a broker of this user knows, laid out for `FeedTable.match`: no other rule matches here.
 
-Made of the merged configuration and of what running brokers say, as far as no provider need be asked.
+Made of the merged configuration and of what running brokers say, as far as that takes no request to a
+provider.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from broker.core.urls import Url, parse_url
 from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE, realm_of, recognise, spellings_of
 
 BY_THEMSELVES = frozenset({AZURE, GOOGLE, CODEARTIFACT})
-"""Providers that `auto` signs in to without a word of configuration."""
+"""Providers that `auto` signs in to without configuration."""
 
 
 def table_of(config: Config, served: Sequence[FeedStatus] = ()) -> FeedTable:

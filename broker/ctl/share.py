@@ -80,12 +80,12 @@ def _share(feeds: list[str], for_s: float, name: str | None, *, as_json: bool) -
     typer.echo(f"  end     brokerctl share --end {made.name}")
     for feed in _endless(broker_status(api_client.read("/v1/status")), made):
         typer.echo(
-            f"\n{feed}: its password has no end of its own; who got it by this share keeps it", err=True
+            f"\n{feed}: this password never expires: anyone who reads it through the share keeps it", err=True
         )
 
 
 def container_line(made: ShareStatus) -> str:
-    """What starts a container with this share, as the user who shares."""
+    """The line that starts a container with this share, as this user."""
     mount = shlex.quote(f"{made.folder}:{INSIDE}:ro")
     return (
         f"docker run --user {os.geteuid()}:{os.getegid()} -v {mount} "

@@ -49,7 +49,7 @@ def get(index: DemoIndex, path: str, token: str | None = None) -> int:
 
 
 def token_of(index: DemoIndex) -> str:
-    found = index.token_for(index.word)
+    found = index.token_for(index.sign_in_secret)
     assert found is not None
     return found["password"]
 

@@ -234,4 +234,4 @@ def test_signing_out_says_who_and_what_remains(broker: StandInBroker, brokerctl:
 def test_signing_out_where_nobody_had_signed_in(broker: StandInBroker, brokerctl: Brokerctl) -> None:
     broker.answers["POST /v1/feeds/corp/logout"] = 200, {"step": "signed-out", "account": None, "remains": []}
 
-    assert "nobody had signed in with brokerctl login" in brokerctl("logout", "corp").stdout
+    assert "no sign-in of brokerctl login was there" in brokerctl("logout", "corp").stdout

@@ -73,7 +73,10 @@ def test_a_password_without_an_end_is_warned_of(broker: StandInBroker, brokerctl
 
     ended = brokerctl("share", "--feed", "corp", "--feed", "tools", "--name", "dev")
 
-    assert ended.stderr == "\ntools: its password has no end of its own; who got it by this share keeps it\n"
+    assert (
+        ended.stderr
+        == "\ntools: this password never expires: anyone who reads it through the share keeps it\n"
+    )
 
 
 def test_the_list_shows_who_gets_what_until_when(broker: StandInBroker, brokerctl: Brokerctl) -> None:

@@ -1,6 +1,6 @@
 """The demo's package index: real HTTP on loopback, and no page or file without a token that is still alive.
 
-Tokens are handed out at `/token` to whoever brings the sign-in word, as a cloud does after a sign-in.
+`/token` answers a request that carries the sign-in secret with a token, as a cloud does after a sign-in.
 """
 
 import base64
@@ -30,7 +30,7 @@ class DemoIndex:
     """An index whose tokens live `life_s` seconds. `issued` has the moment of each, in order."""
 
     life_s: float
-    word: str = field(default_factory=secrets.token_urlsafe, repr=False)
+    sign_in_secret: str = field(default_factory=secrets.token_urlsafe, repr=False)
     issued: list[Moment] = field(default_factory=list)
     wheel: Wheel = field(default_factory=made)
     port: int = 0
@@ -59,9 +59,9 @@ class DemoIndex:
                 server.shutdown()
                 thread.join()
 
-    def token_for(self, word: str) -> dict[str, str] | None:
-        """A new token, in the form that the `command` provider reads; None for a wrong word."""
-        if not hmac.compare_digest(word.encode(), self.word.encode()):
+    def token_for(self, secret: str) -> dict[str, str] | None:
+        """A new token, in the form that the `command` provider reads; None for a wrong secret."""
+        if not hmac.compare_digest(secret.encode(), self.sign_in_secret.encode()):
             return None
         now = SystemClock().now()
         token = f"demo-{secrets.token_urlsafe(24)}"
@@ -108,12 +108,12 @@ class _Conversation(BaseHTTPRequestHandler):
         super().__init__(line, client, server)  # which attends to the whole connection
 
     def handle(self) -> None:
-        """All requests of the connection; a client that goes away ends it, without a word."""
+        """All requests of the connection; a client that goes away ends it, and nothing is printed."""
         with suppress(ConnectionError):
             super().handle()
 
     def do_GET(self) -> None:
-        """A page or a file, for those with a token."""
+        """A page or a file, for a request with a token."""
         if not self.index.accepts(self.headers.get("Authorization", "")):
             self._send(HTTPStatus.UNAUTHORIZED, "text/plain", b"a token, please\n")
         elif (found := self.index.page(self.path)) is not None:
@@ -124,11 +124,11 @@ class _Conversation(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 
     def do_POST(self) -> None:
-        """A token, for those who know the word."""
-        scheme, _, word = self.headers.get("Authorization", "").partition(" ")
-        token = self.index.token_for(word) if self.path == "/token" and scheme == "Bearer" else None
+        """A token, for a request with the sign-in secret."""
+        scheme, _, secret = self.headers.get("Authorization", "").partition(" ")
+        token = self.index.token_for(secret) if self.path == "/token" and scheme == "Bearer" else None
         if token is None:
-            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"who are you?\n")
+            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"wrong sign-in secret\n")
         else:
             self._send(HTTPStatus.OK, "application/json", json.dumps(token).encode())
 
@@ -143,4 +143,4 @@ class _Conversation(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name for it
-        """The demo tells what happens itself."""
+        """Log nothing: the demo prints what happens itself."""

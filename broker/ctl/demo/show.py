@@ -1,4 +1,4 @@
-"""The demo as it is told: what runs, what it took, and what comes next."""
+"""The demo's output: what runs, how long it took, and what to do next."""
 
 import json
 import sys
@@ -59,12 +59,12 @@ def show(*, life_s: float, takes_s: float) -> None:
 
 
 def _token_command(index: DemoIndex, directory: Path, takes_s: float) -> list[str]:
-    """The program that stands for `az`, signed in: its word is in a file that only its user reads."""
-    word = directory / "word"
-    word.touch(0o600)
-    word.write_text(index.word)
+    """The program that stands for `az`, signed in: its secret is in a file that only its user reads."""
+    secret = directory / "sign-in"
+    secret.touch(0o600)
+    secret.write_text(index.sign_in_secret)
     program = [sys.executable, "-m", "broker.ctl.demo.token_command"]
-    return [*program, f"{index.origin}/token", str(word), str(takes_s)]
+    return [*program, f"{index.origin}/token", str(secret), str(takes_s)]
 
 
 def _configuration(index: DemoIndex, directory: Path, command: Sequence[str]) -> Path:
@@ -101,7 +101,7 @@ def _table(runs: Sequence[Run]) -> Table:
 
 
 def _watch_renewal(console: Console, stage: Stage, index: DemoIndex) -> None:
-    """Wait for the broker to replace the token by itself; tell when it did. Raises CommandError if it does
+    """Wait for the broker to replace the token by itself; print when it did. Raises CommandError if it does
     not.
     """
     clock = SystemClock()
@@ -117,7 +117,7 @@ def _watch_renewal(console: Console, stage: Stage, index: DemoIndex) -> None:
     age_s = index.issued[1].boot_s - first.boot_s
     when = f"{age_s:.1f} s after it was issued"
     if age_s < index.life_s:
-        console.print(f"Replaced {when}, {index.life_s - age_s:.1f} s before its end, while nobody waited:")
+        console.print(f"Replaced {when}, {index.life_s - age_s:.1f} s before its end, and no look-up waited:")
     else:
         console.print(f"Replaced {when}, {age_s - index.life_s:.1f} s late: this machine is very busy;")
     fetches = stage.feed("fetches")

@@ -2,7 +2,7 @@
 
     python -m broker.ctl.demo.token_command URL FILE SECONDS
 
-The sign-in word is read from FILE, as a real tool reads what it has kept since its user signed in.
+The sign-in secret is read from FILE, as a real tool reads what it stored when its user signed in.
 """
 
 import sys
@@ -19,10 +19,10 @@ def main() -> None:
     """Print the JSON object that the `command` provider reads."""
     url, file, takes_s = sys.argv[1:]
     SystemClock().pause(float(takes_s))  # `az account get-access-token` takes 0.7 to 1.5 s
-    word = Path(file).read_text()
+    secret = Path(file).read_text()
     where = urlsplit(url)
     connection = HTTPConnection(str(where.hostname), where.port, timeout=LIMIT_S)  # and never by a proxy
-    connection.request("POST", where.path, b"", {"Authorization": f"Bearer {word}"})
+    connection.request("POST", where.path, b"", {"Authorization": f"Bearer {secret}"})
     sys.stdout.write(connection.getresponse().read().decode())
 
 

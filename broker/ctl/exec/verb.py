@@ -190,7 +190,7 @@ def _failed_lookups(broker: PrivateBroker) -> list[str]:
         seen = broker.read("/v1/status")
     except CommandError as failure:
         return [
-            f"the private broker does not answer: {broker_process.last_words(broker.log) or failure.detail}"
+            f"the private broker does not answer: {broker_process.last_line(broker.log) or failure.detail}"
         ]
     errors = {feed["name"]: feed.get("error") for feed in seen["feeds"]}
     lines: list[str] = []

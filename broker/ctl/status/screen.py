@@ -1,7 +1,7 @@
 """The status screen: from the status record to what rich prints. Pure: no clock, no terminal, no I/O.
 
-Words say everything, colours only repeat it. The first line answers "is everything all right?", the last one
-says what to type if it is not.
+The text says everything, colours only repeat it. The first line answers "is everything all right?", the last
+one says what to type if it is not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from broker.ctl.ui.humanize import ago, clock_time, duration
 BAR_CELLS = 12
 GAP_CELLS = 2
 MARGIN_CELLS = 1
-NOBODY = "-"
+NO_SOURCE = "-"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 COLOURS: dict[str, str] = {
@@ -33,16 +33,16 @@ COLOURS: dict[str, str] = {
     State.REFUSED: "red",
     State.SIGN_IN_NEEDED: "red",
 }
-"""EMPTY has none: nothing was asked of it yet."""
+"""EMPTY has none: no token was requested yet."""
 
-WORDS: dict[str, str] = {
+NO_LIFE: dict[str, str] = {
     State.EMPTY: "not fetched yet",
     State.EXPIRED: "expired",
     State.FAILING: "cannot be fetched",
     State.REFUSED: "refused",
     State.SIGN_IN_NEEDED: "sign-in needed",
 }
-"""What stands in place of the life left where there is none."""
+"""Shown in place of the life left where there is none."""
 
 RENEWALS: dict[str, str] = {
     State.DUE: "being replaced",
@@ -50,7 +50,7 @@ RENEWALS: dict[str, str] = {
     State.REFUSED: "renewal refused",
     State.SIGN_IN_NEEDED: "sign-in needed",
 }
-"""What stands beside the life left of a token whose renewal is not just a matter of time."""
+"""Shown beside the life left of a token that is being renewed or whose renewal fails."""
 
 COUNT = ""
 SIGNED_IN_BY = "signed in by"
@@ -61,7 +61,7 @@ PATH_CELLS_MAX = 20
 """Of a file's path only its end is shown where it is longer."""
 
 TOOLS = {"azure-cli": "az"}
-"""Sources that people know by another name."""
+"""Sources that users know by another name."""
 
 EMPTY_STATE = """\
 Nothing is configured and nothing was asked yet. Feeds on Azure, Google and
@@ -96,10 +96,10 @@ def status_screen(
         parts += [Text(), _verbatim(EMPTY_STATE)]
     if status.shares:
         parts += [Text(), *(_verbatim(share_line(share, now)) for share in status.shares)]
-    complaints = _complaints(status)
-    if complaints:
+    errors = _errors(status)
+    if errors:
         parts.append(Text())
-    for names, error, hint in complaints:
+    for names, error, hint in errors:
         parts.append(Text.assemble((names, "bold"), f": {error}"))
         if hint is not None:
             parts.append(_verbatim(" " * (cell_len(names) + GAP_CELLS) + hint))
@@ -111,8 +111,8 @@ def status_screen(
         names = ", ".join(feed.name for feed in system.feeds if own.isdisjoint(feed.urls))
         parts += [Text(), Text(f"the system broker has {names or 'no other feed'} for you")]
     if shim_hidden is not None:
-        said, cure = shim_hidden
-        parts += [Text(), _verbatim(f"{said}: {cure}")]
+        said, hint = shim_hidden
+        parts += [Text(), _verbatim(f"{said}: {hint}")]
     return Group(*parts)
 
 
@@ -133,8 +133,8 @@ def _headline(status: BrokerStatus) -> Text:
     )
 
 
-def _complaints(status: BrokerStatus) -> list[tuple[str, str, str | None]]:
-    """(feeds, what failed, what to type), once for all the feeds that one cure would help."""
+def _errors(status: BrokerStatus) -> list[tuple[str, str, str | None]]:
+    """(feeds, what failed, what to type), once for all the feeds with the same hint."""
     said: dict[tuple[str, str | None], list[str]] = {}
     if status.error is not None:
         said[status.error, "brokerctl reload"] = ["configuration"]
@@ -214,7 +214,7 @@ def _source(feed: FeedStatus) -> str:
     if feed.shares is not None:
         return f"shares {feed.shares}"
     if feed.source is None:
-        return NOBODY
+        return NO_SOURCE
     kind, colon, path = feed.source.partition(":")
     if path.startswith("/") and len(path) > PATH_CELLS_MAX:
         return f"{kind}{colon}\N{HORIZONTAL ELLIPSIS}/{path.rpartition('/')[2]}"
@@ -234,8 +234,8 @@ def _bar(feed: FeedStatus) -> str:
 def _token(feed: FeedStatus, now: datetime) -> str:
     """The life left, and what is wrong with its renewal; or why there is none, and since when."""
     if not feed.usable:
-        word = WORDS.get(feed.state, feed.state)
-        return word if feed.state == State.EMPTY else f"{word} since {clock_time(feed.since, now)}"
+        reason = NO_LIFE.get(feed.state, feed.state)
+        return reason if feed.state == State.EMPTY else f"{reason} since {clock_time(feed.since, now)}"
     left = "no expiry" if feed.left_s is None else f"{duration(feed.left_s)} left"
     return f"{left}, {RENEWALS[feed.state]}" if feed.state in RENEWALS else left
 

@@ -34,17 +34,17 @@ def status(
     if as_json:
         import json  # noqa: PLC0415 - this form only
 
-        found = _asked()
+        found = _read()
         beside = _system_beside(found)
         typer.echo(json.dumps(found | ({"system": beside} if beside else {}), indent=2, ensure_ascii=False))
         raise typer.Exit(exit_code_of(broker_status(found)))
     if short:
         from broker.ctl.status.lines import status_line  # noqa: PLC0415 - this form only
 
-        seen = broker_status(_asked())
+        seen = broker_status(_read())
         typer.echo(status_line(seen))
         raise typer.Exit(exit_code_of(seen))
-    from rich.console import Console  # noqa: PLC0415 - rich is loaded by those who draw
+    from rich.console import Console  # noqa: PLC0415 - rich is loaded only where a screen is drawn
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -61,14 +61,14 @@ def status(
 
 def _both() -> tuple[BrokerStatus, BrokerStatus | None]:
     """The status that is asked for, and the system broker's beside it. Raises CommandError."""
-    found = _asked()
+    found = _read()
     system = _system_beside(found)
     return broker_status(found), None if system is None else broker_status(system)
 
 
-def _asked() -> api_client.Json:
+def _read() -> api_client.Json:
     """The status of the user's broker, or of the system's where only that runs. Raises CommandError."""
-    return api_client.whoever_knows(lambda socket: api_client.read("/v1/status", socket=socket))
+    return api_client.ask_either_broker(lambda socket: api_client.read("/v1/status", socket=socket))
 
 
 def _system_beside(found: api_client.Json) -> api_client.Json | None:
@@ -82,7 +82,7 @@ def _system_beside(found: api_client.Json) -> api_client.Json | None:
 
 
 def exit_code_of(seen: BrokerStatus) -> ExitCode:
-    """A person's turn before anything else, then a configuration that nobody can be served from."""
+    """A sign-in that is needed before anything else, then a configuration that cannot be used."""
     if any(feed.state == State.SIGN_IN_NEEDED for feed in seen.feeds):
         return ExitCode.NEEDS_A_PERSON
     return ExitCode.FINE if seen.error is None else ExitCode.CANNOT_BE_HAD
@@ -101,7 +101,7 @@ def tool_version() -> str | None:
 def _screen(seen: BrokerStatus, system: BrokerStatus | None, console: "Console") -> "RenderableType":
     from broker.ctl.setup.keyring_link import what_hides_the_shim  # noqa: PLC0415 - the same
     from broker.ctl.setup.user_dirs import UserDirs  # noqa: PLC0415 - the same
-    from broker.ctl.status.screen import status_screen  # noqa: PLC0415 - rich is loaded by those who draw
+    from broker.ctl.status.screen import status_screen  # noqa: PLC0415 - rich is loaded only where a screen is drawn
 
     return status_screen(
         seen,

@@ -1,4 +1,4 @@
-"""`brokerctl status --watch`: the status screen, redrawn at each change that the daemon tells of.
+"""`brokerctl status --watch`: the status screen, redrawn at each change that the daemon reports.
 
 In between only the clock moves: bars and times are drawn anew each second from what is known. Counts of
 look-ups change without an event, so that the status is read anew every few seconds besides.
@@ -24,7 +24,7 @@ TICK_S = 1.0
 COUNTS_EVERY_S = 5.0
 
 SILENCE_S = 45.0
-"""The daemon says every 15 s that it is still there (api.watching.HEARTBEAT_S)."""
+"""The daemon sends a heartbeat every 15 s (api.routes_status.HEARTBEAT_S)."""
 
 CHANGED = "changed"
 GONE = "gone"
@@ -46,7 +46,7 @@ def watch(console: Console, ask: Callable[[], Seen], screen: Screen) -> None:
 
 
 class _Watch:
-    """`_gone` is why there is nothing to show, and since when; `_note` is what a person may have missed."""
+    """`_gone`: why there is nothing to show, and since when. `_note`: an outage that may have gone unseen."""
 
     def __init__(self, live: Live, ask: Callable[[], Seen], screen: Screen, seen: Seen) -> None:
         self._live = live
@@ -54,7 +54,7 @@ class _Watch:
         self._screen = screen
         self._clock = SystemClock()
         self._seen, self._read_at = seen, self._clock.now()
-        self._news = _listening(seen[0].socket)
+        self._events = _events_of(seen[0].socket)
         self._gone: tuple[str, str] | None = None
         self._note: str | None = None
 
@@ -62,22 +62,22 @@ class _Watch:
         """Draw, wait, read; for ever."""
         while True:
             self._draw()
-            told = self._told()
-            if told == GONE and self._gone is None:
+            event = self._next_event()
+            if event == GONE and self._gone is None:
                 self._gone = "token-broker is not running", self._time_of_day()
-            if told is not None or self._gone is not None or self._age_s() >= COUNTS_EVERY_S:
+            if event is not None or self._gone is not None or self._age_s() >= COUNTS_EVERY_S:
                 self._read()
 
-    def _told(self) -> str | None:
-        """What the daemon told, None after a tick. A burst of changes is read once."""
-        told = None
+    def _next_event(self) -> str | None:
+        """The daemon's last event, None after a tick. A burst of changes is one."""
+        event = None
         try:
-            told = self._news.get(timeout=TICK_S)
-            while told == CHANGED:
-                told = self._news.get_nowait()
+            event = self._events.get(timeout=TICK_S)
+            while event == CHANGED:
+                event = self._events.get_nowait()
         except queue.Empty:
             pass
-        return told
+        return event
 
     def _read(self) -> None:
         try:
@@ -90,7 +90,7 @@ class _Watch:
             away, back = self._gone[1], self._time_of_day()
             self._note = f"the broker went away at {away} and came back at {back} (process {seen[0].pid})"
             self._gone = None
-            self._news = _listening(seen[0].socket)
+            self._events = _events_of(seen[0].socket)
 
     def _draw(self) -> None:
         if self._gone is not None:
@@ -118,21 +118,21 @@ def aged(seen: BrokerStatus, seconds: float) -> BrokerStatus:
     return replace(seen, uptime_s=seen.uptime_s + whole, feeds=feeds)
 
 
-def _listening(socket: str) -> "queue.SimpleQueue[str]":
-    """What the daemon tells from now on; the last word is GONE. Its thread ends with the daemon or us."""
-    news: queue.SimpleQueue[str] = queue.SimpleQueue()
+def _events_of(socket: str) -> "queue.SimpleQueue[str]":
+    """The daemon's events from now on; the last is GONE. The thread ends with the daemon or us."""
+    events: queue.SimpleQueue[str] = queue.SimpleQueue()
     path = client.SYSTEM_SOCKET if socket == client.SYSTEM_SOCKET else None
-    threading.Thread(target=_listen, args=(news, path), daemon=True).start()
-    return news
+    threading.Thread(target=_listen, args=(events, path), daemon=True).start()
+    return events
 
 
-def _listen(news: "queue.SimpleQueue[str]", path: str | None) -> None:
+def _listen(events: "queue.SimpleQueue[str]", path: str | None) -> None:
     try:
-        with client.stream("GET", "/v1/events", between_lines_s=SILENCE_S, path=path) as events:
-            for line in events:
+        with client.stream("GET", "/v1/events", between_lines_s=SILENCE_S, path=path) as lines:
+            for line in lines:
                 if line.startswith(b"event:"):
-                    news.put(CHANGED)
+                    events.put(CHANGED)
     except (client.BrokerError, OSError):
         pass
     finally:
-        news.put(GONE)
+        events.put(GONE)

@@ -6,11 +6,11 @@ MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
 DAY_S = 24 * HOUR_S
 LONG_S = 10 * DAY_S
-"""From here on nobody counts hours."""
+"""From here on hours are not shown."""
 
 
 def duration(seconds: float) -> str:
-    """The two largest units that matter; minutes are whole, and anything under a minute is in seconds."""
+    """The two largest units that matter; minutes are whole, and less than a minute is in seconds."""
     whole = max(0, int(seconds))
     if whole < MINUTE_S:
         return f"{whole} s"
@@ -22,7 +22,7 @@ def duration(seconds: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """How long ago, in one unit: finer would only make the eye work."""
+    """How long ago, in one unit: a finer time would only be harder to read."""
     whole = int(seconds)
     if whole < 1:
         return "just now"

@@ -1,4 +1,4 @@
-"""What a person does after a feed was added: put its secret away, and use it."""
+"""What to do after a feed was added: store its secret, and use it."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def next_steps(feed: "FeedConfig", keys: Mapping[str, Any]) -> str:
-    """The lines after "added": how the secret gets to its place, and how uv and pip use the feed."""
+    """The lines after "added": how to store the secret, and how uv and pip use the feed."""
     return "\n".join(_lines(feed, keys))
 
 
@@ -34,7 +34,7 @@ def _lines(feed: "FeedConfig", keys: Mapping[str, Any]) -> Iterator[str]:
     yield f"  pip   pip install --keyring-provider subprocess --index-url {url} PACKAGE"
     if feed.provider in ANSWER_STRANGERS or likely_provider(feed.url) in ANSWER_STRANGERS:
         yield (
-            "\nThis server may answer strangers with fewer versions: keep the user name in the URL, "
+            "\nWithout a login this server may list fewer versions: keep the user name in the URL, "
             "or for uv write"
         )
         yield f'  [[tool.uv.index]]\n  name = "{feed.name}"\n  url = "{feed.url}"'

@@ -1,4 +1,4 @@
-"""The terminal that stdout is, or is not: how wide it is, and lines whose mark has a colour there."""
+"""stdout as a terminal: how wide it is, and lines whose marks are coloured there."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import sys
 import typer
 
 COLOURS = {"\N{CHECK MARK}": "green", "\N{BALLOT X}": "red", "!": "yellow"}
-"""They only repeat what the marks say."""
+"""Each mark's. They only repeat what the marks say."""
 
 _MARK = re.compile(rf"(?:^|(?<= )) ([{''.join(COLOURS)}]) ", re.MULTILINE)
 """At the beginning of a line, or of its second column."""
@@ -20,7 +20,7 @@ def cells() -> int | None:
 
 
 def say(text: str) -> None:
-    """Print lines, the marks at their beginnings in colour on a terminal that wants it."""
+    """Print lines, the marks at their beginnings in colour on a terminal that has it."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty()
     typer.echo(text if plain else _MARK.sub(_coloured, text))
 
