@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.clients.client_index import Index
-from broker.ctl.clients.uv import indexes_without_username, uv_indexes
+from broker.ctl.clients.client_index import Index, Place
+from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes
 from broker.ctl.setup.user_dirs import UserDirs
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ CORP = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 def found(directory: Path, **environ: str) -> dict[str, str]:
     """Variable and URL of each index found from `directory` by a user without configuration."""
     indexes = uv_indexes(directory, UserDirs(directory / "nobody", environ))
-    return {index.variable: index.url for index in indexes_without_username(indexes, environ)}
+    return {index.variable: index.url for index in indexes_to_name_a_user_for(indexes, environ)}
 
 
 def pyproject(directory: Path, **urls: str) -> None:
@@ -35,7 +35,7 @@ def pyproject(directory: Path, **urls: str) -> None:
     ],
 )
 def test_variable_is_spelt_as_uv_spells_it(name: str, variable: str) -> None:
-    assert Index("uv", "", CORP, name).variable == variable
+    assert Index("uv", Place("UV_INDEX"), CORP, name).variable == variable
 
 
 def test_index_of_the_project_is_found_from_below(tmp_path: Path) -> None:

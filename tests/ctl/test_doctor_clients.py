@@ -25,7 +25,8 @@ PIP = "~/.config/pip/pip.conf"
 OLD_PIP = "~/.pip/pip.conf"
 UV_OFF = "uv: keyring provider is off"
 PIP_OFF = "pip: keyring provider is off"
-PIP_IMPORT = "pip: keyring provider is import"
+PIP_IMPORT = "pip: keyring provider is import (~/.config/pip/pip.conf line 2)"
+UV_DISABLED = "uv: keyring provider is off (UV_KEYRING_PROVIDER)"
 PIP_ON = {"PIP_KEYRING_PROVIDER": "subprocess"}
 ON = 'keyring-provider = "subprocess"\n'
 
@@ -99,7 +100,7 @@ def test_where_there_is_no_cron_nothing_is_said(clinic: Clinic) -> None:
         ({"uv.toml": ON, PIP: "[global]\nkeyring-provider = import\n"}, {}, [PIP_IMPORT]),
         ({"pyproject.toml": f"[tool.uv]\n{ON}", OLD_PIP: "[global]\nkeyring-provider=subprocess"}, {}, []),
         ({}, {"UV_KEYRING_PROVIDER": "subprocess", **PIP_ON}, []),
-        ({UV: ON}, {"UV_KEYRING_PROVIDER": "disabled", **PIP_ON}, [UV_OFF]),
+        ({UV: ON}, {"UV_KEYRING_PROVIDER": "disabled", **PIP_ON}, [UV_DISABLED]),
         ({UV: ON}, {"UV_CONFIG_FILE": "/none", **PIP_ON}, [UV_OFF]),
     ],
 )
@@ -171,6 +172,18 @@ def test_user_name_from_a_variable_is_one(clinic: Clinic) -> None:
     assert found(indexes_have_usernames, clinic.room()) == []
 
 
+def test_password_in_a_variable_without_a_user_name_is_found(clinic: Clinic) -> None:
+    clinic.write("uv.toml", f'[[index]]\nname = "corp"\nurl = "{URL}"\nauthenticate = "always"\n')
+    clinic.environ["UV_INDEX_CORP_PASSWORD"] = "x"
+
+    [(_, said, repair)] = found(indexes_have_usernames, clinic.room())
+
+    assert said.endswith(
+        'line 3: index "corp" has a password in a variable and no user name: uv will never ask'
+    )
+    assert repair == f'url = "{WITH_USER}"'
+
+
 NESTED = """
 [[feed]]
 name = "all"
@@ -226,7 +239,7 @@ def test_poetry_source_with_a_user_name_is_found(clinic: Clinic) -> None:
     [(level, said, repair)] = found(poetry_sources_have_no_username, clinic.room())
 
     assert level == "problem"
-    assert said.endswith('pyproject.toml: poetry source "corp" has a user name: poetry will never ask')
+    assert said.endswith('pyproject.toml line 3: poetry source "corp" has a user name: poetry will never ask')
     assert repair == f'url = "{URL}"'
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from broker.core.failures import BadRequest
 from broker.ctl.clients.all_indexes import all_indexes
-from broker.ctl.clients.client_index import Index
-from broker.ctl.clients.pip import pip_files
+from broker.ctl.clients.client_index import Index, Obstacle, Place
+from broker.ctl.clients.pip import pip_files, pip_obstacles, pip_version
+from broker.ctl.clients.source_projects import poetry_obstacles
+from broker.ctl.clients.uv import uv_obstacles
 from broker.ctl.setup.user_dirs import UserDirs
 from tests.ctl.homes import write
 
@@ -77,14 +80,14 @@ def test_index_of_each_file_is_found(tmp_path: Path, place: str, text: str, clie
 
     [index] = found(tmp_path)
 
-    assert (index.client, index.place, index.url) == (client, tmp_path / place, URL)
+    assert (index.client, index.place.source, index.url) == (client, tmp_path / place, URL)
 
 
 @pytest.mark.parametrize(("variable", "client"), VARIABLES.items())
 def test_index_of_each_variable_is_found(tmp_path: Path, variable: str, client: str) -> None:
     [index] = found(tmp_path, **{variable: URL})
 
-    assert (index.client, index.place, index.url) == (client, variable, URL)
+    assert (index.client, index.place.source, index.url) == (client, variable, URL)
 
 
 def test_file_that_uv_is_told_of_stands_in_for_the_users(tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_user_name_of_an_index_may_be_a_variables(tmp_path: Path) -> None:
     ],
 )
 def test_address_is_told_apart_from_its_login(url: str, username: str | None, *, has_password: bool) -> None:
-    index = Index.at("uv", "UV_INDEX", url)
+    index = Index.at("uv", Place("UV_INDEX"), url)
 
     assert (str(index.address), index.username, index.has_password) == (URL, username, has_password)
 
@@ -140,7 +143,7 @@ def test_address_is_told_apart_from_its_login(url: str, username: str | None, *,
 )
 def test_address_whose_login_has_no_clear_end_is_none(url: str) -> None:
     with pytest.raises(BadRequest) as raised:
-        _ = Index.at("uv", "UV_INDEX", url).address
+        _ = Index.at("uv", Place("UV_INDEX"), url).address
 
     assert "cret" not in str(raised.value)
 
@@ -148,21 +151,100 @@ def test_address_whose_login_has_no_clear_end_is_none(url: str) -> None:
 def test_view_of_an_azure_feed_is_no_login() -> None:
     url = "https://pkgs.dev.azure.com/acme/_packaging/corp@Release/pypi/simple/"
 
-    assert str(Index.at("uv", "UV_INDEX", url).address) == url
+    assert str(Index.at("uv", Place("UV_INDEX"), url).address) == url
+
+
+OFF = (Obstacle.PROVIDER_OFF,)
+PLACE = Place("UV_INDEX")
 
 
 @pytest.mark.parametrize(
-    ("index", "is_silent"),
+    ("index", "obstacles"),
     [
-        (Index.at("uv", "", URL), True),
-        (Index.at("uv", "", URL, username="ci"), False),
-        (Index.at("uv", "", URL, authenticate="always"), False),
-        (Index.at("uv", "", URL, authenticate="never"), False),
-        (Index.at("uv", "", URL, authenticate="auto"), True),
-        (Index.at("uv", "", URL, has_password=True), False),
-        (Index.at("uv", "", URL, publishes=True), False),
-        (Index.at("pip", "", URL), False),
+        (Index.at("uv", PLACE, URL), (Obstacle.NO_USERNAME,)),
+        (Index.at("uv", PLACE, URL, username="ci"), ()),
+        (Index.at("uv", PLACE, URL, authenticate="always"), (Obstacle.PAGES_ONLY,)),
+        (Index.at("uv", PLACE, URL, authenticate="never"), (Obstacle.NEVER,)),
+        (Index.at("uv", PLACE, URL, authenticate="auto"), (Obstacle.NO_USERNAME,)),
+        (Index.at("uv", PLACE, URL, has_password=True), (Obstacle.LONE_PASSWORD,)),
+        (Index.at("uv", PLACE, URL, username="ci", has_password=True), (Obstacle.PASSWORD,)),
+        (Index.at("uv", PLACE, URL.replace("://", "://:s3cret@")), (Obstacle.PASSWORD,)),
     ],
 )
-def test_index_that_uv_asks_nobody_about_is_known(index: Index, *, is_silent: bool) -> None:
-    assert index.is_silent == is_silent
+def test_obstacles_between_uv_and_the_keyring_are_known(
+    index: Index, obstacles: tuple[Obstacle, ...]
+) -> None:
+    assert uv_obstacles(index, is_on=True) == obstacles
+    assert uv_obstacles(index, is_on=False) == obstacles + OFF
+
+
+@pytest.mark.parametrize(
+    ("username", "version", "obstacles"),
+    [
+        (None, (26, 1), (Obstacle.OLD_PIP,)),
+        (None, (26, 2), ()),
+        (None, None, ()),
+        ("ci", (25, 3), ()),
+    ],
+)
+def test_pip_before_26_2_needs_a_user_name(
+    username: str | None, version: tuple[int, int] | None, obstacles: tuple[Obstacle, ...]
+) -> None:
+    index = Index.at("pip", Place("PIP_INDEX_URL"), URL, username=username)
+
+    assert pip_obstacles(index, version, is_on=True) == obstacles
+
+
+def test_version_of_pip_is_that_of_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "lib/python3.11/site-packages/pip-26.1.2.dist-info").mkdir(parents=True)
+
+    assert pip_version(UserDirs(tmp_path, {"VIRTUAL_ENV": str(tmp_path)})) == (26, 1)
+
+
+@pytest.mark.parametrize(
+    ("login", "is_on", "obstacles"),
+    [
+        ("", True, ()),
+        ("", False, OFF),
+        ("ci@", True, (Obstacle.USERNAME,)),
+        ("ci:s3cret@", True, (Obstacle.PASSWORD,)),
+    ],
+)
+def test_poetry_asks_the_keyring_without_a_user_name(
+    login: str, obstacles: tuple[Obstacle, ...], *, is_on: bool
+) -> None:
+    index = Index.at("poetry", Place("x"), URL.replace("://", f"://{login}"))
+
+    assert poetry_obstacles(index, is_on=is_on) == obstacles
+
+
+def test_index_asked_for_its_pages_alone_is_asked() -> None:
+    asked = replace(Index.at("uv", PLACE, URL), obstacles=(Obstacle.PAGES_ONLY,))
+
+    assert asked.asks_keyring
+    assert not replace(asked, obstacles=(Obstacle.NO_USERNAME,)).asks_keyring
+
+
+LINES = {
+    "the second of two tables": (
+        "project/pyproject.toml",
+        f'[[tool.uv.index]]\nurl = "https://a.example/"\n\n[[tool.uv.index]]\nname = "b"\nurl = "{URL}"\n',
+        6,
+    ),
+    "one of two clients": (
+        "project/pyproject.toml",
+        f'[[tool.poetry.source]]\nname = "a"\nurl = "{URL}"\n[[tool.uv.index]]\nurl = "{URL}"\n',
+        5,
+    ),
+    "an inline table": ("project/uv.toml", f'# {URL}\nindex = [\n  {{ url = "{URL}" }},\n]\n', 3),
+    "a list": ("project/uv.toml", f'extra-index-url = [\n  "https://a.example/",\n  "{URL}",\n]\n', 3),
+    "pip's list": ("home/.config/pip/pip.conf", f"[global]\nextra_index_url =\n  {URL}\n", 3),
+    "requirements": ("project/requirements.txt", f"demo\n\n--index-url \\\n  {URL}\n", 3),
+}
+
+
+@pytest.mark.parametrize(("place", "text", "line"), LINES.values(), ids=LINES)
+def test_line_of_an_index_is_known(tmp_path: Path, place: str, text: str, line: int) -> None:
+    write(tmp_path / place, text)
+
+    assert [each.place.line for each in found(tmp_path) if each.url == URL][:1] == [line]

@@ -1,7 +1,13 @@
-"""An index as somebody's file or variable names it. Its URL is as written there, a password included."""
+"""One index of one package client: its URL, where it is written, why its client does not ask the keyring.
+
+Each client's module reads its indexes and has the one function that decides the obstacles. The URL may hold a
+password: show `address` or `bare`.
+"""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -15,27 +21,53 @@ NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a fact is written: a file and its line, from 1, or the name of a variable."""
+
+    source: Path | str
+    line: int | None = None
+
+    def shown(self, spell: Callable[[Path | str], str]) -> str:
+        """The place in a message; `spell` writes the path as a person would."""
+        return spell(self.source) if self.line is None else f"{spell(self.source)} line {self.line}"
+
+
+class Obstacle(StrEnum):
+    """Why a client does not ask the keyring for an index, as the object of "it has"."""
+
+    PASSWORD = "a password of its own"  # noqa: S105 - the reason, not a password
+    NEVER = 'authenticate = "never"'
+    NO_USERNAME = 'no user name and no authenticate = "always"'
+    LONE_PASSWORD = "a password in a variable and no user name"  # noqa: S105 - the same
+    PAGES_ONLY = "no user name, so the keyring is asked for its pages alone"
+    OLD_PIP = "no user name, which pip needs before 26.2"
+    USERNAME = "a user name, with which the client sends an empty password"
+    PROVIDER_OFF = "a client whose keyring provider is not on"
+
+
+@dataclass(frozen=True, slots=True)
 class Index:
-    """One index of one client's. `place` is the file, or the variable; `name` is empty where none is given.
+    """One index of one client. `name` is empty where none is given.
 
     `username` is what the client would send, None where it knows none. `has_password`: it needs no keyring.
-    `publishes` is true of an address that is only uploaded to.
+    `publishes` is true of an address that is only uploaded to. `obstacles` are in the order of their weight.
     """
 
     client: str
-    place: Path | str
+    place: Place
     url: str = field(repr=False)
     name: str = ""
     authenticate: str | None = None
     username: str | None = None
     has_password: bool = False
     publishes: bool = False
+    obstacles: tuple[Obstacle, ...] = ()
 
     @classmethod
     def at(
         cls,
         client: str,
-        place: Path | str,
+        place: Place,
         url: str,
         *,
         name: object = "",
@@ -58,21 +90,19 @@ class Index:
         )
 
     @property
+    def asks_keyring(self) -> bool:
+        """True when the client asks the keyring at least for the pages of this index."""
+        return set(self.obstacles) <= {Obstacle.PAGES_ONLY}
+
+    @property
     def variable(self) -> str:
         """The variable that uv reads the index's user name from (uv's IndexName::to_env_var)."""
         return f"UV_INDEX_{re.sub(r'[^A-Z0-9]', '_', self.name.upper())}_USERNAME"
 
     @property
     def password_variable(self) -> str:
-        """The variable beside it."""
+        """The variable that uv reads the index's password from."""
         return self.variable.removesuffix("USERNAME") + "PASSWORD"
-
-    @property
-    def is_silent(self) -> bool:
-        """True of an index that uv asks no keyring about, whatever its server answers."""
-        if self.client != UV or self.publishes or self.authenticate in {ALWAYS, NEVER}:
-            return False  # one that never authenticates is meant so
-        return self.username is None and not self.has_password
 
     @property
     def shown(self) -> str:
@@ -89,7 +119,7 @@ class Index:
 
     @property
     def address(self) -> Url:
-        """The URL without userinfo. Raises BadRequest that says why it can be nobody's feed."""
+        """The URL without userinfo. Raises BadRequest that says why it cannot be a feed's."""
         return parse_url(self.bare)
 
     @property

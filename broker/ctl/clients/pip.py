@@ -4,10 +4,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from broker.ctl.clients.client_index import Index
-from broker.ctl.clients.foreign_files import sections
+from broker.ctl.clients import keyring_provider
+from broker.ctl.clients.client_index import Index, Obstacle, Place
+from broker.ctl.clients.foreign_files import ini_file
+from broker.ctl.clients.keyring_provider import PIP_SECTIONS, KeyringProvider
+from broker.ctl.clients.requirements_file import IndexOption, index_options, with_variables
 from broker.ctl.setup.user_dirs import UserDirs
 
 PIP = "pip"
@@ -15,27 +19,56 @@ KEYS = ("index-url", "extra-index-url")
 VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 NAME = "pip.conf"
 REQUIREMENTS = "requirements*.txt"
-REQUIREMENTS_BYTES = 1 << 20
-"""A file with hashes of a thousand packages is shorter."""
 
-_OPTION = re.compile(r"^(?:-i|--index-url|--extra-index-url)(?:=|\s+)(\S+)", re.MULTILINE)
-"""An index in a requirements file (pip's "Requirements File Format")."""
+ASKS_WITHOUT_USERNAME = (26, 2)
+"""The first pip that asks the keyring for a user name, too (`--mode=creds`)."""
+
+_VERSION = re.compile(r"pip-([0-9]+)\.([0-9]+)[^/]*\.dist-info")
 
 
 def pip_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     """Every index that pip may use in `directory`, the strongest first."""
-    for path in sorted(directory.glob(REQUIREMENTS)):
-        for url in _OPTION.findall(_text(path)):
-            yield Index.at(PIP, path, url)
-    for variable in VARIABLES:
-        for url in user_dirs.environ.get(variable, "").split():
-            yield Index.at(PIP, variable, url)
-    for path in pip_files(user_dirs):
-        for settings in sections(path).values():
-            for key, value in settings.items():
-                if key.replace("_", "-") in KEYS:
-                    for url in value.split():
-                        yield Index.at(PIP, path, url)
+    provider, version = pip_keyring_provider(user_dirs), pip_version(user_dirs)
+    is_on = provider is not None and provider.is_on
+    for index in _named(directory, user_dirs):
+        yield replace(index, obstacles=pip_obstacles(index, version, is_on=is_on))
+
+
+def pip_obstacles(index: Index, version: tuple[int, int] | None, *, is_on: bool) -> tuple[Obstacle, ...]:
+    """Why pip does not ask the keyring for an index; `is_on`: its keyring provider is `subprocess`.
+
+    A `version` that is not known is taken for a new one.
+    """
+    off = () if is_on else (Obstacle.PROVIDER_OFF,)
+    if index.has_password:
+        return (Obstacle.PASSWORD, *off)
+    is_old = version is not None and version < ASKS_WITHOUT_USERNAME
+    return (Obstacle.OLD_PIP, *off) if is_old and index.username is None else off
+
+
+def pip_keyring_provider(user_dirs: UserDirs) -> KeyringProvider | None:
+    """The keyring provider that `pip install` uses; None where none is named, and pip's is `auto`."""
+    variable = keyring_provider.in_variable(PIP, user_dirs.environ)
+    if variable is not None:
+        return variable
+    files = [ini_file(path) for path in pip_files(user_dirs)]
+    for section in PIP_SECTIONS:
+        for file in files:
+            named = keyring_provider.in_pip_section(file.table(section))
+            if named is not None:
+                return KeyringProvider(named, file.place(keyring_provider.KEY, named, section))
+    return None
+
+
+def pip_version(user_dirs: UserDirs) -> tuple[int, int] | None:
+    """The version of the active environment's pip; None without an environment, or where it has no pip."""
+    folder = user_dirs.environ.get("VIRTUAL_ENV")
+    found = Path(folder).glob("lib/python*/site-packages/pip-*.dist-info") if folder else ()
+    for path in found:
+        version = _VERSION.fullmatch(path.name)
+        if version is not None:
+            return int(version[1]), int(version[2])
+    return None
 
 
 def pip_files(user_dirs: UserDirs) -> list[Path]:
@@ -60,12 +93,34 @@ def pip_files(user_dirs: UserDirs) -> list[Path]:
     ]
 
 
-def _text(path: Path) -> str:
-    """The file's beginning; empty where it cannot be read."""
-    try:
-        if not path.is_file():
-            return ""
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(REQUIREMENTS_BYTES)
-    except OSError:
-        return ""
+def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
+    for path in sorted(directory.glob(REQUIREMENTS)):
+        for option in index_options(path, user_dirs.environ):
+            yield _of_requirements(option, user_dirs)
+    for variable in VARIABLES:
+        for url in user_dirs.environ.get(variable, "").split():
+            yield Index.at(PIP, Place(variable), url)
+    for path in pip_files(user_dirs):
+        file = ini_file(path)
+        for section, settings in file.content.items():
+            for key, value in settings.items():
+                if key.replace("_", "-") in KEYS:
+                    for url in value.split():
+                        yield Index.at(PIP, file.place(key.replace("_", "-"), url, section), url)
+
+
+def _of_requirements(option: IndexOption, user_dirs: UserDirs) -> Index:
+    """The index of a requirements file. A user name and a password that are variables stay unread.
+
+    A URL that is one variable as a whole is in that variable, and so is the password in it.
+    """
+    environ = user_dirs.environ
+    whole = re.fullmatch(r"\$\{([A-Z0-9_]+)\}", option.url)
+    if whole is not None and environ.get(whole[1]):
+        return Index.at(PIP, Place(whole[1]), environ[whole[1]])
+    scheme, separator, rest = option.url.rpartition("://")
+    authority, slash, path = rest.partition("/")
+    userinfo, at, host = authority.rpartition("@")
+    host, path, scheme = (with_variables(part, environ) for part in (host, path, scheme))
+    url = f"{scheme}{separator}{userinfo}{at}{host}{slash}{path}"
+    return Index.at(PIP, Place(option.path, option.line), url)

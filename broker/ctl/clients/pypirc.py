@@ -1,10 +1,11 @@
 """Repositories that are uploaded to: those of `.pypirc`, and the one of twine's variable."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from broker.ctl.clients.client_index import Index
-from broker.ctl.clients.foreign_files import sections
+from broker.ctl.clients.client_index import Index, Obstacle, Place
+from broker.ctl.clients.foreign_files import ini_file
 from broker.ctl.setup.user_dirs import UserDirs
 
 TWINE = "twine"
@@ -18,17 +19,28 @@ def pypirc(user_dirs: UserDirs) -> Path:
 
 def repository_indexes(user_dirs: UserDirs) -> Iterator[Index]:
     """Every repository with an address; one without is the public registry's by a name that twine knows."""
+    for index in _named(user_dirs):
+        yield replace(index, obstacles=twine_obstacles(index))
+
+
+def twine_obstacles(index: Index) -> tuple[Obstacle, ...]:
+    """Why twine does not ask the keyring for a repository: it needs no setting, and no user name."""
+    return (Obstacle.PASSWORD,) if index.has_password else ()
+
+
+def _named(user_dirs: UserDirs) -> Iterator[Index]:
     environ = user_dirs.environ
     if environ.get(VARIABLE):
         username = environ.get("TWINE_USERNAME")
-        yield Index.at(TWINE, VARIABLE, environ[VARIABLE], username=username, publishes=True)
-    path = pypirc(user_dirs)
-    for name, settings in sections(path).items():
+        yield Index.at(TWINE, Place(VARIABLE), environ[VARIABLE], username=username, publishes=True)
+    file = ini_file(pypirc(user_dirs))
+    for name, settings in file.content.items():
         if "repository" in settings:
+            url = settings["repository"].strip()
             yield Index.at(
                 TWINE,
-                path,
-                settings["repository"].strip(),
+                file.place("repository", url, name),
+                url,
                 name=name,
                 username=settings.get("username"),
                 has_password=bool(settings.get("password")),

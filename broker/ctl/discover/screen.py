@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.client_index import UV, Index, Obstacle
 from broker.ctl.discover.classify import FeedStanding, FoundFeed
 
 MARKS = {
@@ -38,7 +38,9 @@ def screen(found_feeds: Sequence[FoundFeed], unread: Sequence[tuple[Path, str]],
     ]
     blocks += [listed] if listed else []
     blocks += [[f" ! {shown(path)} is passed over: {why}" for path, why in unread]] if unread else []
-    silent = sum(any(index.is_silent for index in each.indexes) for each in feeds if each.standing in KNOWN)
+    silent = sum(
+        any(_is_never_asked(index) for index in each.indexes) for each in feeds if each.standing in KNOWN
+    )
     if silent:
         which = "1 of them has" if silent == 1 else f"{silent} of them have"
         blocks += [[f"{which} no user name, so uv will never ask: brokerctl doctor"]]
@@ -64,11 +66,11 @@ def _headline(feeds: Sequence[FoundFeed], public: Sequence[FoundFeed]) -> str:
 
 def _lines(found: FoundFeed, shown: Shown) -> Iterator[str]:
     yield f" {MARKS[found.standing]} {found.shown}"
-    user_dirs = dict.fromkeys(_place(index, shown) for index in found.indexes)
+    places = dict.fromkeys(_place(index, shown) for index in found.indexes)
     yield _indented(_standing(found))
-    yield _indented(", ".join(user_dirs))
-    for index in dict.fromkeys(each.place for each in found.with_password):
-        yield _indented(f"! {shown(index)} holds a password, which is used before any keyring: take it out")
+    yield _indented(", ".join(places))
+    for source in dict.fromkeys(each.place.source for each in found.with_password):
+        yield _indented(f"! {shown(source)} holds a password, which is used before any keyring: take it out")
     if found.command is not None:
         condition = "" if found.standing is FeedStanding.TO_ADD else "if it is private: "
         yield _indented(f"{condition}{found.command}")
@@ -85,9 +87,15 @@ def _standing(found: FoundFeed) -> str:
     return found.why or ""
 
 
+def _is_never_asked(index: Index) -> bool:
+    """True for an index that uv reads and has no user name for."""
+    lacking = {Obstacle.NO_USERNAME, Obstacle.LONE_PASSWORD}
+    return index.client == UV and not index.publishes and not lacking.isdisjoint(index.obstacles)
+
+
 def _place(index: Index, shown: Shown) -> str:
     named = f" ({index.name})" if index.name and index.name.isprintable() else ""
-    return f"{index.client}: {shown(index.place)}{named}"
+    return f"{index.client}: {index.place.shown(shown)}{named}"
 
 
 def _quietly(public: Sequence[FoundFeed]) -> str:

@@ -76,10 +76,13 @@ def _json(found_feeds: "Sequence[FoundFeed]", unread: "Sequence[tuple[Path, str]
             "found": [
                 {
                     "client": index.client,
-                    "place": str(index.place),
+                    "place": str(index.place.source),
+                    "line": index.place.line,
                     "name": index.name or None,
                     "username": index.username,
                     "has_password": index.has_password,
+                    "asks_keyring": index.asks_keyring,
+                    "why": "; ".join(index.obstacles) or None,
                 }
                 for index in each.indexes
             ],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from broker.ctl.clients.client_index import ALWAYS, NEVER, UV
+from broker.ctl.clients.client_index import UV, Obstacle
 from broker.ctl.clients.pip import PIP
 from broker.ctl.clients.usernames import username_for, with_username
 from broker.ctl.doctor.context import DoctorContext
@@ -18,21 +18,19 @@ def indexes_have_usernames(context: DoctorContext) -> Iterator[Finding]:
     ours = 0
     for index in context.indexes:
         found = context.feed_of(index.url)
-        if index.client != UV or found is None or index.authenticate == NEVER:
+        if index.client != UV or found is None or Obstacle.NEVER in index.obstacles:
             continue
         ours += 1
         provider, required = found
-        if index.username is not None:
-            continue
-        line = f'url = "{with_username(index.url, username_for(provider, required))}"'
-        place = f"{context.user_dirs.shown(index.place)}: {index.shown}"
-        if index.authenticate != ALWAYS:
-            said = f'{place} has no user name and no authenticate = "{ALWAYS}": uv will never ask'
-            yield problem("index-username", said, line)
-        elif provider in FILES_ELSEWHERE:
-            where = FILES_ELSEWHERE[provider]
-            said = f"{place} has no user name, and its files are {where}: uv sync from a lock fails with 401"
-            yield problem("index-files", said, line)
+        place = f"{index.place.shown(context.user_dirs.shown)}: {index.shown}"
+        for obstacle in index.obstacles:
+            line = f'url = "{with_username(index.url, username_for(provider, required))}"'
+            if obstacle in {Obstacle.NO_USERNAME, Obstacle.LONE_PASSWORD}:
+                yield problem("index-username", f"{place} has {obstacle}: uv will never ask", line)
+            elif obstacle is Obstacle.PAGES_ONLY and provider in FILES_ELSEWHERE:
+                where = FILES_ELSEWHERE[provider]
+                said = f"{place} has no user name, and its files are {where}"
+                yield problem("index-files", f"{said}: uv sync from a lock fails with 401", line)
     if ours:
         yield fine("indexes", f"{ours} of the project's indexes {'is' if ours == 1 else 'are'} ours")
 
@@ -46,7 +44,7 @@ def pip_sees_what_the_user_may(context: DoctorContext) -> Iterator[Finding]:
         provider, required = found
         if provider in ANSWER_STRANGERS:
             said = (
-                f"{context.user_dirs.shown(index.place)}: pip shows no user name to {provider}, "
+                f"{index.place.shown(context.user_dirs.shown)}: pip shows no user name to {provider}, "
                 "which may answer strangers with fewer versions"
             )
             yield warning("pip-username", said, with_username(index.url, username_for(provider, required)))

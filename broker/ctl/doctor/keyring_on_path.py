@@ -4,19 +4,15 @@ import shlex
 from collections.abc import Iterator
 
 from broker.ctl.clients.client_index import UV
-from broker.ctl.clients.foreign_files import sections, table
-from broker.ctl.clients.pip import pip_files
-from broker.ctl.clients.uv import uv_files
+from broker.ctl.clients.keyring_provider import SUBPROCESS, variable_of
+from broker.ctl.clients.pip import pip_keyring_provider
+from broker.ctl.clients.uv import uv_keyring_provider
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.setup import client_keyrings
 from broker.ctl.setup.keyring_link import what_hides_the_shim
-from broker.ctl.setup.keyring_settings import KEY, PROVIDER
 from broker.ctl.setup.plan import Step
 from broker.ctl.setup.undo_log import UndoLog
-
-PIP_SECTIONS = ("install", "global")
-"""A command's own section goes before what is said for all."""
 
 CRON_PATH = "PATH="
 
@@ -52,12 +48,17 @@ def clients_ask(context: DoctorContext) -> Iterator[Finding]:
     for client in client_keyrings.clients_of(context.user_dirs):
         if context.user_dirs.program(client.name) is None:
             continue
-        said = provider_of(context, client)
-        if said == PROVIDER:
+        named = (
+            uv_keyring_provider(context.directory, context.user_dirs)
+            if client.name == UV
+            else pip_keyring_provider(context.user_dirs)
+        )
+        if named is not None and named.is_on:
             yield fine(f"{client.name}-provider", f"{client.name}: keyring is on")
             continue
-        how = "off" if said is None or said == "disabled" else said
-        variable = f"{client.name.upper()}_KEYRING_PROVIDER"
+        how = "off" if named is None or named.name == "disabled" else named.name
+        where = "" if named is None else f" ({named.place.shown(context.user_dirs.shown)})"
+        said = f"{client.name}: keyring provider is {how}{where}"
         step = client_keyrings.client_step(client)
 
         def turn_on(step: Step = step) -> None:
@@ -65,25 +66,9 @@ def clients_ask(context: DoctorContext) -> Iterator[Finding]:
 
         check = f"{client.name}-provider"
         if step.pending:
-            yield problem(
-                check, f"{client.name}: keyring provider is {how}", "brokerctl doctor --fix", turn_on
-            )
+            yield problem(check, said, "brokerctl doctor --fix", turn_on)
         else:
-            yield problem(check, f"{client.name}: keyring provider is {how}", f"export {variable}={PROVIDER}")
-
-
-def provider_of(context: DoctorContext, client: client_keyrings.Client) -> str | None:
-    """The keyring provider that the client would use here; None where nobody says."""
-    environ = context.user_dirs.environ
-    variable = environ.get(f"{client.name.upper()}_KEYRING_PROVIDER")
-    if variable:
-        return variable
-    if client.name == UV:
-        files = (table(path, *keys) for path, keys in uv_files(context.directory, context.user_dirs))
-        return next((str(each[KEY]) for each in files if KEY in each), None)
-    named = (sections(path) for path in pip_files(context.user_dirs))
-    said = (each.get(section, {}).get(KEY) for each in named for section in PIP_SECTIONS)
-    return next(filter(None, said), None)
+            yield problem(check, said, f"export {variable_of(client.name)}={SUBPROCESS}")
 
 
 def _programs(line: str) -> list[str]:

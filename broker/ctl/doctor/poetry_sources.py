@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from broker.ctl.clients.client_index import Obstacle
 from broker.ctl.clients.source_projects import POETRY
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem
@@ -13,8 +14,7 @@ def poetry_sources_have_no_username(context: DoctorContext) -> Iterator[Finding]
     It takes the user name that the keyring brings; a source with a password of its own is left alone.
     """
     for index in context.indexes:
-        named = index.client == POETRY and index.username is not None and not index.has_password
-        if named and context.feed_of(index.url) is not None:
-            source = f'{context.user_dirs.shown(index.place)}: poetry source "{index.name}"'
+        if index.client == POETRY and Obstacle.USERNAME in index.obstacles and context.feed_of(index.url):
+            source = f'{index.place.shown(context.user_dirs.shown)}: poetry source "{index.name}"'
             said = f"{source} has a user name: poetry will never ask"
             yield problem("poetry-username", said, f'url = "{index.bare}"')

@@ -17,7 +17,7 @@ import typer
 
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.usernames import username_for
-from broker.ctl.clients.uv import indexes_without_username, uv_indexes
+from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec import ci_env
 from broker.ctl.exec.ci_broker import ci_broker
@@ -118,7 +118,7 @@ def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, s
         raise CommandError(str(fault))
     variables: dict[str, str] = {}
     indexes = uv_indexes(Path.cwd(), UserDirs(Path.home(), environ))
-    for index in indexes_without_username(indexes, environ):
+    for index in indexes_to_name_a_user_for(indexes, environ):
         with contextlib.suppress(api_client.RefusedError):  # no feed of ours
             found = broker.read("/v1/match", {"url": index.url})
             variables[index.variable] = username_for(str(found["provider"]), found.get("username"))

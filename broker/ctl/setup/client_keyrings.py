@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.ctl import user_files
+from broker.ctl.clients.keyring_provider import SUBPROCESS
 from broker.ctl.setup.changes import Shown, Write
 from broker.ctl.setup.keyring_settings import (
     PIP_LINE,
-    PROVIDER,
     UV_LINE,
     UnreadableSettingsError,
     pip_provider,
@@ -57,7 +57,7 @@ def client_step(client: Client) -> Step:
     text = user_files.text_of(client.path)
     try:
         now = client.provider(text)
-        if now == PROVIDER:
+        if now == SUBPROCESS:
             return Step(client.name, f"keyring is on in {shown}")
         if now is not None:
             return Step(client.name, f"{shown} says {now!r} and stays", (), StepMark.OPEN, manual)

@@ -3,12 +3,11 @@
 import configparser
 import tomllib
 
+from broker.ctl.clients.keyring_provider import KEY, SUBPROCESS, in_pip_settings, in_uv_settings
 from broker.ctl.command_error import CommandError
 
-KEY = "keyring-provider"
-PROVIDER = "subprocess"
-UV_LINE = f'{KEY} = "{PROVIDER}"'
-PIP_LINE = f"{KEY} = {PROVIDER}"
+UV_LINE = f'{KEY} = "{SUBPROCESS}"'
+PIP_LINE = f"{KEY} = {SUBPROCESS}"
 PIP_SECTION = "global"
 
 MARK = "\ufeff"
@@ -22,15 +21,14 @@ class UnreadableSettingsError(CommandError):
 def uv_provider(text: str) -> str | None:
     """The provider that this uv.toml names, None where it names none. Raises UnreadableSettingsError."""
     try:
-        found = tomllib.loads(text.removeprefix(MARK)).get(KEY)
+        return in_uv_settings(tomllib.loads(text.removeprefix(MARK)))
     except tomllib.TOMLDecodeError as error:
         raise UnreadableSettingsError(f"not TOML: {str(error).lower()}") from None
-    return None if found is None else str(found)
 
 
 def pip_provider(text: str) -> str | None:
     """The provider that this pip.conf names, None where it names none. Raises UnreadableSettingsError."""
-    return _ini(text).get(PIP_SECTION, {}).get(KEY)
+    return in_pip_settings(_ini(text))
 
 
 def with_uv_line(text: str) -> str:
@@ -38,7 +36,7 @@ def with_uv_line(text: str) -> str:
     if text.startswith(MARK):
         return MARK + with_uv_line(text.removeprefix(MARK))
     edited = UV_LINE + _line_end(text) + text
-    return _checked(edited, tomllib.loads(edited) == {KEY: PROVIDER, **tomllib.loads(text)})
+    return _checked(edited, tomllib.loads(edited) == {KEY: SUBPROCESS, **tomllib.loads(text)})
 
 
 def with_pip_line(text: str) -> str:
@@ -56,7 +54,7 @@ def with_pip_line(text: str) -> str:
         lines.append(f"{gap}[{PIP_SECTION}]{end}{PIP_LINE}{end}")
     edited = "".join(lines)
     expected = _ini(text)
-    expected.setdefault(PIP_SECTION, {})[KEY] = PROVIDER
+    expected.setdefault(PIP_SECTION, {})[KEY] = SUBPROCESS
     return _checked(edited, _ini(edited) == expected)
 
 

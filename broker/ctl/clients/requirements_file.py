@@ -1,0 +1,137 @@
+"""The index options of a requirements file, by pip's grammar (pip's page "Requirements File Format").
+
+They are read here rather than by pip-requirements-parser (PyPI): its last release, 32.0.1, is of December
+2022, it copies a parser of pip's of that year, it needs pyparsing, and it parses every requirement where
+only options matter. Files that are named by a URL are not fetched.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from optparse import Option, OptionParser, Values
+from pathlib import Path
+from typing import NoReturn
+
+FILE_BYTES = 1 << 20
+"""A file with hashes of a thousand packages is shorter."""
+
+FILES_MAX = 32
+"""Files that one file may lead to by -r and -c; more are not a project's."""
+
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_VALUED = (
+    ("-f", "--find-links"),
+    ("--no-binary",),
+    ("--only-binary",),
+    ("--trusted-host",),
+    ("--use-feature",),
+    ("--all-releases",),
+    ("--only-final",),
+    ("-e", "--editable"),
+)
+_FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--pre")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOption:
+    """One index: the URL as written, in which file, and at which line, from 1, its logical line begins."""
+
+    url: str = field(repr=False)
+    path: Path
+    line: int
+
+
+class _BadOptionError(Exception):
+    """A line that pip refuses."""
+
+
+class _Options(OptionParser):
+    """pip's options of a line without a requirement, parsed by the library that pip parses them with."""
+
+    def __init__(self) -> None:
+        super().__init__(add_help_option=False)
+        self.add_options(
+            [
+                Option("-i", "--index-url", "--pypi-url", dest="index", action="append"),
+                Option("--extra-index-url", dest="extra", action="append"),
+                Option("-r", "--requirement", dest="requirements", action="append"),
+                Option("-c", "--constraint", dest="constraints", action="append"),
+                *(Option(*names, dest="unused", action="append") for names in _VALUED),
+                *(Option(name, dest="unused", action="store_true") for name in _FLAGS),
+            ]
+        )
+
+    def error(self, msg: str) -> NoReturn:
+        raise _BadOptionError(msg)
+
+
+def index_options(path: Path, environ: Mapping[str, str]) -> Iterator[IndexOption]:
+    """The indexes that a file names, and the files that it names with -r and -c, in the order of the lines.
+
+    Never raises: a file that cannot be read and a line that pip refuses name no index.
+    """
+    yield from _options(path, environ, [])
+
+
+def with_variables(text: str, environ: Mapping[str, str]) -> str:
+    """The text with `${NAME}` replaced, as pip does: capitals only, and a variable that is not set stays."""
+    return _VARIABLE.sub(lambda found: environ.get(found[1]) or found[0], text)
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Each line without its comment, joined with those it continues into, and the number it begins at."""
+    begun, first = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        is_comment = _COMMENT.match(line) is not None
+        if line.endswith("\\") and not is_comment:
+            first = first or number
+            begun += line.strip("\\")
+            continue
+        yield first or number, begun + (f" {line}" if is_comment else line)
+        begun, first = "", 0
+    if first:
+        yield first, begun
+
+
+def _options(path: Path, environ: Mapping[str, str], seen: list[Path]) -> Iterator[IndexOption]:
+    if path in seen or len(seen) >= FILES_MAX:
+        return
+    seen.append(path)
+    for number, line in logical_lines(_text(path)):
+        options = _parsed(_COMMENT.sub("", line).strip(), environ)
+        if options is None:
+            continue
+        nested = options.requirements or options.constraints
+        if nested:  # pip then passes over the line's other options
+            name = with_variables(nested[0], environ)
+            if "://" not in name:
+                yield from _options(Path(os.path.normpath(path.parent / name)), environ, seen)
+            continue
+        for url in (*(options.index or ()), *(options.extra or ())):
+            yield IndexOption(url, path, number)
+
+
+def _parsed(line: str, environ: Mapping[str, str]) -> Values | None:
+    """The options of a line that begins with one; None for a requirement, and for a line that pip refuses."""
+    if not line.startswith("-") and not with_variables(line, environ).startswith("-"):
+        return None
+    text = line if line.startswith("-") else with_variables(line, environ)
+    try:
+        options, words = _Options().parse_args(shlex.split(text))
+    except (_BadOptionError, ValueError):
+        return None
+    return None if words else options
+
+
+def _text(path: Path) -> str:
+    """The file's beginning; empty where it cannot be read."""
+    try:
+        if not path.is_file():
+            return ""
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return file.read(FILE_BYTES)
+    except OSError:
+        return ""
