@@ -144,17 +144,17 @@ def _ask_for_ever() -> None:
     while True:
         answer, look_up = _questions.get()
         if not answer.set_running_or_notify_cancel():
-            continue  # whoever asked has given up
+            continue  # the caller has given up
         try:
             answer.set_result(look_up())
-        except BaseException as error:  # noqa: BLE001 - carried to whoever waits, and raised there
+        except BaseException as error:  # noqa: BLE001 - carried to the waiting caller, and raised there
             answer.set_exception(error)
 
 
 def main() -> int:
     """Print the name of the store that the broker would ask; exit 1 where there is none.
 
-    Run as a program by whoever must not load the library.
+    Run as a program by code that must not load the library.
     """
     try:
         name = type(chosen_store()).__module__

@@ -49,7 +49,7 @@ class ConfigFile:
     def write(self, text: str | None) -> None:
         """Put the text in place of the file, with its mode, a new one for its owner alone; None removes it.
 
-        Whoever reads meanwhile sees the old text or the new one. Raises CommandError.
+        A program that reads meanwhile sees the old text or the new one. Raises CommandError.
         """
         if text is not None:
             user_files.put(self._target, text.encode(), user_files.mode_of(self._target) or NEW_FILE)

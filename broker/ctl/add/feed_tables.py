@@ -1,7 +1,7 @@
 """The [[feed]] tables of a configuration's text: one more at its end, or one less. Pure, text to text.
 
 Everything a person wrote stays as it was: comments, order, blank lines. What an edit would come to is read
-back with tomllib before it is returned, so that a file is never damaged by a layout nobody thought of.
+back with tomllib before it is returned, so that a file is never damaged by a layout that was not foreseen.
 """
 
 import re

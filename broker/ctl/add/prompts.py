@@ -24,7 +24,7 @@ OPTIONS = {"username": ("--username", "NAME"), "secret": ("--secret", "PLACE")}
 def completed(url: Url, keys: Mapping[str, Any], url_username: str | None) -> dict[str, Any]:
     """The provider where the host does not name it, the user name in the URL where it matters, and the rest.
 
-    Raises CommandError where something is missing and nobody can be asked.
+    Raises CommandError where something is missing and no person can be asked.
     """
     named = provider_of(url)
     provider = keys["provider"] or named or likely_provider(url) or BASIC

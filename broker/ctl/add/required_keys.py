@@ -1,4 +1,4 @@
-"""What a feed needs that its address does not say. Pure: whoever asks a person has a terminal."""
+"""What a feed needs that its address does not say. Pure: `prompts.py` asks a person."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ _NEEDS = {
     ),
     "command": (RequiredKey("command", "a command", "Command that prints the token"),),
 }
-"""By provider, in the order of asking. Whoever is not here signs in by itself, or is a plug-in of others'."""
+"""By provider, in the order of asking. A provider that is not here signs in by itself, or is a plug-in."""
 
 
 def required_keys(provider: str, keys: Mapping[str, Any], environ: Mapping[str, str]) -> list[RequiredKey]:

@@ -1,4 +1,4 @@
-"""What an index says to a stranger: one request without any credential tells public from private."""
+"""How an index answers one request without a credential: that tells public from private."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ REALMS = {"Artifactory": ARTIFACTORY, "Sonatype Nexus": NEXUS, "GitLab": GITLAB}
 
 
 def with_answers(found_feeds: Sequence[FoundFeed], ca: Path | None) -> list[FoundFeed]:
-    """The sightings, with what those that were unsure say to a stranger. All are asked at once."""
+    """The found feeds; those that were unsure are asked without a credential, all at once."""
     unsure = [each for each in found_feeds if each.standing is FeedStanding.UNSURE][:ASKED_MAX]
     if not unsure:
         return list(found_feeds)

@@ -62,7 +62,7 @@ class FoundFeed:
 
     @property
     def with_password(self) -> tuple[Index, ...]:
-        """The places that hold a password: whoever reads them asks no keyring."""
+        """The places that hold a password: a client that reads one asks no keyring."""
         return tuple(each for each in self.indexes if each.has_password)
 
     @property

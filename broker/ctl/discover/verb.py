@@ -19,19 +19,17 @@ def discover(
     ] = ".",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as one object.")] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Ask no index whether it answers strangers.")
-    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not contact any index.")] = False,
     config: Annotated[
         str | None, typer.Option("--config", metavar="FILE", help="Another file than your own configuration.")
     ] = None,
 ) -> None:
     """List the feeds that uv, pip, poetry, PDM and twine are told of, and how to add those that are new.
 
-    Read are uv.toml and pyproject.toml of DIR and the folders above it, its requirements files, your and the
-    system's uv.toml and pip.conf, .pypirc, the settings of poetry and PDM, and the variables of uv, pip and
-    twine. Nothing is changed. An index of which nobody can tell is asked once, without any password, whether
-    it is public.
+    discover reads uv.toml and pyproject.toml of DIR and of the folders above it, its requirements files, your
+    and the system's uv.toml and pip.conf, .pypirc, the settings of poetry and PDM, and the variables of uv,
+    pip and twine. It changes nothing. Where it cannot tell whether an index is public, it sends that index
+    one request without a password.
     """
     from broker.config.paths import config_paths  # noqa: PLC0415 - the same
     from broker.ctl.clients.all_indexes import all_indexes, passed_over  # noqa: PLC0415 - the same

@@ -69,7 +69,7 @@ class DoctorContext:
 
     @classmethod
     def here(cls) -> Self:
-        """The room of whoever runs us."""
+        """The context of the user who runs us."""
         return cls(UserDirs.here(), Path.cwd(), ask_broker)
 
     @cached_property

@@ -36,7 +36,9 @@ def indexes_have_usernames(context: DoctorContext) -> Iterator[Finding]:
 
 
 def pip_sees_what_the_user_may(context: DoctorContext) -> Iterator[Finding]:
-    """A server that answers strangers hears who asks: pip gives a password only after a 401."""
+    """A server that also answers without a password must be told who asks: pip gives a password only after a
+    401.
+    """
     for index in context.indexes:
         found = context.feed_of(index.url)
         if index.client != PIP or found is None or index.username is not None:

@@ -18,7 +18,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def permissions_are_tight(context: DoctorContext) -> Iterator[Finding]:
-    """Nobody else can write the configuration, read a secret, or get at the socket."""
+    """Other users cannot write the configuration, read a secret, or reach the socket."""
     paths = context.user_dirs.configuration
     for path in (paths.user.parent, paths.user):
         yield from _open(context, path, OTHERS_WRITE, "written", "go-w")

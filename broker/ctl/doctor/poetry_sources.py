@@ -9,7 +9,7 @@ from broker.ctl.doctor.finding import Finding, problem
 
 
 def poetry_sources_have_no_username(context: DoctorContext) -> Iterator[Finding]:
-    """No source has a user name in its URL: poetry (2.5) then sends an empty password and asks nobody.
+    """No source has a user name in its URL: poetry (2.5) then sends an empty password and asks no keyring.
 
     It takes the user name that the keyring brings; a source with a password of its own is left alone.
     """

@@ -24,7 +24,7 @@ TOKENS = (
     *("SYSTEM_ACCESSTOKEN", "AZURE_DEVOPS_EXT_PAT", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"),
     *("AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "CI_JOB_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN"),
 )
-"""Variables that sign somebody in; `setup` never copies them."""
+"""Variables that sign a person or a job in; `setup` never copies them."""
 
 
 def sign_ins_work_in_the_service(context: DoctorContext) -> Iterator[Finding]:

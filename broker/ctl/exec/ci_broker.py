@@ -1,8 +1,9 @@
 """A private broker that outlives us: for the steps of a CI job that come later and cannot be wrapped.
 
 It ends with the job. A runner ends what a job has left behind: it looks for a variable of the job's in the
-environment of every process, which nobody can read of a broker (see `host.privacy`). So a guard carries that
-variable in the broker's stead, and nothing else: the guard's end ends the broker, and the broker's the guard.
+environment of every process, which no other process can read of a broker (see `host.hardening`). So a guard
+carries that variable in the broker's stead, and nothing else: the guard's end ends the broker, and the
+broker's the guard.
 """
 
 import os

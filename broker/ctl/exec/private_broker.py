@@ -27,7 +27,7 @@ OWN_PATH_BYTES = len("/token-broker-12345678/") + len(SOCKET_NAME)
 """What we add to the path of the directory that the private one lies in."""
 
 LAST_RESORT = "24h"
-"""Should even the mourner be killed, nobody's look-ups for a day end the broker."""
+"""Where the reaper is killed too, the broker ends after a day without a look-up."""
 
 REAPER = 'read -r _ && exit; kill "$1"; rm -rf "$2"'
 """A line on its stdin: all is cleaned up. The end of its stdin without one: we are dead."""
@@ -90,7 +90,7 @@ class PrivateBroker:
     ) -> "subprocess.Popen[bytes]":
         """The broker's process, which may not answer yet. It keeps the descriptors `kept` open."""
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
-        environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - whoever runs the command is told at its end
+        environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - exec tells at the end of the command
         arguments = ["--socket", self.socket, "--idle-exit", idle_exit, *options]
         return broker_process.launch(arguments, self.log, environment, kept)
 

@@ -29,7 +29,7 @@ def in_thread(work: Callable[[], Found]) -> "asyncio.Future[Found]":
         last_failure: BaseException | None = None
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001 - carried to whoever waits, and raised there
+        except BaseException as error:  # noqa: BLE001 - carried to the waiting caller, and raised there
             last_failure = error
         try:
             loop.call_soon_threadsafe(settle, result, last_failure)

@@ -1,7 +1,7 @@
 """One look-up from the challenge over a sign-in to a token: read `TokenFlow.credential` from top to bottom.
 
 Nothing is kept between look-ups. A bearer goes only where `challenge.py` has allowed it to. Each step is told
-aloud to whoever explains the look-up, without a secret.
+as trace steps for `explain`, without a secret.
 """
 
 import logging
