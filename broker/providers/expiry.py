@@ -1,6 +1,6 @@
-"""When a token ends, as whoever hands it out writes it: RFC 3339, or seconds since 1970.
+"""When a token ends, as the service that issues it writes it: RFC 3339, or seconds since 1970.
 
-No I/O and no clock. An end that nobody told is None; one that was told and cannot be read is another matter
+No I/O and no clock. A missing end is None; one that is there and cannot be read is another matter
 (`end_of`). A JWT's own end is read by `jwt.py`.
 """
 

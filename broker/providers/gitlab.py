@@ -1,6 +1,6 @@
 """`gitlab`: project and group feeds of gitlab.com or of a GitLab of one's own.
 
-The token is somebody else's to keep: a configured secret, or in a CI job the job's own, which goes to the
+The token is kept elsewhere: a configured secret, or in a CI job the job's own, which goes to the
 job's server and nowhere else. A personal, project or group access token is asked when it ends.
 """
 
@@ -26,7 +26,9 @@ from broker.providers.static_login import Place, Username, login
 
 JOB_USERNAME = "gitlab-ci-token"
 JOB_TOKEN = "CI_JOB_TOKEN"  # noqa: S105 - a variable's name
-"""GitLab's "CI/CD job token" page. The token is good until the job ends, which nobody can tell."""
+"""GitLab's "CI/CD job token" page. The token is good until the job ends, at a time that is not known
+before.
+"""
 
 TOKEN_PREFIX = "glpat-"  # noqa: S105 - the prefix of personal, project and group access tokens
 OTHER_PREFIXES = ("gldt-", "glcbt-")
@@ -144,7 +146,7 @@ class GitLabProvider:
             credential,
             expires_at=earliest(found.expires_at, ends),
             account=name if isinstance(name, str) and name.isprintable() else credential.account,
-            is_personal=False,  # whatever came with it, GitLab asks nobody for a token's user name
+            is_personal=False,  # GitLab does not look at a token's user name
             manual_renewal=credential.manual_renewal and f"make another at {page} and put it into {place}",
         )
 
@@ -170,7 +172,7 @@ class GitLabProvider:
         try:
             about = read_told(await self._asked(f"{str(group).rstrip('/')}?with_projects=false", token))
             for spelling in (about.get("id"), about.get("full_path")):
-                if spelling and "/" not in str(spelling):  # a subgroup's path stands in nobody's address
+                if spelling and "/" not in str(spelling):  # no address has a subgroup's path in it
                     self._learn(api, url, "groups", str(spelling), "-")
             for page in range(1, PAGES_MAX + 1):
                 numbers = read_projects(await self._asked(f"{group}{PROJECTS}{page}", token))

@@ -19,7 +19,7 @@ from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
 
 ANY_USERNAME = "__token__"
-"""What index servers take beside a token when nobody says otherwise: PyPI's convention."""
+"""What index servers take beside a token unless configured otherwise: PyPI's convention."""
 
 PROGRAM_LIMIT_S = 30.0
 """Tools that fetch tokens over a network were seen to take 13 s (azure-cli#20404)."""

@@ -23,5 +23,5 @@ class NexusProvider(LoginProvider):
         credential = await super().obtain(feed, scope)
         if credential.account is None:
             raise Refused(f"{credential.source} has no username, and Nexus takes none but its own")
-        # a name code is told to nobody but the client
+        # only the client gets the name code
         return replace(credential, account=feed.username, has_secret_name=feed.username is None)

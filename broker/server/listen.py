@@ -232,7 +232,7 @@ def _refuse_if_served(path: Path) -> None:
 
 
 def _refuse_what_is_no_stale_socket(directory: int, path: Path, named_by: str | None) -> None:
-    """Raise unless the path is free or holds a socket of ours on which nobody listens."""
+    """Raise unless the path is free or holds a socket of ours without a listener."""
     try:
         found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:

@@ -111,7 +111,7 @@ class AzureCli:
 
 
 def folder_of(environ: Mapping[str, str], account: str) -> Path:
-    """Where an account keeps a sign-in of its own, beside that of whoever is signed in otherwise."""
+    """Where an account keeps a sign-in of its own, beside the default account's."""
     return expand(f"{_usual(environ)}-{quote(account.lower(), safe='@')}", environ)
 
 

@@ -1,6 +1,6 @@
 """What a feed's answer to a request without credentials says about who issues tokens for it.
 
-No I/O. Both pointers come from whoever answers, so both are checked against the hosts that Microsoft
+No I/O. Both pointers come from the server that answers, so both are checked against the hosts that Microsoft
 documents: one pointer elsewhere refuses the whole look-up, for a bearer that was sent there is lost.
 """
 
@@ -71,7 +71,7 @@ def read_challenge(
     """Return who issues tokens for the organisation.
 
     `login_hosts` and `authorities` are hosts that the configuration allows beside the public cloud's own.
-    Raises Refused for a challenge that names nobody, contradicts itself or points anywhere else, and for
+    Raises Refused for a challenge that names no issuer, contradicts itself or points anywhere else, and for
     any other answer, Unavailable for one that may be better later.
     """
     endpoints = _values(response, "x-vss-authorizationendpoint")
@@ -161,6 +161,6 @@ def _values(response: Response, name: str) -> list[str]:
 
 
 def _shown(pointer: str) -> str:
-    """Where a refused pointer leads: its host, and nothing else of what a stranger wrote."""
+    """Where a refused pointer leads: its host, and nothing else of the server's words."""
     found = _HOST.match(pointer)
     return found["host"] if found else "an address that is none"

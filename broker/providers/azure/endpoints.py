@@ -51,7 +51,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Useless:
-    """Something was left that nobody can use; `why` completes "it ..."."""
+    """Something was left that cannot be used; `why` completes "it ..."."""
 
     why: str
 

@@ -1,5 +1,5 @@
-"""`env`: what somebody left for us: a token in a variable, in a file that one names or in a build secret, or
-what an application signs in with.
+"""`env`: what a user or a job left for us: a token in a variable, in a file that one names or in a build
+secret, or what an application signs in with.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ class EnvTokens:
         self._tools = tools
 
     def unavailable_reason(self) -> str | None:
-        """That nobody left a token."""
+        """Why there is no token: none was left."""
         return None if any(self._places()) else NONE_LEFT
 
     async def bearer(self, tenant: str) -> Bearer | Skipped:

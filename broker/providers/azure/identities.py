@@ -62,11 +62,13 @@ class Identity(Protocol):
 
 @runtime_checkable
 class Owned(Protocol):
-    """A way that one person has chosen for the feed: where it fails, nobody else's token takes its place."""
+    """A way that one person has chosen for the feed: where it fails, no other account's token takes its
+    place.
+    """
 
     @property
     def account(self) -> str | None:
-        """Who has signed in this way; None while nobody has."""
+        """The account that has signed in this way; None while there is none."""
         ...
 
 

@@ -38,7 +38,7 @@ REMAINS = (
     "tokens that were handed out stay good until their own end",
     "Entra still knows the sign-in: end it with Sign out everywhere at https://mysignins.microsoft.com",
 )
-"""What nobody but Entra and the organisation can revoke."""
+"""What only Entra and the organisation can revoke."""
 
 log = logging.getLogger("broker.providers.azure")
 
@@ -81,7 +81,7 @@ async def sign_in(
     try:
         _check_account(made.account, walk)
     except NotObtained:
-        await _erase(made)  # what was saved is somebody else's
+        await _erase(made)  # what was saved is another account's
         sign_ins.drop(made)
         raise
     before = sign_ins.find(walk.feed, walk.settings)
@@ -129,7 +129,7 @@ def failure_of(error: BaseException, login: str) -> NotObtained:
 
 
 def _body(error: BaseException) -> str:
-    """What the service answered, where the error has it; it is searched for a code and shown to nobody."""
+    """What the service answered, where the error has it; it is searched for a code and never shown."""
     answer: Any = getattr(error, "response", None)
     with suppress(Exception):
         return str(answer.text(encoding="utf-8"))
@@ -158,7 +158,7 @@ class _Attempt:
         try:
             return sign_in_with(terms, wire, self._show)
         finally:
-            self._url = None  # nobody waits for the browser any more
+            self._url = None  # the attempt waits for the browser no longer
 
     def give_up(self) -> None:
         """End the thread at its next step, if it still runs."""

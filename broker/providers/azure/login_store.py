@@ -74,7 +74,7 @@ class LoginStore:
             return held
         saved = _read(self._path(key), key)
         if saved is None or saved.terms.authority not in LOGIN_HOSTS.union(settings.login_hosts):
-            return None  # its refresh token would be sent to a stranger
+            return None  # its refresh token would be sent to an unknown host
         self._memory[_MEMORY + key] = saved
         return saved
 

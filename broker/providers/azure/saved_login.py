@@ -43,7 +43,7 @@ class SavedLogin:
         return None if found is None else found.account
 
     def unavailable_reason(self) -> str | None:
-        """That nobody has signed in this way."""
+        """Why there is no sign-in: none was made this way."""
         return None if self._found() is not None else "nobody has signed in with brokerctl login"
 
     async def bearer(self, tenant: str) -> Bearer | Skipped:

@@ -1,7 +1,7 @@
 """Signs in with azure-identity and prints the outcome as JSON: the one file that loads that SDK.
 
 Run by `sdk_client.py` as a program with one word, a JSON object of what to sign in with; the secret of it
-comes in a variable that nobody but this process has. One attempt: whoever asked retries. What came over the
+comes in a variable that only this process has. One attempt: the caller retries. What came over the
 network is read from our own way out, not from the SDK's words, which quote what was sent.
 """
 
@@ -29,7 +29,7 @@ Ask = Mapping[str, Any]
 
 def main(arguments: Sequence[str]) -> int:
     """Sign in as the arguments say; returns 0 for a token and for every failure that is understood."""
-    warnings.simplefilter("ignore")  # those of the SDK and what it loads are for whoever builds on it
+    warnings.simplefilter("ignore")  # those of the SDK and what it loads are for developers who build on it
     ask = json.loads(arguments[0])
     if ask["way"] == MACHINE:
         for name in [name for name in os.environ if name.lower().endswith("_proxy")]:

@@ -1,7 +1,8 @@
 """azure-identity, asked for an application's or a machine's token in a process of its own (`sdk_child.py`).
 
 It loads for half a second, knows no way to be given up, and one of its ways runs programs; as a child it
-holds up nobody and ends with whoever waits. What it came to is read here, from facts and not from its words.
+blocks no other request and ends with the caller that waits. What it came to is read here, from facts and not
+from its words.
 """
 
 import json

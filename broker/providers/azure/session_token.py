@@ -1,7 +1,8 @@
 """The exchange of an Entra bearer for a session token that is good for one organisation's packages only.
 
 No I/O. The request is that of artifacts-credprovider (VstsSessionTokenClient.cs of 2026-08), with a scope of
-our own; the answer is read as strictly as a stranger's. Its body is never shown, its error codes are.
+our own; the answer is read as strictly as one of an unknown server. Its body is never shown, its error codes
+are.
 """
 
 import json
@@ -77,7 +78,7 @@ def read_exchange(
     """Return what became of the exchange; `asked_life` tells whether the request had a validTo.
 
     Raises SignInNeeded when the account must first be seen in a browser, Refused for another definite no,
-    Unavailable for what may be better later, an answer that nobody can read included.
+    Unavailable for what may be better later, an unreadable answer included.
     """
     answer = _object(response.body)
     codes = _CODE.findall(str(answer.get("message", "")))
@@ -92,7 +93,7 @@ def read_exchange(
                 f"{organisation} wants this account to sign in once with a browser ({FIRST_SIGN_IN})",
                 hint=f"python3 -m webbrowser {organisation.portal}",
             )
-        case 203 | 302 | 401:  # a sign-in page is a refusal, too, for whoever asked not to be led to one
+        case 203 | 302 | 401:  # a sign-in page is a refusal, too: the request asked not to be led to one
             return BearerRefused(said)
         case 403:
             raise Refused(f"{organisation} does not let this account have session tokens ({said})")

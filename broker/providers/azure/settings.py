@@ -19,7 +19,7 @@ DEFAULT_AUTH = (
     *("env", "workload-identity", "github-oidc", "azure-pipelines"),
     *("ado-auth-helper", "browser", "device-code", "azure-cli", "azd", "managed-identity"),
 )
-"""The order that is tried where nothing is configured: what somebody left for us on purpose, what a CI job
+"""The order that is tried where nothing is configured: what a user left for us on purpose, what a CI job
 brings along, what a person signed in with, and last what the machine is. Each is open only where its program,
 file or variables are, so that no address is probed on a machine that has none.
 """

@@ -34,7 +34,7 @@ def in_thread(work: Callable[[], Found]) -> "asyncio.Future[Found]":
         try:
             loop.call_soon_threadsafe(settle, result, last_failure)
         except RuntimeError:
-            return  # the loop has ended: nobody waits
+            return  # the loop has ended: no caller waits
 
     threading.Thread(target=run, name="azure-identity", daemon=True).start()
     return outcome

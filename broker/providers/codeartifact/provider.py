@@ -135,7 +135,7 @@ class CodeArtifactProvider:
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - a token knows no scope
         """Ask AWS.
 
-        Raises NoSource where nobody is signed in or nothing could sign in, what the complaint stands for, or
+        Raises NoSource where no account is signed in or none could sign in, what the complaint stands for, or
         Refused for an address that names no domain.
         """
         own = _own(feed.settings)
@@ -207,7 +207,7 @@ def _session(assumed: Mapping[str, object]) -> dict[str, str]:
     }
     session = told if isinstance(told, Mapping) else {}
     try:
-        # without all of them the CLI would go on as whoever it was before
+        # without all of them the CLI would go on as the account it had before
         return {name: Secret(session.get(key)).reveal() for name, key in variables.items()}
     except ValueError:
         raise Unavailable("aws printed something else than a role's session") from None

@@ -50,7 +50,7 @@ def _signed_in(place: str, target: str | None = None) -> dict[str, object]:
 
     session = Session()
     session.auth = _as_it_is  # else a netrc entry of the host takes the place of the bearer
-    session.max_redirects = 0  # the SDK would send what it signs in with once more, to whoever is named
+    session.max_redirects = 0  # the SDK would send the credentials again, to the host that the redirect names
     credentials: Credentials
     if place == METADATA:
         session.trust_env = False  # it is on this machine's own link: a proxy would ask for its own

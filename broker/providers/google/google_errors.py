@@ -1,4 +1,4 @@
-"""What a failed Google sign-in means, read from the words of google-auth or gcloud, shown to nobody.
+"""What a failed Google sign-in means, read from the words of google-auth or gcloud, which are never shown.
 
 No I/O. Texts of google-auth 2.40 to 2.62 and of gcloud's `core/credentials`; error codes of RFC 6749 section
 5.2 and of Google's "OAuth 2.0 error codes". An outage is looked for before a missing sign-in: asking a person
@@ -28,7 +28,7 @@ _SIGNED_OUT = (
     "do not currently have an active account selected",
     "does not have any valid credentials",
 )
-"""gcloud's own word that nobody is signed in: what is held belongs to nobody here any more."""
+"""gcloud says that no account is signed in: a token that is held is dropped."""
 
 _REFUSALS = (
     ("Invalid JWT Signature", "the service account's key was deleted or is not its own"),
