@@ -17,8 +17,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from broker.config.toml_lines import heads_of_feeds, line_of
-from broker.core.duration import parse_duration
+from broker.config.toml_lines import deepest_line, heads_of_feeds, line_of, longest_number
+from broker.core.defect import name_of
+from broker.core.duration import positive_duration
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Allow
 from broker.core.urls import Url, parse_url
@@ -92,12 +93,8 @@ class Config:
         return self.auto if isinstance(self.auto, bool) else provider in self.auto
 
 
-def _duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
-def _never_or_duration(value: object) -> object:
-    return None if value == "never" else _duration(value)
+def _never_or_duration(value: object) -> float | None:
+    return None if value == "never" else positive_duration(value)
 
 
 def _variables(variables: dict[str, str]) -> dict[str, str]:
@@ -128,7 +125,7 @@ class _Feed(_Model):
 
 
 class _File(_Model):
-    ttl: Annotated[float, BeforeValidator(_duration), Field(ge=TTL_MIN_S)] = 3000.0
+    ttl: Annotated[float, BeforeValidator(positive_duration), Field(ge=TTL_MIN_S)] = 3000.0
     auto: bool | list[str] = True
     idle: Annotated[float | None, BeforeValidator(_never_or_duration)] = None
     ca: str = "system"
@@ -143,8 +140,17 @@ def load(layers: Sequence[Layer], schema: Schema, *, system: bool = False) -> Co
     A feed of an address that an earlier layer has under another name takes that one's place. A feed of the
     site's with `allow` is the system broker's: a user's own, not `system`, leaves it out.
 
-    Raises BadConfiguration with file, line and remedy for what cannot be meant.
+    Raises BadConfiguration with file, line and remedy for what cannot be meant, and nothing else.
     """
+    try:
+        return _together(layers, schema, system=system)
+    except BadConfiguration:
+        raise
+    except Exception as defect:  # noqa: BLE001 - whatever stands in a file costs a message
+        raise _unread(" or ".join(layer.path for layer in layers), defect) from None
+
+
+def _together(layers: Sequence[Layer], schema: Schema, *, system: bool) -> Config:
     top: dict[str, Any] = {}
     env: dict[str, str] = {}
     feeds: dict[str, _RawFeed] = {}
@@ -170,7 +176,7 @@ def load(layers: Sequence[Layer], schema: Schema, *, system: bool = False) -> Co
         ttl_s=file.ttl,
         auto=frozenset(file.auto) if isinstance(file.auto, list) else file.auto,
         idle_s=file.idle,
-        ca=None if file.ca == "system" else Path(file.ca).expanduser(),
+        ca=None if file.ca == "system" else _path(file.ca, layers),
         log=file.log,
         env=env,
         feeds=_distinct([_feed(raw, schema, warnings) for raw in feeds.values()]),
@@ -221,12 +227,43 @@ def _parsed(layer: Layer) -> dict[str, Any]:
         )
     try:
         return tomllib.loads(layer.text)
+    except RecursionError:
+        line = deepest_line(layer.text)
+        raise BadConfiguration(
+            f"{layer.path}, line {line}: too many brackets within brackets: write one level"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         # "Expected '=' after a key (at line 3, column 5)": the place belongs in front.
         message, _, place = str(error).partition(" (at ")
         line = re.match(r"line ([0-9]+)", place)
         where = f"line {line[1]}" if line else f"line {len(layer.text.splitlines())}, its end"
         raise BadConfiguration(f"{layer.path}, {where}: not TOML: {message.lower()}") from None
+    except Exception as defect:  # noqa: BLE001 - as above
+        # int() refuses more than 4300 digits with a bare ValueError
+        number = longest_number(layer.text)
+        if number is None:
+            raise _unread(layer.path, defect) from None
+        raise BadConfiguration(
+            f"{layer.path}, line {number}: a number has too many digits: write a shorter one"
+        ) from None
+
+
+def _unread(place: str, defect: Exception) -> BadConfiguration:
+    """For what no rule foresaw. The defect's text may quote the file, which may hold a secret."""
+    return BadConfiguration(
+        f"{place}: cannot be used ({name_of(defect)}): undo the last change of the file",
+        hint="brokerctl logs",
+    )
+
+
+def _path(text: str, layers: Sequence[Layer]) -> Path:
+    """The path, `~` led home. Raises BadConfiguration where that is no user's."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        who = text.partition("/")[0]
+        layer = next(layer for layer in reversed(layers) if _parsed(layer).get("ca") == text)
+        raise _wrong(layer, ("ca",), f"ca: {who} is no user with a home: write the whole path") from None
 
 
 def _without_unknown_keys(table: dict[str, Any], layer: Layer) -> list[str]:
@@ -327,6 +364,8 @@ def _validated(
             case _:
                 message = f"{key}: {error['msg'].removeprefix('Value error, ')}"
         raise _wrong(layer, path, message) from None
+    except Exception as defect:  # noqa: BLE001 - a validator, perhaps of another distribution
+        raise _unread(f"{layer.path}, line {line_of(layer.text, above)}", defect) from None
 
 
 def _did_you_mean(key: str, model: type[BaseModel]) -> str:

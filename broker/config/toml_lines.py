@@ -27,3 +27,20 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int:
 def heads_of_feeds(lines: Sequence[str]) -> list[int]:
     """The lines, from 1, of the text's [[feed]] heads: fewer than its feeds where some are written inline."""
     return [number for number, line in enumerate(lines, 1) if re.match(r"\s*\[\[\s*feed\s*\]\]", line)]
+
+
+def deepest_line(text: str) -> int:
+    """The line, from 1, where most brackets are open: those within strings and comments count, too."""
+    depth, found, most = 0, 1, 0
+    for number, line in enumerate(text.splitlines(), 1):
+        opened = line.count("[") + line.count("{")
+        if depth + opened > most:
+            found, most = number, depth + opened
+        depth = max(0, depth + opened - line.count("]") - line.count("}"))
+    return found
+
+
+def longest_number(text: str) -> int | None:
+    """The line, from 1, of the first number with more digits than Python reads, or None without one."""
+    found = re.search(r"[0-9_]{4301}", text)
+    return None if found is None else text.count("\n", 0, found.start()) + 1

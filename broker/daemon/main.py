@@ -23,7 +23,7 @@ from broker.api.fast_path import replies_of
 from broker.config.files import ConfigFiles
 from broker.config.paths import config_paths
 from broker.core.access import SystemSocket
-from broker.core.duration import parse_duration
+from broker.core.duration import positive_duration
 from broker.core.failures import Failure
 from broker.core.log_buffer import LogBuffer
 from broker.daemon.desktop_notifier import DesktopNotifier
@@ -213,7 +213,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _duration(text: str) -> float:
     try:
-        return parse_duration(text)
+        return positive_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

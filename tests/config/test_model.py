@@ -1,11 +1,12 @@
 """The configuration: what it says, how layers add up, and what a person reads when it is wrong."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from broker.config.model import Config, Layer, Schema, load
 from broker.config.toml_lines import heads_of_feeds
@@ -176,6 +177,22 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
         ('x = "', "config.toml, line 1, its end: not TOML"),
         ('\nttl = "5"', 'config.toml, line 2: ttl: write a duration as a number and a unit, such as "50m"'),
         ('ttl = "100ms"', "config.toml, line 1: ttl: Input should be greater than or equal to 1"),
+        ("ttl = inf", "config.toml, line 1: ttl: a duration is above 0 and at most 36500d: write a duration"),
+        ("ttl = nan", "config.toml, line 1: ttl: a duration is above 0 and at most 36500d"),
+        ("ttl = 1e18", "config.toml, line 1: ttl: a duration is above 0 and at most 36500d"),
+        ("ttl = true", "config.toml, line 1: ttl: write a duration as a number and a unit"),
+        ('ttl = "never"', "config.toml, line 1: ttl: write a duration as a number and a unit"),
+        ("ttl = 2026-01-02", "config.toml, line 1: ttl: write a duration as a number and a unit"),
+        ('\nidle = "1e400h"', "config.toml, line 2: idle: write a duration as a number and a unit"),
+        (f'idle = "{"9" * 400}h"', "config.toml, line 1: idle: no duration is longer than 36500d: write"),
+        ("idle = nan", "config.toml, line 1: idle: a duration is above 0 and at most 36500d"),
+        ("idle = -inf", "config.toml, line 1: idle: a duration is above 0 and at most 36500d"),
+        ("idle = 1e18", "config.toml, line 1: idle: a duration is above 0 and at most 36500d"),
+        ("idle = -1", "config.toml, line 1: idle: a duration is above 0 and at most 36500d"),
+        ("idle = 0", "config.toml, line 1: idle: a duration is above 0 and at most 36500d"),
+        ('idle = "0s"', "config.toml, line 1: idle: a duration is above 0 and at most 36500d"),
+        ("idle = false", "config.toml, line 1: idle: write a duration as a number and a unit"),
+        ('\nca = "~nosuchuser/x"', "config.toml, line 2: ca: ~nosuchuser is no user with a home"),
         ('tll = "50m"', "config.toml, line 1: unknown key tll, did you mean ttl?"),
         ("[env]\nA = 3", "config.toml, line 2: env.A: Input should be a valid string"),
         ('[env]\nA = "s3cret\\u0000"', "config.toml, line 1: env: no program can have a variable with ="),
@@ -233,3 +250,61 @@ def test_without_the_providers_models_their_keys_are_left_unchecked() -> None:
     )
 
     assert config.feeds[0].settings is None
+
+
+def test_a_ca_of_no_users_home_is_told_with_the_file_that_names_it() -> None:
+    with pytest.raises(BadConfiguration, match=r"^site.toml, line 1: ca: ~nosuchuser is no user"):
+        read(user='log = "info"\n', site='ca = "~nosuchuser/x"\n')
+
+
+def test_the_words_of_a_providers_own_defect_are_not_told() -> None:
+    class Broken(BaseModel):
+        @model_validator(mode="before")
+        @classmethod
+        def _defect(cls, _: object) -> object:
+            raise LookupError("s3cret")
+
+    schema = Schema({"azure": Broken}, provider_of, default_name)
+    with pytest.raises(BadConfiguration) as raised:
+        load([Layer(f"[[feed]]\n{CORP}", "config.toml")], schema)
+
+    assert re.fullmatch(
+        r"config.toml, line 1: cannot be used \(LookupError in test_model.py line \d+\): .*",
+        raised.value.detail,
+    )
+
+
+def test_no_defect_of_the_reader_leaves_as_anything_but_a_bad_configuration() -> None:
+    def defect(_: object) -> str:
+        raise MemoryError
+
+    with pytest.raises(BadConfiguration, match=r"^config.toml: cannot be used \(MemoryError in test_model"):
+        load([Layer(f"[[feed]]\n{CORP}", "config.toml")], Schema(MODELS, defect, defect))
+
+
+MONSTERS = {
+    "integer of 4,001 digits": (
+        f"ttl = {10**4000}",
+        "config.toml, line 1: ttl: a duration is above 0 and at most 36500d",
+    ),
+    "duration of 5,000 digits": (
+        f'idle = "{"9" * 5000}h"',
+        "config.toml, line 1: idle: no duration is longer than 36500d: write",
+    ),
+    "integer of 5,000 digits": (
+        f"\nttl = {'9' * 5000}",
+        "config.toml, line 2: a number has too many digits: write a shorter one",
+    ),
+    "100,000 brackets": (f"\nx = {'[' * 100_000}", "config.toml, line 2: too many brackets within brackets"),
+    "100,000 braces": (f"\nx = {'{a=' * 100_000}", "config.toml, line 2: too many brackets within brackets"),
+}
+
+
+@pytest.mark.parametrize("name", MONSTERS)
+def test_what_no_program_can_read_is_told_with_its_line(name: str) -> None:
+    text, message = MONSTERS[name]
+
+    with pytest.raises(BadConfiguration) as raised:
+        read(text)
+
+    assert raised.value.detail.startswith(message)

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from broker.core.credential import Credential, Secret
 from broker.core.duration import parse_duration
@@ -51,15 +51,15 @@ _ROLE = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
 _CHILD = "broker.providers.codeartifact.boto3_child"
 
 
-def _seconds(value: object) -> object:
+def _seconds(value: object) -> int:
     seconds = parse_duration(value) if isinstance(value, str) else value
-    return int(seconds) if isinstance(seconds, float) else seconds
-
-
-def _bounded(seconds: int) -> int:
-    if seconds and not DURATION_MIN_S <= seconds <= DURATION_MAX_S:
-        raise ValueError('a token lives from "15m" to "12h", or "0s": as long as the role\'s session')
-    return seconds
+    if (
+        isinstance(seconds, int | float)
+        and not isinstance(seconds, bool)
+        and (seconds == 0 or DURATION_MIN_S <= seconds <= DURATION_MAX_S)
+    ):
+        return int(seconds)
+    raise ValueError('a token lives from "15m" to "12h", or "0s": as long as the role\'s session')
 
 
 class CodeArtifactSettings(protocol.Settings):
@@ -71,7 +71,7 @@ class CodeArtifactSettings(protocol.Settings):
 
     profile: Annotated[str, Field(pattern=_PROFILE, max_length=128)] | None = None
     role: Annotated[str, Field(pattern=_ROLE)] | None = None
-    duration: Annotated[int, BeforeValidator(_seconds), AfterValidator(_bounded)] | None = None
+    duration: Annotated[int, BeforeValidator(_seconds)] | None = None
     domain: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,48}[a-z0-9]$")] | None = None
     owner: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = None
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")] | None = None
