@@ -6,7 +6,7 @@ keeper when a slot changes and stored in it, so that the same question always ha
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -54,6 +54,9 @@ REFUSED_FIRST_S = 300.0
 REFUSED_MAX_S = 3600.0
 """A definite no is asked again after 5 min, then up to hourly: rights are granted by people."""
 
+LAST = datetime.max.replace(tzinfo=UTC)
+"""Some services write "never" as the last day of the year 9999."""
+
 HOLD_FAILING_S = 5.0
 HOLD_REFUSED_S = 30.0
 """Within this time of a failed attempt its reason answers the next look-ups; after it they try anew."""
@@ -81,8 +84,12 @@ class Moment(NamedTuple):
     boot_s: float
 
     def after(self, seconds: float) -> "Moment":
-        """The instant `seconds` later on both clocks."""
-        return Moment(self.wall + timedelta(seconds=seconds), self.boot_s + seconds)
+        """The instant `seconds` later on both clocks; the wall's calendar ends with the year 9999."""
+        try:
+            wall = self.wall + timedelta(seconds=seconds)
+        except OverflowError:
+            wall = LAST if seconds > 0 else self.wall
+        return Moment(wall, self.boot_s + seconds)
 
     def reached(self, now: "Moment") -> bool:
         """True when either clock says that this instant has come."""

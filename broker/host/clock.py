@@ -15,6 +15,9 @@ from broker.core.refresh import Moment
 NAP_S = 30.0
 """No sleep is longer before the clocks are looked at again: the lateness after a suspend."""
 
+AFTER_DEFECT_S = 1.0
+"""A loop whose nap failed does not spin."""
+
 # macOS has no CLOCK_BOOTTIME: its CLOCK_MONOTONIC already counts sleep (clock_gettime(3) there).
 _BOOT_CLOCK = time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC
 
@@ -29,6 +32,24 @@ class Clock(Protocol):
     async def nap(self, seconds: float) -> None:
         """Sleep for `seconds`, but never longer than NAP_S: then look at the clock again."""
         ...
+
+
+async def nap_or(clock: Clock, seconds: float, woken: asyncio.Event) -> Exception | None:
+    """Nap until `woken` is set, or for `seconds`; returns the clock's defect, after a second, if it has one.
+
+    For loops that must not end: never raises but for a cancellation.
+    """
+    nap = asyncio.ensure_future(clock.nap(seconds))
+    wake = asyncio.ensure_future(woken.wait())
+    try:
+        await asyncio.wait({nap, wake}, return_when=asyncio.FIRST_COMPLETED)
+        defect = nap.exception() if nap.done() and not nap.cancelled() else None
+        if defect is not None:
+            await asyncio.wait({wake}, timeout=AFTER_DEFECT_S)
+        return defect if isinstance(defect, Exception) else None
+    finally:
+        nap.cancel()
+        wake.cancel()
 
 
 class SystemClock:

@@ -6,8 +6,10 @@ that fails is news, not an outage: the old credential stays until its own end. R
 """
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 
 from broker.core.credential import Credential
 from broker.core.failures import NotNeeded, Unavailable
@@ -26,7 +28,8 @@ from broker.core.refresh import (
     turn_in_s,
 )
 from broker.core.verdict import Verdict, refusal_of, usable_credential
-from broker.host.clock import NAP_S, Clock
+from broker.host.clock import AFTER_DEFECT_S, NAP_S, Clock, nap_or
+from broker.keeper.defect_log import DefectLog
 from broker.keeper.provider_guard import ProviderGuard
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.schedule import Schedule
@@ -34,6 +37,11 @@ from broker.keeper.single_flight import SingleFlight
 from broker.keeper.slot_table import SlotEntry, SlotTable
 from broker.keeper.verification import Verifier, Verify
 from broker.providers.protocol import Provider
+
+log = logging.getLogger("broker.keeper")
+
+ROUND_AT_ONCE = 500
+"""So many entries of a round are looked at before look-ups have their turn: a few milliseconds' worth."""
 
 BACKGROUND_FLIGHTS = 8
 """So many renewals are started by the timer at once (parallel `az` calls time out); look-ups never queue."""
@@ -71,6 +79,8 @@ class Keeper:
         self._verifier = Verifier(verify_at, clock, tell=self._tell, fetch=self._single_flight.start)
         self._turned = False
         self._schedule = Schedule()
+        self._round: Iterator[SlotEntry] = iter(())
+        self._defects = DefectLog(log)
         self._round_due = clock.now()
         self._started: deque[Moment] = deque(maxlen=RENEWALS_PER_S)
         self._listeners: set[Callable[[Feed], None]] = set()
@@ -227,15 +237,16 @@ class Keeper:
         """Renew what is due, for ever: sleep until the earliest next step, or until poked."""
         while True:
             self._poked.clear()
-            wait_s = self._turn()
-            self._turned = True
-            nap = asyncio.ensure_future(self.clock.nap(wait_s))
-            poke = asyncio.ensure_future(self._poked.wait())
+            wait_s = AFTER_DEFECT_S
             try:
-                await asyncio.wait({nap, poke}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                nap.cancel()
-                poke.cancel()
+                wait_s = self._turn()
+                self._turned = True
+                self._defects.past("turn")
+            except Exception as defect:  # noqa: BLE001 - the next turn may do better
+                self._defects.tell("turn", defect)
+            defect_of_nap = await nap_or(self.clock, wait_s, self._poked)
+            if defect_of_nap is not None:
+                self._defects.tell("nap", defect_of_nap)
 
     def has_turned(self) -> bool:
         """True when the loop has turned since this was last asked; asks it to turn once more."""
@@ -249,11 +260,14 @@ class Keeper:
         if self._round_due.reached(now):
             self._round_due = now.after(NAP_S)
             self._schedule.clear()
-            for entry in self.slot_table:
-                self._look_at(entry, now, fingerprint=True)
-        else:
-            for entry in self._schedule.due(now):
-                self._look_at(entry, now)
+            self._round = iter(self.slot_table)
+        at_once = list(islice(self._round, ROUND_AT_ONCE))
+        for entry in at_once:
+            self._look_at(entry, now, fingerprint=True)
+        if len(at_once) == ROUND_AT_ONCE:
+            self._poked.set()  # go on after whoever waits for the loop
+        for entry in self._schedule.due(now):
+            self._look_at(entry, now)
         return min(self._round_due.left_s(now), self._schedule.left_s(now), self._serve_line(now))
 
     def _serve_line(self, now: Moment) -> float:
@@ -262,15 +276,31 @@ class Keeper:
             entry = self._schedule.first_in_line()
             if entry is None:
                 break
-            turn_s = turn_in_s(entry.slot, self._started, now)
-            if turn_s > 0:
-                return turn_s
-            self._started.append(now)
-            self._single_flight.start(entry)
+            try:
+                turn_s = turn_in_s(entry.slot, self._started, now)
+                if turn_s > 0:
+                    return turn_s
+                self._started.append(now)
+                self._single_flight.start(entry)
+            except Exception as defect:  # noqa: BLE001 - those behind it are not to wait for it
+                self._schedule.skip_first()
+                self._defects.tell(f"turn of {entry.slot.key.realm}", defect)
         return NAP_S  # or until a flight ends
 
     def _look_at(self, entry: SlotEntry, now: Moment, *, fingerprint: bool = False) -> None:
-        """Say what changed with an entry, and put its next step on the agenda."""
+        """Say what changed with an entry, and put its next step on the agenda. Never raises: the next round
+        looks at it again.
+        """
+        if entry.gone:
+            return
+        try:
+            self._take_next_step(entry, now, fingerprint=fingerprint)
+            if self._defects:  # no words are made where none was told
+                self._defects.past(f"next step of {entry.slot.key.realm}")
+        except Exception as defect:  # noqa: BLE001 - one entry's defect is not the others'
+            self._defects.tell(f"next step of {entry.slot.key.realm}", defect)
+
+    def _take_next_step(self, entry: SlotEntry, now: Moment, *, fingerprint: bool) -> None:
         if self.slot_table.is_gone(entry, now):
             self.slot_table.remove(entry)
             return
@@ -288,14 +318,17 @@ class Keeper:
         return self.policies.of(feed)  # those in force now
 
     def _land(self, entry: SlotEntry) -> None:
-        """Tell the feeds of a new credential, and put the entry's next step on the agenda."""
-        if entry.slot.last_failure is None:
-            # where the last one was tried; the same as before may have been revoked meanwhile
-            for name in dict.fromkeys((entry.feed.name, *entry.verifications)):
-                feed = self.slot_table.named(name)
-                if feed is not None:
-                    self._verifier.start(entry, feed)
-        self._look_at(entry, self.clock.now())
+        """Tell the feeds of a new credential, and put the entry's next step on the agenda. Never raises."""
+        try:
+            if entry.slot.last_failure is None:
+                # where the last one was tried; the same as before may have been revoked meanwhile
+                for name in dict.fromkeys((entry.feed.name, *entry.verifications)):
+                    feed = self.slot_table.named(name)
+                    if feed is not None:
+                        self._verifier.start(entry, feed)
+            self._look_at(entry, self.clock.now())
+        except Exception as defect:  # noqa: BLE001 - the next round looks at it again
+            self._defects.tell(f"landing of {entry.slot.key.realm}", defect)
 
     def _announce(self, entry: SlotEntry, now: Moment) -> None:
         """Tell the listeners when an entry's state is another than the one last shown."""
@@ -307,7 +340,10 @@ class Keeper:
 
     def _tell(self, feed: Feed) -> None:
         for listener in tuple(self._listeners):
-            listener(feed)
+            try:
+                listener(feed)
+            except Exception as defect:  # noqa: BLE001 - what one cannot hear is news to the others
+                self._defects.tell(f"listener {getattr(listener, '__qualname__', '')}", defect)
 
     def _drop(self, slot_table: Iterable[SlotEntry]) -> None:
         now = self.clock.now()

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Hashable, Mapping
 
 from broker.core.credential import Credential
+from broker.core.defect import name_of
 from broker.core.failures import NotObtained, Unavailable
 from broker.core.feeds import Feed
 from broker.providers.protocol import Provider
@@ -30,13 +31,21 @@ class ProviderGuard:
         """One attempt within FLIGHT_LIMIT_S: the credential, or why there is none."""
         try:
             async with asyncio.timeout(FLIGHT_LIMIT_S):
-                return await self._providers[feed.realm.provider].obtain(feed, scope)
+                found: object = await self._providers[feed.realm.provider].obtain(feed, scope)
+            return (
+                found if isinstance(found, Credential) else broken(f"{type(found).__name__} for a credential")
+            )
         except NotObtained as failure:
             return failure
         except TimeoutError:
             return Unavailable(f"the provider did not answer within {FLIGHT_LIMIT_S:.0f} s")
-        except Exception as defect:  # noqa: BLE001 - a provider's defect is a failure of its realm
-            return Unavailable(f"a defect in token-broker ({_reported(feed, defect)})", hint="brokerctl logs")
+        except asyncio.CancelledError as defect:
+            if is_cancelled():
+                raise
+            return broken(_reported(feed, defect))
+        # sys.exit() in a library is no order to us
+        except (Exception, SystemExit) as defect:  # noqa: BLE001 - a provider's defect is its realm's failure
+            return broken(_reported(feed, defect))
 
     def fingerprint(self, feed: Feed) -> Hashable:
         """The provider's sign-in fingerprint; None where it cannot say."""
@@ -47,8 +56,19 @@ class ProviderGuard:
             return None
 
 
-def _reported(feed: Feed, defect: Exception) -> str:
-    """The defect's kind, its place being in the log."""
+def broken(name: str) -> Unavailable:
+    """The failure of a realm where a defect was met, by the defect's name."""
+    return Unavailable(f"a defect in token-broker ({name})", hint="brokerctl logs")
+
+
+def is_cancelled() -> bool:
+    """Whether the task that runs was cancelled itself, not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _reported(feed: Feed, defect: BaseException) -> str:
+    """The defect's name, its whole place being in the log."""
     kind, where = type(defect).__name__, "".join(traceback.format_tb(defect.__traceback__))
     log.error("provider_broken realm=%s error=%s\n%s", feed.realm, kind, where)
-    return kind
+    return name_of(defect)

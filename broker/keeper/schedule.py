@@ -51,3 +51,7 @@ class Schedule:
                 return entry
             heapq.heappop(self._line)
         return None
+
+    def skip_first(self) -> None:
+        """Take out who is next; the next round looks at it again."""
+        heapq.heappop(self._line)

@@ -1,6 +1,7 @@
 """SingleFlight: one attempt each to obtain an entry's credential, never two for one entry.
 
-A flight belongs to its entry, not to its caller: one that goes away does not end the wait of others.
+A flight belongs to its entry, not to its caller: one that goes away does not end the wait of others. Whatever
+is raised in it becomes its slot's failure.
 """
 
 import asyncio
@@ -10,10 +11,11 @@ from collections.abc import Callable
 from broker.core.credential import Credential
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
-from broker.core.refresh import RefreshPolicy, Slot, after_failure, after_success
+from broker.core.refresh import Moment, RefreshPolicy, Slot, after_failure, after_success
 from broker.core.status import rfc3339
 from broker.host.clock import Clock
-from broker.keeper.provider_guard import ProviderGuard
+from broker.keeper.defect_log import DefectLog
+from broker.keeper.provider_guard import ProviderGuard, broken
 from broker.keeper.slot_table import SlotEntry
 
 Flight = asyncio.Task[NotObtained | None]
@@ -23,7 +25,8 @@ log = logging.getLogger("broker.keeper")  # a name that users filter by
 
 
 class SingleFlight:
-    """Starts flights, and puts what they bring into their entries; `landed` hears of each entry then.
+    """Starts flights, and puts what they bring into their entries; `landed` hears of each entry then,
+    and never raises.
 
     `draw` gives jitter in [0, 1). `under_way` counts; `ended` is called when one less is.
     """
@@ -45,6 +48,8 @@ class SingleFlight:
         self._draw = draw
         self._landed = landed
         self._ended = ended
+        self._latest = clock.now()
+        self._defects = DefectLog(log)
 
     def start(self, entry: SlotEntry) -> Flight:
         """The flight under way, or a new one."""
@@ -66,23 +71,54 @@ class SingleFlight:
         self._ended()
 
     async def _fly(self, entry: SlotEntry) -> NotObtained | None:
-        begun = self._clock.now()
+        """One attempt. However it ends, the entry is without a flight then, and its slot says how it went."""
+        flight = asyncio.current_task()
         entry.fetches += 1
-        outcome = await self.guard.obtain(entry.feed, entry.slot.key.scope)
-        now = self._clock.now()
-        before = entry.slot
-        if isinstance(outcome, Credential):
-            entry.slot = after_success(before, outcome, self._policy_of(entry.feed), now, self._draw())
+        before, begun = entry.slot, self._now()
+        try:
+            outcome = await self.guard.obtain(entry.feed, entry.slot.key.scope)
+            before = _still(entry, flight)
+            entry.slot = self._landing(entry, outcome)
+        except Exception as defect:  # noqa: BLE001 - whatever it is, it is this slot's failure
+            before = _still(entry, flight)
+            failed = broken(self._defects.tell(f"{before.key.realm}", defect))
+            entry.slot = after_failure(before, failed, self._now(), 0.0)
         else:
-            entry.slot = after_failure(before, outcome, now, self._draw())
-        # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
-        entry.fingerprint = self.guard.fingerprint(entry.feed)
-        entry.flight = None
+            self._defects.past(f"{before.key.realm}")
+        finally:
+            if entry.flight is flight:
+                entry.flight = None
         failure = entry.slot.last_failure.failure if entry.slot.last_failure is not None else None
         entry.failed_fetches += failure is not None
-        _report(before, entry.slot, took_ms=(now.boot_s - begun.boot_s) * 1000)
+        try:
+            # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
+            entry.fingerprint = self.guard.fingerprint(entry.feed)
+            _report(before, entry.slot, took_ms=(self._now().boot_s - begun.boot_s) * 1000)
+        except Exception as defect:  # noqa: BLE001 - what was fetched is good, whatever cannot be said of it
+            self._defects.tell(f"after the flight for {before.key.realm}", defect)
         self._landed(entry)
         return failure
+
+    def _landing(self, entry: SlotEntry, outcome: Credential | NotObtained) -> Slot:
+        now = self._now()
+        if isinstance(outcome, Credential):
+            return after_success(entry.slot, outcome, self._policy_of(entry.feed), now, self._draw())
+        return after_failure(entry.slot, outcome, now, self._draw())
+
+    def _now(self) -> Moment:
+        """The present; where the clock has a defect, the last time it told."""
+        try:
+            self._latest = self._clock.now()
+        except Exception as defect:  # noqa: BLE001 - a flight ends with or without a clock
+            self._defects.tell("clock", defect)
+        return self._latest
+
+
+def _still(entry: SlotEntry, flight: object) -> Slot:
+    """The slot that the flight is for. A flight that its entry gave up meanwhile lands nowhere."""
+    if entry.flight is not flight:
+        raise asyncio.CancelledError
+    return entry.slot
 
 
 def _report(before: Slot, slot: Slot, took_ms: float) -> None:

@@ -37,8 +37,9 @@ class SlotEntry:
     """A slot and what surrounds it.
 
     `feed` is the one whose settings and URL the credential is obtained with, `used` the last question,
-    `since` the last change of state. `wanted` is false after `forget`, until the next question. `fingerprint`
-    is the provider's sign-in fingerprint at the last attempt.
+    `since` the last change of state. `wanted` is false after `forget`, until the next question; `gone` is
+    true once the table has it no more. `fingerprint` is the provider's sign-in fingerprint at the last
+    attempt.
     """
 
     slot: Slot
@@ -47,6 +48,7 @@ class SlotEntry:
     since: datetime
     shown: State = State.EMPTY
     wanted: bool = True
+    gone: bool = False
     fetches: int = 0
     failed_fetches: int = 0
     fingerprint: "Hashable" = None
@@ -179,7 +181,8 @@ class SlotTable:
     def remove(self, entry: SlotEntry) -> None:
         """Drop an entry and, with it, the feed that was learned for it."""
         entry.drop()
-        del self._by_key[entry.slot.key]
+        entry.gone = True
+        self._by_key.pop(entry.slot.key, None)
         self._learned = {realm: feed for realm, feed in self._learned.items() if feed.key() != entry.slot.key}
 
     def is_gone(self, entry: SlotEntry, now: Moment) -> bool:

@@ -11,6 +11,8 @@ from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed
 from broker.core.verdict import Verdict, Verification, judge, refusal_of
 from broker.host.clock import Clock
+from broker.keeper.defect_log import DefectLog
+from broker.keeper.provider_guard import is_cancelled
 from broker.keeper.slot_table import SlotEntry
 
 Verify = Callable[[Feed, Credential], Awaitable[Verdict]]
@@ -36,6 +38,7 @@ class Verifier:
         self._clock = clock
         self._tell = tell
         self._fetch = fetch
+        self._defects = DefectLog(log)
 
     def start(self, entry: SlotEntry, feed: Feed) -> "asyncio.Task[None]":
         """The task that tries the held credential at `feed`, under way or new."""
@@ -49,24 +52,39 @@ class Verifier:
         return entry.verifications.get(feed.name)
 
     async def _attempt(self, entry: SlotEntry, feed: Feed) -> None:
-        held = entry.slot.held
+        """One attempt. However it ends, the entry is without it then; a defect proves nothing of the feed."""
+        attempt, held = asyncio.current_task(), entry.slot.held
         verdict = Verdict.UNKNOWN
         try:
             # An upload address cannot be read, so a publish credential is never tried.
             if held is not None and feed.verify and entry.slot.key.scope == READ:
                 verdict = await self._verify_at(feed, held.credential)
+            self._defects.past(feed.name)
+        except asyncio.CancelledError as defect:
+            if is_cancelled():
+                raise
+            self._defects.tell(feed.name, defect)
+        except Exception as defect:  # noqa: BLE001 - whatever it is, the feed has not answered
+            self._defects.tell(feed.name, defect)
         finally:
-            entry.verifying.pop(feed.name, None)
+            if entry.verifying.get(feed.name) is attempt:
+                del entry.verifying[feed.name]
         if held is None or entry.slot.held is None:
             return
+        try:
+            self._enter(entry, feed, held.credential, verdict)
+        except Exception as defect:  # noqa: BLE001 - the credential is as good as before
+            self._defects.tell(f"verdict of {feed.name}", defect)
+
+    def _enter(self, entry: SlotEntry, feed: Feed, credential: Credential, verdict: Verdict) -> None:
+        """Keep what the feed said, and act on it."""
         before = entry.verifications.get(feed.name)
-        verification = entry.verifications[feed.name] = judge(
-            held.credential, verdict, before, self._clock.now()
-        )
+        verification = judge(credential, verdict, before, self._clock.now())
+        entry.verifications[feed.name] = verification
         refusal, was_refused = verification.refusal, refusal_of(before) is not None
-        if refusal is not None and not was_refused:
-            log.warning("refused_by_feed feed=%s: %s", feed.name, refusal)
-        if was_refused is not (refusal is not None):
-            self._tell(feed)
         if verdict is Verdict.UNAUTHORISED and refusal is None:
             self._fetch(entry)
+        if was_refused is not (refusal is not None):
+            self._tell(feed)
+        if refusal is not None and not was_refused:
+            log.warning("refused_by_feed feed=%s: %s", feed.name, refusal)
