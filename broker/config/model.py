@@ -228,9 +228,8 @@ def _parsed(layer: Layer) -> dict[str, Any]:
     try:
         return tomllib.loads(layer.text)
     except RecursionError:
-        line = deepest_line(layer.text)
         raise BadConfiguration(
-            f"{layer.path}, line {line}: too many brackets within brackets: write one level"
+            f"{layer.path}, line {deepest_line(layer.text)}: too many brackets within brackets: write fewer"
         ) from None
     except tomllib.TOMLDecodeError as error:
         # "Expected '=' after a key (at line 3, column 5)": the place belongs in front.

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
-from broker.daemon.runtime import Runtime
-from broker.host.clock import NAP_S, Clock
+from broker.daemon.runtime import STAMPS_S, Runtime
+from broker.host.clock import NAP_S, Clock, nap_or
 from broker.host.sd_notify import Notifier
+from broker.keeper.defect_log import DefectLog
 from broker.server.bound_socket import BoundSocket
 
 BY_HAND = "failed; run: systemctl --user restart token-broker.socket"
@@ -55,6 +56,7 @@ class Housekeeper:
         self._woken = asyncio.Event()
         self._is_reload_wanted = False
         self._is_loss_reported = False
+        self._defects = DefectLog(log)
 
     def end(self, reason: str, code: int = 0) -> None:
         """Let `run` return now; the first reason counts."""
@@ -70,33 +72,57 @@ class Housekeeper:
         """Check every half minute until the daemon should end."""
         self._notifier.ready(self._summary())
         while self.ending is None:
-            nap = asyncio.ensure_future(self._clock.nap(self._nap_s()))
-            woken = asyncio.ensure_future(self._woken.wait())
-            try:
-                await asyncio.wait({nap, woken}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                nap.cancel()
-                woken.cancel()
+            defect = await nap_or(self._clock, self._nap_s(), self._woken)
+            if defect is not None:
+                self._defects.tell("nap", defect)
             self._woken.clear()
             if self.ending is None:
                 await self._check()
 
     async def _check(self) -> None:
-        if self._place.is_lost() and not self._place.is_managers:
-            self.end("the socket was removed or taken by another process", code=1)
-        elif self._stamps() != self._installed:
+        """Look at each thing; one that cannot be looked at is told once, and the others are looked at."""
+        await self._do("socket", self._look_at_socket)
+        if self.ending is None:
+            await self._do("installation", self._look_at_installation)
+        if self.ending is None:
+            await self._do("idle time", self._look_at_idle_time)
+        if self.ending is not None:
+            return
+        await self._do("configuration", self._reload)
+        await self._do("shares", self._look_at_shares)
+        await self._do("notification", self._notify)
+
+    async def _do(self, item: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as defect:  # noqa: BLE001 - one item's defect is not the others'
+            self._defects.tell(item, defect)
+        else:
+            self._defects.past(item)
+
+    async def _look_at_socket(self) -> None:
+        if self._place.is_lost():
+            if not self._place.is_managers:
+                self.end("the socket was removed or taken by another process", code=1)
+            else:
+                await self._ask_for_socket()
+
+    async def _look_at_installation(self) -> None:
+        if await self._service.aside(self._stamps, STAMPS_S) != self._installed:
             # a look-up by a share starts no daemon: the service manager does, at once
             self.end("the installation changed", code=1 if self._service.shares.are_in_use() else 0)
-        elif self._idle_left_s() <= 0:
+
+    async def _look_at_idle_time(self) -> None:
+        if self._idle_left_s() <= 0:
             self.end("idle: no request for a long time")
-        else:
-            if self._place.is_lost():
-                await self._ask_for_socket()
-            await self._reload()
-            self._service.shares.look()
-            if self._service.keeper.has_turned():
-                self._notifier.alive()
-            self._notifier.status(self._summary())
+
+    async def _look_at_shares(self) -> None:
+        self._service.shares.look()
+
+    async def _notify(self) -> None:
+        if self._service.keeper.has_turned():
+            self._notifier.alive()
+        self._notifier.status(self._summary())
 
     async def _ask_for_socket(self) -> None:
         """Ask the manager, once, to make its socket anew; it ends us for that."""
@@ -110,11 +136,21 @@ class Housekeeper:
         wanted, self._is_reload_wanted = self._is_reload_wanted, False
         if wanted:
             self._notifier.reloading(asyncio.get_running_loop().time())
-        await self._service.reload_if_changed(anyway=wanted)
-        if wanted:
-            self._notifier.ready(self._summary())
+        try:
+            await self._service.reload_if_changed(anyway=wanted)
+        finally:
+            if wanted:
+                self._notifier.ready(self._summary())
 
     def _nap_s(self) -> float:
+        """Seconds until the next look; never raises."""
+        try:
+            return self._interval_s()
+        except Exception as defect:  # noqa: BLE001 - a round too many does no harm
+            self._defects.tell("interval", defect)
+            return NAP_S
+
+    def _interval_s(self) -> float:
         watchdog_s = self._notifier.watchdog_interval_s()
         return min(self._idle_left_s(), NAP_S if watchdog_s is None else watchdog_s)
 

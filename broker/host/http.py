@@ -29,7 +29,7 @@ BODY_BYTES = 65536
 CONNECTIONS_MAX = 64
 """At once; the surplus waits within its own deadline."""
 
-_CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,14 @@ class Http:
             if self._client is not None:
                 await self._client.aclose()
                 self._client = None
+
+    async def renew_trust(self) -> None:
+        """Read the trusted authorities again; keeps the former ones where that raises Unreachable."""
+        route = Route("https", "any service", None)
+        async with self._opening:
+            if self._client is not None:
+                context = await asyncio.to_thread(_trust, self.ca, route)
+                self._client = await asyncio.to_thread(_make_client, context)
 
     async def send(
         self,
@@ -175,7 +183,7 @@ def _trust(ca: Path | None, route: Route) -> ssl.SSLContext:
         # not ssl.create_default_context: it obeys SSLKEYLOGFILE and would write the session keys to a disk
         return _trusting(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), str(ca), route)
     context = _system_context()
-    for path in filter(None, map(os.environ.get, _CA_VARIABLES)):
+    for path in filter(None, map(os.environ.get, CA_VARIABLES)):
         _trusting(context, path, route)
     return context
 

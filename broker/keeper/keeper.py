@@ -34,7 +34,7 @@ from broker.keeper.provider_guard import ProviderGuard
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.schedule import Schedule
 from broker.keeper.single_flight import SingleFlight
-from broker.keeper.slot_table import SlotEntry, SlotTable
+from broker.keeper.slot_table import SlotEntry, SlotPlan, SlotTable
 from broker.keeper.verification import Verifier, Verify
 from broker.providers.protocol import Provider
 
@@ -212,12 +212,20 @@ class Keeper:
         """Drop every credential."""
         self._drop(self.slot_table)
 
-    def adopt(self, table: FeedTable, providers: Mapping[str, Provider], policies: RenewalPolicies) -> None:
+    def planned(self, table: FeedTable) -> SlotPlan:
+        """What `adopt` can do quickly with a large table; made in any thread, shortly before."""
+        return self.slot_table.planned(table, self.clock.now())
+
+    def adopt(
+        self, table: FeedTable | SlotPlan, providers: Mapping[str, Provider], policies: RenewalPolicies
+    ) -> None:
         """Go on with another configuration. Feeds that did not change keep their tokens, unless the secret or
         sign-in behind one has changed.
         """
+        plan = table if isinstance(table, SlotPlan) else self.planned(table)
         self._single_flight.guard, self.policies = ProviderGuard(providers), policies
-        self.slot_table.adopt(table, self.clock.now())
+        self.slot_table.adopt(plan)
+        self._schedule.clear()
         self._round_due = self.clock.now()
         self._poked.set()
 

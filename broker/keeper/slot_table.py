@@ -4,7 +4,6 @@ Bookkeeping only: nothing here fetches, waits or decides when. Read `keeper/keep
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -67,6 +66,20 @@ class SlotEntry:
         self.verifying.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class SlotPlan:
+    """Another table, and what follows from it for the entries there are: made beside the loop (`planned`)."""
+
+    table: FeedTable
+    by_name: dict[str, Feed]
+    by_slot: dict[SlotKey, list[Feed]]
+    realms: frozenset[Realm]
+    seen: frozenset[SlotKey]
+    entries: dict[SlotKey, SlotEntry]
+    sponsors: list[tuple[SlotEntry, Feed]]
+    accounts: dict[tuple[Realm, str, str], Feed]
+
+
 class SlotTable:
     """All entries by slot key, and the feeds they serve."""
 
@@ -74,8 +87,8 @@ class SlotTable:
         self._by_key: dict[SlotKey, SlotEntry] = {}
         self._learned: dict[Realm, Feed] = {}
         self._by_name: dict[str, Feed] = {}
-        self._by_slot: defaultdict[SlotKey, list[Feed]] = defaultdict(list)
-        self.adopt(table, now)
+        self._by_slot: dict[SlotKey, list[Feed]] = {}
+        self.adopt(self.planned(table, now))
 
     def __iter__(self) -> Iterator[SlotEntry]:
         return iter(tuple(self._by_key.values()))
@@ -153,30 +166,68 @@ class SlotTable:
             entry = self._by_key[match.key] = SlotEntry(Slot(match.key), match.feed, used=now, since=now.wall)
         return entry
 
-    def adopt(self, table: FeedTable, now: Moment) -> None:
-        """Go on with another table: entries that its feeds still need stay, the others are dropped."""
-        self.table = table
-        self._below = lru_cache(REMEMBERED)(table.below)
-        self._by_name = {feed.name: feed for feed in reversed(table.feeds)}
-        self._by_slot.clear()
+    def planned(self, table: FeedTable, now: Moment) -> SlotPlan:
+        """What `adopt` needs to go on with another table. Changes nothing: any thread may ask."""
+        existing = dict(self._by_key)
+        by_slot: dict[SlotKey, list[Feed]] = {}
+        accounts: dict[tuple[Realm, str, str], Feed] = {}
         for feed in table.feeds:
-            self._by_slot[feed.key()].append(feed)
-        realms = {feed.realm for feed in table.feeds}
-        names = {feed.name for feed in table.feeds}
-        self._learned = {
+            by_slot.setdefault(feed.key(), []).append(feed)
+            accounts.setdefault(_account_of(feed.key()), feed)
+        entries: dict[SlotKey, SlotEntry] = {}
+        sponsors: list[tuple[SlotEntry, Feed]] = []
+        for key, entry in existing.items():
+            sponsor = accounts.get(_account_of(key))
+            if sponsor is not None:
+                entries[key] = entry
+                sponsors.append((entry, sponsor))
+        for key, feeds in by_slot.items():
+            if key not in entries:
+                entries[key] = SlotEntry(Slot(key), feeds[0], used=now, since=now.wall)
+        return SlotPlan(
+            table=table,
+            by_name={feed.name: feed for feed in reversed(table.feeds)},
+            by_slot=by_slot,
+            realms=frozenset(feed.realm for feed in table.feeds),
+            seen=frozenset(existing),
+            entries=entries,
+            sponsors=sponsors,
+            accounts=accounts,
+        )
+
+    def adopt(self, plan: SlotPlan) -> None:
+        """Go on with another table: entries that its feeds still need stay, the others are dropped.
+
+        Quick for ten thousand feeds: look-ups wait for it.
+        """
+        learned = {
             realm: feed
             for realm, feed in self._learned.items()
-            if realm not in realms and feed.name not in names
+            if realm not in plan.realms and feed.name not in plan.by_name
         }
-        sponsors = {_account_of(feed.key()): feed for feed in reversed(list(self.feeds()))}
-        for entry in self:
-            sponsor = sponsors.get(_account_of(entry.slot.key))
-            if sponsor is None:
-                self.remove(entry)
-            else:
-                entry.feed = sponsor
-        for feed in table.feeds:
-            self.of(Match(feed, feed.key(), "configured"), now)
+        kept, before = plan.entries, self._by_key
+        learned_accounts = {_account_of(feed.key()): feed for feed in learned.values()}
+        for key in before.keys() - plan.seen:  # asked for since the plan was made
+            sponsor = plan.accounts.get(_account_of(key))
+            if sponsor is not None:
+                kept[key] = before[key]
+                plan.sponsors.append((before[key], sponsor))
+        if learned_accounts:
+            for key, entry in before.items():
+                sponsor = learned_accounts.get(_account_of(key))
+                if sponsor is not None and key not in kept:
+                    kept[key] = entry
+                    plan.sponsors.append((entry, sponsor))
+        for entry in before.values():
+            entry.gone = True
+        for entry, sponsor in plan.sponsors:
+            entry.feed, entry.gone = sponsor, False
+        for entry in before.values():
+            if entry.gone:
+                entry.drop()
+        self.table = plan.table
+        self._below = lru_cache(REMEMBERED)(plan.table.below)
+        self._by_name, self._by_slot, self._learned, self._by_key = plan.by_name, plan.by_slot, learned, kept
 
     def remove(self, entry: SlotEntry) -> None:
         """Drop an entry and, with it, the feed that was learned for it."""

@@ -23,7 +23,9 @@ from tests.daemon.test_shares import CORP, Door
 from tests.fake_clock import START, FakeClock, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+
+    from broker.host.aside import Found
 
 WATCHDOG_S = 10
 LOOK_S = WATCHDOG_S / 2
@@ -49,6 +51,12 @@ class Watched:
                 lines += self.manager.recv(4096).decode().split("\n")
             except BlockingIOError:
                 return lines
+
+
+async def at_once(work: Callable[[], Found], limit_s: float) -> Found:
+    """Do it here and now: threads know nothing of a clock that stands still."""
+    del limit_s
+    return work()
 
 
 @pytest.fixture
@@ -96,7 +104,7 @@ async def watched(is_managers: bool, idle_exit_s: float | None) -> AsyncIterator
 
         about = About("0", os.getpid(), str(place.path), None, START)
         files = ConfigFiles(None, None, Path(short, "config.toml"))
-        service = Runtime(about, files, clock=clock, environ={}, classes=())
+        service = Runtime(about, files, clock=clock, environ={}, classes=(), aside=at_once)
         housekeeper = Housekeeper(
             service,
             place,
@@ -207,3 +215,41 @@ async def test_an_idle_daemon_ends_unless_something_is_shared(
     await watched.clock.advance(120)
 
     assert (watched.housekeeper.ending and watched.housekeeper.ending.reason) == ended
+
+
+def fail(*_: object) -> bool:
+    raise OverflowError("s3cret")
+
+
+async def fail_later(*_: object, **__: object) -> bool:
+    return fail()
+
+
+@pytest.mark.parametrize(
+    "item", ["place.is_lost", "_stamps", "_summary", "shares.look", "keeper.has_turned", "reload_if_changed"]
+)
+async def test_a_round_survives_whatever_one_of_its_items_raises(
+    watched: Watched, item: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looked: list[str] = []
+    broken = {
+        "place.is_lost": (watched.place, "is_lost", fail),
+        "_stamps": (watched.housekeeper, "_stamps", fail),
+        "_summary": (watched.housekeeper, "_summary", fail),
+        "shares.look": (watched.service.shares, "look", fail),
+        "keeper.has_turned": (watched.service.keeper, "has_turned", fail),
+        "reload_if_changed": (watched.service, "reload_if_changed", fail_later),
+    }
+    if item != "shares.look":
+        monkeypatch.setattr(watched.service.shares, "look", lambda: looked.append("shares"))
+    monkeypatch.setattr(*broken[item])
+    await watched.clock.advance(60)
+
+    assert watched.housekeeper.ending is None
+    assert caplog.text.count("defect_contained") == 1
+    assert len(looked) == (0 if item == "shares.look" else 60 / LOOK_S)
+
+    monkeypatch.undo()
+    watched.heard()
+    await watched.clock.advance(60)
+    assert watched.heard().count("WATCHDOG=1") == 60 / LOOK_S

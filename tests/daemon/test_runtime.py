@@ -1,11 +1,14 @@
 """A configuration in force: how it starts, how the next one takes its place, what a broken one does."""
 
+import asyncio
+import contextlib
 import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
+import certifi
 import pytest
 
 from broker.api.backend import About, status_of
@@ -18,6 +21,8 @@ from broker.core.urls import parse_url
 from broker.daemon.main import PROVIDERS
 from broker.daemon.runtime import Runtime
 from broker.host.clock import SystemClock
+from broker.host.http import Request
+from broker.host.http_errors import Unreachable
 from broker.providers.basic import BasicProvider
 from broker.providers.protocol import ProviderContext
 
@@ -28,6 +33,14 @@ url = "https://{name}.example/simple/"
 provider = "basic"
 secret = "env:{name}"
 """
+
+
+class Hurrying(SystemClock):
+    """Sleeps no longer than a turn of the loop."""
+
+    async def nap(self, seconds: float) -> None:
+        del seconds
+        await asyncio.sleep(0)
 
 
 class Start(Protocol):
@@ -57,7 +70,7 @@ async def start(files: ConfigFiles, environ: dict[str, str]) -> AsyncIterator[St
 
     def started(text: str, *, system: bool = False) -> Runtime:
         write(files, text)
-        clock = SystemClock()
+        clock = Hurrying()
         about = About("1.0.0", os.getpid(), "/run/broker.sock", str(files.user), clock.now())
         services.append(Runtime(about, files, clock=clock, environ=environ, classes=PROVIDERS, system=system))
         return services[-1]
@@ -257,7 +270,7 @@ async def test_what_a_provider_keeps_in_memory_outlives_a_reload(
             super().__init__(tools)
             memories.append(tools.memory)
 
-    clock = SystemClock()
+    clock = Hurrying()
     about = About("1.0.0", os.getpid(), "/run/broker.sock", str(files.user), clock.now())
     write(files, "")
     service = Runtime(about, files, clock=clock, environ=environ, classes=[Remembering])
@@ -266,3 +279,120 @@ async def test_what_a_provider_keeps_in_memory_outlives_a_reload(
 
     assert len(memories) == 2
     assert memories[0] is memories[1]
+
+
+async def test_a_file_that_is_being_written_drops_nothing(
+    start: Start, files: ConfigFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = FEED.format(name="a") + FEED.format(name="b")
+    service = start(whole)
+    assert await secret(service, "a") == "secret-a"
+    entries = list(service.keeper.slot_table)
+
+    async def go_on(self: Hurrying, seconds: float) -> None:
+        del self, seconds
+        if not files.user.read_text():
+            write(files, whole + "# the end\n")
+
+    monkeypatch.setattr(Hurrying, "nap", go_on)
+    write(files, "")
+    await service.reload_if_changed()
+
+    assert names(service) == ["a", "b"]
+    assert list(service.keeper.slot_table) == entries
+    assert service.stale is None
+
+
+async def test_a_file_that_never_stands_still_is_not_applied(
+    start: Start, files: ConfigFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = start(FEED.format(name="a"))
+
+    async def go_on(self: Hurrying, seconds: float) -> None:
+        del self, seconds
+        write(files, files.user.read_text() + "#")
+
+    monkeypatch.setattr(Hurrying, "nap", go_on)
+    write(files, "")
+
+    with pytest.raises(BadConfiguration, match="it is being written"):
+        await service.reload()
+    assert names(service) == ["a"]
+    assert service.stale is not None
+
+
+async def test_reloads_at_once_come_one_after_the_other(start: Start, files: ConfigFiles) -> None:
+    service = start(FEED.format(name="a"))
+    write(files, FEED.format(name="b"))
+    await asyncio.gather(*(service.reload() for _ in range(5)))
+
+    assert names(service) == ["b"]
+
+
+async def test_a_provider_that_cannot_be_made_costs_its_own_feeds_alone(
+    files: ConfigFiles, environ: dict[str, str]
+) -> None:
+    class Broken(BasicProvider):
+        name = "broken"
+
+        def __init__(self, _: ProviderContext) -> None:
+            raise OverflowError("s3cret")
+
+    about = About("1.0.0", os.getpid(), "/run/broker.sock", str(files.user), SystemClock().now())
+    write(files, FEED.format(name="a"))
+    service = Runtime(about, files, clock=Hurrying(), environ=environ, classes=[BasicProvider, Broken])
+    write(files, FEED.format(name="a") + FEED.format(name="b").replace('"basic"', '"broken"'))
+    with pytest.raises(
+        BadConfiguration, match=r"line 8: the provider broken has a defect \(OverflowError in"
+    ):
+        await service.reload()
+    found = await secret(service, "a")
+    await service.close()
+
+    assert (found, names(service)) == ("secret-a", ["a"])
+
+
+@pytest.mark.parametrize("step", ["_read", "_built", "_look_at_files"])
+async def test_a_reload_survives_whatever_its_steps_raise(
+    start: Start, files: ConfigFiles, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OverflowError("s3cret")
+
+    service = start(FEED.format(name="a"))
+    write(files, FEED.format(name="b"))
+    monkeypatch.setattr(service, step, fail)
+    with pytest.raises(BadConfiguration, match=r"cannot be used: OverflowError in test_runtime.py line \d+"):
+        await service.reload()
+    assert names(service) == ["a"]
+
+    monkeypatch.undo()
+    await service.reload()
+    assert names(service) == ["b"]
+
+
+async def test_authorities_replaced_in_place_are_taken_and_broken_ones_are_not(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle, authorities = tmp_path / "ca.pem", certifi.contents()
+    bundle.write_text(authorities)
+    service = start(f'ca = "{bundle}"\n' + FEED.format(name="a"))
+    assert await secret(service, "a") == "secret-a"
+    entries, http = list(service.keeper.slot_table), service._now.http
+    with contextlib.suppress(Unreachable):
+        await http.send(Request("GET", "https://127.0.0.1:1/"))
+    first = http._client
+    bundle.write_text(authorities + "\n")
+    await service.reload_if_changed()
+    second = http._client
+    bundle.write_text("nonsense")
+    await service.reload_if_changed()
+    await service.reload_if_changed()
+
+    assert first is not second is http._client
+    assert "cannot be read: not certificates in pem form" in (service.ca_fault or "")
+    assert caplog.text.count("authorities_kept") == 1
+    assert list(service.keeper.slot_table) == entries
+    bundle.write_text(authorities)
+    await service.reload_if_changed()
+    assert service.ca_fault is None

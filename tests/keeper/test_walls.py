@@ -153,6 +153,8 @@ def naive(house: House) -> Credential:
 
 CREDENTIAL = Credential("u", Secret("t"), None, "test")
 
+NO_TIME = Unavailable("come back later", retry_after_s=float("nan"))
+
 DEFECTS: dict[str, Callable[[House], None]] = {
     "the provider raises": lambda house: house.obtains(fail),
     "the provider ends the process": lambda house: house.obtains(exit_now),
@@ -163,8 +165,6 @@ DEFECTS: dict[str, Callable[[House], None]] = {
     "the draw": lambda house: setattr(house, "draw_breaks", True),
     "the policy": lambda house: house.policies.broken.update({"corp", "labs"}),
 }
-
-NO_TIME = Unavailable("come back later", retry_after_s=float("nan"))
 
 
 @pytest.mark.parametrize("what", DEFECTS)
@@ -265,7 +265,9 @@ async def test_who_cannot_be_put_in_line_does_not_stop_those_behind(
     start = house.keeper._single_flight.start
 
     def broken(entry: SlotEntry) -> object:
-        return fail() if entry.feed == CORP else start(entry)
+        if entry.feed == CORP:
+            fail()
+        return start(entry)
 
     monkeypatch.setattr(house.keeper._single_flight, "start", broken)
     await house.begin()
