@@ -1,5 +1,6 @@
 """Where the daemon's log lines go and how they look: to the journal with their priority, to files and
-terminals as plain lines, and into memory. A file stays small, for nothing rotates it.
+terminals as plain lines, and into memory. A file stays small, for nothing rotates it. What may block has a
+thread of its own.
 
 The types see to it that no secret is in a line of ours; what libraries say is looked through besides, and of
 a defect only its place is said.
@@ -15,6 +16,7 @@ from typing import Any, TextIO
 
 from broker.core.log_buffer import LogBuffer
 from broker.host.excepthooks import place_of
+from broker.host.unhurried_log import UnhurriedLog
 
 FORMAT = "%(levelname)s %(name)s: %(message)s"
 FILE_FORMAT = f"%(asctime)s {FORMAT}"
@@ -48,7 +50,7 @@ _SECRET = re.compile(
 
 def handlers_for(environ: Mapping[str, str], stream: TextIO, log_buffer: LogBuffer) -> list[logging.Handler]:
     """The handlers for a daemon whose stderr is `stream`."""
-    out: logging.Handler = logging.StreamHandler(stream)
+    out: logging.Handler = UnhurriedLog(stream)
     if _is_journal(environ, stream):
         out = _Journal(out)
     elif _is_file(stream):
@@ -105,6 +107,7 @@ class _Journal(logging.Handler):
         self._otherwise = otherwise
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket.setblocking(False)  # noqa: FBT003 - its signature; a journal that hangs holds up no look-up
 
     def setFormatter(self, formatter: logging.Formatter | None) -> None:  # noqa: N802 - the parent's name
         """The other handler's: here the lines are plain."""

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import TextIO
 
@@ -19,6 +20,7 @@ from broker.host.log_handlers import (
     handlers_for,
     redacted,
 )
+from broker.host.unhurried_log import LINES_MAX
 
 
 def record(level: int, message: str = "renewed") -> logging.LogRecord:
@@ -121,6 +123,50 @@ def test_a_stream_that_is_closed_is_no_journal(tmp_path: Path) -> None:
 )
 def test_what_is_secret_by_its_form_is_not_said(said: str, kept: str) -> None:
     assert redacted(said) == kept
+
+
+def test_a_pipe_that_nobody_reads_holds_up_no_one_and_what_was_left_out_is_counted() -> None:
+    log_buffer = LogBuffer()
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        memory, out = handlers_for({}, stream, log_buffer)
+        count = LINES_MAX + 200
+        begun = threading.Event()
+        logger = threading.Thread(
+            target=lambda: (
+                [
+                    handler.handle(record(logging.INFO, f"{number} {'x' * 1000}"))
+                    for number in range(count)
+                    for handler in (memory, out)
+                ]
+                and begun.set()
+            ),
+            daemon=True,
+        )
+        logger.start()
+        was_held_up = not begun.wait(30)
+        with os.fdopen(reading, "rb") as pipe:
+            said = [pipe.readline().split()[2] for _ in range(LINES_MAX)]
+            out.handle(record(logging.INFO, "last x"))
+            rest = [pipe.readline() for _ in range(2)]
+            while b"last" not in rest[-1]:
+                rest.append(pipe.readline())
+
+    assert not was_held_up
+    assert said == [b"%d" % number for number in range(LINES_MAX)]
+    assert any(b"lines were left out" in line for line in rest)
+    assert log_buffer.after(0)[1] == count
+
+
+def test_what_is_queued_is_written_before_the_end() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb") as pipe:
+        out = handlers_for({}, stream, LogBuffer())[1]
+        out.handle(record(logging.INFO, "renewed"))
+        out.flush()
+        os.set_blocking(reading, False)
+
+        assert pipe.read() == b"INFO broker.keeper: renewed\n"
 
 
 def test_file_gets_the_time_of_each_line_and_memory_the_same_line(tmp_path: Path) -> None:
