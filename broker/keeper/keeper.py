@@ -222,11 +222,11 @@ class Keeper:
         """Go on with another configuration. Feeds that did not change keep their tokens, unless the secret or
         sign-in behind one has changed.
         """
-        plan = table if isinstance(table, SlotPlan) else self.planned(table)
+        now, plan = self.clock.now(), table if isinstance(table, SlotPlan) else self.planned(table)
         self._single_flight.guard, self.policies = ProviderGuard(providers), policies
         self.slot_table.adopt(plan)
         self._schedule.clear()
-        self._round_due = self.clock.now()
+        self._round_due = now
         self._poked.set()
 
     def close(self) -> None:

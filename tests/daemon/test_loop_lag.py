@@ -1,5 +1,6 @@
 """How long a look-up of a held token waits while something large is under way, beside how long it waits when
-nothing is: within 20 ms or five times that.
+nothing is: within 20 ms or five times that. In this process's own time: other processes have the machine's
+cores, too.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ secret = "env:SECRET"
 ALLOWED_S = 0.020
 ALLOWED_TIMES = 5
 WORST_LEFT_OUT = 0.02
-"""This share of the measurements is the machine's: other processes have its two cores, too."""
+"""This share of the measurements is left out, three at least: who gets Python's lock is chance."""
 
 
 class Lag:
@@ -47,13 +48,13 @@ class Lag:
         waits: list[float] = []
         working = asyncio.ensure_future(work)
         while not working.done() or len(waits) < 50:
-            begun = time.perf_counter()
+            begun = time.process_time()
             await asyncio.sleep(0.001)
             held = self._service.keeper.held(self._match, self._service.keeper.clock.now())
-            waits.append(time.perf_counter() - begun - 0.001)
+            waits.append(time.process_time() - begun)
             assert held is not None
         await working
-        return sorted(waits)[int(len(waits) * (1 - WORST_LEFT_OUT)) - 1]
+        return sorted(waits)[-1 - max(3, int(len(waits) * WORST_LEFT_OUT))]
 
 
 def written(path: Path, text: str) -> None:
@@ -93,9 +94,7 @@ def changed(service: Runtime, text: str) -> Callable[[], Awaitable[None]]:
     return reload
 
 
-@pytest.mark.parametrize(
-    "feeds", [1_000, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(120)])]
-)
+@pytest.mark.parametrize("feeds", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("what", ["a feed more", "half of the feeds", "many brackets", "a long list"])
 async def test_a_held_token_does_not_wait_for_a_reload(
     service: Runtime, feeds: int, what: str, tmp_path: Path
