@@ -1,6 +1,6 @@
 """How long a look-up of a held token waits while something large is under way, beside how long it waits when
-nothing is: within 20 ms or five times that. In this process's own time: other processes have the machine's
-cores, too.
+nothing is: within 20 ms or five times that. In the loop's own time: what runs on it, a look-up waits for; how
+soon the system gives it a core and Python's lock, which others want too, no test of one process can say.
 """
 
 import asyncio
@@ -30,8 +30,6 @@ secret = "env:SECRET"
 
 ALLOWED_S = 0.020
 ALLOWED_TIMES = 5
-WORST_LEFT_OUT = 0.02
-"""This share of the measurements is left out, three at least: who gets Python's lock is chance."""
 
 
 class Lag:
@@ -44,17 +42,17 @@ class Lag:
         self._match = Match(feed, feed.key(), "test")
 
     async def during(self, work: Awaitable[None]) -> float:
-        """The wait in seconds of all but the worst few, until the work has ended."""
+        """The longest wait in seconds until the work has ended."""
         waits: list[float] = []
         working = asyncio.ensure_future(work)
         while not working.done() or len(waits) < 50:
-            begun = time.process_time()
+            begun = time.thread_time()
             await asyncio.sleep(0.001)
             held = self._service.keeper.held(self._match, self._service.keeper.clock.now())
-            waits.append(time.process_time() - begun)
+            waits.append(time.thread_time() - begun)
             assert held is not None
         await working
-        return sorted(waits)[-1 - max(3, int(len(waits) * WORST_LEFT_OUT))]
+        return max(waits)
 
 
 def written(path: Path, text: str) -> None:
@@ -94,7 +92,6 @@ def changed(service: Runtime, text: str) -> Callable[[], Awaitable[None]]:
     return reload
 
 
-@pytest.mark.parametrize("feeds", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("what", ["a feed more", "half of the feeds", "many brackets", "a long list"])
 async def test_a_held_token_does_not_wait_for_a_reload(
     service: Runtime, feeds: int, what: str, tmp_path: Path
