@@ -132,17 +132,14 @@ def test_a_pipe_that_nobody_reads_holds_up_no_one_and_what_was_left_out_is_count
         memory, out = handlers_for({}, stream, log_buffer)
         count = LINES_MAX + 200
         begun = threading.Event()
-        logger = threading.Thread(
-            target=lambda: (
-                [
+
+        def log_all() -> None:
+            for number in range(count):
+                for handler in (memory, out):
                     handler.handle(record(logging.INFO, f"{number} {'x' * 1000}"))
-                    for number in range(count)
-                    for handler in (memory, out)
-                ]
-                and begun.set()
-            ),
-            daemon=True,
-        )
+            begun.set()
+
+        logger = threading.Thread(target=log_all, daemon=True)
         logger.start()
         was_held_up = not begun.wait(30)
         with os.fdopen(reading, "rb") as pipe:
