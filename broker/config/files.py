@@ -1,10 +1,8 @@
 """The configuration's files as text: the site's, `env.toml`, the user's, each only where it can be trusted.
 
-A file that others can write is refused: its writer chooses which command the daemon runs.
+One that others could write or replace is refused: its writer chooses which command the daemon runs.
 """
 
-import os
-import stat
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +10,10 @@ from shlex import quote
 from typing import Literal, NamedTuple
 
 from broker.core.failures import BadConfiguration
+from broker.host.trusted_file import MissingFile, UnreadableFile, read_trusted, text_of
 
 CONFIG_BYTES_MAX = 16 * 1024 * 1024
 """10,000 feeds take about 2 MB."""
-
-UID_MAP = Path("/proc/self/uid_map")
-UNMAPPED_UID = 65534
-"""The uid shown for files whose owner has none in our user namespace (/proc/sys/fs/overflowuid)."""
-
-OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-
 
 Role = Literal["site", "env", "user"]
 ROLES: tuple[Role, ...] = ("site", "env", "user")
@@ -64,42 +56,15 @@ class ConfigFiles:
 
 def _text(path: Path, role: Role, *, required: bool) -> str | None:
     try:
-        with path.open("rb") as file:
-            _refuse_untrusted(path, role, os.fstat(file.fileno()))
-            content = file.read(CONFIG_BYTES_MAX + 1)
-    except FileNotFoundError:
+        # root's files have no owner in our unit's sandbox; only root can have put one where the site's lies
+        content = read_trusted(path, CONFIG_BYTES_MAX, unmapped=role == "site")
+        return text_of(path, content)
+    except MissingFile as failure:
         if required:
-            raise BadConfiguration(f"{path} does not exist", hint=f"touch {quote(str(path))}") from None
+            raise BadConfiguration(str(failure), hint=f"touch {quote(str(path))}") from None
         return None
-    except OSError as error:
-        reason = (error.strerror or "unknown error").lower()
-        raise BadConfiguration(f"{path} cannot be read: {reason}", hint=f"ls -l {quote(str(path))}") from None
-    if len(content) > CONFIG_BYTES_MAX:
-        raise BadConfiguration(f"{path} is larger than {CONFIG_BYTES_MAX >> 20} MiB")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadConfiguration(f"{path}, line {line}: not UTF-8: save the file as UTF-8") from None
-
-
-def _refuse_untrusted(path: Path, role: Role, found: os.stat_result) -> None:
-    owners = {os.geteuid(), 0}
-    if role == "site" and not _sees_root():
-        owners.add(UNMAPPED_UID)  # its folder is root's: no other user can have put the file there
-    if found.st_uid not in owners:
-        raise BadConfiguration(f"{path} belongs to another user (uid {found.st_uid})")
-    if found.st_mode & OTHERS_WRITE:
-        raise BadConfiguration(f"{path} can be written by others", hint=f"chmod go-w {quote(str(path))}")
-
-
-def _sees_root() -> bool:
-    """False in a user namespace without root, such as our unit's sandbox: root's files look unowned."""
-    try:
-        lines = UID_MAP.read_text().splitlines()
-    except OSError:
-        return True  # no Linux, or no such namespaces
-    return any(line.split()[0] == "0" for line in lines)
+    except UnreadableFile as failure:
+        raise BadConfiguration(str(failure), hint=failure.hint) from None
 
 
 def _stamp(path: Path) -> Hashable:

@@ -79,7 +79,7 @@ def test_file_that_is_broken_has_no_variables(paths: ConfigPaths) -> None:
     [
         ("ttl = \n", 0o600, "config.toml, line 1: not TOML: invalid value"),
         ('[[feed]]\nname = "x"\n', 0o600, "config.toml, line 1: a feed needs a url, written in quotes"),
-        ("", 0o666, "config.toml can be written by others"),
+        ("", 0o666, "config.toml can be written by others (mode 0666)"),
     ],
 )
 def test_files_that_the_daemon_refuses_count_as_none_and_the_reason_is_told(
