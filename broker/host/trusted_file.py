@@ -1,8 +1,8 @@
-"""Reads files that other users or programs may have made: the one place that decides whether to believe one.
+"""Reads files that other users or programs may have made: the one place that says whether to believe one.
 
-`read` takes any regular file, whoever made it. `read_trusted` takes a file only where no user but this one and
-root could have put it or can change it. Neither waits for a writer, reads past its limit, or opens a device.
-Any failure is an UnreadableFile whose text may be shown: it names the path and quotes nothing of the content.
+`read` takes any regular file, whoever made it. `read_trusted` takes a file only where no user but this one
+and root could have put it or can change it. Neither waits for a writer, reads past its limit, or opens a
+device. Any failure is an UnreadableFile whose text may be shown: it names the path and quotes no content.
 """
 
 import contextlib

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from broker.ctl.clients.client_index import Index
-from broker.ctl.clients.foreign_files import complaint
+from broker.ctl.clients.foreign_files import ini_file, toml_file
 from broker.ctl.clients.pip import pip_files, pip_indexes
 from broker.ctl.clients.pypirc import pypirc, repository_indexes
 from broker.ctl.clients.source_projects import SETTINGS, settings_file, source_indexes
-from broker.ctl.clients.uv import uv_files, uv_indexes
+from broker.ctl.clients.uv import uv_indexes, uv_settings
 from broker.ctl.setup.user_dirs import UserDirs
 
 
@@ -22,10 +22,11 @@ def all_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
 
 def passed_over(directory: Path, user_dirs: UserDirs) -> Iterator[tuple[Path, str]]:
     """The files of those clients that are there and cannot be read, each with the reason."""
-    of_uv = [path for path, _ in uv_files(directory, user_dirs)]
-    toml = dict.fromkeys((*of_uv, *(settings_file(user_dirs, client) for client in SETTINGS)), True)
-    ini = dict.fromkeys((*pip_files(user_dirs), pypirc(user_dirs)), False)
-    for path, is_toml in {**toml, **ini}.items():
-        why = complaint(path, is_toml=is_toml)
-        if why is not None:
-            yield path, why
+    files = [
+        *(each.file for each in uv_settings(directory, user_dirs)),
+        *(toml_file(settings_file(user_dirs, client)) for client in SETTINGS),
+        *(ini_file(path) for path in (*pip_files(user_dirs), pypirc(user_dirs))),
+    ]
+    for file in {each.path: each for each in files}.values():
+        if file.failure is not None:
+            yield file.path, file.failure

@@ -5,29 +5,54 @@
 """
 
 import configparser
+import contextlib
+import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from broker.ctl.clients.client_index import Place
+from broker.ctl.clients.time_limit import TooSlowError, at_most
+from broker.host.trusted_file import MissingFile, UnreadableFile, UntrustedFile, read
+
+FILE_BYTES = 1 << 20
+"""The largest pyproject.toml of a monorepo has about 200 kB."""
+
+FILE_S = 2.0
+"""Such a file is parsed in 0.2 s."""
+
+LINES_MAX = 10_000
+LINE_CHARS = 4096
+"""A value further down, or further to the right, has no line number: finding it would take too long."""
+
+ENTRIES_MAX = 256
+"""Tables, sections or addresses taken of one file."""
 
 _LINE = re.compile(r"\bline:? +([0-9]+)")
 """Where tomllib and configparser say that the fault is, before they quote the file."""
 
 _HEAD = re.compile(r"\s*\[\[?\s*([^\[\],]+?)\s*\]\]?\s*([#;].*)?$")
 _COMMENT = ("#", ";")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignFile:
-    """A settings file's content, empty where there is none, and its lines."""
+    """A settings file's content, empty where there is none, and its lines.
+
+    `failure` says, after a colon, why a file that is there cannot be read; it quotes nothing of it.
+    """
 
     path: Path
     content: Mapping[str, Any] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
+    is_there: bool = False
+    failure: str | None = None
+    is_of_another_user: bool = False
 
     def table(self, *keys: str) -> dict[str, Any]:
         """The table under these keys; empty where there is none."""
@@ -59,24 +84,27 @@ class ForeignFile:
         return Place(self.path, self.line(key, value, head, number))
 
 
-def toml_file(path: Path) -> ForeignFile:
-    """A TOML file, empty where it cannot be read."""
-    try:
-        text = _text_of_toml(path)
-        return ForeignFile(path, tomllib.loads(text), tuple(text.splitlines()))
-    except (OSError, ValueError):
-        return ForeignFile(path)
+def toml_file(path: Path, owners: Collection[int] | None = None) -> ForeignFile:
+    """A TOML file, empty where it cannot be read or belongs to none of these uids."""
+    # uv (0.13.8, run) reads a file that an editor began with a byte order mark; tomllib does not.
+    return _file(path, owners, "utf-8-sig", tomllib.loads, "TOML")
 
 
 def ini_file(path: Path) -> ForeignFile:
-    """An INI file (RawConfigParser, as pip and twine read theirs) as sections, without its defaults."""
-    try:
-        text = path.read_text("utf-8")
-        parser = _parsed(text)
-    except (OSError, ValueError, configparser.Error):
-        return ForeignFile(path)
-    content = {section: dict(parser.items(section)) for section in parser.sections()}
-    return ForeignFile(path, content, tuple(text.splitlines()))
+    """An INI file (RawConfigParser, as pip and twine read theirs), empty where it cannot be read."""
+    return _file(path, None, "utf-8", _sections, "an INI file")
+
+
+def owners_of_project(directory: Path) -> frozenset[int]:
+    """Whose files count as a project's: this user's, root's, and those of the owner of the directory.
+
+    The last, for a container's root works in a checkout of another uid. Anybody may put a file into a folder
+    above it, such as /tmp.
+    """
+    owners = {os.geteuid(), 0}
+    with contextlib.suppress(OSError, ValueError):
+        owners.add(directory.stat().st_uid)
+    return frozenset(owners)
 
 
 def inner(found: object, *keys: str) -> dict[str, Any]:
@@ -89,26 +117,14 @@ def inner(found: object, *keys: str) -> dict[str, Any]:
 def tables(found: Mapping[str, Any], key: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """The tables of an array of tables, each with its number from 0; other elements are left out."""
     listed = found.get(key)
-    for number, each in enumerate(listed if isinstance(listed, list) else ()):
+    for number, each in first_of(enumerate(listed if isinstance(listed, list) else ())):
         if isinstance(each, dict):
             yield number, each
 
 
-def complaint(path: Path, *, is_toml: bool) -> str | None:
-    """Why a file cannot be read, without quoting it; None where it can be read, or is not there."""
-    try:
-        _ = tomllib.loads(_text_of_toml(path)) if is_toml else _parsed(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        return (error.strerror or "it cannot be read").lower()
-    except UnicodeDecodeError:
-        return "it is not text"
-    except (ValueError, configparser.Error) as error:
-        line = _LINE.search(str(error))
-        kind = "TOML" if is_toml else "an INI file"
-        return f"it is not {kind} at line {line[1]}" if line else f"it is not {kind} to its end"
-    return None
+def first_of(found: Iterable[_T]) -> Iterator[_T]:
+    """As many as are taken of one file."""
+    return islice(found, ENTRIES_MAX)
 
 
 def _head_of(line: str) -> str | None:
@@ -117,12 +133,47 @@ def _head_of(line: str) -> str | None:
     return None if head is None else ".".join(part.strip().strip("\"'") for part in head[1].split("."))
 
 
-def _text_of_toml(path: Path) -> str:
-    # uv (0.13.8, run) reads a file that an editor began with a byte order mark; tomllib does not.
-    return path.read_text("utf-8-sig")
+def _file(
+    path: Path,
+    owners: Collection[int] | None,
+    encoding: str,
+    parse: Callable[[str], Mapping[str, Any]],
+    kind: str,
+) -> ForeignFile:
+    is_foreign = False
+    try:
+        with at_most(FILE_S) as is_own_limit:
+            text = _bytes(path, owners).decode(encoding)
+            lines = text.splitlines()
+            shown = tuple(line[:LINE_CHARS] for line in lines) if len(lines) <= LINES_MAX else ()
+            return ForeignFile(path, parse(text), shown, is_there=True)
+    except (MissingFile, OSError):  # the latter of a folder that has just gone
+        return ForeignFile(path)
+    except UnreadableFile as error:
+        failure, is_foreign = error.told_of(path), isinstance(error, UntrustedFile)
+    except UnicodeDecodeError:
+        failure = "it is not text"
+    except RecursionError:
+        failure = "it is nested too deeply"
+    except (ValueError, configparser.Error) as error:
+        line = _LINE.search(str(error))
+        failure = f"it is not {kind} at line {line[1]}" if line else f"it is not {kind} to its end"
+    except TooSlowError:
+        if not is_own_limit:
+            raise
+        failure = f"it takes longer than {FILE_S:g} s to read"
+    return ForeignFile(path, is_there=True, failure=failure, is_of_another_user=is_foreign)
 
 
-def _parsed(text: str) -> configparser.RawConfigParser:
+def _bytes(path: Path, owners: Collection[int] | None) -> bytes:
+    """Raises UnreadableFile, also where the folder belongs to none of the owners."""
+    content = read(path, FILE_BYTES, owners=owners)
+    if owners is not None and (uid := path.parent.stat().st_uid) not in owners:
+        raise UntrustedFile(path.parent, f"belongs to another user (uid {uid})")
+    return content
+
+
+def _sections(text: str) -> dict[str, dict[str, str]]:
     parser = configparser.RawConfigParser()
     parser.read_string(text)
-    return parser
+    return {section: dict(first_of(parser.items(section))) for section in first_of(parser.sections())}

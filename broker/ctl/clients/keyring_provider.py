@@ -31,7 +31,7 @@ class KeyringProvider:
 def in_uv_settings(settings: Mapping[str, object]) -> str | None:
     """The provider that a uv.toml, or a pyproject.toml's [tool.uv], names."""
     found = settings.get(KEY)
-    return None if found is None else str(found)
+    return found if isinstance(found, str) else None
 
 
 def in_pip_section(settings: Mapping[str, str]) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from broker.ctl.clients import keyring_provider
 from broker.ctl.clients.client_index import Index, Obstacle, Place
-from broker.ctl.clients.foreign_files import ini_file
+from broker.ctl.clients.foreign_files import first_of, ini_file, owners_of_project
 from broker.ctl.clients.keyring_provider import PIP_SECTIONS, KeyringProvider
 from broker.ctl.clients.requirements_file import IndexOption, index_options, with_variables
 from broker.ctl.setup.user_dirs import UserDirs
@@ -63,8 +63,7 @@ def pip_keyring_provider(user_dirs: UserDirs) -> KeyringProvider | None:
 def pip_version(user_dirs: UserDirs) -> tuple[int, int] | None:
     """The version of the active environment's pip; None without an environment, or where it has no pip."""
     folder = user_dirs.environ.get("VIRTUAL_ENV")
-    found = Path(folder).glob("lib/python*/site-packages/pip-*.dist-info") if folder else ()
-    for path in found:
+    for path in _matching(Path(folder), "lib/python*/site-packages/pip-*.dist-info") if folder else ():
         version = _VERSION.fullmatch(path.name)
         if version is not None:
             return int(version[1]), int(version[2])
@@ -82,7 +81,7 @@ def pip_files(user_dirs: UserDirs) -> list[Path]:
         return []
     files = [Path(chosen)] if chosen else []
     files += [Path(virtual) / NAME] if virtual else []
-    if not chosen or not Path(chosen).exists():
+    if not chosen or not os.access(chosen, os.F_OK):
         files += [user_dirs.pip_settings, user_dirs.home / ".pip" / NAME]
     if sys.platform == "darwin":
         return [*files, Path("/Library/Application Support/pip") / NAME]
@@ -94,8 +93,9 @@ def pip_files(user_dirs: UserDirs) -> list[Path]:
 
 
 def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
-    for path in sorted(directory.glob(REQUIREMENTS)):
-        for option in index_options(path, user_dirs.environ):
+    owners = owners_of_project(directory)
+    for path in _matching(directory, REQUIREMENTS):
+        for option in first_of(index_options(path, user_dirs.environ, owners)):
             yield _of_requirements(option, user_dirs)
     for variable in VARIABLES:
         for url in user_dirs.environ.get(variable, "").split():
@@ -105,8 +105,16 @@ def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
         for section, settings in file.content.items():
             for key, value in settings.items():
                 if key.replace("_", "-") in KEYS:
-                    for url in value.split():
+                    for url in first_of(value.split()):
                         yield Index.at(PIP, file.place(key.replace("_", "-"), url, section), url)
+
+
+def _matching(directory: Path, pattern: str) -> list[Path]:
+    """What matches below the directory, sorted and not all of too many; none where it cannot be looked at."""
+    try:
+        return sorted(first_of(directory.glob(pattern)))
+    except (OSError, ValueError):
+        return []
 
 
 def _of_requirements(option: IndexOption, user_dirs: UserDirs) -> Index:

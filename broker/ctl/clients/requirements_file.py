@@ -8,14 +8,21 @@ only options matter. Files that are named by a URL are not fetched.
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from optparse import Option, OptionParser, Values
 from pathlib import Path
 from typing import NoReturn
 
+from broker.ctl.clients.foreign_files import LINE_CHARS
+from broker.ctl.clients.time_limit import TooSlowError, at_most
+from broker.host.trusted_file import UnreadableFile, read
+
 FILE_BYTES = 1 << 20
 """A file with hashes of a thousand packages is shorter."""
+
+FILES_S = 5.0
+"""All that is led to: a thousand lines of options take 0.2 s."""
 
 FILES_MAX = 32
 """Files that one file may lead to by -r and -c; more are not a project's."""
@@ -68,12 +75,22 @@ class _Options(OptionParser):
         raise _BadOptionError(msg)
 
 
-def index_options(path: Path, environ: Mapping[str, str]) -> Iterator[IndexOption]:
+def index_options(
+    path: Path, environ: Mapping[str, str], owners: Collection[int] | None = None
+) -> Iterator[IndexOption]:
     """The indexes that a file names, and the files that it names with -r and -c, in the order of the lines.
 
-    Never raises: a file that cannot be read and a line that pip refuses name no index.
+    Never raises by itself: a file that cannot be read, or belongs to none of these uids, and a line that pip
+    refuses name no index.
     """
-    yield from _options(path, environ, [])
+    found: list[IndexOption] = []
+    try:
+        with at_most(FILES_S) as is_own_limit:
+            found.extend(_options(path, environ, owners, []))
+    except TooSlowError:
+        if not is_own_limit:
+            raise
+    yield from found
 
 
 def with_variables(text: str, environ: Mapping[str, str]) -> str:
@@ -96,11 +113,15 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield first, begun
 
 
-def _options(path: Path, environ: Mapping[str, str], seen: list[Path]) -> Iterator[IndexOption]:
+def _options(
+    path: Path, environ: Mapping[str, str], owners: Collection[int] | None, seen: list[Path]
+) -> Iterator[IndexOption]:
     if path in seen or len(seen) >= FILES_MAX:
         return
     seen.append(path)
-    for number, line in logical_lines(_text(path)):
+    for number, line in logical_lines(_text(path, owners)):
+        if len(line) > LINE_CHARS:
+            continue
         options = _parsed(_COMMENT.sub("", line).strip(), environ)
         if options is None:
             continue
@@ -108,7 +129,7 @@ def _options(path: Path, environ: Mapping[str, str], seen: list[Path]) -> Iterat
         if nested:  # pip then passes over the line's other options
             name = with_variables(nested[0], environ)
             if "://" not in name:
-                yield from _options(Path(os.path.normpath(path.parent / name)), environ, seen)
+                yield from _options(Path(os.path.normpath(path.parent / name)), environ, owners, seen)
             continue
         for url in (*(options.index or ()), *(options.extra or ())):
             yield IndexOption(url, path, number)
@@ -126,12 +147,9 @@ def _parsed(line: str, environ: Mapping[str, str]) -> Values | None:
     return None if words else options
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, owners: Collection[int] | None) -> str:
     """The file's beginning; empty where it cannot be read."""
     try:
-        if not path.is_file():
-            return ""
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            return file.read(FILE_BYTES)
-    except OSError:
+        return read(path, FILE_BYTES, owners=owners, beginning=True).decode("utf-8-sig", errors="replace")
+    except UnreadableFile:
         return ""

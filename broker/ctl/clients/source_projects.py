@@ -6,7 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients.client_index import Index, Obstacle
-from broker.ctl.clients.foreign_files import ForeignFile, inner, tables, toml_file
+from broker.ctl.clients.foreign_files import (
+    ForeignFile,
+    first_of,
+    inner,
+    owners_of_project,
+    tables,
+    toml_file,
+)
 from broker.ctl.setup.user_dirs import MAC_SETTINGS, UserDirs
 
 POETRY = "poetry"
@@ -48,20 +55,20 @@ def settings_file(user_dirs: UserDirs, client: str) -> Path:
 
 
 def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
-    project = next(
-        (each for each in (directory, *directory.parents) if (each / PYPROJECT).is_file()), directory
-    )
-    file = toml_file(project / PYPROJECT)
+    owners = owners_of_project(directory)
+    files = (toml_file(each / PYPROJECT, owners) for each in (directory, *directory.parents))
+    nearest = (each for each in files if each.is_there and not each.is_of_another_user)
+    file = next(nearest, ForeignFile(directory / PYPROJECT))
     for client in (POETRY, PDM):
         for number, source in tables(file.table("tool", client), "source"):
             yield from _index(client, file, f"tool.{client}.source", source, number=number)
     file = toml_file(settings_file(user_dirs, POETRY))
-    for name, repository in file.table("repositories").items():
+    for name, repository in first_of(file.table("repositories").items()):
         yield from _index(POETRY, file, f"repositories.{name}", inner(repository), name=name, publishes=True)
     file = toml_file(settings_file(user_dirs, PDM))
     yield from _index(PDM, file, "pypi", file.table("pypi"))
     for key, publishes in (("pypi", False), ("repository", True)):
-        for name, repository in file.table(key).items():
+        for name, repository in first_of(file.table(key).items()):
             yield from _index(PDM, file, f"{key}.{name}", inner(repository), name=name, publishes=publishes)
 
 

@@ -6,12 +6,20 @@ uv asks no keyring about files outside an index's root unless it knows a user na
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from broker.ctl.clients import keyring_provider
 from broker.ctl.clients.client_index import ALWAYS, NEVER, UV, Index, Obstacle, Place, login_in
-from broker.ctl.clients.foreign_files import ForeignFile, inner, tables, toml_file
+from broker.ctl.clients.foreign_files import (
+    ForeignFile,
+    first_of,
+    inner,
+    owners_of_project,
+    tables,
+    toml_file,
+)
 from broker.ctl.clients.keyring_provider import KeyringProvider
 from broker.ctl.setup.user_dirs import UserDirs
 
@@ -25,9 +33,10 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 def uv_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     """Every index that uv may use in `directory`, the strongest first."""
-    provider = uv_keyring_provider(directory, user_dirs)
+    settings = list(uv_settings(directory, user_dirs))
+    provider = _keyring_provider(settings, user_dirs)
     is_on = provider is not None and provider.is_on
-    for index in _named(directory, user_dirs):
+    for index in _named(settings, user_dirs):
         yield replace(index, obstacles=uv_obstacles(index, is_on=is_on))
 
 
@@ -50,33 +59,35 @@ def uv_obstacles(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
 
 def uv_keyring_provider(directory: Path, user_dirs: UserDirs) -> KeyringProvider | None:
     """The keyring provider that uv uses in `directory`; None where none is named, and uv's is `disabled`."""
-    variable = keyring_provider.in_variable(UV, user_dirs.environ)
-    if variable is not None:
-        return variable
-    for path, keys in uv_files(directory, user_dirs):
-        file = toml_file(path)
-        named = keyring_provider.in_uv_settings(file.table(*keys))
-        if named is not None:
-            return KeyringProvider(named, file.place(keyring_provider.KEY, named, ".".join(keys)))
-    return None
+    return _keyring_provider(uv_settings(directory, user_dirs), user_dirs)
 
 
-def uv_files(directory: Path, user_dirs: UserDirs) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """The files that uv reads in `directory`, each with the keys that its settings are under.
+@dataclass(frozen=True, slots=True)
+class UvSettings:
+    """A file that uv reads, and the keys that its settings are under."""
 
-    Those of the project and of all folders above, for a workspace's root is one of them; then the user's, and
-    the first of the system's (uv's "Configuration files"). $UV_CONFIG_FILE stands in for the user's.
+    file: ForeignFile
+    keys: tuple[str, ...] = ()
+
+
+def uv_settings(directory: Path, user_dirs: UserDirs) -> Iterator[UvSettings]:
+    """The files that uv reads in `directory`.
+
+    Those of the project and of all folders above, for a workspace's root is one of them, but for those of
+    another user (`owners_of_project`); then the user's, and the first of the system's (uv's "Configuration
+    files"). $UV_CONFIG_FILE stands in for the user's.
     """
+    owners = owners_of_project(directory)
     for folder in (directory, *directory.parents):
-        yield folder / "uv.toml", ()
-        yield folder / "pyproject.toml", ("tool", "uv")
+        yield UvSettings(toml_file(folder / "uv.toml", owners))
+        yield UvSettings(toml_file(folder / "pyproject.toml", owners), ("tool", "uv"))
     chosen = user_dirs.environ.get("UV_CONFIG_FILE")
     if chosen:
-        yield Path(chosen), ()
+        yield UvSettings(toml_file(Path(chosen)))
         return
-    yield user_dirs.uv_settings, ()
-    system = [folder / "uv/uv.toml" for folder in (*user_dirs.site_settings, Path("/etc"))]
-    yield from ((path, ()) for path in [path for path in system if path.is_file()][:1])
+    yield UvSettings(toml_file(user_dirs.uv_settings))
+    system = (toml_file(folder / "uv/uv.toml") for folder in (*user_dirs.site_settings, Path("/etc")))
+    yield from (UvSettings(file) for file in islice((file for file in system if file.is_there), 1))
 
 
 def indexes_to_name_a_user_for(indexes: Iterable[Index], environ: Mapping[str, str]) -> Iterator[Index]:
@@ -94,7 +105,18 @@ def indexes_to_name_a_user_for(indexes: Iterable[Index], environ: Mapping[str, s
             yield index
 
 
-def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
+def _keyring_provider(settings: Iterable[UvSettings], user_dirs: UserDirs) -> KeyringProvider | None:
+    variable = keyring_provider.in_variable(UV, user_dirs.environ)
+    if variable is not None:
+        return variable
+    for each in settings:
+        named = keyring_provider.in_uv_settings(each.file.table(*each.keys))
+        if named is not None:
+            return KeyringProvider(named, each.file.place(keyring_provider.KEY, named, ".".join(each.keys)))
+    return None
+
+
+def _named(settings: Iterable[UvSettings], user_dirs: UserDirs) -> Iterator[Index]:
     environ = user_dirs.environ
     for variable in LISTS:
         for entry in environ.get(variable, "").split():
@@ -105,8 +127,8 @@ def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     if environ.get(PUBLISH):
         username = environ.get("UV_PUBLISH_USERNAME")
         yield Index.at(UV, Place(PUBLISH), environ[PUBLISH], username=username, publishes=True)
-    for path, keys in uv_files(directory, user_dirs):
-        yield from _of_settings(toml_file(path), keys, environ)
+    for each in settings:
+        yield from _of_settings(each.file, each.keys, environ)
 
 
 def _of_settings(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[Index]:
@@ -115,7 +137,8 @@ def _of_settings(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[str,
     for number, entry in tables(settings, "index"):
         match entry:
             case {"url": str(url)}:
-                name, publish = str(entry.get("name", "")), entry.get("publish-url")
+                name, publish = entry.get("name", ""), entry.get("publish-url")
+                name = name if isinstance(name, str) else ""
                 place = file.place("url", url, head, number)
                 yield _index(place, url, environ, name=name, authenticate=entry.get("authenticate"))
                 if isinstance(publish, str):
@@ -125,7 +148,7 @@ def _of_settings(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[str,
         flat = inner(file.content, *within)
         more = flat.get("extra-index-url")
         listed: list[tuple[str, object]] = [("index-url", flat.get("index-url"))]
-        listed += [("extra-index-url", url) for url in (more if isinstance(more, list) else ())]
+        listed += [("extra-index-url", url) for url in first_of(more if isinstance(more, list) else ())]
         for key, each in listed:
             if isinstance(each, str):
                 yield _index(file.place(key, each, ".".join(within)), each, environ)

@@ -1,18 +1,21 @@
 """Passwords that uv and pip take before they ask any keyring: in netrc, and in uv's own store."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
-from typing import Any
 from urllib.parse import urlsplit
 
 from broker.core.secret_source import NetrcSecret, sources_of
+from broker.ctl.clients.foreign_files import tables, toml_file
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
+from broker.host.trusted_file import UnreadableFile, read
 
 STORE = "credentials.toml"
+NETRC_BYTES = 65536
+"""One that is longer was not written by hand."""
+
 _MACHINE = re.compile(r"(?:^|(?<=\s))(?:machine\s+(\S+)|(default))(?=\s|$)")
 
 
@@ -26,8 +29,8 @@ def netrc_shadows(context: DoctorContext) -> Iterator[Finding]:
         for url in feed.urls
     }
     try:
-        text = path.read_text("utf-8")
-    except (OSError, ValueError):
+        text = read(path, NETRC_BYTES).decode()
+    except (UnreadableFile, UnicodeDecodeError):
         return
     entries = list(_MACHINE.finditer(text))
     for number, entry in enumerate(entries):
@@ -49,15 +52,10 @@ def uv_store_shadows(context: DoctorContext) -> Iterator[Finding]:
         context.user_dirs.environ.get("UV_CREDENTIALS_DIR")
         or context.user_dirs.belongings / "uv" / "credentials"
     )
-    try:
-        found: Any = tomllib.loads(Path(folder, STORE).read_text("utf-8"))
-    except (OSError, ValueError):
-        return
     hosts = {url.origin.host for feed in context.feeds for url in feed.urls}
-    listed = found.get("credential")
-    for entry in listed if isinstance(listed, list) else ():
-        service = str(entry.get("service", "")) if isinstance(entry, dict) else ""
-        if _host(service) in hosts:
+    for _, entry in tables(toml_file(Path(folder, STORE)).content, "credential"):
+        service = entry.get("service")
+        if isinstance(service, str) and _host(service) in hosts:
             said = f"uv has a password of its own for {service}: it takes that before any keyring"
             yield warning("uv-store", said, f"uv auth logout {quote(service)}")
 

@@ -16,8 +16,10 @@ from typing import Annotated, Self
 import typer
 
 from broker.ctl import api_client, broker_process
+from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.time_limit import TooSlowError, at_most
 from broker.ctl.clients.usernames import username_for
-from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes
+from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes, uv_settings
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec import ci_env
 from broker.ctl.exec.ci_broker import ci_broker
@@ -27,6 +29,9 @@ from broker.ctl.setup.user_dirs import UserDirs
 
 FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
+SETTINGS_S = 5.0
+"""For all settings of a project and its user: they are read in a few ms."""
+
 SIGNALLED = 128
 """A shell's code for a command that died of signal n is this and n."""
 
@@ -117,12 +122,33 @@ def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, s
     if fault is not None:
         raise CommandError(str(fault))
     variables: dict[str, str] = {}
-    indexes = uv_indexes(Path.cwd(), UserDirs(Path.home(), environ))
-    for index in indexes_to_name_a_user_for(indexes, environ):
+    for index in _indexes_to_name_a_user_for(environ):
         with contextlib.suppress(api_client.RefusedError):  # no feed of ours
             found = broker.read("/v1/match", {"url": index.url})
             variables[index.variable] = username_for(str(found["provider"]), found.get("username"))
     return variables
+
+
+def _indexes_to_name_a_user_for(environ: Mapping[str, str]) -> Sequence[Index]:
+    """What the project's files name. Whatever stands in them costs a line at most: the command must run."""
+    try:
+        directory, user_dirs = Path.cwd(), UserDirs(Path.home(), environ)
+        with at_most(SETTINGS_S):
+            for each in uv_settings(directory, user_dirs):
+                if each.file.failure is not None:
+                    typer.echo(
+                        f"token-broker: {each.file.path} is passed over: {each.file.failure}", err=True
+                    )
+                    break
+            return list(indexes_to_name_a_user_for(uv_indexes(directory, user_dirs), environ))
+    except TooSlowError:
+        why = f"they take longer than {SETTINGS_S:.0f} s to read"
+    except OSError as error:  # a working directory that is gone
+        why = (error.strerror or "unknown error").lower()
+    except Exception as error:  # noqa: BLE001 - a defect of ours must not keep the command from running
+        why = type(error).__name__
+    typer.echo(f"token-broker: the project's settings are passed over: {why}", err=True)
+    return ()
 
 
 def _run(program: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
