@@ -6,21 +6,25 @@ Links are followed: a settings file that is kept in a dotfiles folder stays ther
 import os
 import stat
 from pathlib import Path
+from shlex import quote
 
 from broker.ctl.command_error import CommandError
 from broker.host.file_writing import replace_file
+from broker.host.trusted_file import MissingFile, UnreadableFile, read
 
 NEW_FOLDER = 0o700
+FILE_BYTES_MAX = 16 * 1024 * 1024
+"""As much as a configuration may have."""
 
 
 def content_of(path: Path) -> bytes | None:
     """What is in the file, or None where there is none. Raises CommandError when it cannot be read."""
     try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+        return read(path, FILE_BYTES_MAX)
+    except MissingFile:
         return None
-    except OSError as error:
-        raise _trouble(path, "read", error) from None
+    except UnreadableFile as failure:
+        raise CommandError(str(failure), hint=f"ls -ld {quote(str(path.parent))}") from None
 
 
 def text_of(path: Path) -> str:

@@ -10,12 +10,15 @@ import logging
 import os
 import ssl
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from broker.host.http_errors import Route, Unreachable
+from broker.host.trusted_file import UnreadableFile, read, read_trusted
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,6 +31,9 @@ BODY_BYTES = 65536
 
 CONNECTIONS_MAX = 64
 """At once; the surplus waits within its own deadline."""
+
+CA_BYTES_MAX = 16 * 1024 * 1024
+"""A system's bundle has 250 kB."""
 
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
@@ -178,13 +184,22 @@ async def _body(answer: "httpx.Response", route: Route, body_bytes: int) -> byte
 
 
 def _trust(ca: Path | None, route: Route) -> ssl.SSLContext:
-    """The authorities to trust: the file, or the system's and those that the usual variables name."""
+    """The authorities to trust: the file, or the system's and those that the usual variables name.
+
+    The configuration's file must be one that no other user could have put there. What a variable names is
+    taken from any file, as every client takes it: CI jobs keep theirs in folders that all can write.
+    """
     if ca is not None:
         # not ssl.create_default_context: it obeys SSLKEYLOGFILE and would write the session keys to a disk
-        return _trusting(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), str(ca), route)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        _add(context, ca, route, partial(read_trusted, unmapped=True))
+        return context
+    named = [Path(path) for path in filter(None, map(os.environ.get, CA_VARIABLES))]
+    for path in named:
+        _add(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path, route, read)  # OpenSSL would wait for a pipe
     context = _system_context()
-    for path in filter(None, map(os.environ.get, CA_VARIABLES)):
-        _trusting(context, path, route)
+    for path in named:
+        _add(context, path, route, read)
     return context
 
 
@@ -200,17 +215,24 @@ def _system_context() -> ssl.SSLContext:
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _trusting(context: ssl.SSLContext, path: str, route: Route) -> ssl.SSLContext:
+def _add(context: ssl.SSLContext, path: Path, route: Route, reader: Callable[[Path, int], bytes]) -> None:
     try:
-        if Path(path).is_dir():
+        if path.is_dir():
             context.load_verify_locations(capath=path)
         else:
-            context.load_verify_locations(cafile=path)
-    except OSError as error:  # ssl.SSLError is one
-        reason = "not certificates in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
-        why = f"the trusted authorities in {path} cannot be read: {(reason or 'unknown error').lower()}"
-        raise Unreachable(f"{route.host} is not asked: {why}", "tls", route.host) from error
-    return context
+            content = reader(path, CA_BYTES_MAX)
+            # comments may hold the authority's name in any encoding
+            context.load_verify_locations(cadata=content.decode("ascii", errors="ignore"))
+    except UnreadableFile as error:
+        reason = error.told_of(path)
+    except ssl.SSLError:
+        reason = "not certificates in PEM form"
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+    else:
+        return
+    why = f"the trusted authorities in {path} cannot be read: {reason}"
+    raise Unreachable(f"{route.host} is not asked: {why}", "tls", route.host)
 
 
 def _make_client(context: ssl.SSLContext) -> "httpx.AsyncClient":

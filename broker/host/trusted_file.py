@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from shlex import quote
@@ -74,11 +74,18 @@ class UntrustedFile(UnreadableFile):
     closes: int | None = None
 
 
-def read(path: Path, limit: int, *, owners: Collection[int] | None = None, beginning: bool = False) -> bytes:
+def read(
+    path: Path,
+    limit: int,
+    *,
+    owners: Collection[int] | None = None,
+    judge: Callable[[os.stat_result], None] | None = None,
+    beginning: bool = False,
+) -> bytes:
     """Return the content of a regular file of at most `limit` bytes.
 
-    `owners`: the uids whose files are taken; None: anyone's. `beginning` takes the first `limit` bytes of a
-    longer one. Raises UnreadableFile.
+    `owners`: the uids whose files are taken; None: anyone's. `judge` sees what was opened and may raise.
+    `beginning` takes the first `limit` bytes of a longer one. Raises UnreadableFile.
     """
     with _failures_of(path):
         _refuse_special(path, path.stat())
@@ -88,6 +95,8 @@ def read(path: Path, limit: int, *, owners: Collection[int] | None = None, begin
             _refuse_special(path, seen)
             if owners is not None and seen.st_uid not in owners:
                 raise UntrustedFile(path, f"belongs to another user (uid {seen.st_uid})")
+            if judge is not None:
+                judge(seen)
             return _content(path, descriptor, limit, beginning=beginning)
         finally:
             os.close(descriptor)

@@ -4,7 +4,9 @@ It is read at each renewal, so that a replaced secret is found. Next: `static_lo
 """
 
 import asyncio
+import io
 import netrc
+import os
 import shlex
 import stat
 from collections.abc import Hashable, Mapping
@@ -20,6 +22,7 @@ from broker.core.secret_source import (
     NetrcSecret,
     SecretSource,
 )
+from broker.host import trusted_file
 from broker.host.file_stamp import file_stamp
 from broker.providers import keyring_store
 from broker.providers.helper_program import SecretFound, ask, found
@@ -106,12 +109,12 @@ def read_file(path: Path, *, private: bool = True) -> str:
     Raises SignInNeeded when there is no such file, Refused when it cannot be used; `private` refuses one that
     every user of the machine may read.
     """
-    try:
-        seen = path.stat()
-        if not stat.S_ISREG(seen.st_mode):
-            raise Refused(f"{path} is not a file")
-        if seen.st_size > FILE_BYTES_MAX:
-            raise Refused(f"{path} is longer than {FILE_BYTES_MAX:,} bytes")
+    return _text(path, private=private).strip()
+
+
+def _text(path: Path, *, private: bool) -> str:
+
+    def judge(seen: os.stat_result) -> None:
         if (
             private
             and seen.st_mode & (stat.S_IROTH | stat.S_IWOTH)
@@ -120,14 +123,16 @@ def read_file(path: Path, *, private: bool = True) -> str:
             raise Refused(
                 f"every user of this machine may read {path}", hint=f"chmod 600 {shlex.quote(str(path))}"
             )
-        with path.open("rb") as opened:
-            return opened.read(FILE_BYTES_MAX).decode("utf-8-sig").strip()  # some editors begin with a mark
-    except FileNotFoundError:
-        raise SignInNeeded(f"{path} does not exist") from None
+
+    try:
+        content = trusted_file.read(path, FILE_BYTES_MAX, judge=judge)
+        return content.decode("utf-8-sig")  # some editors begin with a mark
+    except trusted_file.MissingFile as failure:
+        raise SignInNeeded(str(failure)) from None
+    except trusted_file.UnreadableFile as failure:
+        raise Refused(str(failure)) from None
     except UnicodeDecodeError:
         raise Refused(f"{path} is not text") from None
-    except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}") from None
 
 
 def netrc_path(environ: Mapping[str, str]) -> Path:
@@ -146,15 +151,22 @@ def _from_credential(name: str, environ: Mapping[str, str]) -> str:
         ) from None
 
 
+class _Netrc(netrc.netrc):
+    """A netrc of a text: the library's own constructor opens a file itself (Lib/netrc.py, 3.11 to 3.14)."""
+
+    def __init__(self, text: str) -> None:
+        self.hosts = {}
+        self.macros = {}
+        self._parse("netrc", io.StringIO(text), default_netrc=False)  # type: ignore[attr-defined]
+
+
 def _from_netrc(path: Path, host: str, username: str | None) -> SecretFound:
-    read_file(path)  # the same rules for its place, size and mode
+    text = _text(path, private=True)
     try:
-        login = netrc.netrc(str(path)).authenticators(host)
+        login = _Netrc(text).authenticators(host)
     except netrc.NetrcParseError as error:
         # its message may quote a password that stands where a keyword should
         raise Refused(f"{path} cannot be understood at line {error.lineno}") from None
-    except (OSError, UnicodeDecodeError):
-        raise Refused(f"{path} cannot be read") from None
     person, _, password = login or ("", "", "")
     if not password or (username is not None and person != username):
         wanted = host if username is None else f"{host} and user {username}"

@@ -277,7 +277,7 @@ async def test_a_configured_authority_is_the_only_one() -> None:
 
 @pytest.mark.usefixtures("proxy")
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "no such file"), ("no certificate", "not certificates")]
+    ("content", "words"), [(None, "it does not exist"), ("no certificate", "not certificates")]
 )
 async def test_an_authority_that_cannot_be_read_is_named(
     tmp_path: Path, content: str | None, words: str
@@ -291,6 +291,44 @@ async def test_an_authority_that_cannot_be_read_is_named(
 
     assert failure.kind == "tls"
     assert f"{bundle} cannot be read: {words}" in failure.reason
+
+
+@pytest.mark.usefixtures("proxy")
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+@pytest.mark.parametrize("kind", ["pipe", "/dev/zero"])
+async def test_a_pipe_or_a_device_in_place_of_authorities_is_a_message(
+    variable: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv(variable, str(tmp_path / kind))
+
+    async with Http() as http:
+        failure = await _failure(http)
+
+    assert "not a regular file" in failure.reason
+
+
+@pytest.mark.usefixtures("proxy")
+async def test_a_configured_authority_that_others_could_replace_is_refused(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    bundle = shared / "ca.pem"
+    bundle.write_bytes(shared_authority().bundle.read_bytes())
+    shared.chmod(0o777)
+
+    async with Http(ca=bundle) as http:
+        failure = await _failure(http)
+
+    assert f"{shared} can be written by others" in failure.reason
+
+
+@pytest.mark.usefixtures("proxy")
+async def test_comments_in_any_encoding_do_no_harm(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(b"# F\xc5\x91 \xff\n" + shared_authority().bundle.read_bytes())
+
+    async with Http(ca=bundle) as http:
+        assert (await http.send(Request("GET", URL))).status
 
 
 @pytest.mark.usefixtures("proxy")

@@ -102,7 +102,7 @@ async def test_a_file_that_does_not_exist_needs_a_person(workshop: Workshop) -> 
         (b"", "one line of printable ASCII"),
         (b"s3cret\nand more", "one line of printable ASCII"),
         (b"s3cret\xff", "not text"),
-        (b"s" * 65537, "longer than"),
+        (b"s" * 65537, "larger than 64 KiB"),
     ],
 )
 async def test_a_file_without_a_secret_in_it_is_refused(
@@ -117,15 +117,16 @@ async def test_a_file_without_a_secret_in_it_is_refused(
 
 
 async def test_what_is_not_a_file_is_refused_at_once(workshop: Workshop) -> None:
-    for path in (workshop.home, workshop.folder / "started"):  # a folder; a pipe that nobody writes to
-        with pytest.raises(Refused, match="is not a file"):
+    pipe = workshop.folder / "started"  # nobody writes to it
+    for path, why in ((workshop.home, "is a directory"), (pipe, "is a named pipe")):
+        with pytest.raises(Refused, match=why):
             await _read(FileSecret(str(path)), workshop)
 
 
-async def test_a_path_below_a_file_is_refused(workshop: Workshop) -> None:
+async def test_a_path_below_a_file_does_not_exist(workshop: Workshop) -> None:
     netrc_file = workshop.file(".netrc", NETRC)
 
-    with pytest.raises(Refused, match="cannot be read: Not a directory"):
+    with pytest.raises(SignInNeeded, match="does not exist"):
         await _read(FileSecret(f"{netrc_file}/token"), workshop)
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from broker.config.files import CONFIG_BYTES_MAX
 from broker.config.paths import ConfigPaths, config_paths
 from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
+from broker.host.trusted_file import MissingFile, UnreadableFile, read, text_of
 
 NEW_FILE = 0o600
 
@@ -37,14 +39,11 @@ class ConfigFile:
     def read(self) -> str | None:
         """The text, or None where there is no file. Raises CommandError."""
         try:
-            return self._target.read_bytes().decode()
-        except FileNotFoundError:
+            return text_of(self.path, read(self._target, CONFIG_BYTES_MAX))
+        except MissingFile:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
-            raise CommandError(
-                f"{self.path} cannot be read: {reason.lower()}", hint=f"ls -l {self.path}"
-            ) from None
+        except UnreadableFile as failure:
+            raise CommandError(str(failure), hint=f"ls -l {self.path}") from None
 
     def write(self, text: str | None) -> None:
         """Put the text in place of the file, with its mode, a new one for its owner alone; None removes it.

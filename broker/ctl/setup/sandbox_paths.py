@@ -20,6 +20,7 @@ from broker.core.secret_source import (
 )
 from broker.ctl.setup.unit_files import View
 from broker.ctl.setup.user_dirs import UserDirs
+from broker.host.trusted_file import UnreadableFile, read
 from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE
 
 if TYPE_CHECKING:
@@ -138,9 +139,8 @@ def _homes_of(program: Path) -> Iterator[Path]:
 def _interpreters(script: Path) -> Iterator[Path]:
     """The interpreter that a script's first line names, as it is written and as it is."""
     try:
-        with script.open("rb") as file:
-            first = file.readline(SHEBANG_BYTES)
-    except OSError:
+        first = read(script, SHEBANG_BYTES, beginning=True).partition(b"\n")[0]
+    except UnreadableFile:
         return
     words = os.fsdecode(first[2:]).split() if first.startswith(b"#!") else []
     if words and words[0].startswith("/"):

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from broker.core.failures import SignInNeeded, Unavailable
 from broker.core.feeds import Feed
 from broker.core.login_progress import Kept, LoginMethod
+from broker.host.trusted_file import UnreadableFile, read
 from broker.providers.azure.challenge import LOGIN_HOSTS
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
@@ -24,6 +25,9 @@ FOLDER = "token-broker"
 """Below ~/.IdentityService, where azure-identity 1.27 keeps its caches (_persistent_cache.py): `cache_name`
 leads its own files into the same folder.
 """
+
+RECORD_BYTES_MAX = 65536
+"""A record has about 400 bytes."""
 
 CACHE_SUFFIX = ".nocae"
 """What azure-identity 1.27 appends to a cache's name where no continuous access evaluation is asked for."""
@@ -143,8 +147,8 @@ def _written(sign_in: LoginRecord) -> str:
 
 def _read(path: Path, key: str) -> LoginRecord | None:
     """A saved sign-in; None for a file that is none."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        found = json.loads(path.read_text())
+    with suppress(UnreadableFile, ValueError, KeyError, TypeError, RecursionError):
+        found = json.loads(read(path, RECORD_BYTES_MAX))
         record = found["record"]
         terms = Terms(
             key,

@@ -1,0 +1,78 @@
+"""Files are read by `broker/host/trusted_file.py`; what else opens one is listed here, with its reason."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.test_architecture import BROKER, sources
+
+READER = "host/trusted_file.py"
+
+OPENING = {"open", "read_text", "read_bytes", "fdopen", "load_cert_chain", "load_verify_locations"}
+"""Names of functions and methods that read a file, or open one to read, write or lock it."""
+
+OF_MODULES = {
+    "tomllib": {"load"},
+    "json": {"load"},
+    "netrc": {"netrc"},
+    "pickle": {"load"},
+    "shutil": {"copy", "copy2", "copyfile", "copyfileobj"},
+}
+
+ALLOWED = {
+    "ctl/add/config_file.py": "a folder, to lock it",
+    "ctl/broker_process.py": "the log of a broker that brokerctl has just made for it",
+    "ctl/demo/token_command.py": "a file of the demo's own folder",
+    "ctl/doctor/running_brokers.py": "/proc",
+    "ctl/exec/ci_env.py": "GITHUB_ENV and GITHUB_PATH, which are appended to",
+    "ctl/exec/verb.py": "/dev/tty, which is asked and not read",
+    "ctl/login_verbs.py": "a web browser",
+    "ctl/service/verb.py": "/proc",
+    "ctl/setup/launchd_agent.py": "a template of this package",
+    "ctl/setup/unit_files.py": "a template of this package",
+    "host/file_writing.py": "a new file, to write it, and its folder, to sync it",
+    "host/http.py": "a folder of certificates; a file's are handed over as text",
+    "host/process_tree.py": "/proc",
+    "host/state_file.py": "a file of ours alone, opened without a wait and without following a link",
+    "host/subuid.py": "/etc/subuid, which only root writes",
+    "providers/google/provider.py": "/sys",
+    "server/http_server.py": "a listener",
+    "server/listen.py": "a folder and a lock of ours, made and checked there",
+}
+
+
+def opens(source: str) -> Iterator[int]:
+    """The lines that call such a function; definitions do not count."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr=name)) if module in OF_MODULES:
+                if name in OF_MODULES[module]:
+                    yield node.lineno
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in OPENING:
+                yield node.lineno
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "open(x)",
+        "path.open('rb')",
+        "os.open(x, 0)",
+        "Path(x).read_text()",
+        "tomllib.load(f)",
+        "netrc.netrc(x)",
+    ],
+)
+def test_a_call_that_opens_a_file_is_seen(line: str) -> None:
+    assert list(opens(line)) == [1]
+
+
+def test_files_are_opened_by_the_one_reader_alone() -> None:
+    found = {
+        str(path.relative_to(BROKER)): lines for path in sources() if (lines := list(opens(path.read_text())))
+    }
+
+    assert set(found) - {READER} == set(ALLOWED), (
+        "read it by broker/host/trusted_file.py, or say here why not"
+    )
