@@ -50,7 +50,11 @@ class Rule:
 
 RULES = {
     "core": Rule(("core",), (), "decisions touch nothing, so that a table of cases can prove them"),
-    "config": Rule(("core", "config", "host.trusted_file"), ("pydantic",), "the file's shape is known without any provider"),
+    "config": Rule(
+        ("core", "config", "host.trusted_file"),
+        ("pydantic",),
+        "the file's shape is known without any provider",
+    ),
     "host": Rule(("core", "host"), (), "the machine knows neither feeds nor tokens"),
     "host/http.py": Rule(("core", "host"), ("httpx", "truststore"), "the one way out"),
     "host/http_errors.py": Rule(("core", "host"), ("httpx", "httpcore"), "names what the way out met"),

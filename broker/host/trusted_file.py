@@ -33,7 +33,6 @@ _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | 
 """O_PATH opens folders that we may pass through but not list, such as a home of mode 0711."""
 
 _KINDS = (
-    (stat.S_ISDIR, "is a directory"),
     (stat.S_ISFIFO, "is a named pipe, not a regular file"),
     (stat.S_ISSOCK, "is a socket, not a regular file"),
     (stat.S_ISCHR, "is a device, not a regular file"),
@@ -275,9 +274,11 @@ def _home() -> Path:
 
 
 def _refuse_special(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))  # as a read of it would
     for is_kind, said in _KINDS:
         if is_kind(found.st_mode):
-            raise UnreadableFile(path, said)
+            raise UnreadableFile(path, said, hint=f"ls -l {quote(str(path))}")
 
 
 def _content(path: Path, descriptor: int, limit: int, *, beginning: bool = False) -> bytes:

@@ -1,12 +1,14 @@
 """The configuration's files: which are read, which are refused, and that a change is noticed."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from broker.config.files import CONFIG_BYTES_MAX, ConfigFiles
 from broker.core.failures import BadConfiguration
+from tests.host.users import STRANGER, two_users
 
 
 @pytest.fixture
@@ -113,3 +115,47 @@ def test_marks_stay_while_nothing_changes(files: ConfigFiles) -> None:
     write(files.user, "a")
 
     assert files.stamps() == files.stamps()
+
+
+@pytest.mark.parametrize("role", ["site", "env", "user"])
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (os.mkfifo, "is a named pipe, not a regular file"),
+        (Path.mkdir, "is a directory"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
+        (lambda path: path.symlink_to(path), "too many levels of symbolic links"),
+    ],
+)
+def test_what_is_no_file_is_a_message_at_once(
+    files: ConfigFiles, role: str, make: Callable[[Path], None], why: str
+) -> None:
+    make(getattr(files, role))
+
+    with pytest.raises(BadConfiguration, match=why):
+        files.read()
+
+
+def test_a_folder_that_others_can_write_is_refused_for_a_link_in_it_too(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    write(tmp_path / "ours.toml", "command")
+    (shared / "config.toml").symlink_to(tmp_path / "ours.toml")
+    shared.chmod(0o777)
+
+    with pytest.raises(BadConfiguration, match="shared can be written by others") as raised:
+        ConfigFiles(None, None, shared / "config.toml").read()
+    assert raised.value.hint == f"chmod go-w {shared}"
+
+
+@two_users
+def test_another_users_link_in_our_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "token-broker"
+    folder.mkdir()
+    write(tmp_path / "ours.toml", "command")
+    (folder / "config.toml").symlink_to(tmp_path / "ours.toml")
+    os.chown(folder / "config.toml", STRANGER, STRANGER, follow_symlinks=False)
+
+    with pytest.raises(BadConfiguration, match="toml belongs to another user") as raised:
+        ConfigFiles(None, None, folder / "config.toml").read()
+    assert raised.value.hint == f"rm {folder}/config.toml"

@@ -17,6 +17,7 @@ from broker.ctl.doctor.checks import findings
 from broker.ctl.setup.changes import Write
 from broker.ctl.setup.user_service import sandbox_changes, units_step
 from broker.ctl.status.verb import tool_version
+from broker.host import trusted_file
 from tests.ctl.clinic import found, not_running
 from tests.ctl.found_feeds import broker
 
@@ -262,6 +263,42 @@ def test_file_that_is_open_to_others_is_found_and_closed_by_the_fix(
     )
     assert stat.S_IMODE(path.stat().st_mode) == closed
     assert found(permissions.permissions_are_tight, clinic.room()) == []
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_folder_that_all_users_share_is_never_closed(
+    clinic: Clinic, mode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = clinic.home.parent / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    monkeypatch.setattr(permissions, "TEMPORARY", {shared})
+    monkeypatch.setattr(trusted_file, "TEMPORARY", {*trusted_file.TEMPORARY, shared})
+    clinic.environ["TOKEN_BROKER_CONFIG"] = f"{shared}/config.toml"
+    before = found(permissions.permissions_are_tight, clinic.room())
+    (shared / "config.toml").write_text("")
+
+    after = list(permissions.permissions_are_tight(clinic.room()))
+
+    assert before == []
+    said = f"{shared} can be written by others (mode 0777): keep the file in a folder that only you can write"
+    assert [(each.said, each.repair, each.fix) for each in after] == (
+        [] if mode & stat.S_ISVTX else [(said, None, None)]
+    )
+
+
+def test_link_that_another_user_put_there_is_found_with_the_line_that_removes_it(clinic: Clinic) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a link away")
+    path = clinic.configure("")
+    path.rename(path.with_name("other.toml"))
+    path.symlink_to("other.toml")
+    os.chown(path, 64321, 64321, follow_symlinks=False)
+
+    [finding] = permissions.permissions_are_tight(clinic.room())
+
+    assert finding.said == "~/.config/token-broker/config.toml belongs to another user (uid 64321)"
+    assert finding.repair == f"rm {path}"
 
 
 @pytest.mark.parametrize("slashes", ["", "/"])

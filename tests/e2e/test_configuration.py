@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from typing import TYPE_CHECKING
@@ -143,4 +144,14 @@ def test_unreadable_file_is_named_by_a_daemon_that_runs(house: Household) -> Non
 
     assert (answer.status, answer.json["type"]) == (500, "bad-configuration")
     assert answer.json["detail"] == f"{house.config} cannot be read: is a directory"
+    assert answer.json["hint"] == f"ls -l {house.config}"
+
+
+def test_pipe_in_place_of_the_configuration_neither_hangs_the_daemon_nor_its_end(house: Household) -> None:
+    house.config.parent.mkdir(parents=True)
+    os.mkfifo(house.config)
+    with house.brokerd() as broker:  # leaving it sends SIGTERM and waits
+        answer = broker.wire.look_up(PLAIN_FEED)
+
+    assert answer.json["detail"] == f"{house.config} is a named pipe, not a regular file"
     assert answer.json["hint"] == f"ls -l {house.config}"

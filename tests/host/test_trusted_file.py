@@ -70,7 +70,7 @@ def a_terminal(path: Path) -> None:
 
 
 SPECIAL = {
-    a_folder: "is a directory",
+    a_folder: "cannot be read: is a directory",
     a_pipe: "is a named pipe, not a regular file",
     a_socket: "is a socket, not a regular file",
     an_endless_device: "is a device, not a regular file",
