@@ -31,7 +31,9 @@ from tests.host.users import STRANGER, run_as, two_users
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.ctl.conftest import Brokerctl
+    from tests.ctl.conftest import Ended
+
+    Brokerctl = Callable[..., Ended]
 
 CORP = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 INDEX = f'[[tool.uv.index]]\nname = "corp"\nurl = "{CORP}"\n'

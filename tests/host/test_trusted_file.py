@@ -69,7 +69,7 @@ def a_terminal(path: Path) -> None:
     path.symlink_to("/dev/tty")
 
 
-SPECIAL = {
+SPECIAL: dict[Callable[[Path], None], str] = {
     a_folder: "cannot be read: is a directory",
     a_pipe: "is a named pipe, not a regular file",
     a_socket: "is a socket, not a regular file",
