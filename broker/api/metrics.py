@@ -43,6 +43,7 @@ class _Snapshot(Collector):
         yield self._lookups()
         if self._tells_all:
             yield self._latency()
+        yield self._verdicts()
         yield self._fetches()
         yield self._life()
 
@@ -71,6 +72,18 @@ class _Snapshot(Collector):
             total += count
             buckets.append((bound, float(total)))
         family.add_metric([], buckets, self._backend.stats.latency_sum_s)
+        return family
+
+    def _verdicts(self) -> Metric:
+        family = CounterMetricFamily(
+            "token_broker_verdicts",
+            "What feeds said to their tokens: accepted, rejected or unknown.",
+            labels=["feed", "verdict"],
+        )
+        for feed, counts in self._backend.stats.feeds.items():
+            if self._tells(feed):
+                for verdict, number in counts.verdicts.items():
+                    family.add_metric([feed, verdict], number)
         return family
 
     def _fetches(self) -> Metric:

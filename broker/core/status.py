@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
 from broker.core.refresh import Moment, Slot, State
-from broker.core.verdict import Verification, refusal_of, usable_credential
+from broker.core.verdict import Verdict, Verification, is_rejected, refusal_of, usable_credential
 
 ENDS_SOON_S = 14 * 86400.0
 """Two weeks: a holiday is shorter, and GitLab's own mail comes a week before."""
@@ -17,7 +17,8 @@ class FeedStatus:
     """One feed as a person sees it. Times are UTC, durations whole seconds; None where nothing is known.
 
     `shares` names the first feed that has the same credential, `left_s` counts to the token's own end.
-    `warning` says what will be wrong one day, and what a person does before.
+    `warning` says what will be wrong one day, and what a person does before. `verdict` is what the feed
+    itself last said to this token (accepted, rejected, unknown), at `verified_at`.
     """
 
     name: str
@@ -45,6 +46,8 @@ class FeedStatus:
     hint: str | None
     shares: str | None
     warning: str | None = None
+    verified_at: datetime | None = None
+    verdict: str = Verdict.UNKNOWN.word
 
     def aged(self, seconds: int) -> "FeedStatus":
         """What the status will say these seconds later if nothing else changes."""
@@ -66,7 +69,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LookupRecord:
-    """One look-up as it is remembered: who asked, for what, how it went. No secret, no userinfo."""
+    """One look-up as it is remembered: who asked, for what, how it went. No secret, no userinfo.
+
+    `verdict` is what the feed said when the token was next tried; None while nothing was said.
+    """
 
     at: datetime
     uid: int
@@ -75,6 +81,7 @@ class LookupRecord:
     feed: str | None
     outcome: str
     hint: str | None
+    verdict: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +131,15 @@ def feed_status(
     """The feed's status now; `verification` is how the feed took the credential when it was last tried."""
     refusal, left_s = refusal_of(verification), slot.left_s(now)
     failure = slot.last_failure.failure if slot.last_failure is not None else refusal
-    state = State.REFUSED if refusal is not None and slot.last_failure is None else slot.state(now)
     held = slot.held
     credential = held.credential if held is not None else None
+    state = slot.state(now)
+    if slot.last_failure is None and refusal is not None:
+        state = State.REFUSED
+    elif state is State.FRESH and is_rejected(verification, credential):
+        state = State.DUE
+    of_this = verification is not None and verification.held.credential == credential
+    told = verification if of_this else None
     return FeedStatus(
         name=feed.name,
         provider=feed.realm.provider,
@@ -153,6 +166,8 @@ def feed_status(
         hint=failure.hint if failure is not None else None,
         shares=shares,
         warning=_warning(credential, now),
+        verified_at=told.said.wall if told is not None and told.said is not None else None,
+        verdict=(Verdict.UNKNOWN if told is None else told.verdict).word,
     )
 
 

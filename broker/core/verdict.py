@@ -1,16 +1,20 @@
-"""Whether feeds accept what we hold for them: each new credential is tried once, in the background.
+"""Whether feeds accept what is held for them: a new credential is tried once, one in use again and again.
 
-No client ever says that a credential was turned down, so this is the only way to learn it. A 403 is a missing
-right; a first 401 may be a token revoked early and asks for one new fetch, a second one is a no.
-Unreachable proves nothing.
+No client ever says that a credential was turned down, so trying it is the only way to learn it. An expiry is
+an upper bound: servers end tokens early (revocation, a removed right, a policy, Continuous Access Evaluation
+after a change of network). A 403 is a missing right. A 401 makes the credential worthless at that feed and
+asks for one new fetch; a 401 to what came of it is a no. Everything else proves nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from broker.core.credential import Credential
 from broker.core.failures import Refused
-from broker.core.refresh import HOLD_REFUSED_S, Moment, Slot
+from broker.core.refresh import HOLD_REFUSED_S, Held, Moment, Slot
+
+RETRY_S = 15.0
+"""A credential in use is tried again at its feed after this time at the earliest."""
 
 
 class Verdict(Enum):
@@ -21,30 +25,56 @@ class Verdict(Enum):
     FORBIDDEN = auto()
     UNKNOWN = auto()
 
+    @property
+    def is_rejection(self) -> bool:
+        """True where the feed said no."""
+        return self in {Verdict.UNAUTHORISED, Verdict.FORBIDDEN}
+
+    @property
+    def word(self) -> str:
+        """The verdict as status, metrics and events show it: accepted, rejected or unknown."""
+        return "rejected" if self.is_rejection else self.name.lower()
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The outcome of the last attempt at one feed; `refusal` is None unless the feed said no for good."""
+    """What one feed last said to `held`; `refusal` is None unless it was a no for good.
 
-    credential: Credential
-    at: Moment
+    `tried` is the last attempt, `said` the last one that brought a yes or a no.
+    """
+
+    held: Held
+    tried: Moment
     verdict: Verdict
-    refusal: Refused | None
+    refusal: Refused | None = None
+    said: Moment | None = None
 
     def wants_repeating(self, now: Moment) -> bool:
         """True for a refusal old enough that the right may have been granted meanwhile."""
-        return self.refusal is not None and self.at.after(HOLD_REFUSED_S).reached(now)
+        return self.refusal is not None and self.tried.after(HOLD_REFUSED_S).reached(now)
 
 
 def usable_credential(slot: Slot, verification: Verification | None, now: Moment) -> Credential | None:
     """The credential that answers a look-up for a feed now; None where it would have to wait or fail.
 
-    It is held, not past its own end, and the feed, by its last `verification`, did not refuse it. Look-ups,
-    status and counts all ask this.
+    It is held, not past its own end, and the feed, by its last `verification`, did not turn it down.
+    Look-ups, status and counts all ask this.
     """
-    if verification is not None and verification.refusal is not None:
+    if verification is None or verification.verdict is Verdict.ACCEPTED:
+        return slot.live(now)
+    credential = slot.live(now)
+    if verification.refusal is not None or is_rejected(verification, credential):
         return None
-    return slot.live(now)
+    return credential
+
+
+def is_rejected(verification: Verification | None, credential: Credential | None) -> bool:
+    """True when the feed's last word to this very credential was a 401."""
+    return (
+        verification is not None
+        and verification.verdict is Verdict.UNAUTHORISED
+        and verification.held.credential == credential
+    )
 
 
 def refusal_of(verification: Verification | None) -> Refused | None:
@@ -52,20 +82,30 @@ def refusal_of(verification: Verification | None) -> Refused | None:
     return None if verification is None else verification.refusal
 
 
-def judge(credential: Credential, verdict: Verdict, before: Verification | None, now: Moment) -> Verification:
-    """The verification, `before` being the feed's last one.
+def judge(held: Held, verdict: Verdict, before: Verification | None, now: Moment) -> Verification:
+    """The verification of what is held, `before` being the feed's last one.
 
-    UNAUTHORISED without a refusal asks for a new fetch; a second one in a row is a refusal.
+    UNKNOWN proves nothing: what was said to the same credential stands. A first UNAUTHORISED asks for a new
+    fetch; one to what that fetch brought, be it the same again, is a refusal.
     """
-    theirs = f"the credential of {credential.account}" if credential.account else "the credential"
-    refusal = None
+    if verdict is Verdict.UNKNOWN:
+        if before is not None and before.held.credential == held.credential:
+            return replace(before, held=held, tried=now)
+        return Verification(held, now, verdict)
+    return Verification(held, now, verdict, _refusal(held, verdict, before), said=now)
+
+
+def _refusal(held: Held, verdict: Verdict, before: Verification | None) -> Refused | None:
+    credential = held.credential
     if verdict is Verdict.FORBIDDEN:
         who = credential.account or f"the credential from {credential.source}"
-        refusal = Refused(f"{who} has no right to read this feed (403): ask its owner for the reader role")
-    elif verdict is Verdict.UNAUTHORISED and before is not None and before.verdict is Verdict.UNAUTHORISED:
-        if credential.manual_renewal is not None:
-            refusal = Refused(f"the feed does not accept {theirs} (401): {credential.manual_renewal}")
-        else:
-            refused = f"the feed does not accept {theirs} from {credential.source}"
-            refusal = Refused(f"{refused} (401), not even a newly fetched one")
-    return Verification(credential, now, verdict, refusal)
+        return Refused(f"{who} has no right to read this feed (403): ask its owner for the reader role")
+    if verdict is not Verdict.UNAUTHORISED or before is None or before.verdict is not Verdict.UNAUTHORISED:
+        return None
+    if before.held is held:
+        return before.refusal
+    theirs = f"the credential of {credential.account}" if credential.account else "the credential"
+    if credential.manual_renewal is not None:
+        return Refused(f"the feed does not accept {theirs} (401): {credential.manual_renewal}")
+    refused = f"the feed does not accept {theirs} from {credential.source}"
+    return Refused(f"{refused} (401), not even a newly fetched one")

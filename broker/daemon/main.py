@@ -34,6 +34,7 @@ from broker.host import excepthooks, hardening
 from broker.host.clock import SystemClock
 from broker.host.installation import installation_fingerprint
 from broker.host.log_handlers import handlers_for
+from broker.host.network_changes import NetworkChanges
 from broker.host.sd_notify import Notifier
 from broker.host.subuid import SubuidRanges
 from broker.host.systemd_socket import renew_socket
@@ -138,6 +139,7 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
         undo.push_async_callback(service.close)
         if not options.system:  # that one has no user to tell
             undo.callback(DesktopNotifier(service.keeper, os.environ).close)
+        undo.callback(NetworkChanges(lambda: service.keeper.ground_moved("network")).close)
         limits = Limits.for_fds(raise_fd_limit(), shared=options.system)
         spec = ListenerSpec(place.socket, reply=replies_of(service))
         if options.system:

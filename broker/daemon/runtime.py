@@ -148,6 +148,7 @@ class Runtime:
             policies=renewal_policies_of(self._now.config),
             verify_at=verify_with(lambda: self._now.http),
             draw=random.SystemRandom().random,
+            judged=self.stats.judge,
         )
         self.shares = Shares(
             Path(about.socket).parent, os.geteuid(), clock=clock, feed_named=self._configured

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 from broker.core.credential import Credential
@@ -20,17 +21,18 @@ from broker.core.refresh import (
     RefreshNow,
     RefreshPolicy,
     Reject,
-    Serve,
     WaitUntil,
     can_wait,
     next_step,
     on_lookup,
     turn_in_s,
 )
-from broker.core.verdict import Verdict, refusal_of, usable_credential
+from broker.core.time_jump import has_jumped
+from broker.core.verdict import RETRY_S, Verdict, Verification, refusal_of, usable_credential
 from broker.host.clock import AFTER_DEFECT_S, NAP_S, Clock, nap_or
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.provider_guard import ProviderGuard
+from broker.keeper.recheck import Recheck
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.schedule import Schedule
 from broker.keeper.single_flight import SingleFlight
@@ -50,8 +52,8 @@ BACKGROUND_FLIGHTS = 8
 class Keeper:
     """Keeps a fresh credential in every slot that a feed of the table needs.
 
-    `draw` gives jitter in [0, 1); `verify_at` asks a feed whether it accepts a credential. All methods belong
-    to the event loop's thread.
+    `draw` gives jitter in [0, 1); `verify_at` asks a feed whether it accepts a credential, and `judged` hears
+    what it says. All methods belong to the event loop's thread.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Keeper:
         policies: RenewalPolicies,
         verify_at: Verify,
         draw: Callable[[], float],
+        judged: Callable[[Feed, Verdict], None] = lambda _feed, _verdict: None,
     ) -> None:
         self.clock = clock
         self.slot_table = SlotTable(table, clock.now())
@@ -76,7 +79,10 @@ class Keeper:
             landed=self._land,
             ended=self._poked.set,
         )
-        self._verifier = Verifier(verify_at, clock, tell=self._tell, fetch=self._single_flight.start)
+        self._verifier = Verifier(
+            verify_at, clock, judged=judged, tell=self._tell, fetch=self._single_flight.start
+        )
+        self._recheck = Recheck(self.slot_table, self._verifier, clock)
         self._turned = False
         self._schedule = Schedule()
         self._round: Iterator[SlotEntry] = iter(())
@@ -90,7 +96,7 @@ class Keeper:
     def held(self, match: Match, now: Moment) -> Credential | None:
         """The credential to answer with at once, or None when the look-up has to wait (`credential_for`).
 
-        Starts a renewal that is due, and the verification at a feed that had none.
+        Starts a renewal that is due, and tries a credential that was not tried lately at its feed.
         `now` is the caller's reading of `clock`: who answers in microseconds reads it once.
         """
         entry = self.slot_table.of(match, now)
@@ -99,8 +105,11 @@ class Keeper:
         credential = usable_credential(entry.slot, verification, now)
         if credential is None:
             return None
+        entry.last_asked = entry.asked[match.feed.name] = match.feed
         if verification is None:
             self._verifier.start(entry, match.feed)
+        elif now.boot_s - entry.tried_s >= RETRY_S:
+            self._verifier.try_in_use(entry, now)
         if entry.slot.last_failure is None and entry.slot.is_due(now):
             self._single_flight.start(entry)
         return credential
@@ -108,15 +117,35 @@ class Keeper:
     async def credential_for(self, match: Match, wait_s: float) -> Credential:
         """The match's credential, waiting at most `wait_s` seconds for the flight under way or a new one.
 
-        Raises NotObtained: the reason that is known, the flight's failure, or that the wait was too short.
+        One that its feed turned down counts as none. Raises NotObtained: the reason that is known, the
+        flight's failure, the feed's refusal, or that the wait was too short.
         """
-        credential = self.held(match, self.clock.now())
+        begun = self.clock.now()
+        credential = self.held(match, begun)
         if credential is not None:
             return credential
-        entry = self.slot_table.of(match, self.clock.now())
-        step = on_lookup(entry.slot, self.clock.now(), watched=entry.fingerprint is not None)
-        if isinstance(step, Serve):
-            return await self._reconsidered(entry, match.feed, step.credential, wait_s)
+        entry = self.slot_table.of(match, begun)
+        if entry.slot.live(begun) is None:
+            return await self._fetched(entry, match, wait_s)
+        if match.feed.name not in entry.verifying:
+            verification = entry.verifications[match.feed.name]
+            if verification.refusal is not None and not self._may_have_changed(entry, verification):
+                raise verification.refusal
+            await self._fetched(entry, match, wait_s)
+            credential = self.held(match, self.clock.now())
+            if credential is not None:
+                return credential
+        left_s = max(0.0, wait_s - (self.clock.now().boot_s - begun.boot_s))
+        verdict = await self._verifier.verdict(entry, match.feed, left_s)
+        credential = usable_credential(entry.slot, verdict, self.clock.now())
+        if credential is None:
+            raise refusal_of(verdict) or Unavailable("the feed does not accept the token that is held (401)")
+        return credential
+
+    async def _fetched(self, entry: SlotEntry, match: Match, wait_s: float) -> Credential:
+        """What the flight under way or a new one brings; raises NotObtained, which may be a known reason."""
+        slot = replace(entry.slot, held=None)  # what is live was turned down, or this would not be asked
+        step = on_lookup(slot, self.clock.now(), watched=entry.fingerprint is not None)
         if isinstance(step, Reject) and isinstance(step.failure, NotNeeded) and match.feed != entry.feed:
             entry.feed = match.feed  # one that is public says nothing of another that shares its slot
         elif (
@@ -127,37 +156,22 @@ class Keeper:
             raise step.failure
         flight = self._single_flight.start(entry)
         await asyncio.wait({flight}, timeout=wait_s)
-        credential = entry.slot.live(self.clock.now())
-        if credential is not None:
-            return credential
+        if not flight.done():
+            raise Unavailable(f"no answer for {match.key.realm} within {wait_s:.0f} s, still trying")
         if flight.cancelled():
             raise Unavailable(f"the fetch for {match.key.realm} was given up", hint="brokerctl status")
-        failure = flight.result() if flight.done() else None
-        raise failure or Unavailable(f"no answer for {match.key.realm} within {wait_s:.0f} s, still trying")
+        credential, failure = entry.slot.live(self.clock.now()), flight.result()
+        if failure is not None:
+            raise failure
+        if credential is None:
+            raise Unavailable(f"the credential for {match.key.realm} was dropped meanwhile")
+        return credential
 
-    async def _reconsidered(
-        self, entry: SlotEntry, feed: Feed, credential: Credential, wait_s: float
-    ) -> Credential:
-        """A live credential that the feed turned down: tried again when that is some time ago, and fetched
-        anew where a secret may have been replaced.
-        """
-        verification, begun = entry.verifications.get(feed.name), self.clock.now()
-        is_old = verification is not None and verification.wants_repeating(begun)
+    def _may_have_changed(self, entry: SlotEntry, verification: Verification) -> bool:
+        """True for a refusal of some time ago, or where the secret was replaced since."""
         fingerprint = self._single_flight.guard.fingerprint(entry.feed)
-        is_replaced = is_old if fingerprint is None else fingerprint != entry.fingerprint
-        if is_replaced and refusal_of(verification) is not None:
-            flight = self._single_flight.start(entry)
-            await asyncio.wait({flight}, timeout=wait_s)
-            failure = flight.result() if flight.done() and not flight.cancelled() else None
-            if failure is not None:
-                raise failure
-        if is_old or is_replaced or feed.name in entry.verifying:
-            left_s = max(0.0, wait_s - (self.clock.now().boot_s - begun.boot_s))
-            verification = await self._verifier.verdict(entry, feed, left_s)
-        refusal = refusal_of(verification)
-        if refusal is not None:
-            raise refusal
-        return entry.slot.live(self.clock.now()) or credential
+        is_replaced = fingerprint is not None and fingerprint != entry.fingerprint
+        return is_replaced or verification.wants_repeating(self.clock.now())
 
     # Orders
 
@@ -229,6 +243,10 @@ class Keeper:
         self._round_due = now
         self._poked.set()
 
+    def ground_moved(self, reason: str) -> None:
+        """The network, the clock or the machine's sleep changed: try each token in use at its feed."""
+        self._recheck.moved(reason)
+
     def close(self) -> None:
         """Cancel everything under way and forget everything."""
         for entry in self.slot_table:
@@ -243,18 +261,29 @@ class Keeper:
 
     async def run(self) -> None:
         """Renew what is due, for ever: sleep until the earliest next step, or until poked."""
-        while True:
-            self._poked.clear()
-            wait_s = AFTER_DEFECT_S
-            try:
-                wait_s = self._turn()
-                self._turned = True
-                self._defects.past("turn")
-            except Exception as defect:  # noqa: BLE001 - the next turn may do better
-                self._defects.tell("turn", defect)
-            defect_of_nap = await nap_or(self.clock, wait_s, self._poked)
-            if defect_of_nap is not None:
-                self._defects.tell("nap", defect_of_nap)
+        rechecking = asyncio.create_task(self._recheck.run())
+        try:
+            while True:
+                await self._turn_and_sleep()
+        finally:
+            rechecking.cancel()
+
+    async def _turn_and_sleep(self) -> None:
+        """One turn, whatever happens in it, and the sleep until the next."""
+        self._poked.clear()
+        wait_s = AFTER_DEFECT_S
+        try:
+            before, wait_s = self.clock.now(), self._turn()
+            self._turned = True
+            self._defects.past("turn")
+        except Exception as defect:  # noqa: BLE001 - the next turn may do better
+            before = None
+            self._defects.tell("turn", defect)
+        defect_of_nap = await nap_or(self.clock, wait_s, self._poked)
+        if defect_of_nap is not None:
+            self._defects.tell("nap", defect_of_nap)
+        elif before is not None and has_jumped(before, wait_s, self.clock.now()):
+            self._recheck.moved("clock")
 
     def has_turned(self) -> bool:
         """True when the loop has turned since this was last asked; asks it to turn once more."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING
 
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, SlotKey
@@ -38,7 +39,8 @@ class SlotEntry:
     `feed` is the one whose settings and URL the credential is obtained with, `used` the last question,
     `since` the last change of state. `wanted` is false after `forget`, until the next question; `gone` is
     true once the table has it no more. `fingerprint` is the provider's sign-in fingerprint at the last
-    attempt.
+    attempt. `last_asked` is the feed of the last look-up, `asked` are those asked for since they were last
+    tried, `tried_s` when one last was, in seconds of boot time.
     """
 
     slot: Slot
@@ -54,6 +56,9 @@ class SlotEntry:
     flight: "asyncio.Task[NotObtained | None] | None" = None
     verifications: dict[str, Verification] = field(default_factory=dict)
     verifying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    last_asked: Feed | None = None
+    asked: dict[str, Feed] = field(default_factory=dict)
+    tried_s: float = -inf
 
     def drop(self) -> None:
         """Forget the credential and give up what is under way."""

@@ -3,12 +3,14 @@
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from broker.core.feeds import Feed
 from broker.core.refresh import Moment
 from broker.core.status import LookupRecord
+from broker.core.verdict import Verdict
 
 RECENT = 20
 """How many look-ups are remembered one by one (CONTRACT section 6)."""
@@ -26,11 +28,16 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
+ANSWERED = (Outcome.HIT.value, Outcome.WAIT.value)
+"""Those with a token in the answer."""
+
+
 @dataclass(slots=True)
 class FeedCounts:
-    """One feed's look-ups by outcome, and when the last one was answered or failed."""
+    """One feed's look-ups by outcome, its own verdicts, and when the last look-up was answered or failed."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
     last_used_at: datetime | None = None
 
 
@@ -57,6 +64,15 @@ class Stats:
             counts = self.feeds[lookup.feed]
             counts.outcomes[outcome] += 1
             counts.last_used_at = lookup.at
+
+    def judge(self, feed: Feed, verdict: Verdict) -> None:
+        """Enter what a feed said to its token, in the look-ups too that were answered with it since."""
+        self.feeds[feed.name].verdicts[verdict.word] += 1
+        if verdict is Verdict.UNKNOWN:
+            return
+        for number, lookup in enumerate(self.recent):
+            if lookup.feed == feed.name and lookup.verdict is None and lookup.outcome in ANSWERED:
+                self.recent[number] = replace(lookup, verdict=verdict.word)
 
     def of(self, feed: str) -> FeedCounts:
         """The counts of one feed; all zero for a feed without a look-up."""

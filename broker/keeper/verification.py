@@ -1,4 +1,4 @@
-"""Each new credential is tried once at the feeds that use it, in the background.
+"""Credentials are tried at the feeds that use them, in the background: new ones, and those in use.
 
 What a verdict means is decided in `core.verdict`; this file runs the attempts, one a feed at a time.
 """
@@ -6,10 +6,12 @@ What a verdict means is decided in `core.verdict`; this file runs the attempts, 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from math import inf
 
 from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed
-from broker.core.verdict import Verdict, Verification, judge, refusal_of
+from broker.core.refresh import Held, Moment
+from broker.core.verdict import RETRY_S, Verdict, Verification, judge, refusal_of
 from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.provider_guard import is_cancelled
@@ -22,8 +24,8 @@ log = logging.getLogger("broker.trials")
 
 
 class Verifier:
-    """Tries credentials. `tell` hears of a feed that began or ceased to refuse, `fetch` of an entry whose
-    credential a feed did not take: a new one may do better.
+    """Tries credentials. `judged` hears each verdict, `tell` of a feed that began or ceased to say no,
+    `fetch` of an entry whose credential a feed did not take: a new one may do better.
     """
 
     def __init__(
@@ -31,11 +33,13 @@ class Verifier:
         verify_at: Verify,
         clock: Clock,
         *,
+        judged: Callable[[Feed, Verdict], None],
         tell: Callable[[Feed], None],
         fetch: Callable[[SlotEntry], object],
     ) -> None:
         self._verify_at = verify_at
         self._clock = clock
+        self._judged = judged
         self._tell = tell
         self._fetch = fetch
         self._defects = DefectLog(log)
@@ -46,6 +50,17 @@ class Verifier:
             entry.verifying[feed.name] = asyncio.create_task(self._attempt(entry, feed))
         return entry.verifying[feed.name]
 
+    def try_in_use(self, entry: SlotEntry, now: Moment) -> None:
+        """Try the held credential again at the feed that has waited longest of those it was asked for.
+
+        At most one attempt for an entry in RETRY_S, and none beside another.
+        """
+        if entry.verifying or now.boot_s - entry.tried_s < RETRY_S:
+            return
+        tried = entry.verifications
+        name = min(entry.asked, key=lambda name: tried[name].tried.boot_s if name in tried else -inf)
+        self.start(entry, entry.asked[name])
+
     async def verdict(self, entry: SlotEntry, feed: Feed, wait_s: float | None = None) -> Verification | None:
         """The verification made now, or the last one when that takes longer than `wait_s`."""
         await asyncio.wait({self.start(entry, feed)}, timeout=wait_s)
@@ -55,9 +70,12 @@ class Verifier:
         """One attempt. However it ends, the entry is without it then; a defect proves nothing of the feed."""
         attempt, held = asyncio.current_task(), entry.slot.held
         verdict = Verdict.UNKNOWN
+        entry.asked.pop(feed.name, None)
+        # An upload address cannot be read, so a publish credential is never tried.
+        is_asked = held is not None and feed.verify and entry.slot.key.scope == READ
         try:
-            # An upload address cannot be read, so a publish credential is never tried.
-            if held is not None and feed.verify and entry.slot.key.scope == READ:
+            entry.tried_s = self._clock.now().boot_s
+            if held is not None and is_asked:
                 verdict = await self._verify_at(feed, held.credential)
             self._defects.past(feed.name)
         except asyncio.CancelledError as defect:
@@ -72,19 +90,25 @@ class Verifier:
         if held is None or entry.slot.held is None:
             return
         try:
-            self._enter(entry, feed, held.credential, verdict)
+            self._enter(entry, feed, held, verdict, is_asked=is_asked)
         except Exception as defect:  # noqa: BLE001 - the credential is as good as before
             self._defects.tell(f"verdict of {feed.name}", defect)
 
-    def _enter(self, entry: SlotEntry, feed: Feed, credential: Credential, verdict: Verdict) -> None:
+    def _enter(self, entry: SlotEntry, feed: Feed, held: Held, verdict: Verdict, *, is_asked: bool) -> None:
         """Keep what the feed said, and act on it."""
         before = entry.verifications.get(feed.name)
-        verification = judge(credential, verdict, before, self._clock.now())
+        verification = judge(held, verdict, before, self._clock.now())
         entry.verifications[feed.name] = verification
-        refusal, was_refused = verification.refusal, refusal_of(before) is not None
-        if verdict is Verdict.UNAUTHORISED and refusal is None:
+        refusal, was = verification.refusal, Verdict.UNKNOWN if before is None else before.verdict
+        if entry.slot.held is not held:
+            self.start(entry, feed)  # another came meanwhile, and nothing was said of that one yet
+        elif verdict is Verdict.UNAUTHORISED and refusal is None:
+            if was is not verdict:
+                log.warning("rejected_by_feed feed=%s: 401 before the token's end, fetching anew", feed.name)
             self._fetch(entry)
-        if was_refused is not (refusal is not None):
+        if verification.verdict.is_rejection is not was.is_rejection or refusal is not refusal_of(before):
             self._tell(feed)
-        if refusal is not None and not was_refused:
+        if refusal is not None and refusal_of(before) is None:
             log.warning("refused_by_feed feed=%s: %s", feed.name, refusal)
+        if is_asked:
+            self._judged(feed, verdict)

@@ -10,7 +10,7 @@ import pytest
 from broker.core.credential import Credential, Secret
 from broker.core.failures import Refused, SignInNeeded
 from broker.core.feeds import Feed, Realm
-from broker.core.refresh import Moment, RefreshPolicy, Slot, after_failure, after_success
+from broker.core.refresh import Held, Moment, RefreshPolicy, Slot, after_failure, after_success
 from broker.core.status import (
     BrokerStatus,
     FeedStatus,
@@ -38,7 +38,8 @@ USAGE = Usage(NOW.wall, 812, 4, NOW.after(60).wall)
 
 
 def status_of(slot: Slot, refusal: Refused | None = None, now: Moment = NOW) -> FeedStatus:
-    tried = None if refusal is None else Verification(CREDENTIAL, NOW, Verdict.FORBIDDEN, refusal)
+    held = slot.held or Held(CREDENTIAL, NOW, NOW, None)
+    tried = None if refusal is None else Verification(held, NOW, Verdict.FORBIDDEN, refusal, said=NOW)
     return feed_status(FEED, slot, tried, USAGE, ttl_s=3000.4, shares="first", now=now)
 
 
@@ -155,6 +156,7 @@ def test_a_status_is_written_as_the_contract_has_it() -> None:
             "feed": "corp",
             "outcome": "hit",
             "hint": None,
+            "verdict": None,
         }
     ]
     assert plain["feeds"] == [to_json(status_of(EMPTY))]

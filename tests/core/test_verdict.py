@@ -8,18 +8,21 @@ import pytest
 from broker.core.credential import Credential, Secret
 from broker.core.failures import Refused, Unavailable
 from broker.core.feeds import Realm, SlotKey
-from broker.core.refresh import HOLD_REFUSED_S, Moment, RefreshPolicy, Slot, after_failure, after_success
+from broker.core.refresh import (
+    HOLD_REFUSED_S,
+    Held,
+    Moment,
+    RefreshPolicy,
+    Slot,
+    after_failure,
+    after_success,
+)
 from broker.core.verdict import Verdict, Verification, judge, usable_credential
 
 NOW = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)
 CREDENTIAL = Credential("VssSessionToken", Secret("token"), None, "azure-cli", account="dev@acme.example")
 NAMELESS = Credential("ci", Secret("token"), None, "env:X")
 HAND_MADE = replace(NAMELESS, manual_renewal="make a new one and put it into X")
-
-ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN = (
-    Verification(CREDENTIAL, NOW, verdict, None) for verdict in (*Verdict,)
-)
-
 
 ENDING = after_success(
     Slot(SlotKey(Realm("fake", "acme"), "default", "read", "password")),
@@ -30,7 +33,12 @@ ENDING = after_success(
 )
 ENDLESS = after_success(Slot(ENDING.key), CREDENTIAL, RefreshPolicy(), NOW, 0)
 FAILING = after_failure(ENDING, Unavailable("away"), NOW, 0)
-REFUSED = Verification(CREDENTIAL, NOW, Verdict.FORBIDDEN, Refused("no right"))
+HELD = Held(CREDENTIAL, NOW, NOW.after(3000), None)
+OTHER = Held(NAMELESS, NOW, NOW.after(3000), None)
+
+ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN = (Verification(HELD, NOW, verdict) for verdict in (*Verdict,))
+OF_ANOTHER = Verification(OTHER, NOW, Verdict.UNAUTHORISED)
+REFUSED = Verification(HELD, NOW, Verdict.FORBIDDEN, Refused("no right"))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +48,9 @@ REFUSED = Verification(CREDENTIAL, NOW, Verdict.FORBIDDEN, Refused("no right"))
         (ENDING, None, 59, True, 1),
         (ENDING, None, 60, False, 0),
         (ENDING, ACCEPTED, 0, True, 60),
-        (ENDING, UNAUTHORISED, 0, True, 60),
+        (ENDING, OF_ANOTHER, 0, True, 60),
+        (ENDING, replace(UNAUTHORISED, held=ENDING.held or HELD), 0, False, 60),
+        (ENDLESS, UNAUTHORISED, 0, False, None),
         (ENDING, UNKNOWN, 0, True, 60),
         (ENDING, REFUSED, 0, False, 60),
         (ENDING, ACCEPTED, 60, False, 0),
@@ -65,17 +75,28 @@ def test_a_credential_is_usable_until_its_end_unless_the_feed_refused_it(
     assert slot.left_s(now) == left_s
 
 
-@pytest.mark.parametrize("before", [None, ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN])
-@pytest.mark.parametrize("verdict", [Verdict.ACCEPTED, Verdict.UNKNOWN])
-def test_accepted_and_unknown_refuse_nothing(before: Verification | None, verdict: Verdict) -> None:
-    assert judge(CREDENTIAL, verdict, before, NOW) == Verification(CREDENTIAL, NOW, verdict, None)
+@pytest.mark.parametrize("before", [None, ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN, REFUSED])
+def test_accepted_refuses_nothing(before: Verification | None) -> None:
+    later = NOW.after(20)
+
+    assert judge(HELD, Verdict.ACCEPTED, before, later) == Verification(
+        HELD, later, Verdict.ACCEPTED, said=later
+    )
 
 
-@pytest.mark.parametrize("before", [None, ACCEPTED, FORBIDDEN, UNKNOWN])
-def test_a_first_unauthorised_refuses_nothing_yet(before: Verification | None) -> None:
-    verification = judge(CREDENTIAL, Verdict.UNAUTHORISED, before, NOW)
+@pytest.mark.parametrize("before", [ACCEPTED, UNAUTHORISED, FORBIDDEN, UNKNOWN, REFUSED])
+def test_unknown_proves_nothing_about_what_was_said_to_the_same_credential(before: Verification) -> None:
+    later = NOW.after(20)
 
-    assert verification == Verification(CREDENTIAL, NOW, Verdict.UNAUTHORISED, None)
+    assert judge(HELD, Verdict.UNKNOWN, before, later) == replace(before, tried=later)
+    assert judge(OTHER, Verdict.UNKNOWN, before, later) == Verification(OTHER, later, Verdict.UNKNOWN)
+
+
+@pytest.mark.parametrize("before", [None, ACCEPTED, FORBIDDEN, UNKNOWN, UNAUTHORISED])
+def test_an_unauthorised_refuses_nothing_before_a_fetch(before: Verification | None) -> None:
+    verification = judge(HELD, Verdict.UNAUTHORISED, before, NOW)
+
+    assert verification == Verification(HELD, NOW, Verdict.UNAUTHORISED, said=NOW)
 
 
 @pytest.mark.parametrize(
@@ -109,19 +130,20 @@ def test_a_first_unauthorised_refuses_nothing_yet(before: Verification | None) -
 def test_a_no_for_good_says_who_is_refused_what(
     credential: Credential, verdict: Verdict, detail: str
 ) -> None:
-    verification = judge(credential, verdict, UNAUTHORISED, NOW)
+    fetched = Held(credential, NOW, NOW.after(3000), None)
+    verification = judge(fetched, verdict, UNAUTHORISED, NOW)
 
     assert verification.refusal is not None
     assert verification.refusal.detail == detail
 
 
 def test_forbidden_is_a_no_at_once() -> None:
-    assert judge(CREDENTIAL, Verdict.FORBIDDEN, None, NOW).refusal is not None
+    assert judge(HELD, Verdict.FORBIDDEN, None, NOW).refusal is not None
 
 
 @pytest.mark.parametrize(("after_s", "wants"), [(HOLD_REFUSED_S - 0.1, False), (HOLD_REFUSED_S, True)])
 def test_a_refusal_wants_repeating_after_a_while(after_s: float, wants: bool) -> None:
-    refused = judge(CREDENTIAL, Verdict.FORBIDDEN, None, NOW)
+    refused = judge(HELD, Verdict.FORBIDDEN, None, NOW)
 
     assert refused.wants_repeating(NOW.after(after_s)) is wants
     assert not ACCEPTED.wants_repeating(NOW.after(after_s))

@@ -1,0 +1,302 @@
+"""Tokens in use are tried again: how often, what a no costs, and what look-ups get meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from broker.core.credential import Credential
+from broker.core.failures import Refused, SignInNeeded, Unavailable
+from broker.core.feeds import Feed, FeedTable, Match, Realm
+from broker.core.refresh import HOLD_REFUSED_S, RefreshPolicy
+from broker.core.urls import parse_url
+from broker.core.verdict import RETRY_S, Verdict
+from broker.keeper.keeper import Keeper
+from broker.keeper.recheck import GAP_S, IN_USE_S, SETTLE_S, SPREAD_S
+from broker.keeper.renewal_policy import RenewalPolicies
+from broker.providers.recognise import recognise
+from tests.fake_clock import FakeClock, settle
+from tests.fake_provider import Gatekeeper, Issuer
+
+CORP = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp/simple/"),))
+TOOLS = replace(CORP, name="tools", prefixes=(parse_url("https://feed.example/tools/simple/"),))
+LABS = Feed("labs", Realm("fake", "labs"), (parse_url("https://labs.example/simple/"),))
+
+Start = Callable[..., Awaitable[Keeper]]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def issuer(clock: FakeClock) -> Issuer:
+    return Issuer(clock, life_s=None)
+
+
+@pytest.fixture
+def gatekeeper() -> Gatekeeper:
+    return Gatekeeper()
+
+
+@pytest.fixture
+async def start(clock: FakeClock, issuer: Issuer, gatekeeper: Gatekeeper) -> AsyncIterator[Start]:
+    """A keeper that runs, each of its feeds having a token that was tried."""
+    running: list[tuple[Keeper, asyncio.Task[None]]] = []
+
+    async def started(*feeds: Feed) -> Keeper:
+        keeper = Keeper(
+            clock=clock,
+            table=FeedTable(feeds, recognise, lambda _: feeds[0]),
+            providers={"fake": issuer},
+            policies=RenewalPolicies(configured=RefreshPolicy(ttl_s=1e6)),
+            verify_at=gatekeeper,
+            draw=lambda: 0.0,
+        )
+        running.append((keeper, asyncio.create_task(keeper.run())))
+        await settle()
+        gatekeeper.heard.clear()
+        return keeper
+
+    yield started
+    for keeper, loop in running:
+        keeper.close()
+        loop.cancel()
+    await settle()
+
+
+def ask(keeper: Keeper, feed: Feed) -> "asyncio.Task[Credential]":
+    return asyncio.create_task(keeper.credential_for(Match(feed, feed.key(), "test"), 30))
+
+
+async def answered(question: Awaitable[Credential]) -> str:
+    return (await question).secret.reveal()
+
+
+async def test_three_hundred_look_ups_in_a_row_cost_one_more_request(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP)
+    await clock.advance(RETRY_S)
+    for _ in range(300):
+        assert await answered(ask(keeper, CORP)) == "token-1"
+        await clock.advance(RETRY_S / 301)
+
+    assert gatekeeper.heard == ["corp token-1"]
+
+
+async def test_a_feed_that_is_asked_for_is_tried_each_fifteen_seconds_and_never_sooner(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP)
+    for _ in range(60):
+        await clock.advance(1)
+        await ask(keeper, CORP)
+    await settle()
+
+    assert len(gatekeeper.heard) == 60 / RETRY_S
+
+
+async def test_feeds_that_share_a_token_take_turns_within_its_one_request(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP, TOOLS)
+    await ask(keeper, TOOLS)  # never tried there yet
+    await settle()
+    gatekeeper.heard.clear()
+    for _ in range(4):
+        await clock.advance(RETRY_S)
+        await ask(keeper, CORP)
+        await ask(keeper, TOOLS)
+        await settle()
+
+    assert sorted(gatekeeper.heard) == ["corp token-1"] * 2 + ["tools token-1"] * 2
+
+
+async def test_nothing_is_tried_while_nobody_asks(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP)
+    await ask(keeper, CORP)
+    await clock.advance(3600)
+
+    assert gatekeeper.heard == []
+
+
+async def test_a_look_up_never_waits_for_the_try_of_a_token_in_use(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP)
+    await clock.advance(RETRY_S)
+    gatekeeper.gate.clear()
+
+    assert keeper.held(Match(CORP, CORP.key(), "test"), clock.now()) is not None
+    assert await answered(ask(keeper, CORP)) == "token-1"
+
+
+async def test_a_feed_with_verify_off_is_never_tried_in_use(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    silent = replace(CORP, verify=False)
+    keeper = await start(silent)
+    await clock.advance(RETRY_S)
+    await ask(keeper, silent)
+    await settle()
+
+    assert gatekeeper.heard == []
+
+
+async def test_a_revoked_token_costs_one_look_up_and_one_fetch(
+    start: Start, issuer: Issuer, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP)
+    for number in range(1, 21):
+        await clock.advance(RETRY_S)
+        gatekeeper.words = [Verdict.UNAUTHORISED]
+
+        assert await answered(ask(keeper, CORP)) == f"token-{number}"  # the one failed run
+        await settle()
+        assert await answered(ask(keeper, CORP)) == f"token-{number + 1}"
+
+    assert len(issuer.asked) == 21
+
+
+async def test_look_ups_wait_for_the_token_that_replaces_a_rejected_one(
+    start: Start, issuer: Issuer, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP)
+    await clock.advance(RETRY_S)
+    gatekeeper.words = [Verdict.UNAUTHORISED]
+    issuer.gate.clear()
+    await ask(keeper, CORP)
+    await settle()
+    question = ask(keeper, CORP)
+    await settle()
+    assert not question.done()
+    issuer.gate.set()
+
+    assert await answered(question) == "token-2"
+
+
+@pytest.mark.parametrize("failure", [Unavailable("down"), SignInNeeded("signed out", hint="az login")])
+async def test_a_rejected_token_is_not_served_where_no_other_can_be_had(
+    start: Start,
+    issuer: Issuer,
+    gatekeeper: Gatekeeper,
+    clock: FakeClock,
+    failure: Unavailable | SignInNeeded,
+) -> None:
+    keeper = await start(CORP)
+    await clock.advance(RETRY_S)
+    gatekeeper.words = [Verdict.UNAUTHORISED]
+    issuer.failure = failure
+    await ask(keeper, CORP)
+    await settle()
+
+    with pytest.raises(type(failure), match=str(failure)):
+        await ask(keeper, CORP)
+    issuer.failure, issuer.mark = None, "signed in again"
+    await clock.advance(HOLD_REFUSED_S)
+    assert await answered(ask(keeper, CORP)) == f"token-{len(issuer.asked)}"
+
+
+async def test_a_token_that_comes_again_from_its_source_is_refused_with_the_feeds_word(
+    start: Start, issuer: Issuer, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    issuer.same = True
+    keeper = await start(CORP)
+    await clock.advance(RETRY_S)
+    gatekeeper.words = [Verdict.UNAUTHORISED] * 2
+    await ask(keeper, CORP)
+    await settle()
+
+    with pytest.raises(Refused, match=r"does not accept .* from fake \(401\)"):
+        await ask(keeper, CORP)
+    assert len(issuer.asked) == 2
+
+
+async def test_an_unreachable_feed_takes_nothing_back(start: Start, gatekeeper: Gatekeeper) -> None:
+    keeper = await start(CORP)
+    match = Match(CORP, CORP.key(), "test")
+    for word, last in (
+        (Verdict.ACCEPTED, Verdict.ACCEPTED),
+        (Verdict.UNKNOWN, Verdict.ACCEPTED),
+        (Verdict.FORBIDDEN, Verdict.FORBIDDEN),
+        (Verdict.UNKNOWN, Verdict.FORBIDDEN),
+    ):
+        gatekeeper.words = [word]
+        await keeper.verdict(match)
+        assert keeper.last_verdict(match) is last
+
+
+async def test_a_token_that_came_while_another_was_tried_is_tried_too(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP)
+    await clock.advance(RETRY_S)
+    gatekeeper.gate.clear()
+    gatekeeper.words = [Verdict.UNAUTHORISED]
+    await ask(keeper, CORP)
+    await settle()
+    await keeper.refresh(Match(CORP, CORP.key(), "test"))
+    gatekeeper.gate.set()
+    await settle()
+
+    assert gatekeeper.heard == ["corp token-1", "corp token-2"]
+    assert await answered(ask(keeper, CORP)) == "token-2"
+
+
+@pytest.mark.parametrize("what", ["network", "suspend", "clock set forward", "clock set back"])
+async def test_after_the_ground_moved_each_token_in_use_is_tried_once(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock, what: str
+) -> None:
+    keeper = await start(CORP, LABS)
+    await ask(keeper, CORP)
+    match what:
+        case "network":
+            for _ in range(5):
+                keeper.ground_moved("network")
+        case "suspend":
+            clock.suspend(7200)
+        case "clock set forward":
+            clock.set_wall(7200)
+        case "clock set back":
+            clock.set_wall(-7200)
+    await clock.advance(60)
+
+    assert gatekeeper.heard == ["corp token-1"]
+
+
+async def test_after_the_ground_moved_tries_are_spread_and_over_in_time(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    crowd = [replace(LABS, name=f"f{n}", realm=Realm("fake", f"r{n}")) for n in range(40)]
+    keeper = await start(*crowd)
+    await clock.advance(60)
+    gatekeeper.heard.clear()
+    for feed in crowd:
+        keeper.held(Match(feed, feed.key(), "test"), clock.now())
+    await settle()
+    gatekeeper.heard.clear()
+
+    keeper.ground_moved("network")
+    await clock.advance(SETTLE_S + GAP_S)
+    begun = len(gatekeeper.heard)
+    await clock.advance(SPREAD_S)
+
+    assert 0 < begun < 40
+    assert sorted(heard.split()[0] for heard in gatekeeper.heard) == sorted(feed.name for feed in crowd)
+
+
+async def test_a_token_that_nobody_used_for_a_day_is_left_alone_when_the_ground_moves(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP)
+    await ask(keeper, CORP)
+    await clock.advance(IN_USE_S)
+    keeper.ground_moved("network")
+    await clock.advance(10)
+
+    assert gatekeeper.heard == []
