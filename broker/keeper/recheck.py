@@ -8,6 +8,7 @@ import asyncio
 import logging
 
 from broker.host.clock import Clock
+from broker.keeper.defect_log import DefectLog
 from broker.keeper.slot_table import SlotEntry, SlotTable
 from broker.keeper.verification import Verifier
 
@@ -33,6 +34,7 @@ class Recheck:
         self._clock = clock
         self._reason = ""
         self._has_moved = asyncio.Event()
+        self._defects = DefectLog(log)
 
     def moved(self, reason: str) -> None:
         """Something has changed that tokens may depend on; changes close together count as one."""
@@ -43,13 +45,21 @@ class Recheck:
         """Try after each change, for ever."""
         while True:
             await self._has_moved.wait()
-            await self._clock.nap(SETTLE_S)
-            self._has_moved.clear()
-            entries = self._in_use()
-            log.info("trying_again reason=%s tokens=%d", self._reason, len(entries))
-            for entry in entries:
-                self._verifier.start(entry, entry.last_asked or entry.feed)
-                await self._clock.nap(min(GAP_S, SPREAD_S / len(entries)))
+            try:
+                await self._round()
+                self._defects.past("recheck")
+            except Exception as defect:  # noqa: BLE001 - the next change may do better
+                self._has_moved.clear()
+                self._defects.tell("recheck", defect)
+
+    async def _round(self) -> None:
+        await self._clock.nap(SETTLE_S)
+        self._has_moved.clear()
+        entries = self._in_use()
+        log.info("trying_again reason=%s tokens=%d", self._reason, len(entries))
+        for entry in entries:
+            self._verifier.start_anew(entry, entry.last_asked or entry.feed)
+            await self._clock.nap(min(GAP_S, SPREAD_S / len(entries)))
 
     def _in_use(self) -> list[SlotEntry]:
         now = self._clock.now()

@@ -50,6 +50,13 @@ class Verifier:
             entry.verifying[feed.name] = asyncio.create_task(self._attempt(entry, feed))
         return entry.verifying[feed.name]
 
+    def start_anew(self, entry: SlotEntry, feed: Feed) -> None:
+        """Try now, and give up what is under way: its connection may lead nowhere any more."""
+        under_way = entry.verifying.pop(feed.name, None)
+        if under_way is not None:
+            under_way.cancel()
+        self.start(entry, feed)
+
     def try_in_use(self, entry: SlotEntry, now: Moment) -> None:
         """Try the held credential again at the feed that has waited longest of those it was asked for.
 
