@@ -87,7 +87,8 @@ class Keeper:
         self._schedule = Schedule()
         self._round: Iterator[SlotEntry] = iter(())
         self._defects = DefectLog(log)
-        self._round_due = clock.now()
+        self._round_due = self._looked = clock.now()
+        self._slept_s = NAP_S
         self._started: deque[Moment] = deque(maxlen=RENEWALS_PER_S)
         self._listeners: set[Callable[[Feed], None]] = set()
 
@@ -273,17 +274,18 @@ class Keeper:
         self._poked.clear()
         wait_s = AFTER_DEFECT_S
         try:
-            before, wait_s = self.clock.now(), self._turn()
+            now = self.clock.now()
+            if has_jumped(self._looked, self._slept_s, now):
+                self._recheck.moved("clock")
+            self._looked, self._slept_s = now, wait_s
+            wait_s = self._slept_s = self._turn()
             self._turned = True
             self._defects.past("turn")
         except Exception as defect:  # noqa: BLE001 - the next turn may do better
-            before = None
             self._defects.tell("turn", defect)
         defect_of_nap = await nap_or(self.clock, wait_s, self._poked)
         if defect_of_nap is not None:
             self._defects.tell("nap", defect_of_nap)
-        elif before is not None and has_jumped(before, wait_s, self.clock.now()):
-            self._recheck.moved("clock")
 
     def has_turned(self) -> bool:
         """True when the loop has turned since this was last asked; asks it to turn once more."""

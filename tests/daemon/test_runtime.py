@@ -390,7 +390,7 @@ async def test_authorities_replaced_in_place_are_taken_and_broken_ones_are_not(
     await service.reload_if_changed()
 
     assert first is not second is http._client
-    assert "cannot be read: not certificates in pem form" in (service.ca_fault or "")
+    assert "cannot be read: not certificates in PEM form" in (service.ca_fault or "")
     assert caplog.text.count("authorities_kept") == 1
     assert list(service.keeper.slot_table) == entries
     bundle.write_text(authorities)
