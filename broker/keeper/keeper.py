@@ -37,7 +37,7 @@ from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.schedule import Schedule
 from broker.keeper.single_flight import SingleFlight
 from broker.keeper.slot_table import SlotEntry, SlotPlan, SlotTable
-from broker.keeper.verification import Verifier, Verify
+from broker.keeper.verification import Verifier, Verify, may_verify_unasked
 from broker.providers.protocol import Provider
 
 log = logging.getLogger("broker.keeper")
@@ -363,7 +363,8 @@ class Keeper:
                 # where the last one was tried; the same as before may have been revoked meanwhile
                 for name in dict.fromkeys((entry.feed.name, *entry.verifications)):
                     feed = self.slot_table.named(name)
-                    if feed is not None:
+                    asked = name in entry.asked or name in entry.verifications
+                    if feed is not None and may_verify_unasked(feed, asked=asked):
                         self._verifier.start(entry, feed)
             self._look_at(entry, self.clock.now())
         except Exception as defect:  # noqa: BLE001 - the next round looks at it again

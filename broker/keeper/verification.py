@@ -23,6 +23,15 @@ Verify = Callable[[Feed, Credential], Awaitable[Verdict]]
 log = logging.getLogger("broker.trials")
 
 
+def may_verify_unasked(feed: Feed, *, asked: bool) -> bool:
+    """Whether a new credential is tried at the feed by itself; `asked`: a look-up was for this feed before.
+
+    Plain http has no certificate: any user of the machine can listen on a loopback port. Such a feed gets the
+    password only after a client has shown, by asking, that it is about to send it there.
+    """
+    return asked or feed.url.origin.scheme == "https"
+
+
 class Verifier:
     """Tries credentials. `judged` hears each verdict, `tell` of a feed that began or ceased to say no,
     `fetch` of an entry whose credential a feed did not take: a new one may do better.

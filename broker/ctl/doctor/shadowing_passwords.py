@@ -7,6 +7,7 @@ from shlex import quote
 from urllib.parse import urlsplit
 
 from broker.core.secret_source import NetrcSecret, sources_of
+from broker.core.urls import printable
 from broker.ctl.clients.foreign_files import tables, toml_file
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
@@ -55,9 +56,11 @@ def uv_store_shadows(context: DoctorContext) -> Iterator[Finding]:
     hosts = {url.origin.host for feed in context.feeds for url in feed.urls}
     for _, entry in tables(toml_file(Path(folder, STORE)).content, "credential"):
         service = entry.get("service")
-        if isinstance(service, str) and _host(service) in hosts:
-            said = f"uv has a password of its own for {service}: it takes that before any keyring"
-            yield warning("uv-store", said, f"uv auth logout {quote(service)}")
+        host = _host(service) if isinstance(service, str) else None
+        if isinstance(service, str) and host in hosts:
+            address = printable(service) or f"https://{host}"
+            said = f"uv has a password of its own for {address}: it takes that before any keyring"
+            yield warning("uv-store", said, f"uv auth logout {quote(address)}")
 
 
 def _host(service: str) -> str | None:
