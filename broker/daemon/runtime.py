@@ -26,6 +26,7 @@ from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Feed, FeedTable
 from broker.core.log_buffer import LogBuffer
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
+from broker.core.why_not import Topic, WhyNot
 from broker.daemon.feed_table_builder import renewal_policies_of, schema_of, table_of
 from broker.daemon.shares import Shares
 from broker.host.accounts import Accounts
@@ -118,10 +119,9 @@ class Runtime:
         self.log_buffer = log_buffer or LogBuffer()
         self.accounts = Accounts(clock)
         self.fault: BadConfiguration | None = None
-        self.stale: BadConfiguration | None = None
+        self.reload_failure: BadConfiguration | None = None
         """Why the files on the disk are not in force, where an earlier reading of them is."""
-        self.ca_fault: str | None = None
-        """Why the trusted authorities on the disk are not in force, where former ones are."""
+        self.why_not = WhyNot()
         self._files = files
         self._clock = clock
         self._environ = environ
@@ -137,6 +137,7 @@ class Runtime:
             self._now = self._built(self._read(self._look))
         except BadConfiguration as failure:
             self.fault = failure
+            self._tell_configuration(failure)
             log.error("bad_configuration: %s", failure)  # noqa: TRY400 - a person's mistake has no traceback
             self._now = self._built(Config())
         self._lay_over(self._now)
@@ -173,7 +174,8 @@ class Runtime:
             plan, before, self._now = following.plan, self._now, following.now
             self._lay_over(self._now)
             self.keeper.adopt(plan, self._now.providers, renewal_policies_of(self._now.config))
-            self.fault = self.stale = None
+            self.fault = self.reload_failure = None
+            self.why_not.clear(Topic.CONFIGURATION)
             log.info("reloaded feeds=%d", len(self._now.table.feeds))
             del plan, following
             pile: list[object] = [*before.table.feeds, *before.config.feeds]
@@ -219,6 +221,11 @@ class Runtime:
         """Returns when the daemon is about to end."""
         await self._ending.wait()
 
+    def _tell_configuration(self, failure: BadConfiguration) -> None:
+        """Remember why the file on disk is not in force."""
+        at = self._clock.now().wall
+        self.why_not.tell(Topic.CONFIGURATION, failure.detail, at=at, hint=failure.hint)
+
     def _configured(self, name: str) -> Feed | None:
         return next((feed for feed in self._now.table.feeds if feed.name == name), None)
 
@@ -236,17 +243,19 @@ class Runtime:
         try:
             await self._now.http.renew_trust()
         except Unreachable as failure:
-            self.ca_fault = f"the former authorities stay in force: {str(failure).partition(': ')[2]}"
-            log.warning("authorities_kept: %s", self.ca_fault)
+            reason = f"the former authorities stay in force: {str(failure).partition(': ')[2]}"
+            self.why_not.tell(Topic.CERTIFICATES, reason, at=self._clock.now().wall)
+            log.warning("authorities_kept: %s", reason)
         else:
-            self.ca_fault = None
+            self.why_not.clear(Topic.CERTIFICATES)
             log.info("authorities_renewed")
 
     def _refuse(self, failure: BadConfiguration) -> NoReturn:
         if self.fault is not None:
             self.fault = failure
         else:
-            self.stale = failure
+            self.reload_failure = failure
+        self._tell_configuration(failure)
         log.error("reload_refused: %s", failure)
         raise failure from None
 

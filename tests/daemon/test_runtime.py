@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -14,15 +14,18 @@ import pytest
 from broker.api.backend import About, status_of
 from broker.config.files import ConfigFiles
 from broker.core.access import HOUSE
-from broker.core.failures import BadConfiguration, BadRequest
+from broker.core.failures import BadConfiguration, BadRequest, SignInNeeded
 from broker.core.feeds import Match
 from broker.core.login_progress import LoginMethod
 from broker.core.urls import parse_url
+from broker.core.why_not import Topic
 from broker.daemon.main import PROVIDERS
 from broker.daemon.runtime import Runtime
+from broker.daemon.why_not_recorder import WhyNotRecorder
 from broker.host.clock import SystemClock
 from broker.host.http import Request
 from broker.host.http_errors import Unreachable
+from broker.host.why_not_file import WhyNotFile
 from broker.providers.basic import BasicProvider
 from broker.providers.protocol import ProviderContext
 
@@ -300,7 +303,7 @@ async def test_a_file_that_is_being_written_drops_nothing(
 
     assert names(service) == ["a", "b"]
     assert list(service.keeper.slot_table) == entries
-    assert service.stale is None
+    assert service.reload_failure is None
 
 
 async def test_a_file_that_never_stands_still_is_not_applied(
@@ -318,7 +321,7 @@ async def test_a_file_that_never_stands_still_is_not_applied(
     with pytest.raises(BadConfiguration, match="it is being written"):
         await service.reload()
     assert names(service) == ["a"]
-    assert service.stale is not None
+    assert service.reload_failure is not None
 
 
 async def test_reloads_at_once_come_one_after_the_other(start: Start, files: ConfigFiles) -> None:
@@ -390,9 +393,60 @@ async def test_authorities_replaced_in_place_are_taken_and_broken_ones_are_not(
     await service.reload_if_changed()
 
     assert first is not second is http._client
-    assert "cannot be read: not certificates in PEM form" in (service.ca_fault or "")
+    assert [(each.topic, each.detail.rpartition(": ")[2]) for each in service.why_not.reasons] == [
+        (Topic.CERTIFICATES, "not certificates in PEM form")
+    ]
     assert caplog.text.count("authorities_kept") == 1
     assert list(service.keeper.slot_table) == entries
     bundle.write_text(authorities)
     await service.reload_if_changed()
-    assert service.ca_fault is None
+    assert service.why_not.reasons == ()
+
+
+async def test_a_refused_reload_is_the_status_error_until_one_is_taken(
+    start: Start, files: ConfigFiles
+) -> None:
+    service = start(FEED.format(name="a"))
+    write(files, "tll = 5")
+    with pytest.raises(BadConfiguration):
+        await service.reload()
+
+    told = status_of(service, HOUSE)
+    recorded = [(each.topic, each.detail) for each in service.why_not.reasons]
+    write(files, FEED.format(name="a"))
+    await service.reload()
+
+    assert "line 1: unknown key tll" in (told.error or "")
+    assert told.feeds
+    assert recorded == [(Topic.CONFIGURATION, told.error)]
+    assert status_of(service, HOUSE).error is None
+    assert service.why_not.reasons == ()
+
+
+async def test_the_record_has_each_feeds_last_failure_and_is_gone_when_that_ends(
+    start: Start, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    service = start(FEED.format(name="absent"))
+    tmp_path.chmod(0o700)
+    file = WhyNotFile(tmp_path / "broker.sock")
+    recorder = WhyNotRecorder(service, file)
+    running = asyncio.create_task(recorder.run())
+    match = service.keeper.slot_table.find(parse_url("https://absent.example/simple/"), None)
+    assert isinstance(match, Match)
+
+    with pytest.raises(SignInNeeded):
+        await service.keeper.credential_for(match, 30)
+    await until(lambda: [each.subject for each in file.read()] == ["absent"])
+    environ["absent"] = "s3cret"
+    await service.keeper.refresh(match)
+    await until(lambda: file.read() == ())
+
+    running.cancel()
+    recorder.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return when the writing thread has come so far."""
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.to_thread(os.sched_yield)
