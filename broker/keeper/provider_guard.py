@@ -13,6 +13,7 @@ from broker.core.credential import Credential
 from broker.core.defect import name_of
 from broker.core.failures import NotObtained, Unavailable
 from broker.core.feeds import Feed
+from broker.core.shortage import shortage_of
 from broker.providers.protocol import Provider
 
 FLIGHT_LIMIT_S = 90.0
@@ -45,6 +46,9 @@ class ProviderGuard:
             return broken(_reported(feed, defect))
         # sys.exit() in a library is no order to us
         except (Exception, SystemExit) as defect:  # noqa: BLE001 - a provider's defect is its realm's failure
+            shortage = shortage_of(defect)
+            if shortage is not None:  # it meets any code at any line, and is no defect
+                return Unavailable(f"the credential could not be fetched: {shortage}")
             return broken(_reported(feed, defect))
 
     def fingerprint(self, feed: Feed) -> Hashable:

@@ -26,8 +26,10 @@ from broker.host.clock import SystemClock
 from broker.host.http import Request
 from broker.host.http_errors import Unreachable
 from broker.host.why_not_file import WhyNotFile
+from broker.host.process import CHILDREN_MAX
 from broker.providers.basic import BasicProvider
 from broker.providers.protocol import ProviderContext
+from tests.fake_clock import settle
 
 FEED = """
 [[feed]]
@@ -449,3 +451,25 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not holds():
             await asyncio.to_thread(os.sched_yield)
+
+
+async def test_a_held_token_is_served_while_all_places_for_programs_are_taken(
+    start: Start, tmp_path: Path
+) -> None:
+    running, commands = tmp_path / "running", ""
+    running.mkdir()
+    stay = f"touch {running}/$$; exec sleep 600"
+    for number in range(20):
+        commands += f'[[feed]]\nname = "c{number}"\nurl = "https://c{number}.example/simple/"\n'
+        commands += f'provider = "command"\ncommand = ["/bin/sh", "-c", "{stay}"]\n'
+    service = start(FEED.format(name="a") + commands)
+    await secret(service, "a")
+    asking = [asyncio.create_task(secret(service, f"c{number}")) for number in range(20)]
+    async with asyncio.timeout(10):
+        while len(list(running.iterdir())) < CHILDREN_MAX:
+            await settle()
+
+    assert await secret(service, "a") == "secret-a"
+    assert len(list(running.iterdir())) == CHILDREN_MAX
+    for task in asking:
+        task.cancel()
