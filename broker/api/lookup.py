@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,12 +14,20 @@ from broker.api.problems import answer_to, wants_text
 from broker.api.response import JSON, PLAIN, LookupResponse
 from broker.core.access import Account, OwnSocket, Principal, may_do_everything, refusal_of_look_up, seen_by
 from broker.core.credential import Credential, unanswerable_username
-from broker.core.failures import AmbiguousHost, BadRequest, Failure, NoFeed, NoSource, NotNeeded
-from broker.core.feeds import Ambiguous, Match, NoMatch
+from broker.core.failures import (
+    AmbiguousHost,
+    BadRequest,
+    Failure,
+    NoFeed,
+    NoSource,
+    NotNeeded,
+    Unavailable,
+)
+from broker.core.feeds import Ambiguous, Match, NoMatch, NoRoom
 from broker.core.problem import problem_type
 from broker.core.refresh import Moment
 from broker.core.status import LookupRecord, rfc3339
-from broker.core.urls import Host, Service, parse_service
+from broker.core.urls import Host, Service, Url, parse_service
 from broker.keeper.stats import Outcome
 
 WAIT_DEFAULT_S = 30.0
@@ -200,10 +209,17 @@ def match_feed(backend: Backend, service: Service, username: str | None) -> Matc
     match found:
         case NoMatch(why=why):
             raise NoFeed(why)
+        case NoRoom(why=why):  # not NoFeed: clients keep that to themselves
+            raise Unavailable(why, hint=_adding(service))
         case Ambiguous(feeds=feeds):
             names = ", ".join(feed.name for feed in feeds)
             raise AmbiguousHost(f"feeds {names} share this host with different credentials: ask with a URL")
     return found
+
+
+def _adding(service: Service) -> str | None:
+    """The command that makes the address a feed of the configuration's, which is not counted."""
+    return f"brokerctl add {shlex.quote(str(service))}" if isinstance(service, Url) else None
 
 
 def authorize(principal: Principal, match: Match) -> Match:

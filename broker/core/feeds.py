@@ -121,6 +121,14 @@ class NoMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class NoRoom:
+    """The address names a realm that could be learned, were there room; `why` is one line for a person."""
+
+    realm: Realm
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ambiguous:
     """Several feeds could answer, with different credentials."""
 

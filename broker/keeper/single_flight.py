@@ -79,6 +79,7 @@ class SingleFlight:
             outcome = await self.guard.obtain(entry.feed, entry.slot.key.scope)
             before = _still(entry, flight)
             entry.slot = self._landing(entry, outcome)
+            entry.has_succeeded = entry.has_succeeded or entry.slot.held is not None
         except Exception as defect:  # noqa: BLE001 - whatever it is, it is this slot's failure
             before = _still(entry, flight)
             failed = broken(self._defects.tell(f"{before.key.realm}", defect))

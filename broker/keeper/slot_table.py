@@ -4,6 +4,7 @@ Bookkeeping only: nothing here fetches, waits or decides when. Read `keeper/keep
 """
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,7 +12,19 @@ from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
 
-from broker.core.feeds import Ambiguous, Feed, FeedTable, Match, NoMatch, Realm, SlotKey
+from broker.core.feeds import (
+    PUBLISH,
+    READ,
+    Ambiguous,
+    Feed,
+    FeedTable,
+    Match,
+    NoMatch,
+    NoRoom,
+    Realm,
+    SlotKey,
+)
+from broker.core.learned_feeds import LEARNED_MAX, LearnedRealm, dispensable
 from broker.core.refresh import Moment, Slot, State
 from broker.core.urls import Url
 from broker.core.verdict import Verification, usable_credential
@@ -22,14 +35,13 @@ if TYPE_CHECKING:
     from broker.core.failures import NotObtained
     from broker.core.urls import Service
 
-LEARNED_MAX = 64
-"""So many realms are learned at most: look-ups for more and more hosts must not make the daemon grow."""
-
 REMEMBERED = 256
 """So many URLs and the feeds they lie below: clients ask about the same few again and again."""
 
 LEARNED_GONE_S = 3600.0
 """A learned feed that never had a credential disappears this long after its last question."""
+
+log = logging.getLogger("broker.keeper")  # a name that users filter by
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +51,7 @@ class SlotEntry:
     `feed` is the one whose settings and URL the credential is obtained with, `used` the last question,
     `since` the last change of state. `wanted` is false after `forget`, until the next question; `gone` is
     true once the table has it no more. `fingerprint` is the provider's sign-in fingerprint at the last
-    attempt. `last_asked` is the feed of the last look-up, `asked` are those asked for since they were last
+    attempt. `has_succeeded`: it has had a credential. `last_asked` is the feed of the last look-up, `asked` are those asked for since they were last
     tried, `tried_s` when one last was, in seconds of boot time.
     """
 
@@ -52,6 +64,7 @@ class SlotEntry:
     gone: bool = False
     fetches: int = 0
     failed_fetches: int = 0
+    has_succeeded: bool = False
     fingerprint: "Hashable" = None
     flight: "asyncio.Task[NotObtained | None] | None" = None
     verifications: dict[str, Verification] = field(default_factory=dict)
@@ -86,11 +99,16 @@ class SlotPlan:
 
 
 class SlotTable:
-    """All entries by slot key, and the feeds they serve."""
+    """All entries by slot key, and the feeds they serve.
+
+    `no_room_for`: the realm that was last not learned because LEARNED_MAX others were; None while there is
+    room.
+    """
 
     def __init__(self, table: FeedTable, now: Moment) -> None:
         self._by_key: dict[SlotKey, SlotEntry] = {}
         self._learned: dict[Realm, Feed] = {}
+        self.no_room_for: Realm | None = None
         self._by_name: dict[str, Feed] = {}
         self._by_slot: dict[SlotKey, list[Feed]] = {}
         self.adopt(self.planned(table, now))
@@ -144,8 +162,11 @@ class SlotTable:
         """Every entry of the realm: of all its identities, kinds and scopes."""
         return (entry for entry in self if entry.slot.key.realm == realm)
 
-    def find(self, service: "Service", username: str | None) -> Match | NoMatch | Ambiguous:
-        """The feed that a service belongs to; a learned one under the name it has or would get."""
+    def find(self, service: "Service", username: str | None) -> Match | NoMatch | NoRoom | Ambiguous:
+        """The feed that a service belongs to; a learned one under the name it has or would get.
+
+        NoRoom where no learned realm can be given up for a new one (`core/learned_feeds.py`).
+        """
         below = self._below(service) if isinstance(service, Url) else None
         if below is not None and below.feed.answers(username):
             return below
@@ -153,8 +174,8 @@ class SlotTable:
         if not isinstance(found, Match) or found.feed.configured:
             return found
         known = self._learned.get(found.feed.realm)
-        if known is None and len(self._learned) >= LEARNED_MAX:
-            return NoMatch(f"{LEARNED_MAX} realms were learned already: add this feed to the configuration")
+        if known is None and self._is_full() and self._dispensable() is None:
+            return self._no_room(found.feed.realm)
         if known is None:
             name, number = found.feed.name, 2
             while self.named(name) is not None:
@@ -166,8 +187,8 @@ class SlotTable:
         """The match's entry, made now if this is the first question for it."""
         entry = self._by_key.get(match.key)
         if entry is None:
-            if not match.feed.configured:
-                self._learned.setdefault(match.feed.realm, match.feed)
+            if not match.feed.configured and match.feed.realm not in self._learned:
+                self._learn(match.feed)
             entry = self._by_key[match.key] = SlotEntry(Slot(match.key), match.feed, used=now, since=now.wall)
         return entry
 
@@ -233,13 +254,19 @@ class SlotTable:
         self.table = plan.table
         self._below = lru_cache(REMEMBERED)(plan.table.below)
         self._by_name, self._by_slot, self._learned, self._by_key = plan.by_name, plan.by_slot, learned, kept
+        self.no_room_for = self.no_room_for if self._is_full() else None
 
     def remove(self, entry: SlotEntry) -> None:
-        """Drop an entry and, with it, the feed that was learned for it."""
+        """Drop an entry and, with the last one of its realm, the feed that was learned for it."""
         entry.drop()
+        if self._by_key.get(entry.slot.key) is not entry:
+            return  # it was removed before
         entry.gone = True
-        self._by_key.pop(entry.slot.key, None)
-        self._learned = {realm: feed for realm, feed in self._learned.items() if feed.key() != entry.slot.key}
+        del self._by_key[entry.slot.key]
+        learned = self._learned.get(entry.slot.key.realm)
+        if learned is not None and not self._entries_of(learned):
+            del self._learned[learned.realm]
+            self.no_room_for = None
 
     def is_gone(self, entry: SlotEntry, now: Moment) -> bool:
         """True for a learned feed that has no credential and no look-up lately."""
@@ -249,6 +276,43 @@ class SlotTable:
             and entry.flight is None
             and entry.used.after(LEARNED_GONE_S).reached(now)
         )
+
+    def _is_full(self) -> bool:
+        return len(self._learned) >= LEARNED_MAX
+
+    def _entries_of(self, learned: Feed) -> list[SlotEntry]:
+        found = (self._by_key.get(learned.key(scope)) for scope in (READ, PUBLISH))
+        return [entry for entry in found if entry is not None]
+
+    def _dispensable(self) -> Realm | None:
+        """The learned realm that would go for a new one."""
+        return dispensable(
+            LearnedRealm(
+                realm,
+                max((entry.used.boot_s for entry in entries), default=0.0),
+                any(entry.has_succeeded or entry.slot.held is not None for entry in entries),
+                any(entry.flight is not None for entry in entries),
+            )
+            for realm, entries in ((feed.realm, self._entries_of(feed)) for feed in self._learned.values())
+        )
+
+    def _learn(self, feed: Feed) -> None:
+        """Remember the feed, in place of another where there is no room."""
+        given_up = self._dispensable() if self._is_full() else None
+        if given_up is not None:
+            log.debug("learned_feed_given_up realm=%s for=%s", given_up, feed.realm)
+            for entry in self._entries_of(self._learned[given_up]):
+                self.remove(entry)
+            self._learned.pop(given_up, None)
+        self._learned[feed.realm] = feed
+        self.no_room_for = None
+
+    def _no_room(self, realm: Realm) -> NoRoom:
+        if self.no_room_for is None:
+            log.warning("learned_feeds_full realm=%s learned=%d", realm, len(self._learned))
+        self.no_room_for = realm
+        why = f"{LEARNED_MAX} others that need no [[feed]] are in use already, which is the limit"
+        return NoRoom(realm, f"{realm} was not learned: {why}")
 
 
 def _account_of(key: SlotKey) -> tuple[Realm, str, str]:

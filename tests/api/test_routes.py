@@ -25,6 +25,7 @@ from broker.core.failures import (
     Unavailable,
 )
 from broker.core.feeds import Feed, FeedTable, Match, Realm, Recognised
+from broker.core.learned_feeds import LEARNED_MAX
 from broker.core.log_buffer import LogBuffer
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.core.urls import parse_url
@@ -628,3 +629,15 @@ async def test_a_secret_that_came_with_its_username_goes_with_no_other(
     issuer.owner = "me"
 
     assert (await credential(client, username=username)).status_code == status
+
+
+async def test_a_full_table_of_learned_feeds_is_told_to_the_client(client: httpx.AsyncClient) -> None:
+    for number in range(LEARNED_MAX):
+        assert (await line(client, f"https://pkgs.dev.azure.com/org{number}/")).status_code == 200
+    response = await line(client, LEARNED_URL.replace("acme", "late"))
+
+    assert response.status_code == 503  # a 404 would be passed on without a word
+    assert "was not learned: 64 others that need no [[feed]] are in use already" in response.text
+    assert response.text.endswith(
+        "; run: brokerctl add https://pkgs.dev.azure.com/late/_packaging/x/pypi/simple/\n"
+    )

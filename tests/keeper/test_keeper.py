@@ -9,15 +9,26 @@ from datetime import timedelta
 import pytest
 
 from broker.core.credential import Credential
-from broker.core.failures import Refused, SignInNeeded, Unavailable
-from broker.core.feeds import PUBLISH, Feed, FeedTable, Match, Realm, Recognised
+from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
+from broker.core.feeds import (
+    PUBLISH,
+    Ambiguous,
+    Feed,
+    FeedTable,
+    Match,
+    NoMatch,
+    NoRoom,
+    Realm,
+    Recognised,
+)
+from broker.core.learned_feeds import LEARNED_MAX
 from broker.core.refresh import HOLD_REFUSED_S, RefreshPolicy, State
 from broker.core.urls import parse_url
 from broker.core.verdict import Verdict
 from broker.host.clock import NAP_S
 from broker.keeper.keeper import BACKGROUND_FLIGHTS, Keeper
 from broker.keeper.renewal_policy import RenewalPolicies
-from broker.keeper.slot_table import LEARNED_GONE_S, LEARNED_MAX
+from broker.keeper.slot_table import LEARNED_GONE_S
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
@@ -499,14 +510,92 @@ async def test_feeds_are_counted_as_the_status_shows_them(
     assert keeper.slot_table.count(clock.now()) == (0, 4)
 
 
-async def test_learning_has_a_bound(make: Make) -> None:
+async def test_learning_has_a_bound_that_is_told(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     keeper = make()
-    for number in range(LEARNED_MAX + 1):
-        match = keeper.slot_table.find(parse_url(f"https://pkgs.dev.azure.com/org{number}/"), None)
-        if isinstance(match, Match):
-            await keeper.credential_for(match, 30)
+    for number in range(LEARNED_MAX):
+        assert await learned(keeper, f"org{number}")
+
+    found = [found_in(keeper, f"late{number}") for number in range(3)]
 
     assert len(list(keeper.slot_table.feeds())) == LEARNED_MAX
+    assert [type(each) for each in found] == [NoRoom] * 3
+    assert keeper.slot_table.no_room_for == Realm("fake", "late2")
+    assert [each.message for each in caplog.records if "full" in each.message] == [
+        f"learned_feeds_full realm=fake:late0 learned={LEARNED_MAX}"
+    ]
+
+
+async def test_the_users_organisation_takes_the_place_of_a_made_up_one(
+    make: Make, issuer: Issuer, clock: FakeClock
+) -> None:
+    keeper = make(runs=True)
+    assert await learned(keeper, "mine")
+    issuer.failure = SignInNeeded("nobody has signed in")
+    for number in range(2 * LEARNED_MAX):
+        await clock.advance(1)
+        assert not await learned(keeper, f"made-up-{number}")
+    issuer.failure = None
+
+    assert await learned(keeper, "also-mine")
+
+    names = {feed.realm.authority for feed in keeper.slot_table.feeds()}
+    assert {"mine", "also-mine", "made-up-127"} < names
+    assert "made-up-0" not in names
+    assert len(names) == LEARNED_MAX
+    assert keeper.slot_table.no_room_for is None
+
+
+async def test_no_realm_that_is_being_asked_for_gives_way(make: Make, issuer: Issuer) -> None:
+    keeper = make()
+    issuer.gate.clear()
+    flying = [asyncio.create_task(learned(keeper, f"org{number}")) for number in range(LEARNED_MAX)]
+    await settle()
+
+    assert isinstance(found_in(keeper, "late"), NoRoom)
+    issuer.failure = SignInNeeded("nobody has signed in")
+    issuer.gate.set()
+    await asyncio.gather(*flying)
+    issuer.failure = None
+    assert await learned(keeper, "late")
+
+
+async def test_a_realm_whose_credential_was_forgotten_has_succeeded_all_the_same(
+    make: Make, issuer: Issuer
+) -> None:
+    keeper = make()
+    assert await learned(keeper, "mine")
+    keeper.forget_all()
+    issuer.failure = SignInNeeded("nobody has signed in")
+    for number in range(LEARNED_MAX + 1):
+        await learned(keeper, f"made-up-{number}")
+
+    assert "mine" in {feed.realm.authority for feed in keeper.slot_table.feeds()}
+
+
+async def test_a_realm_learned_by_its_upload_address_alone_does_not_stay_for_ever(
+    make: Make, issuer: Issuer, clock: FakeClock
+) -> None:
+    keeper = make(runs=True)
+    issuer.failure = SignInNeeded("nobody has signed in")
+    await learned(keeper, "acme", "_packaging/corp/pypi/upload/")
+    await clock.advance(LEARNED_GONE_S + 60)
+
+    assert list(keeper.slot_table.feeds()) == []
+
+
+def found_in(keeper: Keeper, organisation: str, path: str = "") -> Match | NoMatch | NoRoom | Ambiguous:
+    return keeper.slot_table.find(parse_url(f"https://pkgs.dev.azure.com/{organisation}/{path}"), None)
+
+
+async def learned(keeper: Keeper, organisation: str, path: str = "") -> bool:
+    """Whether a look-up for the organisation, which no feed has, was answered."""
+    match = found_in(keeper, organisation, path)
+    assert isinstance(match, Match)
+    try:
+        await keeper.credential_for(match, 30)
+    except NotObtained:
+        return False
+    return True
 
 
 async def test_a_new_credential_is_tried_once(make: Make, gatekeeper: Gatekeeper, clock: FakeClock) -> None:
