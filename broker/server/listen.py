@@ -8,6 +8,7 @@ is `socket_activation.py`'s; `start.lock` in the same directory belongs to the s
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import shlex
 import socket
@@ -32,6 +33,14 @@ BY_VARIABLE = "export TOKEN_BROKER_SOCKET="
 
 EVERYBODYS = Path("/tmp")  # noqa: S108 - never used here, only named: with a folder of 0700 in it
 """Where every user can make a folder."""
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""A file system that takes no new file: it is full, this user's share of it is, or it is read-only."""
+
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What flock(2) answers on some network and FUSE file systems."""
+
+log = logging.getLogger("broker.daemon")
 
 _LOCK_TRIES = 10
 """How often a lock file may vanish between open and flock before we give up."""
@@ -88,7 +97,8 @@ class Listener:
         if identity_at(self.path.name, self._directory) == self._identity:
             os.unlink(self.path.name, dir_fd=self._directory)
         self.socket.close()
-        os.ftruncate(self._lock, 0)
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._lock, 0)
         os.close(self._lock)
         os.close(self._directory)
         self._lock = -1
@@ -136,7 +146,8 @@ def own_directory(directory: Path, named_by: str | None = None) -> int:
                 missing.mkdir(mode=0o700)
         found = os.lstat(directory)
     except OSError as error:
-        raise NotListening(f"the directory {directory} cannot be made: {_why(error)}") from error
+        hint = _room_for(directory / "broker.sock") if error.errno in _NO_ROOM else None
+        raise NotListening(f"the directory {directory} cannot be made: {_why(error)}", hint=hint) from error
     place, away = shlex.quote(str(directory)), shlex.quote(f"{directory}.not-mine")
     if stat.S_ISLNK(found.st_mode):
         what = f"{directory} is a symbolic link, not a directory"
@@ -174,7 +185,9 @@ def _not_there(what: str, where: Path, named_by: str | None, command: str) -> No
 def _exclusive_lock(directory: int, path: Path) -> int:
     """A descriptor that holds the directory's lock with our pid written in it; the lock file itself stays.
 
-    The lock is the kernel's and ends with the process, however that ends; the pid is only for messages.
+    The lock is the kernel's and ends with the process, however that ends; the pid is only for messages, and a
+    full disk or a file size limit of zero keeps no broker from serving. Where the file system has no locks, a
+    broker that accepts connections still keeps a second one away, but not one that starts in the same moment.
     """
     where = path.parent / LOCK_NAME
     for _ in range(_LOCK_TRIES):
@@ -183,9 +196,8 @@ def _exclusive_lock(directory: int, path: Path) -> int:
                 LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory
             )
         except OSError as error:
-            raise NotListening(
-                f"the lock {where} cannot be opened: {_why(error)}", hint=f"rm -f {shlex.quote(str(where))}"
-            ) from error
+            hint = _room_for(path) if error.errno in _NO_ROOM else f"rm -f {shlex.quote(str(where))}"
+            raise NotListening(f"the lock {where} cannot be opened: {_why(error)}", hint=hint) from error
         with contextlib.ExitStack() as undo:
             undo.callback(os.close, lock)
             found = os.fstat(lock)
@@ -198,10 +210,15 @@ def _exclusive_lock(directory: int, path: Path) -> int:
             except BlockingIOError:
                 _refuse_if_served(path)
                 raise Taken(_pid_in(lock), path, answers=False) from None
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise NotListening(f"the lock {where} cannot be taken: {_why(error)}") from error
+                log.warning("no_lock path=%s reason=%s", where, _why(error))
             if identity_at(LOCK_NAME, directory) != (found.st_dev, found.st_ino):
                 continue  # removed meanwhile: the next process would open and lock another file
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+            with contextlib.suppress(OSError):
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, b"%d\n" % os.getpid(), 0)
             undo.pop_all()
             return lock
     raise NotListening(f"the lock {where} keeps being removed")
@@ -261,7 +278,8 @@ def bind(directory: int, path: Path) -> tuple[socket.socket, FileIdentity]:
         try:
             listening.bind(os.fspath(path.with_name(name)))
         except OSError as error:
-            raise NotListening(f"the socket {path} cannot be made: {_why(error)}") from error
+            hint = _room_for(path) if error.errno in _NO_ROOM else None
+            raise NotListening(f"the socket {path} cannot be made: {_why(error)}", hint=hint) from error
         try:
             os.chmod(name, 0o600, dir_fd=directory)
             listening.listen(BACKLOG)
@@ -274,6 +292,15 @@ def bind(directory: int, path: Path) -> tuple[socket.socket, FileIdentity]:
             raise NotListening(f"the socket {path} vanished while it was being made")
         undo.pop_all()
         return listening, identity
+
+
+def _room_for(path: Path) -> str:
+    """The command that shows where there is no room. /tmp may be another file system, or the same one."""
+    return f"df -h {shlex.quote(str(_nearest(path)))}"
+
+
+def _nearest(path: Path) -> Path:
+    return next((each for each in path.parents if each.is_dir()), Path("/"))
 
 
 def identity_at(name: str | Path, directory: int | None = None) -> FileIdentity | None:

@@ -127,7 +127,7 @@ def client_of(household: Household, uid: int = 1001, socket_kind: SocketKind = O
 
 
 def learn(recognised: Recognised) -> Feed:
-    return Feed("learned", Realm("fake", "learned"), recognised.prefixes, configured=False)
+    return Feed("learned", Realm("fake", recognised.realm.authority), recognised.prefixes, configured=False)
 
 
 @pytest.fixture

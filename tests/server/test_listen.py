@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -399,3 +400,63 @@ except OSError as error:
         by_socket = run_as(STRANGER, program, str(path))
 
     assert (by_directory, by_socket) == ("PermissionError", "PermissionError")
+
+
+WITHOUT_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+
+
+def test_a_disk_that_takes_no_byte_keeps_no_broker_from_serving(path: Path) -> None:
+    program = WITHOUT_FILES + TAKE + "listener.close()\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", program, path], input="go\nend\n", capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "serves\n", "")
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_without_locks_a_broker_that_serves_keeps_the_second_one_away(
+    number: int, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_lock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", no_lock)
+
+    with taken(path), pytest.raises(Taken) as caught:
+        take(path)
+
+    assert caught.value.pid == os.getpid()
+    assert f"no_lock path={path.with_name(LOCK_NAME)}" in caplog.text
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+@pytest.mark.parametrize("act", ["directory", "lock", "socket"])
+def test_no_room_for_a_new_file_is_a_line_that_shows_where(
+    act: str, number: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullSocket(socket.socket):
+        def bind(self, _: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+    open_file, make_folder = os.open, Path.mkdir
+
+    def opened(name: object, flags: int, *more: object, **named: object) -> int:
+        if act == "lock" and name == LOCK_NAME:
+            raise OSError(number, os.strerror(number))
+        return open_file(name, flags, *more, **named)  # type: ignore[call-overload,no-any-return]
+
+    def made(folder: Path, *more: object, **named: object) -> None:
+        if act == "directory" and folder == path.parent:
+            raise OSError(number, os.strerror(number))
+        make_folder(folder, *more, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(Path, "mkdir", made)
+    if act == "socket":
+        monkeypatch.setattr(socket, "socket", FullSocket)
+
+    failure = refusal(path)
+
+    assert os.strerror(number).lower() in failure.detail
+    assert failure.hint == f"df -h {path.parent if act != 'directory' else path.parent.parent}"
