@@ -7,9 +7,10 @@ from dataclasses import asdict
 from datetime import UTC
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from broker.api.backend import Backend, backend_of
+from broker.api.long_answer import LongAnswer
 from broker.api.lookup import WAIT_DEFAULT_S, authorize, check_answerable, match_feed
 from broker.api.openapi import Lines
 from broker.api.principal import principal_of
@@ -41,7 +42,7 @@ async def explain(request: Request, url: UrlQuery, username: UsernameQuery = Non
     """
     backend = backend_of(request)
     walk = _told(backend, await principal_of(backend, request.scope), url, username)
-    return StreamingResponse(walk, media_type="application/jsonl")
+    return LongAnswer(walk, "application/jsonl")
 
 
 async def _told(backend: Backend, principal: Principal, url: str, username: str | None) -> AsyncIterator[str]:

@@ -10,9 +10,10 @@ from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from broker.api.backend import Backend, backend_of, feed_status_of
+from broker.api.long_answer import LongAnswer
 from broker.api.openapi import Lines
 from broker.api.principal import feed_for_action
 from broker.api.problems import problem
@@ -43,7 +44,7 @@ async def login(
         steps = backend.sign_in(feed, _ways(ways), in_file=in_file)
     except Failure as failure:
         return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
-    return StreamingResponse(_told(backend, feed, steps), media_type="application/jsonl")
+    return LongAnswer(_told(backend, feed, steps), "application/jsonl")
 
 
 @router.post("/v1/feeds/{name}/logout", response_class=Lines)

@@ -5,10 +5,11 @@ import json
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
 from broker.api.backend import Backend, backend_of, feed_status_of, status_of
+from broker.api.long_answer import LongAnswer
 from broker.api.openapi import Events
 from broker.api.principal import principal_of
 from broker.core.access import may_see, refusal_of_log
@@ -66,7 +67,7 @@ async def events(request: Request) -> Response:
     """Server-sent events: one `feed` event for each change of a feed's state, its status as data."""
     backend = backend_of(request)
     await principal_of(backend, request.scope)
-    return StreamingResponse(_changes(backend, request.scope), media_type="text/event-stream")
+    return LongAnswer(_changes(backend, request.scope), "text/event-stream")
 
 
 async def _changes(backend: Backend, scope: Scope) -> AsyncIterator[str]:

@@ -18,6 +18,11 @@ PEER_EXTENSION = "token_broker.peer"
 SOCKET_KIND_EXTENSION = "token_broker.entrance"
 """Key beside it: the SocketKind of the socket that the connection was accepted on."""
 
+LONG_ANSWERS_EXTENSION = "token_broker.long_answers"
+"""Key beside it: `begin(uid)` of what is there takes a place for an answer that lasts
+(`server/long_answers.py`).
+"""
+
 ROOT = 0
 
 UNMAPPED = 65534

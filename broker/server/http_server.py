@@ -20,7 +20,13 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from broker.core.access import PEER_EXTENSION, SOCKET_KIND_EXTENSION, OwnSocket, SocketKind
+from broker.core.access import (
+    LONG_ANSWERS_EXTENSION,
+    PEER_EXTENSION,
+    SOCKET_KIND_EXTENSION,
+    OwnSocket,
+    SocketKind,
+)
 from broker.core.failures import BadRequest
 from broker.core.problem import MEDIA_TYPE, problem_json
 from broker.server.acceptor import Acceptor
@@ -28,6 +34,7 @@ from broker.server.coalescing_transport import CoalescingTransport
 from broker.server.early_response import Accepted, Reply
 from broker.server.limits import Limits
 from broker.server.log_throttle import LogThrottle
+from broker.server.long_answers import LongAnswers
 from broker.server.rate_limit import RateLimit
 from broker.server.ucred import Peer, peer_of
 
@@ -84,7 +91,7 @@ class ListenerSpec:
 
 
 class HttpProtocol(H11Protocol):
-    """One connection. The scope of each request has the peer and the socket's kind."""
+    """One connection. The scope of each request has the peer and what is known about the socket."""
 
     def __init__(
         self,
@@ -93,13 +100,13 @@ class HttpProtocol(H11Protocol):
         app_state: dict[str, Any],
         *,
         accepted: Accepted,
-        socket_kind: SocketKind,
+        about_socket: dict[str, object],
         limits: Limits,
         rate_limit: RateLimit | None,
         leave: Callable[[], None],
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self.app = _Strict(self.app, accepted.peer, socket_kind, limits, rate_limit)
+        self.app = _Strict(self.app, accepted.peer, about_socket, limits, rate_limit)
         self._accepted = accepted
         self._limits = limits
         self._leave = leave
@@ -226,11 +233,14 @@ class HttpServer(uvicorn.Server):
         """Accept connections on one more socket, until the Acceptor is closed or the server ends."""
         per_user_s = spec.per_user_s or self._limits.per_user_s
         rate_limit = None if per_user_s is None else RateLimit(per_user_s, spec.account_of)
-        make_protocol = functools.partial(self._make_protocol, spec.socket_kind, rate_limit)
         most = min(spec.connections or self._limits.connections, self._limits.connections)
+        limits = replace(self._limits, connections=most)
+        long_answers = LongAnswers(limits.long_answers, limits.long_answers_per_user, spec.account_of)
+        about = {SOCKET_KIND_EXTENSION: spec.socket_kind, LONG_ANSWERS_EXTENSION: long_answers}
+        make_protocol = functools.partial(self._make_protocol, about, rate_limit)
         acceptor = Acceptor(
             spec.listening,
-            replace(self._limits, connections=most),
+            limits,
             admits=spec.admits,
             make_protocol=make_protocol,
             reply=spec.reply,
@@ -257,7 +267,7 @@ class HttpServer(uvicorn.Server):
 
     def _make_protocol(
         self,
-        socket_kind: SocketKind,
+        about_socket: dict[str, object],
         rate_limit: RateLimit | None,
         accepted: Accepted,
         leave: Callable[[], None],
@@ -267,7 +277,7 @@ class HttpServer(uvicorn.Server):
             self.server_state,
             self.lifespan.state,
             accepted=accepted,
-            socket_kind=socket_kind,
+            about_socket=about_socket,
             limits=self._limits,
             rate_limit=rate_limit,
             leave=leave,
@@ -278,13 +288,18 @@ class _Strict:
     """The application for one connection: refuses what no client of a broker has reason to send."""
 
     def __init__(
-        self, app: App, peer: Peer, socket_kind: SocketKind, limits: Limits, rate_limit: RateLimit | None
+        self,
+        app: App,
+        peer: Peer,
+        about_socket: dict[str, object],
+        limits: Limits,
+        rate_limit: RateLimit | None,
     ) -> None:
         self._app = app
         self._uid = peer.uid
         self._rate_limit = rate_limit
         self._is_first = True
-        self._about_peer = {PEER_EXTENSION: peer._asdict(), SOCKET_KIND_EXTENSION: socket_kind}
+        self._about = {PEER_EXTENSION: peer._asdict(), **about_socket}
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -299,7 +314,7 @@ class _Strict:
         elif int(headers.get(b"content-length", b"0")) > self._limits.body_bytes:
             await _refuse(send, 413, f"no request has a body of more than {self._limits.body_bytes} bytes")
         else:
-            extensions = {**scope.get("extensions", {}), **self._about_peer}
+            extensions = {**scope.get("extensions", {}), **self._about}
             await self._app({**scope, "extensions": extensions}, receive, send)
 
 

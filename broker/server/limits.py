@@ -37,6 +37,11 @@ take the daemon's time from its owner.
 CONNECTIONS_MAX_SHARED = 4096
 """The system broker's: it takes 64 users at their share to fill it."""
 
+LONG_ANSWERS_PART = 4
+"""Answers that last (events, explanations, sign-ins) may hold one connection of so many, 128 of 512; the rest
+is for questions.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -53,6 +58,16 @@ class Limits:
     request_bytes: int = 16384
     body_bytes: int = 1024
     stall_s: float = 30.0
+
+    @property
+    def long_answers(self) -> int:
+        """How many of the connections answers that last may hold."""
+        return max(1, self.connections // LONG_ANSWERS_PART)
+
+    @property
+    def long_answers_per_user(self) -> int | None:
+        """The same of one user's connections."""
+        return None if self.per_user is None else max(1, self.per_user // LONG_ANSWERS_PART)
 
     @classmethod
     def for_fds(cls, fds: int, *, shared: bool = False) -> Self:

@@ -12,6 +12,7 @@ from broker.ctl.status import watch
 from broker.ctl.status.record import broker_status
 from tests.ctl.found_feeds import broker as seen
 from tests.ctl.found_feeds import feed
+from tests.ctl.stand_in import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +92,21 @@ def test_broker_that_goes_away_and_comes_back_is_told(broker: StandInBroker, bro
     assert "waiting for it" in ended.stdout
     assert "the broker went away at " in ended.stdout
     assert "(process 4242)" in ended.stdout
+    assert "10 min left" in ended.stdout
+
+
+def test_broker_that_has_no_place_for_a_listener_is_read_now_and_then(
+    broker: StandInBroker, brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "COUNTS_EVERY_S", 0.05)
+    Script(broker, [saying(2460), saying(2460), saying(600)], [])
+    broker.answers["GET /v1/events"] = problem(503, "unavailable", "too many listeners")
+
+    ended = brokerctl("status", "--watch")
+
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert "the broker has too many listeners" in ended.stdout
+    assert "not running" not in ended.stdout
     assert "10 min left" in ended.stdout
 
 

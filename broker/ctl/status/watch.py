@@ -26,8 +26,12 @@ COUNTS_EVERY_S = 5.0
 SILENCE_S = 45.0
 """The daemon sends a heartbeat every 15 s (api.routes_status.HEARTBEAT_S)."""
 
+UNAVAILABLE = 503
+
 CHANGED = "changed"
 GONE = "gone"
+CROWDED = "crowded"
+"""The daemon has no place for another listener: the status is read every COUNTS_EVERY_S instead."""
 
 Seen = tuple[BrokerStatus, BrokerStatus | None]
 """A broker's status, and the system broker's where that is another one."""
@@ -63,6 +67,9 @@ class _Watch:
         while True:
             self._draw()
             event = self._next_event()
+            if event == CROWDED:
+                self._note = f"the broker has too many listeners; this is read every {COUNTS_EVERY_S:.0f} s"
+                event = None
             if event == GONE and self._gone is None:
                 self._gone = "token-broker is not running", self._time_of_day()
             if event is not None or self._gone is not None or self._age_s() >= COUNTS_EVERY_S:
@@ -119,7 +126,7 @@ def aged(seen: BrokerStatus, seconds: float) -> BrokerStatus:
 
 
 def _events_of(socket: str) -> "queue.SimpleQueue[str]":
-    """The daemon's events from now on; the last is GONE. The thread ends with the daemon or us."""
+    """The daemon's events from now on; the last is GONE or CROWDED. The thread ends with the daemon or us."""
     events: queue.SimpleQueue[str] = queue.SimpleQueue()
     path = client.SYSTEM_SOCKET if socket == client.SYSTEM_SOCKET else None
     threading.Thread(target=_listen, args=(events, path), daemon=True).start()
@@ -127,12 +134,15 @@ def _events_of(socket: str) -> "queue.SimpleQueue[str]":
 
 
 def _listen(events: "queue.SimpleQueue[str]", path: str | None) -> None:
+    last = GONE
     try:
         with client.stream("GET", "/v1/events", between_lines_s=SILENCE_S, path=path) as lines:
+            if lines.status == UNAVAILABLE:
+                last = CROWDED
             for line in lines:
                 if line.startswith(b"event:"):
                     events.put(CHANGED)
     except (client.BrokerError, OSError):
         pass
     finally:
-        events.put(GONE)
+        events.put(last)
