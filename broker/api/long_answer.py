@@ -28,7 +28,7 @@ class LongAnswer(StreamingResponse):
         )
         if end is None:
             failure = Unavailable(
-                "as many events, explanations and sign-ins are open as the broker has room for: end one first",
+                "as many events, explanations and sign-ins are open as there is room for: end one first",
                 hint="brokerctl status",
                 retry_after_s=RETRY_AFTER_S,
             )

@@ -22,6 +22,7 @@ from broker.ctl.hints import other_than
 from broker.ctl.service.verb import restart, start, stop
 from broker.ctl.setup.verb import setup, teardown
 from broker.ctl.status.verb import status, tool_version
+from broker.host.standard_streams import LostOutputError, checked_stdout
 
 app = typer.Typer(
     name="brokerctl",
@@ -88,12 +89,23 @@ for _name, (_verb, _words) in _VERBS.items():
 
 def main() -> None:
     """Run brokerctl with this process's arguments, and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a bar in an old terminal is no reason to fail
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="replace")  # a bar in an old terminal is no reason to fail
+    with checked_stdout(_say, _own_failure()):
+        _run()
+
+
+def _own_failure() -> ExitCode:
+    """What our own failures end with: `exec` has a code of its own, for any other may be its command's."""
+    return ExitCode.EXEC_FAILED if sys.argv[1:2] == ["exec"] else ExitCode.CANNOT_BE_HAD
+
+
+def _run() -> None:
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         app(prog_name="brokerctl")
+    except LostOutputError:
+        raise
     except CommandError as failure:
         failure.hint = other_than(failure.hint, verb)
         _say(failure.line)
@@ -105,7 +117,7 @@ def main() -> None:
         kind = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
         hint = "brokerctl logs" if verb == "doctor" else "brokerctl doctor --report"
         _say(f"a defect in brokerctl ({kind}); run: {hint}")
-        sys.exit(ExitCode.EXEC_FAILED if sys.argv[1:2] == ["exec"] else ExitCode.CANNOT_BE_HAD)
+        sys.exit(_own_failure())
 
 
 def _say(line: str) -> None:

@@ -40,6 +40,7 @@ from broker.host.installation import installation_fingerprint
 from broker.host.log_handlers import handlers_for
 from broker.host.network_changes import NetworkChanges
 from broker.host.sd_notify import Notifier
+from broker.host.standard_streams import checked_stdout
 from broker.host.subuid import SubuidRanges
 from broker.host.systemd_socket import renew_socket
 from broker.host.why_not_file import WhyNotFile, state_folder
@@ -82,7 +83,8 @@ log = logging.getLogger("broker.daemon")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal, or until there is nothing left to serve; returns the exit code."""
-    options = _options(arguments)
+    with checked_stdout(_ended):
+        options = _options(arguments)
     hardening.close_to_others()
     log_buffer = LogBuffer()
     logging.basicConfig(handlers=handlers_for(os.environ, sys.stderr, log_buffer))

@@ -236,7 +236,10 @@ class HttpServer(uvicorn.Server):
         most = min(spec.connections or self._limits.connections, self._limits.connections)
         limits = replace(self._limits, connections=most)
         long_answers = LongAnswers(limits.long_answers, limits.long_answers_per_user, spec.account_of)
-        about = {SOCKET_KIND_EXTENSION: spec.socket_kind, LONG_ANSWERS_EXTENSION: long_answers}
+        about: dict[str, object] = {
+            SOCKET_KIND_EXTENSION: spec.socket_kind,
+            LONG_ANSWERS_EXTENSION: long_answers,
+        }
         make_protocol = functools.partial(self._make_protocol, about, rate_limit)
         acceptor = Acceptor(
             spec.listening,

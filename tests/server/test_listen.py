@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -441,10 +442,10 @@ def test_no_room_for_a_new_file_is_a_line_that_shows_where(
 
     open_file, make_folder = os.open, Path.mkdir
 
-    def opened(name: object, flags: int, *more: object, **named: object) -> int:
+    def opened(name: str, flags: int, *more: int, **named: Any) -> int:  # noqa: ANN401 - os.open's own
         if act == "lock" and name == LOCK_NAME:
             raise OSError(number, os.strerror(number))
-        return open_file(name, flags, *more, **named)  # type: ignore[call-overload,no-any-return]
+        return open_file(name, flags, *more, **named)
 
     def made(folder: Path, *more: object, **named: object) -> None:
         if act == "directory" and folder == path.parent:
