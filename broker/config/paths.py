@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker.core.failures import BadConfiguration
+
 SITE = Path("/etc/token-broker/config.toml")
 """The site's configuration, which each user's own goes over."""
 
@@ -30,10 +32,18 @@ def config_paths(
 
     An empty value counts as none. A relative $XDG_CONFIG_HOME is ignored, as its specification demands (XDG
     Base Directory, "must be absolute"); a path that was named is taken from the working directory, once.
+    Raises BadConfiguration where that is gone, or for the `~` of a user who is not there.
     """
     named = option or environ.get("TOKEN_BROKER_CONFIG")
     if named:
-        user = Path(named).expanduser().absolute()
+        try:
+            user = Path(named).expanduser().absolute()
+        except RuntimeError:
+            raise BadConfiguration(f"{named} names a user who is not there, or has no home") from None
+        except OSError:
+            raise BadConfiguration(
+                f"{named} is relative, and the working directory is gone", hint="cd"
+            ) from None
     elif system:
         user = SYSTEM
     else:

@@ -4,8 +4,10 @@ The socket, and which peers to trust there, are the client's; nothing here ever 
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -87,6 +89,16 @@ def _with_query(path: str, query: Mapping[str, str]) -> str:
 def feed_path(name: str, verb: str) -> str:
     """The path of one feed's verb, whatever characters were typed for its name."""
     return f"/v1/feeds/{quote(name, safe='')}/{verb}"
+
+
+def is_system_socket(path: str | None) -> bool:
+    """True for the system broker's socket, however its path is written. Never raises."""
+    if path is None or path == client.SYSTEM_SOCKET:
+        return path is not None
+    try:
+        return Path(path).samefile(client.SYSTEM_SOCKET)
+    except (OSError, ValueError):
+        return os.path.normpath(path) == client.SYSTEM_SOCKET
 
 
 class BrokerNotRunningError(CommandError):

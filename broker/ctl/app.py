@@ -5,12 +5,15 @@ Verbs raise CommandError; `main` prints its line and exits with its code. No tra
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from broker.core.failures import Failure, advice
+from broker.core.shortage import shortage_of
 from broker.ctl import explain, feed_actions, get, login_verbs, logs, share
 from broker.ctl.add.verb import add, remove
 from broker.ctl.command_error import CommandError, ExitCode
@@ -110,6 +113,16 @@ def _run() -> None:
         failure.hint = other_than(failure.hint, verb)
         _say(failure.line)
         sys.exit(failure.exit_code)
+    except Failure as failure:
+        hint = "" if failure.hint is None else f"; {advice(failure.hint)}"
+        _say(f"{failure.detail}{hint}")
+        sys.exit(_own_failure())
+    except UnicodeEncodeError:  # what stands there may hold a secret, such as a proxy's password
+        _say("a path or a variable here is not UTF-8, so that no settings file can name it")
+        sys.exit(_own_failure())
+    except OSError as error:
+        _say(_told(error))
+        sys.exit(_own_failure())
     except Exception as defect:  # noqa: BLE001 - the outermost boundary: a traceback tells a user nothing
         import traceback  # noqa: PLC0415 - for a defect only
 
@@ -118,6 +131,15 @@ def _run() -> None:
         hint = "brokerctl logs" if verb == "doctor" else "brokerctl doctor --report"
         _say(f"a defect in brokerctl ({kind}); run: {hint}")
         sys.exit(_own_failure())
+
+
+def _told(error: OSError) -> str:
+    """What the machine refused: most often a file, by its name."""
+    reason = shortage_of(error) or (error.strerror or type(error).__name__).lower()
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return "the working directory is gone; run: cd"
+    name = error.filename if isinstance(error.filename, str) else os.fspath(error.filename or "")
+    return f"{os.fsdecode(name)}: {reason}" if name else f"this machine refused it: {reason}"
 
 
 def _say(line: str) -> None:

@@ -44,6 +44,7 @@ from broker.host.standard_streams import checked_stdout
 from broker.host.subuid import SubuidRanges
 from broker.host.systemd_socket import renew_socket
 from broker.host.why_not_file import WhyNotFile, state_folder
+from broker.host.whereabouts import home_of
 from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.basic import BasicProvider
@@ -116,7 +117,7 @@ def _record_of(options: argparse.Namespace) -> WhyNotFile:
 
 
 def _record_state(options: argparse.Namespace) -> Path | None:
-    return None if options.socket or options.system else state_folder(os.environ, Path.home())
+    return None if options.socket or options.system else state_folder(os.environ, home_of(os.environ))
 
 
 def _record(options: argparse.Namespace, detail: str, hint: str | None) -> None:
@@ -157,7 +158,7 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
     asyncio.get_running_loop().set_exception_handler(excepthooks.in_loop)
     clock = SystemClock()
     notifier = Notifier(os.environ)
-    paths = config_paths(options.config, os.environ, Path.home(), system=options.system)
+    paths = config_paths(options.config, os.environ, home_of(os.environ), system=options.system)
     files = ConfigFiles(paths.site, paths.env, paths.user, required=options.config is not None)
     about = About(version("token-broker"), os.getpid(), str(place.path), str(paths.user), clock.now())
     async with AsyncExitStack() as undo:

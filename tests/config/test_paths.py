@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from broker.config.paths import SITE, config_paths
+from broker.core.failures import BadConfiguration
 
 HOME = Path("/home/ann")
 
@@ -46,3 +47,21 @@ def test_a_named_path_stays_when_the_working_directory_changes(
     paths = config_paths("mine.toml", {}, HOME)
 
     assert paths.user == tmp_path / "mine.toml"
+
+
+def test_the_home_of_a_user_who_is_not_there_is_told() -> None:
+    with pytest.raises(BadConfiguration, match="names a user who is not there"):
+        config_paths("~no-such-user/config.toml", {}, Path("/home/me"))
+
+
+def test_a_relative_path_in_a_directory_that_is_gone_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    with pytest.raises(BadConfiguration, match="the working directory is gone"):
+        config_paths("config.toml", {}, Path("/home/me"))
+    assert config_paths("/etc/config.toml", {}, Path("/home/me")).user == Path("/etc/config.toml")

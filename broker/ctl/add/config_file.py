@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Self
 
 from broker.config.files import CONFIG_BYTES_MAX
@@ -12,6 +11,7 @@ from broker.config.paths import ConfigPaths, config_paths
 from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
 from broker.host.trusted_file import MissingFile, UnreadableFile, read, text_of
+from broker.host.whereabouts import home_of
 
 NEW_FILE = 0o600
 
@@ -27,13 +27,13 @@ class ConfigFile:
     @classmethod
     def of_user(cls, option: str | None) -> Self:
         """The file that a broker of this user reads: `--config`, or where CONTRACT section 2 says."""
-        return cls(config_paths(option, os.environ, Path.home()))
+        return cls(config_paths(option, os.environ, home_of(os.environ)))
 
     @property
     def shown(self) -> str:
         """The path as a person writes it."""
         with contextlib.suppress(ValueError):
-            return f"~/{self.path.relative_to(Path.home())}"
+            return f"~/{self.path.relative_to(home_of(os.environ))}"
         return str(self.path)
 
     def read(self) -> str | None:

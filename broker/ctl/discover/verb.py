@@ -40,7 +40,10 @@ def discover(
     from broker.ctl.doctor.context import ask_broker, ask_system_broker  # noqa: PLC0415 - the same
     from broker.ctl.setup.user_dirs import UserDirs  # noqa: PLC0415 - the same
 
-    folder = Path(directory).absolute()
+    try:
+        folder = Path(directory).absolute()
+    except OSError:
+        raise CommandError("the working directory is gone", hint="cd", exit_code=ExitCode.USAGE) from None
     if not folder.is_dir():
         raise CommandError(f"{directory} is no directory", exit_code=ExitCode.USAGE)
     user_dirs = UserDirs.here()

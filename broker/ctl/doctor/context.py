@@ -31,6 +31,7 @@ from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.status.record import broker_status
 from broker.host.clock import SystemClock
 from broker.host.why_not_file import WhyNotFile, state_folder
+from broker.host.whereabouts import working_directory
 
 PROGRAM_LIMIT_S = 30.0
 """az takes a second or two; one that hangs is a finding of its own."""
@@ -72,7 +73,7 @@ class DoctorContext:
     @classmethod
     def here(cls) -> Self:
         """The context of the user who runs us."""
-        return cls(UserDirs.here(), Path.cwd(), ask_broker)
+        return cls(UserDirs.here(), working_directory(), ask_broker)
 
     @cached_property
     def broker(self) -> BrokerAnswer:

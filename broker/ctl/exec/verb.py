@@ -28,6 +28,7 @@ from broker.ctl.exec.private_broker import PrivateBroker, private_broker
 from broker.ctl.service import verb
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.host.start_failure import why_not_run
+from broker.host.whereabouts import home_of, working_directory
 
 FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
@@ -139,7 +140,7 @@ def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, s
 def _indexes_to_name_a_user_for(environ: Mapping[str, str]) -> Sequence[Index]:
     """What the project's files name. Whatever stands in them costs a line at most: the command must run."""
     try:
-        directory, user_dirs = Path.cwd(), UserDirs(Path.home(), environ)
+        directory, user_dirs = working_directory(), UserDirs(home_of(environ), environ)
         with at_most(SETTINGS_S):
             for each in uv_settings(directory, user_dirs):
                 if each.file.failure is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from broker.config.paths import ConfigPaths, config_paths
+from broker.host.whereabouts import home_of
 
 MAC_SETTINGS = "Library/Application Support"
 
@@ -23,7 +24,7 @@ class UserDirs:
     @classmethod
     def here(cls) -> Self:
         """Those of the user who runs this program."""
-        return cls(Path.home(), os.environ)
+        return cls(home_of(os.environ), os.environ)
 
     @property
     def settings(self) -> Path:

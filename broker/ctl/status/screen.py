@@ -7,7 +7,6 @@ one says what to type if it is not.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-import token_broker_client as client
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -17,6 +16,7 @@ from rich.text import Text
 from broker.core.refresh import State
 from broker.core.status import BrokerStatus, FeedStatus
 from broker.ctl.hints import other_than
+from broker.ctl.api_client import is_system_socket
 from broker.ctl.status.lines import share_line
 from broker.ctl.ui.humanize import ago, clock_time, duration
 
@@ -127,7 +127,7 @@ def _headline(status: BrokerStatus) -> Text:
     else:
         state = f"{usable} of {total} {'feed' if total == 1 else 'feeds'} usable"
         colour = "green" if usable == total else "yellow"
-    whose = " of this machine" if status.socket == client.SYSTEM_SOCKET else ""
+    whose = " of this machine" if is_system_socket(status.socket) else ""
     return Text.assemble(
         (f"token-broker{whose}", "bold"),
         f" {status.version} · running {duration(status.uptime_s)} · ",

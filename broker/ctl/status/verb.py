@@ -73,7 +73,7 @@ def _read() -> api_client.Json:
 
 def _system_beside(found: api_client.Json) -> api_client.Json | None:
     """The system broker's status, where it is another than this one and answers this user."""
-    if found.get("socket") == client.SYSTEM_SOCKET:
+    if api_client.is_system_socket(found.get("socket")):
         return None
     try:
         return api_client.read("/v1/status", socket=client.SYSTEM_SOCKET)

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from broker.core.status import BrokerStatus
+from broker.ctl.api_client import is_system_socket
 from broker.ctl.command_error import CommandError
 from broker.host.clock import SystemClock
 
@@ -128,7 +129,7 @@ def aged(seen: BrokerStatus, seconds: float) -> BrokerStatus:
 def _events_of(socket: str) -> "queue.SimpleQueue[str]":
     """The daemon's events from now on; the last is GONE or CROWDED. The thread ends with the daemon or us."""
     events: queue.SimpleQueue[str] = queue.SimpleQueue()
-    path = client.SYSTEM_SOCKET if socket == client.SYSTEM_SOCKET else None
+    path = client.SYSTEM_SOCKET if is_system_socket(socket) else None
     threading.Thread(target=_listen, args=(events, path), daemon=True).start()
     return events
 

@@ -1,0 +1,126 @@
+"""Every verb on a machine where something usual is missing: a plain answer, and never a defect."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import token_broker_client as client
+
+from broker.ctl.api_client import is_system_socket
+from broker.host.whereabouts import NOWHERE, home_of, working_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.ctl.conftest import Ended
+
+    Brokerctl = Callable[..., Ended]
+
+URL = "https://feed.example/simple/"
+
+VERBS = [
+    ("status",),
+    ("doctor",),
+    ("discover", "--offline"),
+    ("get", URL),
+    ("explain", URL),
+    ("setup", "--dry-run"),
+    ("teardown", "--dry-run"),
+    ("logs",),
+    ("reload",),
+    ("remove", "corp"),
+    ("exec", "no-such-command"),
+    ("--version",),
+]
+
+
+def no_home(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+def home_is_a_device(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
+    monkeypatch.setenv("HOME", os.devnull)
+
+
+def home_is_relative(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
+    monkeypatch.setenv("HOME", "rel")
+
+
+def directory_is_gone(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    gone = folder / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+
+def names_are_not_utf_8(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/odd-\xff"))
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    monkeypatch.setenv("HOME", str(odd))
+    monkeypatch.setenv("PATH", f"{odd}:{os.environ['PATH']}")
+    monkeypatch.setenv("TOKEN_BROKER_CONFIG", str(odd / "config.toml"))
+
+
+MACHINES = [no_home, home_is_a_device, home_is_relative, directory_is_gone, names_are_not_utf_8]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_no_verb_breaks_there(
+    brokerctl: Brokerctl,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    machine: Callable[[pytest.MonkeyPatch, Path], None],
+    words: tuple[str, ...],
+) -> None:
+    machine(monkeypatch, tmp_path)
+    try:
+        ended = brokerctl(*words)
+    finally:
+        os.chdir(tmp_path)
+
+    assert "defect" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.exit_code in {0, 1, 2, 3, 125, 127}
+
+
+@pytest.mark.parametrize("home", [None, "", "rel", "."])
+def test_a_home_that_is_not_absolute_is_the_accounts(
+    home: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {} if home is None else {"HOME": home}
+
+    assert home_of(environ).is_absolute()
+    monkeypatch.setenv("HOME", "")
+    no_home(monkeypatch, Path())
+    assert home_of(environ) == NOWHERE
+
+
+def test_a_working_directory_that_is_gone_is_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    directory_is_gone(monkeypatch, tmp_path)
+    found = working_directory()
+    os.chdir(tmp_path)
+
+    assert found == NOWHERE
+
+
+@pytest.mark.parametrize(
+    ("path", "is_the_systems"),
+    [
+        (client.SYSTEM_SOCKET, True),
+        ("/run//token-broker/broker.sock", True),
+        ("/run/../run/token-broker/./broker.sock", True),
+        ("/run/user/0/token-broker/broker.sock", False),
+        (None, False),
+    ],
+)
+def test_the_systems_socket_is_known_however_it_is_written(path: str | None, is_the_systems: bool) -> None:
+    assert is_system_socket(path) is is_the_systems
