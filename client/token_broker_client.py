@@ -19,8 +19,12 @@ import time
 
 if __name__ == "__main__":
     # `python -m` and relative entries of PYTHONPATH mean the working directory: nothing there is ours.
+    try:
+        _here = os.getcwd()
+    except OSError:
+        _here = ""  # it was deleted, with all that was there
     _planted = {sys.path[0]} | {
-        os.path.abspath(entry)
+        os.path.normpath(os.path.join(_here, entry))
         for entry in os.environ.get("PYTHONPATH", "").split(":")
         if not entry.startswith("/")
     }

@@ -15,6 +15,8 @@ from pathlib import Path, PurePath
 from shlex import quote
 from typing import Self
 
+from broker.host.whereabouts import home_of
+
 LINKS_MAX = 40
 """Links followed on one path, as Linux has it (path_resolution(7))."""
 
@@ -267,10 +269,7 @@ def _is_unmapped(uid: int) -> bool:
 
 
 def _home() -> Path:
-    try:
-        return Path(os.path.realpath(Path.home()))
-    except (RuntimeError, OSError):
-        return Path("/nonexistent")  # an account without a home
+    return Path(os.path.realpath(home_of(os.environ)))
 
 
 def _refuse_special(path: Path, found: os.stat_result) -> None:

@@ -271,3 +271,19 @@ def test_lookup_imports_nothing_that_costs() -> None:
 
     allowed = {"__future__", "token_broker_client", "_socket", "struct", "_struct"}
     assert set(done.stdout.split()) <= allowed
+
+
+def test_a_working_directory_that_is_gone_is_no_traceback(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    shim = f"{sys.executable} -m token_broker_client"
+    program = f"cd {gone} && rmdir {gone} && exec {shim} get https://feed.example/ me"
+    environment = {"PATH": os.defpath, "TOKEN_BROKER_AUTOSTART": "0"}
+
+    ended = subprocess.run(
+        ["sh", "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert len(ended.stderr.splitlines()) == 1
+    assert ended.stderr.startswith("token-broker: ")

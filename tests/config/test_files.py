@@ -159,3 +159,9 @@ def test_another_users_link_in_our_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration, match="toml belongs to another user") as raised:
         ConfigFiles(None, None, folder / "config.toml").read()
     assert raised.value.hint == f"rm {folder}/config.toml"
+
+
+def test_below_what_is_no_folder_there_is_no_file() -> None:
+    nowhere = Path("/dev/null/.config/token-broker")
+
+    assert ConfigFiles(None, nowhere / "env.toml", nowhere / "config.toml").read() == []
