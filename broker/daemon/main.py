@@ -43,8 +43,8 @@ from broker.host.sd_notify import Notifier
 from broker.host.standard_streams import checked_stdout
 from broker.host.subuid import SubuidRanges
 from broker.host.systemd_socket import renew_socket
-from broker.host.why_not_file import WhyNotFile, state_folder
 from broker.host.whereabouts import home_of
+from broker.host.why_not_file import WhyNotFile, state_folder
 from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.basic import BasicProvider

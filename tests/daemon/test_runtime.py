@@ -25,8 +25,8 @@ from broker.daemon.why_not_recorder import WhyNotRecorder
 from broker.host.clock import SystemClock
 from broker.host.http import Request
 from broker.host.http_errors import Unreachable
-from broker.host.why_not_file import WhyNotFile
 from broker.host.process import CHILDREN_MAX
+from broker.host.why_not_file import WhyNotFile
 from broker.providers.basic import BasicProvider
 from broker.providers.protocol import ProviderContext
 from tests.fake_clock import settle

@@ -30,8 +30,8 @@ from broker.ctl.service import systemd
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.status.record import broker_status
 from broker.host.clock import SystemClock
-from broker.host.why_not_file import WhyNotFile, state_folder
 from broker.host.whereabouts import working_directory
+from broker.host.why_not_file import WhyNotFile, state_folder
 
 PROGRAM_LIMIT_S = 30.0
 """az takes a second or two; one that hangs is a finding of its own."""

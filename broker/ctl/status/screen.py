@@ -15,8 +15,8 @@ from rich.text import Text
 
 from broker.core.refresh import State
 from broker.core.status import BrokerStatus, FeedStatus
-from broker.ctl.hints import other_than
 from broker.ctl.api_client import is_system_socket
+from broker.ctl.hints import other_than
 from broker.ctl.status.lines import share_line
 from broker.ctl.ui.humanize import ago, clock_time, duration
 
