@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from broker.ctl.command_error import CommandError
-from broker.host.file_writing import replace_file
+from broker.host.file_writing import replace_file, sync_folder
 from broker.host.trusted_file import MissingFile, UnreadableFile, read
 
 NEW_FOLDER = 0o700
@@ -43,30 +43,52 @@ def mode_of(path: Path) -> int | None:
         return None
 
 
-def put(path: Path, content: bytes, mode: int) -> None:
+def put(path: Path, content: bytes, mode: int, temporary: Path | None = None) -> None:
     """Replace the file, or the one it links to, by one with this content. Its folder is there. Raises
-    CommandError.
+    CommandError. `temporary`: as in `replace_file`.
     """
     try:
-        replace_file(path.resolve(), content, mode)
+        replace_file(path.resolve(), content, mode, temporary)
     except OSError as error:
-        raise _trouble(path, "written", error) from None
+        raise trouble(path, "written", error) from None
 
 
-def make_folders(path: Path, mode: int = NEW_FOLDER) -> list[Path]:
-    """Make the folder and those above it that are missing; returns what was made, the outermost first."""
-    missing = [each for each in (path, *path.parents) if not os.path.lexists(each)]
+def missing_folders(path: Path) -> list[Path]:
+    """The folder and those above it, as far as they are missing, the outermost first."""
+    return [each for each in (path, *path.parents) if not os.path.lexists(each)][::-1]
+
+
+def make_folders(path: Path, mode: int = NEW_FOLDER) -> None:
+    """Make the folder and those above it that are missing. Raises CommandError."""
     try:
-        for folder in reversed(missing):
+        for folder in missing_folders(path):
             folder.mkdir(mode=NEW_FOLDER)
             if mode != NEW_FOLDER:
                 folder.chmod(mode)  # whatever the umask takes from mkdir's
     except OSError as error:
-        raise _trouble(path, "made", error) from None
-    return missing[::-1]
+        raise trouble(path, "made", error) from None
 
 
-def _trouble(path: Path, what: str, error: OSError) -> CommandError:
+def move(path: Path, to: Path) -> None:
+    """Rename within a file system; what is at `to` is replaced. Raises CommandError."""
+    try:
+        path.rename(to)
+        sync_folder(to.parent)
+    except OSError as error:
+        raise trouble(to, "made", error) from None
+
+
+def is_own_folder(path: Path) -> bool:
+    """True for a folder, not a link to one, that belongs to this user. Never raises."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def trouble(path: Path, what: str, error: OSError) -> CommandError:
+    """The failure to do something with the path: `what` is the verb, as in "written"."""
     return CommandError(
         f"{path} cannot be {what}: {str(error.strerror).lower()}", hint=f"ls -ld {path.parent}"
     )

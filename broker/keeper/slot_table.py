@@ -51,8 +51,9 @@ class SlotEntry:
     `feed` is the one whose settings and URL the credential is obtained with, `used` the last question,
     `since` the last change of state. `wanted` is false after `forget`, until the next question; `gone` is
     true once the table has it no more. `fingerprint` is the provider's sign-in fingerprint at the last
-    attempt. `has_succeeded`: it has had a credential. `last_asked` is the feed of the last look-up, `asked` are those asked for since they were last
-    tried, `tried_s` when one last was, in seconds of boot time.
+    attempt, `has_succeeded` whether it ever had a credential. `last_asked` is the feed of the last look-up,
+    `asked` are those asked for since they were last tried, `tried_s` when one last was, in seconds of boot
+    time.
     """
 
     slot: Slot

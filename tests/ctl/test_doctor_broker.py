@@ -17,7 +17,7 @@ from broker.ctl.command_error import CommandError
 from broker.ctl.doctor import permissions, running_brokers, service_checks
 from broker.ctl.doctor.checks import findings
 from broker.ctl.doctor.finding import fine, problem
-from broker.ctl.setup.changes import Write
+from broker.ctl.setup.file_changes import Write
 from broker.ctl.setup.user_service import sandbox_changes, units_step
 from broker.ctl.status.verb import tool_version
 from broker.host import trusted_file

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from broker.ctl.setup.changes import Enable, Folder, Link, Listen, Load, Move, Write
+from broker.ctl.setup.file_changes import Folder, Write
+from broker.ctl.setup.link_changes import Link, Move
+from broker.ctl.setup.service_changes import Enable, Listen, Load
 from broker.ctl.setup.undo_log import UndoLog
 from tests.ctl.homes import tree, write
 

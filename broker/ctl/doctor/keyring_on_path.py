@@ -62,7 +62,8 @@ def clients_ask(context: DoctorContext) -> Iterator[Finding]:
         step = client_keyrings.client_step(client)
 
         def turn_on(step: Step = step) -> None:
-            step.do(UndoLog(context.user_dirs.journal))
+            with UndoLog.alone(context.user_dirs.journal, context.user_dirs.home) as log:
+                step.do(log)
 
         check = f"{client.name}-provider"
         if step.pending:

@@ -4,7 +4,7 @@ Every user's service manager listens for look-ups; the first one starts that use
 """
 
 from broker.ctl.setup import unit_files
-from broker.ctl.setup.changes import Write
+from broker.ctl.setup.file_changes import Write
 from broker.ctl.setup.plan import Step
 from broker.ctl.setup.target_root import TargetRoot
 

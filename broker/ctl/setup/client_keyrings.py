@@ -6,7 +6,7 @@ from pathlib import Path
 
 from broker.ctl import user_files
 from broker.ctl.clients.keyring_provider import SUBPROCESS
-from broker.ctl.setup.changes import Shown, Write
+from broker.ctl.setup.file_changes import Shown, Write
 from broker.ctl.setup.keyring_settings import (
     PIP_LINE,
     UV_LINE,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from typer.core import TyperGroup
 
-from broker.ctl.setup.changes import Write
+from broker.ctl.setup.file_changes import Write
 from broker.ctl.setup.plan import Step
 from broker.ctl.setup.user_dirs import UserDirs
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from broker.config.toml_writer import toml_lines
 from broker.ctl.config_view import variables_of
-from broker.ctl.setup.changes import PRIVATE, Write
+from broker.ctl.setup.file_changes import PRIVATE, Write
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.user_dirs import UserDirs
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from broker.ctl.setup.changes import Link, Shown
+from broker.ctl.setup.file_changes import Shown
+from broker.ctl.setup.link_changes import Link
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.user_dirs import UserDirs
 

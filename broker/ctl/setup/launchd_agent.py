@@ -7,8 +7,9 @@ from xml.sax.saxutils import escape
 from broker.ctl import broker_process
 from broker.ctl.service import launchctl
 from broker.ctl.service.verb import LOG_NAME
-from broker.ctl.setup.changes import Folder, Load, Write
+from broker.ctl.setup.file_changes import Folder, Write
 from broker.ctl.setup.plan import Step
+from broker.ctl.setup.service_changes import Load
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.setup.user_service import installation

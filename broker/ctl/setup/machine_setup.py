@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import typer
@@ -10,11 +11,12 @@ from broker.config.paths import SYSTEM
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.service import systemd
 from broker.ctl.setup import all_users, system_broker
-from broker.ctl.setup.changes import Link, Listen
 from broker.ctl.setup.client_keyrings import client_step, clients
 from broker.ctl.setup.keyring_link import SHIM, is_ours, link_step
+from broker.ctl.setup.link_changes import Link
 from broker.ctl.setup.plan import SetupOptions, Step, StepMark
 from broker.ctl.setup.screen import GONE, do_steps, show_diffs, show_plan, undo
+from broker.ctl.setup.service_changes import Listen
 from broker.ctl.setup.target_root import ROOT_UID, TargetRoot
 from broker.ctl.setup.undo_log import UndoLog
 
@@ -40,9 +42,13 @@ class MachineSetup:
     own_steps: Callable[[TargetRoot, str | None], tuple[Sequence[Step], Sequence[Step]]]
     remains: str
 
-    def log(self, image: TargetRoot) -> UndoLog:
-        """The log of what it did to this machine."""
-        return UndoLog(image.at(self.journal), FOLDER_MODE, image.root)
+    def alone(self, image: TargetRoot) -> AbstractContextManager[UndoLog]:
+        """The log of what it did to this machine, for one brokerctl at a time."""
+        return UndoLog.alone(image.at(self.journal), image.root, FOLDER_MODE, image.root)
+
+    def is_undone(self, image: TargetRoot) -> bool:
+        """True where its log has nothing to undo."""
+        return UndoLog(image.at(self.journal), FOLDER_MODE, image.root).is_empty
 
 
 ALL_USERS = MachineSetup(
@@ -59,22 +65,14 @@ SYSTEM_BROKER = MachineSetup(
 def set_up(kind: MachineSetup, image: TargetRoot, options: SetupOptions) -> None:
     """Show the changes, make them unless it is a dry run, and print what to do next. Raises CommandError."""
     _refuse_a_plain_user(image, f"setup {kind.option}")
-    hint = f"brokerctl setup {kind.option} --replace"
-    before, after = kind.own_steps(image, options.group)
-    steps = [*before, _link_step(image, None if options.replace else hint)]
-    if options.configure_clients:
-        both = clients(image.at(UV_SETTINGS), image.at(PIP_SETTINGS), str, for_all_users=True)
-        steps += [client_step(client) for client in both]
-    steps += after
-    show_diffs(steps, str)
     if options.dry_run:
-        show_plan(steps, str, expected=hint)
+        show_plan(_steps(kind, image, options), str, expected=_replacing(kind))
         return
-    log = kind.log(image)
-    wrong = do_steps(steps, log)
-    if kind is SYSTEM_BROKER:
-        if image.is_live:
+    with kind.alone(image) as log:
+        wrong = do_steps(_steps(kind, image, options), log)
+        if kind is SYSTEM_BROKER and image.is_live:
             _listen(log)
+    if kind is SYSTEM_BROKER:
         group = options.group or system_broker.GROUP
         typer.echo(f"\nNext:  add feeds to {SYSTEM}, then: systemctl reload token-broker.service")
         typer.echo(f"       usermod -aG {group} USER   (who may ask; from their next login on)")
@@ -85,16 +83,34 @@ def set_up(kind: MachineSetup, image: TargetRoot, options: SetupOptions) -> None
     raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
 
 
+def _replacing(kind: MachineSetup) -> str:
+    """What to type to replace another keyring."""
+    return f"brokerctl setup {kind.option} --replace"
+
+
+def _steps(kind: MachineSetup, image: TargetRoot, options: SetupOptions) -> list[Step]:
+    """The steps, after the diffs of the files to which a line is added."""
+    before, after = kind.own_steps(image, options.group)
+    steps = [*before, _link_step(image, None if options.replace else _replacing(kind))]
+    if options.configure_clients:
+        both = clients(image.at(UV_SETTINGS), image.at(PIP_SETTINGS), str, for_all_users=True)
+        steps += [client_step(client) for client in both]
+    steps += after
+    show_diffs(steps, str)
+    return steps
+
+
 def tear_down(kind: MachineSetup, image: TargetRoot) -> None:
     """Undo what this set-up did."""
     _refuse_a_plain_user(image, f"teardown {kind.option}")
-    if not undo(kind.log(image)):
-        return
+    with kind.alone(image) as log:
+        if not undo(log):
+            return
     if image.is_live:
         systemd.systemctl("daemon-reload", manager=systemd.SYSTEM)
         typer.echo(f" {StepMark.OPEN} {kind.remains}")
     other = ALL_USERS if kind is SYSTEM_BROKER else SYSTEM_BROKER
-    if other.log(image).is_empty:
+    if other.is_undone(image):
         typer.echo(GONE)
     else:
         again = f"brokerctl setup {other.option}"

@@ -22,7 +22,8 @@ def renew_sandbox() -> str | None:
         needed, drop_in = sandbox_changes(user_dirs, config_of(user_dirs.configuration, user_dirs.shown))
         if drop_in.is_done():
             return None
-        Step("sandbox", "", [*needed, drop_in]).do(UndoLog(user_dirs.journal))
+        with UndoLog.alone(user_dirs.journal, user_dirs.home) as log:
+            Step("sandbox", "", [*needed, drop_in]).do(log)
     except CommandError as failure:
         return f"the sandbox was not renewed: {failure.line}; run: brokerctl setup"
     systemd.systemctl("daemon-reload")

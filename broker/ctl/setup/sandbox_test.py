@@ -9,7 +9,10 @@ from pathlib import Path
 
 from broker.ctl import user_files
 from broker.ctl.service import systemd
+from broker.ctl.setup.file_changes import PRIVATE, Folder, Scratch, temporary_of
 from broker.ctl.setup.sandbox_probe import BAD_CONFIGURATION, FINE
+from broker.ctl.setup.undo_log import UndoLog
+from broker.ctl.setup.undo_rules import follow
 from broker.ctl.setup.unit_files import SERVICE_UNIT, executed
 from broker.host.clock import SystemClock
 
@@ -45,20 +48,23 @@ class SandboxVerdict:
     fault: str | None = None
 
 
-def try_sandbox(service: str, sandbox: str, python: str) -> SandboxVerdict:
+def try_sandbox(service: str, sandbox: str, python: str, log: UndoLog) -> SandboxVerdict:
     """Run the probe in this service with this sandbox and without it. Both units are removed afterwards."""
     clock = SystemClock()
     begun = clock.now()
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}")
     units = runtime / "systemd" / "user"
     answers = {unit: runtime / f"{unit}.json" for unit in (INSIDE, OUTSIDE)}
-    made = user_files.make_folders(units)
+    scratch = [Scratch(path) for unit, answer in answers.items() for path in (units / unit, answer)]
+    folders = [Folder(folder) for folder in user_files.missing_folders(units)]
+    log.note(*folders, *scratch)
     try:
+        user_files.make_folders(units)
         for unit, answer in answers.items():
             lines = [line for line in service.split("\n") if not line.startswith(("Requires=", "After="))]
             probe = PROBE.format(python=executed(python), limit_s=LIMIT_S, answer=answer)
             text = "\n".join(lines) + (sandbox if unit == INSIDE else "") + probe
-            user_files.put(units / unit, text.encode(), 0o600)
+            user_files.put(units / unit, text.encode(), PRIVATE, temporary_of(units / unit))
         systemd.systemctl("daemon-reload")
         systemd.systemctl("start", INSIDE, OUTSIDE)
         fault = _disagreement(_said(answers[INSIDE]), _said(answers[OUTSIDE]))
@@ -68,11 +74,9 @@ def try_sandbox(service: str, sandbox: str, python: str) -> SandboxVerdict:
             fault = "this machine lets no user make namespaces"
         return SandboxVerdict(clock.now().boot_s - begun.boot_s, fault)
     finally:
-        for unit, answer in answers.items():
-            (units / unit).unlink(missing_ok=True)
-            answer.unlink(missing_ok=True)
-        for folder in reversed(made):
-            folder.rmdir()
+        for each in (*scratch, *reversed(folders)):
+            follow(each.undoing(log.folder))
+        log.forget(*scratch, *folders)
         systemd.systemctl("reset-failed", INSIDE, OUTSIDE)
         systemd.systemctl("daemon-reload")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import typer
 
-from broker.ctl.setup.changes import Shown, Write
+from broker.ctl.setup.file_changes import Shown, Write
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.ui import terminal

@@ -4,7 +4,7 @@ from broker.config.paths import SYSTEM
 from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
 from broker.ctl.setup import unit_files
-from broker.ctl.setup.changes import Write
+from broker.ctl.setup.file_changes import Write
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.target_root import TargetRoot
 

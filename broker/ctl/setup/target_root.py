@@ -11,8 +11,8 @@ from pathlib import Path
 
 from broker.ctl import broker_process
 from broker.ctl.command_error import CommandError
-from broker.ctl.setup.changes import Link
 from broker.ctl.setup.keyring_link import SHIM
+from broker.ctl.setup.link_changes import Link
 from broker.ctl.setup.unit_files import Installation
 
 ROOT_UID = 0

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker.ctl.setup.changes import PlannedChange, Write
+from broker.ctl.setup.changes import PlannedChange
+from broker.ctl.setup.file_changes import Write
 from broker.ctl.setup.plan import Step
 
 TEMPLATES = Path(__file__).with_name("systemd")

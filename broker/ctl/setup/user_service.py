@@ -12,9 +12,10 @@ from broker.ctl.config_view import configured
 from broker.ctl.service import systemd
 from broker.ctl.service import verb as running
 from broker.ctl.setup import sandbox_test, unit_files
-from broker.ctl.setup.changes import Enable, Folder, Write
+from broker.ctl.setup.file_changes import Folder, Write
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.sandbox_paths import SandboxPaths
+from broker.ctl.setup.service_changes import Enable
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.user_dirs import UserDirs
 
@@ -71,7 +72,7 @@ def do_service(user_dirs: UserDirs, journal: UndoLog) -> list[Step]:
     verdict = sandbox_test.SandboxVerdict(0.0)
     if changed or not drop_in.is_done():
         service = unit_files.service_unit(installation(user_dirs))
-        verdict = sandbox_test.try_sandbox(service, drop_in.text, sys.executable)
+        verdict = sandbox_test.try_sandbox(service, drop_in.text, sys.executable, journal)
         if verdict.fault is None:
             drop_in.do(journal)
         else:

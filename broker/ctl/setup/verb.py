@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -16,7 +17,7 @@ from broker.ctl.setup import launchd_agent, machine_setup, user_service
 from broker.ctl.setup.client_keyrings import client_step, clients_of
 from broker.ctl.setup.completion import Verbs, completion_step, verbs_and_options
 from broker.ctl.setup.environment import environment_step
-from broker.ctl.setup.keyring_link import REPLACE, is_foreign, user_link_step
+from broker.ctl.setup.keyring_link import REPLACE, is_foreign, is_ours, user_link_step
 from broker.ctl.setup.machine_setup import ALL_USERS, SYSTEM_BROKER
 from broker.ctl.setup.plan import SetupOptions, Step, StepMark
 from broker.ctl.setup.screen import GONE, do_steps, say, show_diffs, show_plan, undo
@@ -90,38 +91,53 @@ def teardown(*, all_users: AllUsers = False, for_system: System = False, root: R
     image = _image(all_users=all_users, for_system=for_system, root=root)
     if image is not None:
         machine_setup.tear_down(SYSTEM_BROKER if for_system else ALL_USERS, image)
-    elif undo(UndoLog(UserDirs.here().journal)):
-        typer.echo(GONE)
+        return
+    user_dirs = UserDirs.here()
+    with UndoLog.alone(user_dirs.journal, user_dirs.home) as log:
+        if undo(log):
+            typer.echo(GONE)
+    if is_ours(user_dirs.link):
+        typer.echo(
+            f"{user_dirs.shown(user_dirs.link)} leads to token-broker's shim, and setup has no record of it"
+        )
 
 
 def _set_up_home(options: SetupOptions, verbs: Verbs) -> None:
     user_dirs = UserDirs.here()
+    if options.dry_run:
+        show_plan(_steps(user_dirs, options, verbs, for_service=True), user_dirs.shown, expected=REPLACE)
+        return
+    if not options.replace and _may_replace(user_dirs):
+        options = replace(options, replace=True)
+    with UndoLog.alone(user_dirs.journal, user_dirs.home) as log:
+        wrong = do_steps(_steps(user_dirs, options, verbs), log)
+        for step in _service(user_dirs, log):
+            wrong |= say(step)
+    typer.echo(f"\nTry it:  uv pip install --index-url {EXAMPLE} PACKAGE")
+    typer.echo("Undo:    brokerctl teardown")
+    typer.echo(f"         sh {user_dirs.shown(log.folder)}/undo.sh   (when brokerctl is gone)")
+    raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
+
+
+def _steps(
+    user_dirs: UserDirs, options: SetupOptions, verbs: Verbs, *, for_service: bool = False
+) -> list[Step]:
+    """The steps, after the diffs of the files that are the user's; the service's only for a plan of them."""
     shim = broker_process.beside_us("keyring-shim")
-    replaces = options.replace or (not options.dry_run and _may_replace(user_dirs))
     known = configured(user_dirs)
     if known.failure is not None:
         say(Step("settings", f"not used: {known.failure.detail}", (), StepMark.OPEN, known.failure.hint))
-    steps = [environment_step(user_dirs), user_link_step(user_dirs, shim, replaces=replaces)]
+    steps = [environment_step(user_dirs), user_link_step(user_dirs, shim, replaces=options.replace)]
     if options.configure_clients:
         steps += [client_step(client) for client in clients_of(user_dirs)]
     steps.append(completion_step(user_dirs, verbs))
     show_diffs(steps, user_dirs.shown)
-    if options.dry_run:
-        if systemd.is_there():
-            folders, drop_in = user_service.sandbox_changes(user_dirs, known.config)
-            steps += [user_service.units_step(user_dirs), Step("sandbox", "", [*folders, drop_in])]
-        elif launchctl.is_there():
-            steps.append(launchd_agent.agent_step(user_dirs))
-        show_plan(steps, user_dirs.shown, expected=REPLACE)
-        return
-    journal = UndoLog(user_dirs.journal)
-    wrong = do_steps(steps, journal)
-    for step in _service(user_dirs, journal):
-        wrong |= say(step)
-    typer.echo(f"\nTry it:  uv pip install --index-url {EXAMPLE} PACKAGE")
-    typer.echo("Undo:    brokerctl teardown")
-    typer.echo(f"         sh {user_dirs.shown(journal.folder)}/undo.sh   (when brokerctl is gone)")
-    raise typer.Exit(ExitCode.CANNOT_BE_HAD if wrong else ExitCode.FINE)
+    if for_service and systemd.is_there():
+        folders, drop_in = user_service.sandbox_changes(user_dirs, known.config)
+        steps += [user_service.units_step(user_dirs), Step("sandbox", "", [*folders, drop_in])]
+    elif for_service and launchctl.is_there():
+        steps.append(launchd_agent.agent_step(user_dirs))
+    return steps
 
 
 def _image(*, all_users: bool, for_system: bool, root: Path | None) -> TargetRoot | None:
