@@ -1,6 +1,6 @@
 """A program that runs brokerctl in children which it kills at each of their changes to a file.
 
-It is one of its own because a process must have one thread to fork, and because brokerctl is then loaded once.
+It is one of its own because only a process with one thread may fork, and so that brokerctl is loaded once.
 The power stays on: what a child wrote is on the disk, so `fsync` may do nothing here.
 """
 
@@ -38,7 +38,7 @@ CHANGES = frozenset(
         "utime",
     )
 )
-"""Python's audit events (docs.python.org/3/library/audit_events.html) of calls that change a folder or a file."""
+"""Audit events (docs.python.org/3/library/audit_events.html) of calls that change a folder or a file."""
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 SETUP = ("setup", "--replace")
@@ -69,18 +69,22 @@ class Killer:
 
 
 def run(*words: str, killed_at: int | None = None, gate: int | None = None) -> int:
-    """Start `brokerctl words` in a child; returns its process id. `gate`: it waits for that pipe's end first."""
+    """Start `brokerctl words` in a child; returns its process id. `gate`: it first reads a byte there."""
     child = os.fork()
     if child == 0:
         _be_brokerctl(words, killed_at, gate)
     return child
 
 
+def _stay_on(fd: object) -> None:
+    """Instead of `fsync`, which would wait for the disk."""
+
+
 def _be_brokerctl(words: Sequence[str], killed_at: int | None, gate: int | None) -> NoReturn:
     null = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(null, number)
-    os.fsync = lambda _: None
+    os.fsync = _stay_on
     sys.argv = ["brokerctl", *words]
     if gate is not None:
         os.read(gate, 1)
@@ -117,7 +121,7 @@ def differences(before: Trees, after: Trees) -> list[str]:
 
 
 def every_point(home: Path, killed: Sequence[str], then: str, first: int, step: int) -> dict[str, Any]:
-    """Kill `killed` at its changes `first`, `first + step`, ..., repair it by `then`, and say what is left."""
+    """Kill `killed` at its changes `first`, `first + step`, ..., repair by `then`, and say what is left."""
     runtime, kept = Path(os.environ["XDG_RUNTIME_DIR"]), home.with_name("kept")
     before = seen(home, runtime)
     if killed == TEARDOWN:
@@ -137,7 +141,7 @@ def every_point(home: Path, killed: Sequence[str], then: str, first: int, step: 
 
 
 def repair(home: Path, then: str) -> list[int]:
-    """Undo what the killed one did; the exit codes. Where it left no script yet, teardown has the last word."""
+    """Undo what the killed one did; the exit codes. Where there is no script yet, teardown does it."""
     if then == "again":
         return [ended(run(*SETUP)), ended(run(*TEARDOWN))]
     if then == "script" and (home / SCRIPT).exists():
@@ -201,7 +205,9 @@ if __name__ == "__main__":
     place = _furnished()
     load_what_a_child_loads()
     if sys.argv[1] == "at_once":
-        print(json.dumps(at_once(place, int(sys.argv[3]))))
+        sys.stdout.write(json.dumps(at_once(place, int(sys.argv[3]))))
     else:
         verb = SETUP if sys.argv[1] == "setup" else TEARDOWN
-        print(json.dumps(every_point(place, verb, sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))))
+        sys.stdout.write(
+            json.dumps(every_point(place, verb, sys.argv[3], int(sys.argv[4]), int(sys.argv[5])))
+        )

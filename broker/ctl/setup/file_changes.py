@@ -74,7 +74,7 @@ class Write:
     """A file's new text; `line` is the one line that setup adds where the file is not its own.
 
     The undo log's folder keeps the text as `NUMBER.wrote`, until it is in the file as `NUMBER.next`, and what
-    was there before as `NUMBER.before`: that file itself where it can be linked, as the new text is a new file.
+    was there before as `NUMBER.before`: that file itself where it can be linked, as the new text is another.
     In a record `mode` is the mode to restore, and `text` is empty.
     """
 

@@ -1,8 +1,8 @@
 """The links that setup makes, and the programs that it moves out of their way.
 
-A program is never overwritten: it is renamed to where it is kept, and the link is made where nothing is. Other
-programs change both later on: `uv tool upgrade` removes what is there and puts its own link (`remove_entrypoints`
-and `install_executables` in astral-sh/uv, crates/uv/src/commands/tool/common.rs).
+A program is never overwritten: it is renamed to where it is kept, and the link is made where nothing is.
+Other programs change both later on: `uv tool upgrade` removes what is there and puts its own link
+(`remove_entrypoints` and `install_executables` in astral-sh/uv, crates/uv/src/commands/tool/common.rs).
 """
 
 import errno
@@ -16,7 +16,9 @@ from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
 from broker.ctl.setup.file_changes import Folder, Shown, temporary_of
 from broker.ctl.setup.undo_rules import (
+    Act,
     Choice,
+    Condition,
     Dangling,
     Leads,
     LinkBack,
@@ -87,7 +89,7 @@ class Link:
 class Move:
     """A file or a link moved out of our way; in a record `target` is what the link said, relative or not.
 
-    `led`: the link led to something when it was moved, so one that leads nowhere now has lost what it was for.
+    `led`: the link led to something when it was moved; what it leads to may have been removed since.
     """
 
     path: Path
@@ -146,16 +148,15 @@ class Move:
             (NoFolder(self.path.parent),), (Say(f"{{}} is gone: {stays}", (self.path.parent, self.to)),)
         )
         choices: list[Choice] = [[Rule((There(each),), (Remove(each),))] for each in (kept, back)]
-        if self.target is None:
-            same, rest = Same(self.path, self.to), Rule((), (MoveBack(self.to, self.path, back),))
-        else:
-            same = Leads(self.path, self.target)
-            rest = Rule((), (LinkBack(self.path, self.target, self.to),))
+        same: Condition = Same(self.path, self.to)
+        rest: Act = MoveBack(self.to, self.path, back)
+        if self.target is not None:
+            same, rest = Leads(self.path, self.target), LinkBack(self.path, self.target, self.to)
         rules = [Rule((Missing(self.to),)), Rule((same,), (Remove(self.to),)), other]
         if self.target is not None and self.led:
             said = Say("{} led to {}, which is gone: it is not put back", (self.path, self.target))
             rules.append(Rule((Dangling(self.to),), (Remove(self.to), said)))
-        return [*choices, [*rules, homeless, rest]]
+        return [*choices, [*rules, homeless, Rule((), (rest,))]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,9 +74,10 @@ def try_sandbox(service: str, sandbox: str, python: str, log: UndoLog) -> Sandbo
             fault = "this machine lets no user make namespaces"
         return SandboxVerdict(clock.now().boot_s - begun.boot_s, fault)
     finally:
-        for each in (*scratch, *reversed(folders)):
+        undone: list[Scratch | Folder] = [*scratch, *reversed(folders)]
+        for each in undone:
             follow(each.undoing(log.folder))
-        log.forget(*scratch, *folders)
+        log.forget(*undone)
         systemd.systemctl("reset-failed", INSIDE, OUTSIDE)
         systemd.systemctl("daemon-reload")
 

@@ -1,7 +1,7 @@
 """The lock around set-up and teardown: one brokerctl at a time changes a home, or a machine.
 
-It is a lock on the folder itself, which is there already: so there is no lock file that a killed process leaves
-behind, and none that vanishes with the set-up. The kernel drops the lock with the process.
+It is a lock on the folder itself, which is there already: so there is no lock file that a killed process
+leaves behind, or that vanishes with the set-up. The kernel drops the lock with the process.
 """
 
 import errno
@@ -27,8 +27,8 @@ LOCKS = Path("/proc/locks")
 def alone(folder: Path) -> Iterator[None]:
     """While in it no other brokerctl is. Raises CommandError when another one is for longer than WAIT_S.
 
-    Where the folder cannot be locked, that is said and it goes on: NFS has no locks on folders. The same where
-    another user locked it: whoever may read a home can.
+    Where the folder cannot be locked, that is said and it goes on: NFS has no locks on folders. The same
+    where another user locked it, as everyone can who may read it.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -78,15 +78,8 @@ def holder(descriptor: int) -> int | None:
         lines = [line.split() for line in LOCKS.read_text("ascii", "replace").splitlines()]
     except OSError:
         return None
-    for words in lines:
-        if (
-            words[1:2] == ["FLOCK"]
-            and words[5:6]
-            and words[5].rpartition(":")[2] == str(inode)
-            and words[4] != "0"
-        ):
-            return int(words[4])
-    return None
+    held = (words[4:6] for words in lines if words[1:2] == ["FLOCK"] and words[5:])
+    return next((int(pid) for pid, file in held if pid != "0" and file.endswith(f":{inode}")), None)
 
 
 def _is_trusted(pid: int) -> bool:
@@ -98,6 +91,5 @@ def _is_trusted(pid: int) -> bool:
 
 
 def _go_on(folder: Path, reason: str) -> None:
-    typer.echo(
-        f"{folder} cannot be locked ({reason}): do not set up or tear down twice at the same time", err=True
-    )
+    said = f"{folder} cannot be locked ({reason}): do not set up or tear down twice at the same time"
+    typer.echo(said, err=True)

@@ -2,9 +2,9 @@
 
 Beside it is `undo.sh`, which undoes the same with a shell alone, for users who removed token-broker first.
 
-The log's own folder, and those above it, are changes too. While they are made, and while they are removed, the
-log lies in a folder beside the outermost of them, and is renamed from there and to there: so it is on the disk
-as long as anything else is.
+The log's own folder, and those above it, are changes too. While they are made, and while they are removed,
+the log lies in a folder beside the outermost of them, and is renamed from there and to there: so it is on the
+disk as long as anything else is.
 """
 
 import contextlib
@@ -233,8 +233,7 @@ def _followed(change: Change, folder: Path) -> list[str]:
     try:
         return follow(change.undoing(folder))
     except OSError as error:
-        path = Path(error.filename2 or error.filename or folder)
-        raise user_files.trouble(path, "put back", error) from None
+        raise user_files.trouble(getattr(change, "path", folder), "put back", error) from None
 
 
 def _undo_order(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:

@@ -71,7 +71,7 @@ def script(choices: Sequence[Choice], word: Word) -> str:
 
 
 def _branches(choice: Choice, word: Word) -> str:
-    lines = []
+    lines: list[str] = []
     for rule in choice:
         acts = "; ".join(act.sh(word) for act in rule.then) or ":"
         if not rule.when:
@@ -106,7 +106,7 @@ class Missing:
 
     def holds(self) -> bool:
         """As the class says."""
-        return not (os.path.exists(self.path) if self.by_link else os.path.lexists(self.path))
+        return not (self.path.exists() if self.by_link else os.path.lexists(self.path))
 
     def sh(self, word: Word) -> str:
         """As the class says."""
@@ -122,7 +122,7 @@ class Dangling:
 
     def holds(self) -> bool:
         """As the class says."""
-        return os.path.islink(self.path) and not os.path.exists(self.path)
+        return self.path.is_symlink() and not self.path.exists()
 
     def sh(self, word: Word) -> str:
         """As the class says."""
@@ -137,7 +137,7 @@ class NoFolder:
 
     def holds(self) -> bool:
         """As the class says."""
-        return not os.path.isdir(self.path)
+        return not self.path.is_dir()
 
     def sh(self, word: Word) -> str:
         """As the class says."""
@@ -153,7 +153,7 @@ class Same:
 
     def holds(self) -> bool:
         """As the class says."""
-        if not (os.path.isfile(self.path) and os.path.isfile(self.other)):
+        if not (self.path.is_file() and self.other.is_file()):
             return False
         with contextlib.suppress(OSError):
             return filecmp.cmp(self.path, self.other, shallow=False)
@@ -174,7 +174,7 @@ class Leads:
 
     def holds(self) -> bool:
         """As the class says."""
-        return os.path.islink(self.path) and str(self.path.readlink()) == self.text
+        return self.path.is_symlink() and str(self.path.readlink()) == self.text
 
     def sh(self, word: Word) -> str:
         """As the class says."""
@@ -309,9 +309,8 @@ class TakeOut:
     def do(self) -> str | None:
         """As the class says."""
         now = self.real.read_bytes()
-        without = without_line(now.decode(errors="surrogateescape"), self.line).encode(
-            errors="surrogateescape"
-        )
+        text = now.decode(errors="surrogateescape")
+        without = without_line(text, self.line).encode(errors="surrogateescape")
         if without == now:
             return None
         replace_file(self.real, without, self.real.stat().st_mode & 0o7777, self.temporary)

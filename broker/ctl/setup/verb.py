@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, cast
 
 import typer
@@ -96,9 +97,10 @@ def teardown(*, all_users: AllUsers = False, for_system: System = False, root: R
     with UndoLog.alone(user_dirs.journal, user_dirs.home) as log:
         if undo(log):
             typer.echo(GONE)
-    if is_ours(user_dirs.link):
-        typer.echo(
-            f"{user_dirs.shown(user_dirs.link)} leads to token-broker's shim, and setup has no record of it"
+    if user_dirs.link.is_symlink() and is_ours(user_dirs.link):
+        hint = f"rm {quote(str(user_dirs.link))}"
+        say(
+            Step("keyring", "still leads to token-broker; setup has no record of it", (), StepMark.OPEN, hint)
         )
 
 
@@ -122,7 +124,7 @@ def _set_up_home(options: SetupOptions, verbs: Verbs) -> None:
 def _steps(
     user_dirs: UserDirs, options: SetupOptions, verbs: Verbs, *, for_service: bool = False
 ) -> list[Step]:
-    """The steps, after the diffs of the files that are the user's; the service's only for a plan of them."""
+    """The steps, whose diffs are shown; the service's own only for a plan."""
     shim = broker_process.beside_us("keyring-shim")
     known = configured(user_dirs)
     if known.failure is not None:
