@@ -56,10 +56,10 @@ def undo(request: pytest.FixtureRequest, brokerctl: Brokerctl) -> Undo:
     """Both ways to undo a set-up: they must do the same; what they say."""
 
     def by_script(home: Path) -> str:
-        script = ["/bin/sh", home / JOURNAL / "undo.sh"]
+        script = ["/bin/sh", str(home / JOURNAL / "undo.sh")]
         done = subprocess.run(script, capture_output=True, text=True, check=True, cwd="/")
         assert done.stderr == ""
-        return done.stdout
+        return str(done.stdout)
 
     def by_teardown(_: Path) -> str:
         ended = brokerctl("teardown")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.ctl.setup import setup_lock
+from broker.host.clock import SystemClock
 from tests.ctl.homes import LINK, tree
 
 if TYPE_CHECKING:
@@ -63,7 +64,11 @@ def test_second_one_ends_after_a_while_and_names_the_process_that_is_at_it(
 def test_second_one_goes_on_when_the_first_one_has_ended(
     brokerctl: Brokerctl, home: Path, other: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(setup_lock.SystemClock, "pause", lambda *_: (other.kill(), other.wait()))
+    def end_the_other(*_: object) -> None:
+        other.kill()
+        other.wait()
+
+    monkeypatch.setattr(SystemClock, "pause", end_the_other)
 
     ended = brokerctl("setup")
 
