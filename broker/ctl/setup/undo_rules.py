@@ -14,6 +14,7 @@ from shlex import quote
 from typing import Protocol
 
 from broker.ctl.setup.keyring_settings import without_line
+from broker.ctl.user_files import content_of
 from broker.host.file_writing import move_file, replace_file
 
 Word = Callable[[Path], str]
@@ -308,7 +309,7 @@ class TakeOut:
 
     def do(self) -> str | None:
         """As the class says."""
-        now = self.real.read_bytes()
+        now = content_of(self.real) or b""
         text = now.decode(errors="surrogateescape")
         without = without_line(text, self.line).encode(errors="surrogateescape")
         if without == now:
