@@ -110,6 +110,7 @@ def test_no_folder_of_the_system_is_to_be_changed(shim: Shim, folder: str) -> No
 def test_daemon_names_a_folder_for_the_socket_alone_and_that_repairs(
     environment: dict[str, str], place: Path, folder: Path
 ) -> None:
+    environment["XDG_STATE_HOME"] = str(place / "state")  # where the reason of a failed start is kept
     before = seen(folder)
     what = f"brokerd: the directory {folder} is open to other users: the socket wants a folder of its own"
     socket = f"{folder}/{OWN}/broker.sock"
