@@ -1,61 +1,120 @@
-"""The forms in which credential programs print: ours, and those that their authors already speak.
+"""The forms in which programs print a credential: ours, and those that their authors already speak.
 
-    a token alone on one line
+    a token alone on one line, or the one JWT among other words
     {"password" or "token", "username", "expires_at"}              ours
     username=..., password=..., password_expiry_utc=... lines      git-credential(1)
     {"Username", "Secret"}                                         docker-credential-helpers
     {"AccessKeyId", "SecretAccessKey", "Expiration"}               AWS credential_process
     {"status": {"token", "expirationTimestamp"}}                   kubectl ExecCredential (client-go)
     {"headers": {"Authorization": [...]}, "expires"}               Bazel credential helpers, uv auth helper
+    {"access_token", "expires_in"}                                 RFC 6749 section 5.1
+    {"accessToken", "expires_on"}                                  az account get-access-token
+    {"token", "expiresOn"}                                         azd auth token
+    {"authorizationToken", "expiration"}                           aws codeartifact get-authorization-token
+    {"credential": {"access_token", "token_expiry"}}               gcloud config config-helper
+    {"data": {"access_token" or ...}, "lease_duration"}            vault read -format=json
+    {"auth": {"client_token", "lease_duration"}}                   vault login -format=json
 
-No I/O. Complaints are ValueErrors that say what is wrong, without any of the output.
+An object may stand in text (`printed_object.py`). No I/O. Complaints are ValueErrors that say what is wrong,
+without any of the output's values.
 """
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from broker.providers.printed_object import printed_line, printed_objects, printed_text, shape_of
+
 
 class Printed(NamedTuple):
-    """What a program printed, as it stands: the username may be absent, the end in any form."""
+    """What a program printed, as it stands: the username may be absent, the end in any form.
+
+    `lives_s` is a life told in seconds from now in place of an end.
+    """
 
     username: object
-    secret: str
+    secret: object
     ends: object
+    lives_s: object = None
 
 
-def read_printed(text: str) -> Printed:
-    """What a program's output, without blanks at its ends, says in whichever form."""
-    if text.startswith("{"):
-        return _object(text)
+def read_printed(output: bytes) -> Printed:
+    """What a program's output says in whichever form."""
+    text = printed_text(output)
+    if not text:
+        raise ValueError("its output is empty")
+    objects = printed_objects(output)
+    found = [printed for answer in objects if (printed := _object(answer)) is not None]
+    if found:
+        if any(other != found[0] for other in found):
+            raise ValueError(f"it has more than one: {shape_of(output)}")
+        return found[0]
     lines = text.splitlines()
     if any(line.startswith("password=") for line in lines):
         return _git(lines)
-    return Printed(None, text, None)
-
-
-def _object(text: str) -> Printed:
+    if text.startswith("{") and not objects:
+        raise ValueError("its output begins like JSON and is not")
+    if objects and (len(lines) > 1 or text.startswith("{")):
+        raise ValueError(f'its JSON has neither "password" nor "token" as text: {shape_of(output)}')
+    if "\ufffd" in text:
+        raise ValueError("its output is not text")
     try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("its output begins like JSON and is not") from None
+        return Printed(None, printed_line(text), None)
+    except ValueError:
+        raise ValueError(f"a token is one line, and it printed {shape_of(output)}") from None
+
+
+def _object(answer: Mapping[str, object]) -> Printed | None:
+    """The credential in the object; None where it is of no known form, or has no text for its secret."""
+    if "headers" in answer:
+        return _bazel(answer["headers"], answer.get("expires"))
+    printed = _of_a_vendor(answer) or _of_a_helper(answer)
+    return printed if printed.secret and isinstance(printed.secret, str) else None
+
+
+def _of_a_helper(answer: Mapping[str, object]) -> Printed:
     match answer:
-        case {"headers": headers}:
-            return _bazel(headers, answer.get("expires"))
         case {"status": {"token": secret, **status}, "kind": "ExecCredential"}:
-            username, ends = None, status.get("expirationTimestamp")
+            return Printed(None, secret, status.get("expirationTimestamp"))
         case {"AccessKeyId": username, "SecretAccessKey": secret}:
-            ends = answer.get("Expiration")
+            return Printed(username, secret, answer.get("Expiration"))
         case {"Username": username, "Secret": secret}:
-            ends = None
+            return Printed(username, secret, None)
+    secret, ends = _told(answer, "password", "token"), _told(answer, "expires_at", "expiresOn")
+    return Printed(answer.get("username"), secret, ends)
+
+
+def _of_a_vendor(answer: Mapping[str, object]) -> Printed | None:  # noqa: PLR0911 - a table of forms
+    """None for a form of another."""
+    match answer:
+        case {"authorizationToken": secret}:
+            return Printed(None, secret, answer.get("expiration"))
+        case {"accessToken": secret}:
+            # `expiresOn` has no zone, and before az 2.54 it stands alone: the token is a JWT with its own end
+            return Printed(None, secret, answer.get("expires_on"))
+        case {"access_token": secret}:
+            ends, lives_s = answer.get("expires_at"), answer.get("expires_in")
+            return Printed(answer.get("username"), secret, ends, lives_s)
+        case {"credential": {"access_token": secret, **inner}}:
+            return Printed(None, secret, inner.get("token_expiry"))
+        case {"auth": {"client_token": secret, **inner}}:
+            return Printed(None, secret, None, _lease(inner))
+        case {"data": {**inner}, "lease_duration": _}:
+            secret = _told(inner, "access_token", "password", "token")
+            return Printed(inner.get("username"), secret, None, _lease(answer))
         case _:
-            secret = answer.get("password", answer.get("token"))
-            username, ends = answer.get("username"), answer.get("expires_at")
-    if not secret or not isinstance(secret, str):
-        raise ValueError('its JSON has neither "password" nor "token" as text')
-    return Printed(username, secret, ends)
+            return None
+
+
+def _told(answer: Mapping[str, object], *names: str) -> object:
+    """What stands under the first of the names that has something."""
+    return next((answer[name] for name in names if answer.get(name) is not None), None)
+
+
+def _lease(answer: Mapping[str, object]) -> object:
+    """Vault's life in seconds; its 0 means that the lease has no end of its own."""
+    return answer.get("lease_duration") or None
 
 
 def _git(lines: list[str]) -> Printed:

@@ -72,14 +72,8 @@ async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> SecretFound:
 
 
 def read(output: bytes) -> SecretFound:
-    """What a program's output says. Raises ValueError that tells what is wrong, without any of the output."""
-    try:
-        text = output.decode("utf-8-sig").strip()  # PowerShell begins its text with a byte order mark
-    except UnicodeDecodeError:
-        raise ValueError("its output is not text") from None
-    if not text:
-        raise ValueError("its output is empty")
-    printed = read_printed(text)
+    """What a program's output says. Raises ValueError that tells what is wrong, and none of its values."""
+    printed = read_printed(output)
     return found(printed.secret, printed.username, end_of(printed.ends))
 
 

@@ -12,7 +12,8 @@ from broker.providers.azure.entra_errors import CODE, failure_of_person
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
 from broker.providers.expiry import from_rfc3339
 from broker.providers.home import expand
-from broker.providers.vendor_tool import ask_tool, is_on_path, json_object
+from broker.providers.printed_object import printed_object
+from broker.providers.vendor_tool import ask_tool, is_on_path, no_token_in
 
 _ABSENT = "azd is not on the broker's PATH"
 
@@ -47,11 +48,11 @@ class AzureDeveloperCli:
         if finished.code != 0:
             words = (finished.stderr + finished.stdout).decode(errors="replace")
             raise failure_of(words, finished.code, tenant)
-        answer = json_object(finished.stdout)
+        answer = printed_object(finished.stdout, "token")
         try:
             token = Secret(answer.get("token"))
         except ValueError:
-            raise Unavailable("azd printed something else than a token") from None
+            raise no_token_in("azd", finished.stdout) from None
         return entra_bearer(token, self.name, from_rfc3339(answer.get("expiresOn")))
 
     def fingerprint(self) -> Hashable:

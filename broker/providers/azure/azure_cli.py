@@ -17,7 +17,8 @@ from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_b
 from broker.providers.expiry import earliest, from_epoch
 from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
-from broker.providers.vendor_tool import CA_VARIABLES, json_object
+from broker.providers.printed_object import printed_object
+from broker.providers.vendor_tool import CA_VARIABLES, no_token_in
 
 AZ_LIMIT_S = 20.0
 """az was seen to take 13 s (azure-cli#20404); a look-up waits 30 s and needs the rest for two requests."""
@@ -137,11 +138,11 @@ def read_answer(stdout: bytes) -> Bearer:
     Its end is the earliest of the token's `exp` and `expires_on`; `expiresOn`, the local time without a zone
     that az before 2.54 printed alone, counts only when neither is there: it is wrong for an hour a year.
     """
-    answer = json_object(stdout)
+    answer = printed_object(stdout, "accessToken")
     try:
         token = Secret(answer.get("accessToken"))
     except ValueError:
-        raise Unavailable("az printed something else than a token") from None
+        raise no_token_in("az", stdout) from None
     told = earliest(from_epoch(answer.get("expires_on")), expiry_of(token.reveal()))
     return entra_bearer(token, AzureCli.name, told or _local(answer.get("expiresOn")))
 

@@ -18,8 +18,9 @@ from broker.providers.azure.entra_errors import failure_of_app
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.azure.sdk_child import MACHINE, SECRET
 from broker.providers.azure.settings import AzureSettings
+from broker.providers.printed_object import printed_objects
 from broker.providers.protocol import ProviderContext
-from broker.providers.vendor_tool import ask_tool, json_object, printed_token, sdk_argv
+from broker.providers.vendor_tool import ask_tool, printed_token, sdk_argv
 
 TENANT = "AZURE_TENANT_ID"
 CLIENT = "AZURE_CLIENT_ID"
@@ -72,9 +73,9 @@ async def signed_in(
     if way.secret is not None:
         environ[SECRET] = way.secret.reveal()
     finished = await ask_tool(way.name, sdk_argv(_CHILD, json.dumps(ask)), environ, tools.http.ca)
-    told = json_object(finished.stdout)
+    told = next(reversed(printed_objects(finished.stdout)), {})  # what the SDK prints comes before it
     if finished.code == 0 and "token" in told:
-        came = printed_token(way.name, told["token"], told.get("expires_on"))
+        came = printed_token(way.name, finished.stdout, told["token"], told.get("expires_on"))
         return entra_bearer(came.secret, way.source, came.expires_at)
     closed = _closed(kind, told)
     if closed is not None:

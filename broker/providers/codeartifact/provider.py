@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from broker.core.credential import Credential, Secret
 from broker.core.duration import parse_duration
-from broker.core.failures import NoSource, Refused, Unavailable
+from broker.core.failures import NoSource, Refused
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Realm
 from broker.host.file_stamp import file_stamp
 from broker.host.lookup_trace import trace_step
@@ -22,11 +22,12 @@ from broker.providers import protocol
 from broker.providers.codeartifact.aws_errors import failure_of
 from broker.providers.codeartifact.boto3_child import SESSION_NAME
 from broker.providers.home import expand
+from broker.providers.printed_object import printed_object
 from broker.providers.vendor_tool import (
     ask_tool,
     is_importable,
     is_on_path,
-    json_object,
+    no_token_in,
     printed_token,
     sdk_argv,
     variables_fingerprint,
@@ -149,9 +150,8 @@ class CodeArtifactProvider:
     async def _by_sdk(self, own: CodeArtifactSettings, domain: Domain) -> Credential:
         chosen = own.model_dump(include={"profile", "role", "duration"}, exclude_none=True)
         asked = {**chosen, "domain": domain.name, "owner": domain.owner, "region": domain.region}
-        answer = await self._asked("boto3", sdk_argv(_CHILD, json.dumps(asked)), self._environ, own)
-        method = answer.get("method")
-        return _credential(answer, f"boto3:{method}" if isinstance(method, str) and method else "boto3", own)
+        output = await self._asked("boto3", sdk_argv(_CHILD, json.dumps(asked)), self._environ, own)
+        return _credential(output, "boto3", own)
 
     async def _by_cli(self, own: CodeArtifactSettings, domain: Domain) -> Credential:
         chosen = ("--region", domain.region, "--output", "json")
@@ -159,10 +159,8 @@ class CodeArtifactProvider:
         environ: Mapping[str, str] = {**self._environ, **QUIET}
         if own.role is not None:
             named = ("--role-arn", own.role, "--role-session-name", SESSION_NAME)
-            assumed = await self._asked(
-                "aws", ("aws", "sts", "assume-role", *named, *profile, *chosen), environ, own
-            )
-            environ, profile = {**environ, **_session(assumed)}, ()
+            argv = ("aws", "sts", "assume-role", *named, *profile, *chosen)
+            environ, profile = {**environ, **_session(await self._asked("aws", argv, environ, own))}, ()
         named = ("--domain", domain.name, "--domain-owner", domain.owner)
         life = () if own.duration is None else ("--duration-seconds", str(own.duration))
         argv = ("aws", "codeartifact", "get-authorization-token", *named, *life, *profile, *chosen)
@@ -170,11 +168,12 @@ class CodeArtifactProvider:
 
     async def _asked(
         self, way: str, argv: Iterable[str], environ: Mapping[str, str], own: CodeArtifactSettings
-    ) -> Mapping[str, object]:
+    ) -> bytes:
+        """What it printed."""
         finished = await ask_tool(way, tuple(argv), environ, self._ca)
         if finished.code != 0:
             raise failure_of(way, finished.stderr.decode(errors="replace"), own.profile)
-        return json_object(finished.stdout)
+        return finished.stdout
 
 
 def domain_of(realm: Realm, own: CodeArtifactSettings) -> Domain:
@@ -189,17 +188,20 @@ def domain_of(realm: Realm, own: CodeArtifactSettings) -> Domain:
     )
 
 
-def _credential(answer: Mapping[str, object], source: str, own: CodeArtifactSettings) -> Credential:
+def _credential(output: bytes, way: str, own: CodeArtifactSettings) -> Credential:
     """Raises what `printed_token` raises. The token's end is AWS's own `expiration`."""
-    token = printed_token(source, answer.get("authorizationToken"), answer.get("expiration"))
+    answer = printed_object(output, "authorizationToken")
+    token = printed_token(way, output, answer.get("authorizationToken"), answer.get("expiration"))
+    method = answer.get("method")
+    source = f"{way}:{method}" if isinstance(method, str) and method else way
     account = own.role or own.profile
     trace_step("signed in", f"{source}: {account or 'the default profile'}", good=True)
     return Credential(USERNAME, token.secret, token.expires_at, source, account=account)
 
 
-def _session(assumed: Mapping[str, object]) -> dict[str, str]:
+def _session(output: bytes) -> dict[str, str]:
     """The variables of an assumed role's session, as the AWS CLI reads them; Unavailable without one."""
-    told = assumed.get("Credentials")
+    told = printed_object(output, "Credentials").get("Credentials")
     variables = {
         "AWS_ACCESS_KEY_ID": "AccessKeyId",
         "AWS_SECRET_ACCESS_KEY": "SecretAccessKey",
@@ -210,7 +212,7 @@ def _session(assumed: Mapping[str, object]) -> dict[str, str]:
         # without all of them the CLI would go on as the account it had before
         return {name: Secret(session.get(key)).reveal() for name, key in variables.items()}
     except ValueError:
-        raise Unavailable("aws printed something else than a role's session") from None
+        raise no_token_in("aws", output) from None
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -25,12 +25,12 @@ from broker.providers import protocol, secret_reader
 from broker.providers.google.google_auth_child import METADATA
 from broker.providers.google.google_errors import failure_of
 from broker.providers.home import expand
+from broker.providers.printed_object import printed_object
 from broker.providers.static_login import Place
 from broker.providers.vendor_tool import (
     ask_tool,
     is_importable,
     is_on_path,
-    json_object,
     printed_token,
     sdk_argv,
     variables_fingerprint,
@@ -255,11 +255,11 @@ def read_answer(stdout: bytes, source: str) -> Credential:
     Raises what `printed_token` raises. A token without an end is taken: five-minute ones of
     workload identity (moby/buildkit#5859) always have one.
     """
-    answer = json_object(stdout)
+    answer = printed_object(stdout, "credential", "access_token")
     told = _inner(answer, "credential") or answer
     core = _inner(answer, "configuration", "properties", "core")
     account = answer.get("account", core.get("account"))
-    token = printed_token(source, told.get("access_token"), told.get("token_expiry"))
+    token = printed_token(source, stdout, told.get("access_token"), told.get("token_expiry"))
     return Credential(
         TOKEN_USERNAME,
         token.secret,
