@@ -25,6 +25,7 @@ PURE_STDLIB = {
     "dataclasses",
     "datetime",
     "enum",
+    "errno",
     "hashlib",
     "ipaddress",
     "re",

@@ -10,7 +10,8 @@ from broker.api.backend import Backend
 from broker.api.lookup import answer_in_time, lookup_request_of
 from broker.api.principal import Scope
 from broker.api.problems import answer_to, wants_text
-from broker.core.failures import BadRequest, Failure, NotAllowed
+from broker.core.failures import BadRequest, Failure, NotAllowed, Unavailable
+from broker.core.shortage import shortage_of
 
 HOSTS = frozenset({b"broker", b"localhost"})
 """A browser that was led here by DNS rebinding names the attacker's host."""
@@ -42,7 +43,16 @@ class AsgiApp:
         if self._rest is None:
             # in a thread: look-ups do not wait for it
             self._rest = asyncio.ensure_future(asyncio.to_thread(_routes, self._backend))
-        rest = await asyncio.shield(self._rest)
+        try:
+            rest = await asyncio.shield(self._rest)
+        except Exception as error:
+            self._rest = None  # the next request tries again
+            shortage = shortage_of(error)
+            if shortage is None:
+                raise
+            failure = Unavailable(f"the broker cannot answer this for now: {shortage}")
+            await answer_to(failure, text=wants_text(scope["headers"])).send(send)
+            return
         await rest(scope, receive, send)
 
 

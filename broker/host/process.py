@@ -5,6 +5,10 @@ cancelling, everything it started is killed: its process group at once, then by 
 processes that left the group. A child that ends in time leaves its own background processes alone: a helper
 may start an agent on purpose. Output may hold secrets: it is never logged here and never part of an
 exception.
+
+No more than CHILDREN_MAX run at once, whoever starts them; further ones wait in their order. A child may ask
+this daemon for another feed's credential, whose child then waits for a place like any other: since each child
+has a limit, one becomes free.
 """
 
 import asyncio
@@ -13,12 +17,21 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+from weakref import WeakKeyDictionary
 
+from broker.core.shortage import shortage_of
 from broker.host.process_tree import ChildMark
+from broker.host.start_failure import why_not_run
+
+CHILDREN_MAX = 8
+"""At once: each is a Python interpreter of 50 to 100 MB that works for seconds; parallel `az` time out."""
+
+QUEUE_LIMIT_S = 55.0
+"""How long a child waits for its place at most: with its own limit it stays below the keeper's 90 s."""
 
 OUTPUT_BYTES = 1 << 20
 """`az account get-access-token` prints 2 to 4 kB."""
@@ -38,10 +51,26 @@ class RunFailure(Exception):  # noqa: N818 - a family of outcomes
 
 
 class NotFound(RunFailure):
-    """The program is not on the path, or cannot be run."""
+    """There is no such program on the path."""
 
     def __init__(self, program: str) -> None:
-        super().__init__(program, "was not found or cannot be run")
+        super().__init__(program, "was not found")
+
+
+class CannotRun(RunFailure):
+    """The program is there and will not run until it is repaired; `reason` says what is wrong with it."""
+
+    def __init__(self, program: str, reason: str) -> None:
+        super().__init__(program, f"cannot be run: {reason}")
+        self.reason = reason
+
+
+class NoResources(RunFailure):
+    """The program was not started for want of something that comes back by itself; `reason` says of what."""
+
+    def __init__(self, program: str, reason: str) -> None:
+        super().__init__(program, f"could not be started: {reason}")
+        self.reason = reason
 
 
 class TimedOut(RunFailure):
@@ -70,8 +99,17 @@ class Finished:
 
 def find(program: str, path: str) -> str | None:
     """Return the program's absolute path by a PATH, whose empty and relative entries are skipped, or None."""
+    return _found(program, path, os.F_OK | os.X_OK)
+
+
+def is_there(program: str, path: str) -> bool:
+    """True when `run` would not raise NotFound: the file is there, be it executable or not."""
+    return _found(program, path, os.F_OK) is not None
+
+
+def _found(program: str, path: str, mode: int) -> str | None:
     entries = [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute()]
-    found = shutil.which(program, path=os.pathsep.join(entries))
+    found = shutil.which(program, mode, path=os.pathsep.join(entries))
     return found if found is not None and Path(found).is_absolute() else None
 
 
@@ -85,19 +123,46 @@ async def run(
 ) -> Finished:
     """Run a program, found by the PATH of `env` (None: our own environment), and return how it ended.
 
-    Raises NotFound, TimedOut within half a second of the limit, TooMuchOutput when one of its two streams
+    Raises NotFound, CannotRun, NoResources, also after QUEUE_LIMIT_S in the queue, TimedOut within half a
+    second of the limit, which begins when the child does, and TooMuchOutput when one of its two streams
     exceeds `output_bytes`. Safe to cancel. It ends when the child does, even if a grandchild keeps its pipes.
     """
     environment = dict(os.environ if env is None else env)
-    program = find(argv[0], environment.get("PATH", os.defpath))
+    path = environment.get("PATH", os.defpath)
+    program = find(argv[0], path)
     if program is None:
-        raise NotFound(argv[0])
-    child = _Child(argv, program, environment, cwd, output_bytes)
+        found = _found(argv[0], path, os.F_OK)
+        raise NotFound(argv[0]) if found is None else CannotRun(argv[0], why_not_run(found))
+    async with _place_for(argv[0]):
+        return await _run(_Child(argv, program, environment, cwd, output_bytes), argv[0], limit_s)
+
+
+_places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+"""One semaphore for each loop, and a daemon has one loop."""
+
+
+@contextlib.asynccontextmanager
+async def _place_for(program: str) -> AsyncIterator[None]:
+    """Wait for a place among the children that run, first come, first served."""
+    places = _places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CHILDREN_MAX))
+    try:
+        async with asyncio.timeout(QUEUE_LIMIT_S):
+            await places.acquire()
+    except TimeoutError:
+        waited = f"{CHILDREN_MAX} others were running, and it waited {QUEUE_LIMIT_S:.0f} s for its turn"
+        raise NoResources(program, waited) from None
+    try:
+        yield
+    finally:
+        places.release()
+
+
+async def _run(child: "_Child", name: str, limit_s: float) -> Finished:
     try:
         await child.ended(limit_s)
     except TimeoutError:
         await child.kill()
-        raise TimedOut(argv[0], limit_s) from None
+        raise TimedOut(name, limit_s) from None
     except BaseException:
         await child.kill()
         raise
@@ -113,24 +178,38 @@ class _Child:
         self, argv: Sequence[str], program: str, environment: dict[str, str], cwd: str, output_bytes: int
     ) -> None:
         self._mark = ChildMark()
-        try:
-            self._popen = subprocess.Popen(
-                argv,
-                executable=program,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env=self._mark.on(environment),
-                cwd=cwd,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise NotFound(argv[0]) from error
         self._program = argv[0]
-        self._exit = _Exit(self._popen)
-        self._stdout = _Stream(self._popen.stdout, output_bytes)
-        self._stderr = _Stream(self._popen.stderr, output_bytes)
+        with contextlib.ExitStack() as undo:
+            try:
+                self._popen = subprocess.Popen(
+                    argv,
+                    executable=program,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                    env=self._mark.on(environment),
+                    cwd=cwd,
+                    start_new_session=True,
+                )
+                undo.callback(self._end_at_once)
+                self._exit = _Exit(self._popen)
+                undo.callback(self._exit.close)
+                self._stdout = _Stream(self._popen.stdout, output_bytes)
+                undo.callback(self._stdout.close)
+                self._stderr = _Stream(self._popen.stderr, output_bytes)
+            except (OSError, RuntimeError, MemoryError, ValueError) as error:
+                raise _not_started(argv[0], program, error) from error
+            undo.pop_all()
+
+    def _end_at_once(self) -> None:
+        """Kill a child that we cannot watch, and let go of it."""
+        self._mark.kill_below(self._popen.pid)
+        for pipe in (self._popen.stdout, self._popen.stderr):
+            if pipe is not None:
+                pipe.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(GRACE_S)
 
     async def ended(self, limit_s: float) -> None:
         """Return when the child has ended and its output is read; raises TimeoutError and TooMuchOutput."""
@@ -166,6 +245,18 @@ class _Child:
     def finished(self) -> Finished:
         """How the child ended."""
         return Finished(self._popen.wait(), bytes(self._stdout.content), bytes(self._stderr.content))
+
+
+def _not_started(name: str, program: str, error: Exception) -> RunFailure:
+    """What an error at the start of a program means: it is repeated only where nothing has to be repaired."""
+    shortage = shortage_of(error)
+    if shortage is not None:
+        return NoResources(name, shortage)
+    if not isinstance(error, OSError):  # subprocess: embedded null byte, illegal environment variable name
+        return CannotRun(name, str(error))
+    if not os.path.lexists(program):
+        return NotFound(name)
+    return CannotRun(name, why_not_run(program, error))
 
 
 class _Exit:

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping
 from broker.core.credential import Credential
 from broker.core.failures import NotObtained, Unavailable
 from broker.core.feeds import Feed
+from broker.core.shortage import shortage_of
 from broker.providers.protocol import Provider
 
 FLIGHT_LIMIT_S = 90.0
@@ -36,6 +37,9 @@ class ProviderGuard:
         except TimeoutError:
             return Unavailable(f"the provider did not answer within {FLIGHT_LIMIT_S:.0f} s")
         except Exception as defect:  # noqa: BLE001 - a provider's defect is a failure of its realm
+            shortage = shortage_of(defect)
+            if shortage is not None:  # it meets any code at any line, and is no defect
+                return Unavailable(f"the credential could not be fetched: {shortage}")
             return Unavailable(f"a defect in token-broker ({_reported(feed, defect)})", hint="brokerctl logs")
 
     def fingerprint(self, feed: Feed) -> Hashable:

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import PurePath
 
 from broker.core.credential import Secret
-from broker.core.failures import Refused, Unavailable
-from broker.host.process import NotFound, TimedOut, TooMuchOutput, run
+from broker.core.failures import NotObtained, Refused, Unavailable
+from broker.host.process import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput, run
 from broker.providers.credential_formats import read_printed
 from broker.providers.expiry import earliest, end_of
 from broker.providers.home import expand
@@ -46,8 +46,9 @@ def found(text: object, username: object = None, expires_at: datetime | None = N
 async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> SecretFound:
     """Run the program and return the credential it printed.
 
-    Raises Refused when there is no such program or what it prints is no credential, Unavailable when it
-    fails or takes longer than PROGRAM_LIMIT_S. Its own words stay unread: their content is unknown.
+    Raises Refused when there is no such program, when it cannot be run or what it prints is no credential,
+    Unavailable when it cannot be started for now, fails or takes longer than PROGRAM_LIMIT_S. Its own words
+    stay unread: their content is unknown.
     """
     program = PurePath(argv[0]).name
     first = str(expand(argv[0], environ)) if argv[0].startswith("~/") else argv[0]  # as in a secret's `file:`
@@ -56,7 +57,12 @@ async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> SecretFound:
             (first, *argv[1:]), env=environ, limit_s=PROGRAM_LIMIT_S, output_bytes=PROGRAM_OUTPUT_BYTES
         )
     except NotFound:
-        raise Refused(f"{program} is not on the broker's PATH, or cannot be run") from None
+        is_path = "/" in argv[0]
+        raise Refused(
+            f"there is no program {argv[0]}" if is_path else f"{program} is not on the broker's PATH"
+        ) from None
+    except (CannotRun, NoResources) as failure:
+        raise not_started(program, failure) from None
     except TimedOut:
         raise Unavailable(f"{program} did not end within {PROGRAM_LIMIT_S:.0f} s and was stopped") from None
     except TooMuchOutput:
@@ -69,6 +75,13 @@ async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> SecretFound:
         return read(finished.stdout)
     except ValueError as error:
         raise Refused(f"{program} printed no credential: {error}") from None
+
+
+def not_started(name: str, failure: CannotRun | NoResources) -> NotObtained:
+    """Why the program, called `name` in messages, was not started: only a shortage passes by itself."""
+    if isinstance(failure, NoResources):
+        return Unavailable(f"{name} could not be started: {failure.reason}")
+    return Refused(f"{name} cannot be run: {failure.reason}")
 
 
 def read(output: bytes) -> SecretFound:

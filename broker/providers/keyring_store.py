@@ -129,9 +129,9 @@ def _in_turn(look_up: Callable[[], Login | None]) -> "asyncio.Future[Login | Non
     Not by asyncio's threads: a locked store would take them one by one, and the daemon would wait for them
     at its end.
     """
+    _start_thread()  # first: where no thread can be started the question must not stay behind
     answer = _Answer()
     _questions.put((answer, look_up))
-    _start_thread()
     return asyncio.wrap_future(answer)
 
 

@@ -11,9 +11,18 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from broker.core.failures import NoSource, Unavailable
-from broker.host.process import Finished, NotFound, TimedOut, TooMuchOutput, find, run
+from broker.host.process import (
+    CannotRun,
+    Finished,
+    NoResources,
+    NotFound,
+    TimedOut,
+    TooMuchOutput,
+    is_there,
+    run,
+)
 from broker.providers.expiry import end_of
-from broker.providers.helper_program import SecretFound, found
+from broker.providers.helper_program import SecretFound, found, not_started
 from broker.providers.printed_object import shape_of
 
 TOOL_LIMIT_S = 25.0
@@ -30,8 +39,8 @@ CA_VARIABLES = (
 
 
 def is_on_path(program: str, environ: Mapping[str, str]) -> bool:
-    """True when the child that `environ` makes would find the program."""
-    return find(program, environ.get("PATH", "")) is not None
+    """True when the child that `environ` makes would find the program, even one that cannot be run."""
+    return is_there(program, environ.get("PATH", ""))
 
 
 def is_importable(package: str) -> bool:
@@ -55,23 +64,31 @@ def variables_fingerprint(environ: Mapping[str, str], *prefixes: str) -> Hashabl
 
 
 async def ask_tool(
-    name: str, argv: Sequence[str], environ: Mapping[str, str], ca: Path | None = None
+    name: str,
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    ca: Path | None = None,
+    *,
+    limit_s: float | None = None,
 ) -> Finished:
     """Run the tool, called `name` in messages, and return how it ended, its complaints included.
 
     `ca` is the configured file of authorities, which each tool has a variable of its own for.
 
-    Raises NoSource when it is not there, Unavailable when it does not end within TOOL_LIMIT_S or babbles.
+    Raises NoSource when it is not there, Refused when it is there and cannot be run, Unavailable when it
+    cannot be started for now, does not end within `limit_s` (None: TOOL_LIMIT_S) or prints more than
+    TOOL_OUTPUT_BYTES.
     """
+    limit_s = limit_s or TOOL_LIMIT_S
     trusted = {} if ca is None else dict.fromkeys(CA_VARIABLES, str(ca))
     try:
-        return await run(
-            argv, env={**environ, **trusted}, limit_s=TOOL_LIMIT_S, output_bytes=TOOL_OUTPUT_BYTES
-        )
+        return await run(argv, env={**environ, **trusted}, limit_s=limit_s, output_bytes=TOOL_OUTPUT_BYTES)
     except NotFound:
         raise NoSource(f"{name} is not on the broker's PATH") from None
+    except (CannotRun, NoResources) as failure:
+        raise not_started(name, failure) from None
     except TimedOut:
-        raise Unavailable(f"{name} did not answer within {TOOL_LIMIT_S:g} s and was stopped") from None
+        raise Unavailable(f"{name} did not answer within {limit_s:g} s and was stopped") from None
     except TooMuchOutput:
         raise Unavailable(f"{name} printed far more than a token and was stopped") from None
 

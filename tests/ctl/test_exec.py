@@ -81,6 +81,20 @@ def test_failures_of_our_own_have_codes_of_their_own(
     assert left_behind(room) == []
 
 
+def test_a_command_whose_interpreter_is_missing_is_there_and_cannot_run(room: Path, tmp_path: Path) -> None:
+    command = tmp_path / "command"
+    command.write_text("#!/no/such/python\n")
+    command.chmod(0o755)
+
+    ended = run(str(command))
+
+    assert ended.exit_code == 126
+    assert ended.stderr == (
+        f"token-broker: {command} cannot be run: its interpreter /no/such/python is missing\n"
+    )
+    assert left_behind(room) == []
+
+
 def test_broken_configuration_is_our_failure_and_says_where(room: Path) -> None:
     configure(room, "tll = 1\n")
 

@@ -1,5 +1,6 @@
 """A configuration in force: how it starts, how the next one takes its place, what a broken one does."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -18,8 +19,10 @@ from broker.core.urls import parse_url
 from broker.daemon.main import PROVIDERS
 from broker.daemon.runtime import Runtime
 from broker.host.clock import SystemClock
+from broker.host.process import CHILDREN_MAX
 from broker.providers.basic import BasicProvider
 from broker.providers.protocol import ProviderContext
+from tests.fake_clock import settle
 
 FEED = """
 [[feed]]
@@ -266,3 +269,25 @@ async def test_what_a_provider_keeps_in_memory_outlives_a_reload(
 
     assert len(memories) == 2
     assert memories[0] is memories[1]
+
+
+async def test_a_held_token_is_served_while_all_places_for_programs_are_taken(
+    start: Start, tmp_path: Path
+) -> None:
+    running, commands = tmp_path / "running", ""
+    running.mkdir()
+    stay = f"touch {running}/$$; exec sleep 600"
+    for number in range(20):
+        commands += f'[[feed]]\nname = "c{number}"\nurl = "https://c{number}.example/simple/"\n'
+        commands += f'provider = "command"\ncommand = ["/bin/sh", "-c", "{stay}"]\n'
+    service = start(FEED.format(name="a") + commands)
+    await secret(service, "a")
+    asking = [asyncio.create_task(secret(service, f"c{number}")) for number in range(20)]
+    async with asyncio.timeout(10):
+        while len(list(running.iterdir())) < CHILDREN_MAX:
+            await settle()
+
+    assert await secret(service, "a") == "secret-a"
+    assert len(list(running.iterdir())) == CHILDREN_MAX
+    for task in asking:
+        task.cancel()

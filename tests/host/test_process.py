@@ -1,5 +1,7 @@
 import asyncio
+import errno
 import os
+import resource
 import secrets
 import signal
 import sys
@@ -7,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.process import NotFound, TimedOut, TooMuchOutput, _Stream, find, run
+from broker.host import process
+from broker.host.process import (
+    CHILDREN_MAX,
+    CannotRun,
+    NoResources,
+    NotFound,
+    TimedOut,
+    TooMuchOutput,
+    _Stream,
+    find,
+    is_there,
+    run,
+)
 from broker.host.process_tree import VARIABLE
 
 FOREVER = 3600
@@ -168,21 +182,194 @@ async def test_a_byte_too_many_at_the_very_end_is_too_much() -> None:
         await run(["printf", "12345"], limit_s=LIMIT_S, output_bytes=4)
 
 
-@pytest.mark.parametrize("program", ["no-such-program", "/no/such/program", "/etc/passwd", "/"])
-async def test_a_program_that_cannot_be_run_is_named(program: str) -> None:
+@pytest.mark.parametrize("program", ["no-such-program", "/no/such/program", "/"])
+async def test_a_program_that_is_not_there_is_named(program: str) -> None:
     with pytest.raises(NotFound) as caught:
         await run([program], limit_s=LIMIT_S)
 
     assert caught.value.program == program
+    assert not is_there(program, os.defpath)
 
 
-async def test_a_script_without_its_interpreter_cannot_be_run(tmp_path: Path) -> None:
+CANNOT_RUN = {
+    "not executable": (b"#!/bin/sh\n", 0o644, "script is not executable for this user"),
+    "interpreter is missing": (
+        b"#!/no/such/python -E\n",
+        0o755,
+        "its interpreter /no/such/python is missing",
+    ),
+    "interpreter is not executable": (b"#!/etc/passwd\n", 0o755, "permission to run /etc/passwd is denied"),
+    "no program": (b"no program\n", 0o755, "it is neither a program for this machine nor a script"),
+}
+
+
+@pytest.mark.parametrize(("content", "mode", "reason"), CANNOT_RUN.values(), ids=CANNOT_RUN)
+async def test_a_program_that_is_there_and_cannot_be_run_says_what_stands_against_it(
+    content: bytes, mode: int, reason: str, tmp_path: Path
+) -> None:
     script = tmp_path / "script"
-    script.write_text("#!/no/such/interpreter\n")
-    script.chmod(0o755)
+    script.write_bytes(content)
+    script.chmod(mode)
 
-    with pytest.raises(NotFound):
-        await run([str(script)], limit_s=LIMIT_S)
+    with pytest.raises(CannotRun) as caught:
+        await run(["script"], env={"PATH": str(tmp_path)}, limit_s=LIMIT_S)
+
+    assert reason in caught.value.reason
+    assert is_there("script", str(tmp_path))
+
+
+async def test_arguments_that_no_program_can_have_are_no_defect() -> None:
+    with pytest.raises(CannotRun, match="too long"):
+        await run(["true", *["x" * 100_000] * 100], limit_s=LIMIT_S)
+    with pytest.raises(CannotRun, match="null byte"):
+        await run(["true", "a\0b"], limit_s=LIMIT_S)
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.EAGAIN, "may start no more processes"),
+        (errno.ENOMEM, "no memory left"),
+        (errno.EMFILE, "as many files open as it may"),
+        (errno.ENFILE, "as many files open as it can"),
+    ],
+)
+async def test_a_shortage_at_the_start_is_not_taken_for_a_missing_program(
+    number: int, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("subprocess.Popen", failing)
+
+    with pytest.raises(NoResources, match=reason):
+        await run(["true"], limit_s=LIMIT_S)
+
+
+async def test_without_a_free_descriptor_the_program_is_not_missing() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    await run(["true"], limit_s=LIMIT_S)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(open_descriptors()), before[1]))
+    try:
+        with pytest.raises(NoResources, match="files open"):
+            await run(["true"], limit_s=LIMIT_S)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_a_child_that_no_thread_can_wait_for_is_ended_and_told_as_a_shortage(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    monkeypatch.setattr("threading.Thread.start", failing)
+    before = open_descriptors()
+
+    with pytest.raises(NoResources, match="may start no more processes"):
+        await run(["sleep", word], limit_s=LIMIT_S)
+
+    assert living(word) == []
+    assert open_descriptors() == before
+    assert zombies() == []
+
+
+class Crowd:
+    """Children of one word, which all stay until the gate is opened."""
+
+    def __init__(self, folder: Path, word: str) -> None:
+        self._gate = folder / "gate"
+        os.mkfifo(self._gate)
+        self.word = word
+        self.ended: list[int] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, count: int) -> list[asyncio.Task[None]]:
+        begun = len(self._tasks)
+        self._tasks += [asyncio.create_task(self._one(number)) for number in range(begun, begun + count)]
+        return self._tasks[begun:]
+
+    async def _one(self, number: int) -> None:
+        await run(["sh", "-c", f": {self.word}; read _ < {self._gate}"], limit_s=LIMIT_S)
+        self.ended.append(number)
+
+    async def open(self) -> None:
+        """Let everyone end, who is there and who is still to come."""
+        held = os.open(self._gate, os.O_RDWR | os.O_NONBLOCK)
+        os.write(held, b"\n" * 4000)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        os.close(held)
+
+
+@pytest.fixture
+def crowd(tmp_path: Path, word: str) -> Crowd:
+    return Crowd(tmp_path, word)
+
+
+async def test_no_more_than_eight_children_run_at_once(crowd: Crowd) -> None:
+    crowd.start(40)
+    await all_of(CHILDREN_MAX, crowd.word)
+    for _ in range(50):
+        await turn()
+
+    assert len(living(crowd.word)) == CHILDREN_MAX == 8
+    await crowd.open()
+    assert sorted(crowd.ended) == list(range(40))
+
+
+async def test_a_waiting_child_that_is_given_up_leaves_the_queue(crowd: Crowd) -> None:
+    crowd.start(CHILDREN_MAX)
+    await all_of(CHILDREN_MAX, crowd.word)
+    waiting = crowd.start(3)
+    await turn()
+
+    waiting[0].cancel()
+    waiting[1].cancel()
+
+    await crowd.open()
+    assert sorted(crowd.ended) == [*range(CHILDREN_MAX), CHILDREN_MAX + 2]
+
+
+async def test_the_wait_in_the_queue_does_not_count_as_the_childs_own_time(crowd: Crowd) -> None:
+    crowd.start(CHILDREN_MAX)
+    await all_of(CHILDREN_MAX, crowd.word)
+    late = asyncio.create_task(run(["true"], limit_s=0.4))
+    await asyncio.wait({late}, timeout=0.6)
+
+    assert not late.done()
+    await crowd.open()
+    assert (await late).code == 0
+
+
+async def test_a_wait_in_the_queue_has_an_end_that_names_the_cause(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "QUEUE_LIMIT_S", 0.05)
+    crowd.start(CHILDREN_MAX)
+    await all_of(CHILDREN_MAX, crowd.word)
+
+    with pytest.raises(NoResources, match="8 others were running"):
+        await run(["true"], limit_s=LIMIT_S)
+
+    await crowd.open()
+    assert (await run(["true"], limit_s=LIMIT_S)).code == 0
+
+
+async def test_children_that_wait_for_another_childs_answer_do_not_lock_up(tmp_path: Path) -> None:
+    """As a token command does that asks this daemon for another feed: it holds its place meanwhile."""
+    answers = tmp_path / "answers"
+    os.mkfifo(answers)
+    outer = [
+        asyncio.create_task(run(["sh", "-c", f"read _ < {answers}"], limit_s=0.5))
+        for _ in range(CHILDREN_MAX)
+    ]
+    await turn()
+
+    inner = await run(["echo", "answer"], limit_s=LIMIT_S)
+
+    assert inner.stdout == b"answer\n"
+    assert all(isinstance(each, TimedOut) for each in await asyncio.gather(*outer, return_exceptions=True))
 
 
 async def test_the_path_of_the_given_environment_finds_the_program(tmp_path: Path) -> None:
@@ -304,7 +491,7 @@ async def test_nothing_is_left_open(word: str) -> None:
         await run(["true"], limit_s=LIMIT_S)
         with pytest.raises(TimedOut):
             await run(["sleep", word], limit_s=0.01)
-        with pytest.raises(NotFound):
+        with pytest.raises(CannotRun):
             await run(["/etc/passwd"], limit_s=LIMIT_S)
 
     await round_of_runs()

@@ -1,6 +1,7 @@
 """The keeper with a clock that stands still: flights, waits, renewals, drops, trials, reloads."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -732,3 +733,23 @@ async def test_marks_that_cannot_be_read_do_not_end_the_loop(
 
     assert len(issuer.asked) >= 2
     assert "provider_broken" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("defect", "reason"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "as many files open as it may"),
+        (RuntimeError("can't start new thread"), "may start no more processes"),
+        (MemoryError(), "no memory left"),
+    ],
+)
+async def test_a_shortage_that_a_provider_meets_is_no_defect(
+    defect: Exception, reason: str, make: Make, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.defect = defect
+    keeper = make(CORP)
+
+    with pytest.raises(Unavailable, match=reason):
+        await ask(keeper, CORP)
+
+    assert "provider_broken" not in caplog.text

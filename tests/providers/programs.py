@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 from typing import TYPE_CHECKING
@@ -51,6 +52,11 @@ class Workshop:
     def started_pid(self) -> int:
         """The process id of the hanger; blocks until one was started."""
         return int(self._started.read_text())
+
+
+def no_more_processes(*_: object, **__: object) -> None:
+    """In place of subprocess.Popen: what fork answers to a user at the limit of processes."""
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
 def hanging(feed: Feed, workshop: Workshop) -> Hanging:

@@ -8,7 +8,7 @@ from broker.core.credential import Secret
 from broker.core.failures import NotObtained, Refused, Unavailable
 from broker.providers import helper_program
 from broker.providers.helper_program import SecretFound, ask, checked_username, read
-from tests.providers.programs import Workshop
+from tests.providers.programs import Workshop, no_more_processes
 from tests.providers.tokens import jwt
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
@@ -150,7 +150,26 @@ async def test_a_program_that_was_killed_is_unavailable(workshop: Workshop) -> N
 
 async def test_a_program_that_is_not_there_is_refused(workshop: Workshop) -> None:
     with pytest.raises(Refused, match="absent is not on the broker's PATH"):
+        await ask(("absent", "s3cret"), workshop.environ)
+    with pytest.raises(Refused, match="there is no program /some/where/absent"):
         await ask(("/some/where/absent", "s3cret"), workshop.environ)
+
+
+async def test_a_program_that_is_there_and_cannot_be_run_says_why(workshop: Workshop) -> None:
+    workshop.file("prog", "#!/no/such/python\n", mode=0o700)
+
+    with pytest.raises(Refused, match="prog cannot be run: its interpreter /no/such/python is missing"):
+        await ask(["~/prog"], workshop.environ)
+
+
+async def test_a_program_that_cannot_be_started_for_now_is_unavailable(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.printer("prog", "s3cret")
+    monkeypatch.setattr("subprocess.Popen", no_more_processes)
+
+    with pytest.raises(Unavailable, match=r"prog could not be started: .* no more processes"):
+        await ask(("prog",), workshop.environ)
 
 
 async def test_a_program_that_never_ends_is_stopped(

@@ -15,6 +15,7 @@ from typing import Annotated, Self
 
 import typer
 
+from broker.core.shortage import shortage_of
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.usernames import username_for
 from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes
@@ -24,6 +25,7 @@ from broker.ctl.exec.ci_broker import ci_broker
 from broker.ctl.exec.private_broker import PrivateBroker, private_broker
 from broker.ctl.service import verb
 from broker.ctl.setup.user_dirs import UserDirs
+from broker.host.start_failure import why_not_run
 
 FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
@@ -104,9 +106,14 @@ def _found(name: str, environ: Mapping[str, str]) -> str:
     found = shutil.which(name, path=path)
     if found is not None:
         return found
-    if (os.sep in name and Path(name).exists()) or shutil.which(name, os.F_OK, path) is not None:
-        raise CommandError(f"{name} cannot be run", hint=f"ls -l {name}", exit_code=ExitCode.EXEC_CANNOT_RUN)
+    there = name if os.sep in name and Path(name).exists() else shutil.which(name, os.F_OK, path)
+    if there is not None:
+        raise _cannot_run(name, "it is a folder" if Path(there).is_dir() else why_not_run(there))
     raise CommandError(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
+
+
+def _cannot_run(name: str, reason: str) -> CommandError:
+    return CommandError(f"{name} cannot be run: {reason}", exit_code=ExitCode.EXEC_CANNOT_RUN)
 
 
 def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, str]:
@@ -130,11 +137,12 @@ def _run(program: str, command: Sequence[str], environment: Mapping[str, str]) -
     with _Relay() as relay:
         try:
             child = subprocess.Popen(command, executable=program, env=environment)
-        except OSError as error:
-            reason = str(error.strerror).lower()
-            raise CommandError(
-                f"{command[0]} cannot be run: {reason}", exit_code=ExitCode.EXEC_CANNOT_RUN
-            ) from None
+        except (OSError, ValueError) as error:
+            shortage = shortage_of(error)
+            if shortage is not None:
+                raise CommandError(f"{command[0]} could not be started: {shortage}") from None
+            reason = why_not_run(program, error) if isinstance(error, OSError) else str(error)
+            raise _cannot_run(command[0], reason) from None
         relay.to(child)
         code = child.wait()
     return code if code >= 0 else SIGNALLED - code

@@ -8,9 +8,8 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from broker.core.credential import Secret
-from broker.core.failures import Unavailable
+from broker.core.failures import NoSource, Unavailable
 from broker.host.file_stamp import file_stamp
-from broker.host.process import NotFound, TimedOut, TooMuchOutput, find, run
 from broker.providers.azure.az_errors import failure_of
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
@@ -18,13 +17,10 @@ from broker.providers.expiry import earliest, from_epoch
 from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
 from broker.providers.printed_object import printed_object
-from broker.providers.vendor_tool import CA_VARIABLES, no_token_in
+from broker.providers.vendor_tool import ask_tool, is_on_path, no_token_in
 
 AZ_LIMIT_S = 20.0
 """az was seen to take 13 s (azure-cli#20404); a look-up waits 30 s and needs the rest for two requests."""
-
-AZ_OUTPUT_BYTES = 262144
-"""A token is 2 to 4 kB; stderr may hold the warnings of several extensions."""
 
 QUIET = {
     "AZURE_CORE_NO_COLOR": "true",
@@ -50,16 +46,16 @@ class AzureCli:
     ) -> None:
         self._environ = environ
         self._account = account
-        self._trusted = {} if ca is None else dict.fromkeys(CA_VARIABLES, str(ca))
+        self._ca = ca
         self._seen: Hashable = None
         self._signed: Hashable = None
 
     def unavailable_reason(self) -> str | None:
         """That there is no az."""
-        return None if find("az", self._environ.get("PATH", "")) else _ABSENT
+        return None if is_on_path("az", self._environ) else _ABSENT
 
     async def bearer(self, tenant: str) -> Bearer | Skipped:
-        """Ask az. Raises the failure that its complaint stands for, Unavailable when it hangs or babbles.
+        """Ask az. Raises the failure that its complaint stands for, and what `ask_tool` raises.
 
         For ORGANISATIONS the default account's own tenant is asked: az takes no name for personal accounts.
         """
@@ -67,15 +63,9 @@ class AzureCli:
         argv = ("az", "account", "get-access-token", "--resource", RESOURCE, *chosen, "--output", "json")
         self.fingerprint()
         try:
-            finished = await run(
-                argv, env=self._environment(), limit_s=AZ_LIMIT_S, output_bytes=AZ_OUTPUT_BYTES
-            )
-        except NotFound:
+            finished = await ask_tool("az", argv, self._environment(), self._ca, limit_s=AZ_LIMIT_S)
+        except NoSource:
             return Skipped(self.name, _ABSENT)
-        except TimedOut:
-            raise Unavailable(f"az did not answer within {AZ_LIMIT_S:.0f} s and was stopped") from None
-        except TooMuchOutput:
-            raise Unavailable("az printed far more than a token and was stopped") from None
         finally:
             self._seen = file_stamp(self._profile)
         if finished.code != 0:
@@ -98,7 +88,7 @@ class AzureCli:
 
     def _environment(self) -> dict[str, str]:
         chosen = {CONFIG_DIR: str(self._folder)} if self._account is not None else {}
-        return {**self._environ, **QUIET, **self._trusted, **chosen}
+        return {**self._environ, **QUIET, **chosen}
 
     @property
     def _folder(self) -> Path:

@@ -5,6 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from broker.core.failures import Unavailable
+from broker.core.shortage import shortage_of
+
 Found = TypeVar("Found")
 
 
@@ -12,6 +15,7 @@ def in_thread(work: Callable[[], Found]) -> "asyncio.Future[Found]":
     """What `work` returns or raises, computed in a thread of its own.
 
     Not in asyncio's threads: a person who signs in would hold one for minutes, and with it the daemon's end.
+    Raises Unavailable when no thread can be started.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[Found] = loop.create_future()
@@ -36,5 +40,8 @@ def in_thread(work: Callable[[], Found]) -> "asyncio.Future[Found]":
         except RuntimeError:
             return  # the loop has ended: no caller waits
 
-    threading.Thread(target=run, name="azure-identity", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="azure-identity", daemon=True).start()
+    except RuntimeError as error:
+        raise Unavailable(f"the sign-in could not be started: {shortage_of(error) or 'no thread'}") from None
     return outcome

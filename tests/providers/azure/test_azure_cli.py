@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.core.failures import SignInNeeded, Unavailable
+from broker.core.failures import Refused, SignInNeeded, Unavailable
 from broker.providers.azure import azure_cli
 from broker.providers.azure.azure_cli import AzureCli, read_answer
 from broker.providers.azure.challenge import ORGANISATIONS
@@ -12,6 +12,7 @@ from broker.providers.azure.identities import Bearer, Skipped
 from tests.fakes import az as fake
 from tests.fakes.az_program import Conduct
 from tests.providers.azure.feeds import PERSON, TENANT
+from tests.providers.programs import no_more_processes
 from tests.providers.tokens import jwt
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
@@ -176,6 +177,23 @@ async def test_without_az_this_way_is_closed(cli: AzureCli, az: fake.AzureCli) -
 
     assert nowhere.unavailable_reason() == "az is not on the broker's PATH"
     assert await nowhere.bearer(TENANT) == Skipped("azure-cli", "az is not on the broker's PATH")
+
+
+async def test_az_that_is_there_and_cannot_be_run_is_no_missing_az(tmp_path: Path) -> None:
+    (tmp_path / "az").write_text("#!/opt/az/bin/python3\n")
+    (tmp_path / "az").chmod(0o755)
+    broken = AzureCli({"PATH": str(tmp_path)})
+
+    assert broken.unavailable_reason() is None
+    with pytest.raises(Refused, match="az cannot be run: its interpreter /opt/az/bin/python3 is missing"):
+        await broken.bearer(TENANT)
+
+
+async def test_a_failed_fork_is_no_missing_az(cli: AzureCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subprocess.Popen", no_more_processes)
+
+    with pytest.raises(Unavailable, match=r"az could not be started: .* no more processes"):
+        await cli.bearer(TENANT)
 
 
 def test_an_environment_without_a_path_has_no_az() -> None:

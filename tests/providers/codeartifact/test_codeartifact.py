@@ -14,7 +14,7 @@ from broker.providers.protocol import Provider
 from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.fakes.aws import ROLE, Home
 from tests.providers.codeartifact.feeds import CHINESE, URL, feed_with
-from tests.providers.programs import Workshop, hanging
+from tests.providers.programs import Workshop, hanging, no_more_processes
 
 
 class TestCodeArtifactKeepsTheContract(ProviderContract):
@@ -178,4 +178,15 @@ async def test_what_is_no_token_or_has_no_readable_end_is_not_handed_out(
     workshop.printer("aws", json.dumps(told))
 
     with pytest.raises(Unavailable, match=f"^aws printed {complaint}"):
+        await provider.obtain(feed_with(provider), READ)
+
+
+async def test_a_failed_fork_is_no_missing_aws(
+    provider: Provider, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codeartifact_provider, "SDK", "no_such_package")
+    workshop.printer("aws", "{}")
+    monkeypatch.setattr("subprocess.Popen", no_more_processes)
+
+    with pytest.raises(Unavailable, match=r"^aws could not be started: .* no more processes"):
         await provider.obtain(feed_with(provider), READ)
