@@ -24,7 +24,7 @@ import binascii
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from broker.providers.printed_object import printed_line, printed_objects, printed_text, shape_of
+from broker.providers.printed_object import printed_jwt, printed_line, printed_objects, printed_text, shape_of
 
 
 class Printed(NamedTuple):
@@ -39,6 +39,10 @@ class Printed(NamedTuple):
     lives_s: object = None
 
 
+_NOT_TOKENS = frozenset({"[]", "{}", "null", "true", "false", "undefined"})
+"""What programs print in place of a value that they do not have."""
+
+
 def read_printed(output: bytes) -> Printed:
     """What a program's output says in whichever form."""
     text = printed_text(output)
@@ -50,17 +54,30 @@ def read_printed(output: bytes) -> Printed:
         if any(other != found[0] for other in found):
             raise ValueError(f"it has more than one: {shape_of(output)}")
         return found[0]
-    lines = text.splitlines()
-    if any(line.startswith("password=") for line in lines):
-        return _git(lines)
-    if text.startswith("{") and not objects:
-        raise ValueError("its output begins like JSON and is not")
-    if objects and (len(lines) > 1 or text.startswith("{")):
+    if any(line.startswith("password=") for line in text.splitlines()):
+        return _git(text.splitlines())
+    return Printed(None, _beside(objects, text, output) if objects else _alone(text, output), None)
+
+
+def _beside(objects: list[Mapping[str, object]], text: str, output: bytes) -> str:
+    """The token that stands in text with objects that have none."""
+    token = printed_jwt(text)
+    if token is not None and not any(token in str(answer) for answer in objects):
+        return token
+    if "\n" in text or text.startswith("{"):
         raise ValueError(f'its JSON has neither "password" nor "token" as text: {shape_of(output)}')
+    return text
+
+
+def _alone(text: str, output: bytes) -> str:
+    if text.startswith("{"):
+        raise ValueError("its output begins like JSON and is not")
+    if text in _NOT_TOKENS:
+        raise ValueError(f"it is no credential: {text}")
     if "\ufffd" in text:
         raise ValueError("its output is not text")
     try:
-        return Printed(None, printed_line(text), None)
+        return printed_line(text)
     except ValueError:
         raise ValueError(f"a token is one line, and it printed {shape_of(output)}") from None
 

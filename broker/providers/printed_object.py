@@ -70,12 +70,18 @@ def printed_line(text: str) -> str:
     """
     if len(text.split()) == 1:
         return text
-    tokens = {found for found in _JWT.findall(text) if claims_of(found)}
-    if len(tokens) == 1:
-        return tokens.pop()
+    token = printed_jwt(text)
+    if token is not None:
+        return token
     if "\n" in text:
         raise ValueError("several lines")
     return text
+
+
+def printed_jwt(text: str) -> str | None:
+    """The one JWT among other words; None where there is none, or several that differ."""
+    tokens = {found for found in _JWT.findall(text) if claims_of(found)}
+    return tokens.pop() if len(tokens) == 1 else None
 
 
 def shape_of(output: bytes) -> str:

@@ -6,7 +6,7 @@ runs.
 
 import json
 import shlex
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple, Self
 
@@ -22,7 +22,7 @@ from broker.providers import protocol
 from broker.providers.codeartifact.aws_errors import failure_of
 from broker.providers.codeartifact.boto3_child import SESSION_NAME
 from broker.providers.home import expand
-from broker.providers.printed_object import printed_object
+from broker.providers.printed_object import printed_object, printed_text
 from broker.providers.vendor_tool import (
     ask_tool,
     is_importable,
@@ -43,6 +43,9 @@ DURATION_MAX_S = 43200
 SDK = "boto3"
 
 QUIET = {"AWS_PAGER": "", "AWS_CLI_AUTO_PROMPT": "off"}
+
+_ENDS = {"codeartifact": "expiration", "sts": "Credentials.Expiration"}
+"""What a repeated command of the CLI prints in place of secrets."""
 
 CACHED_MAX = 64
 """So many files of a sign-in cache are looked at: one per session, and users have few."""
@@ -167,12 +170,13 @@ class CodeArtifactProvider:
         return _credential(await self._asked("aws", argv, environ, own), "aws", own)
 
     async def _asked(
-        self, way: str, argv: Iterable[str], environ: Mapping[str, str], own: CodeArtifactSettings
+        self, way: str, argv: Sequence[str], environ: Mapping[str, str], own: CodeArtifactSettings
     ) -> bytes:
         """What it printed."""
-        finished = await ask_tool(way, tuple(argv), environ, self._ca)
+        finished = await ask_tool(way, argv, environ, self._ca)
         if finished.code != 0:
-            raise failure_of(way, finished.stderr.decode(errors="replace"), own.profile)
+            repeat = shlex.join((*argv, "--query", _ENDS[argv[1]])) if way == "aws" else None
+            raise failure_of(way, printed_text(finished.stderr), own.profile, repeat)
         return finished.stdout
 
 

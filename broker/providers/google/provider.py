@@ -25,7 +25,7 @@ from broker.providers import protocol, secret_reader
 from broker.providers.google.google_auth_child import METADATA
 from broker.providers.google.google_errors import failure_of
 from broker.providers.home import expand
-from broker.providers.printed_object import printed_object
+from broker.providers.printed_object import printed_object, printed_text
 from broker.providers.static_login import Place
 from broker.providers.vendor_tool import (
     ask_tool,
@@ -103,11 +103,14 @@ class GoogleSettings(protocol.Settings):
 
 
 class _SignInMethod(NamedTuple):
-    """A sign-in method available here: what to run for it, and what a person types to renew it."""
+    """A sign-in method available here: what to run for it, what a person types to renew it, and what
+    repeats it without showing a token.
+    """
 
     name: str
     argv: tuple[str, ...]
     login: str | None
+    repeat: str | None = None
 
 
 class GoogleProvider:
@@ -181,7 +184,7 @@ class GoogleProvider:
     async def _signed_in(self, method: _SignInMethod) -> Credential:
         finished = await ask_tool(method.name, method.argv, {**self._environ, **QUIET}, self._ca)
         if finished.code != 0:
-            raise failure_of(method.name, finished.stderr.decode(errors="replace"), method.login)
+            raise failure_of(method.name, printed_text(finished.stderr), method.login, method.repeat)
         return read_answer(finished.stdout, method.name)
 
     def _methods(self, own: GoogleSettings) -> list[_SignInMethod]:
@@ -193,7 +196,11 @@ class GoogleProvider:
             login = "gcloud auth application-default login" if adc == self._adc_default else None
             methods.append(_SignInMethod("google-auth", sdk_argv(_CHILD, str(adc), *target), login))
         if own.credentials is None and is_on_path("gcloud", self._environ):
-            methods.append(_SignInMethod("gcloud", _gcloud_argv(own), _gcloud_login(own)))
+            methods.append(
+                _SignInMethod(
+                    "gcloud", _gcloud_argv(own), _gcloud_login(own), shlex.join(_gcloud_argv(own, _ENDS))
+                )
+            )
         if own.credentials is None and own.account is None and has_sdk and self._is_on_google():
             methods.append(_SignInMethod("the metadata server", sdk_argv(_CHILD, METADATA, *target), None))
         return methods
@@ -289,9 +296,12 @@ def _inner(table: Mapping[str, object], *names: str) -> Mapping[str, object]:
     return table
 
 
-def _gcloud_argv(own: GoogleSettings) -> tuple[str, ...]:
-    fields = "--format=json(credential,configuration.properties.core.account)"
-    argv = ["gcloud", "config", "config-helper", fields, f"--min-expiry={MIN_EXPIRY}"]
+_FIELDS = "json(credential,configuration.properties.core.account)"
+_ENDS = "value(credential.token_expiry)"
+
+
+def _gcloud_argv(own: GoogleSettings, fields: str = _FIELDS) -> tuple[str, ...]:
+    argv = ["gcloud", "config", "config-helper", f"--format={fields}", f"--min-expiry={MIN_EXPIRY}"]
     argv += [f"--account={own.account}"] if own.account else []
     argv += [f"--impersonate-service-account={own.impersonate}"] if own.impersonate else []
     return tuple(argv)
