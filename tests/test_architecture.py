@@ -218,6 +218,7 @@ def test_no_provider_imports_another() -> None:
         "codeartifact",
         "gitlab",
         "artifactory",
+        "cloudsmith",
         "nexus",
         "oauth2",
     }

@@ -325,7 +325,8 @@ def _validated(
             case "missing":
                 message = f"{key} is missing"
             case _:
-                message = f"{key}: {error['msg'].removeprefix('Value error, ')}"
+                said = error["msg"].removeprefix("Value error, ")
+                message = f"{key}: {said}" if key else said  # keys that do not go together have no one key
         raise _wrong(layer, path, message) from None
 
 

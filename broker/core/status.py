@@ -17,7 +17,8 @@ class FeedStatus:
     """One feed as a person sees it. Times are UTC, durations whole seconds; None where nothing is known.
 
     `shares` names the first feed that has the same credential, `left_s` counts to the token's own end.
-    `warning` says what will be wrong one day, and what a person does before.
+    `warning` says what will be wrong one day, and what a person does before. `end_unknown`: the token ends at
+    a time that the tool it came from did not say.
     """
 
     name: str
@@ -45,6 +46,7 @@ class FeedStatus:
     hint: str | None
     shares: str | None
     warning: str | None = None
+    end_unknown: bool = False
 
     def aged(self, seconds: int) -> "FeedStatus":
         """What the status will say these seconds later if nothing else changes."""
@@ -153,6 +155,7 @@ def feed_status(
         hint=failure.hint if failure is not None else None,
         shares=shares,
         warning=_warning(credential, now),
+        end_unknown=credential is not None and credential.is_end_unknown,
     )
 
 

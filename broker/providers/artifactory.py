@@ -1,4 +1,5 @@
-"""`artifactory`: JFrog Artifactory feeds, with a configured login, a refreshed token, or a CI job's exchange.
+"""`artifactory`: JFrog Artifactory feeds, with a configured login, a refreshed token, a CI job's exchange, or
+the sign-in of `jf`.
 
 A refresh token can be used once: the one that came back with a token is kept in this process, for as long
 as the configured one, which began the chain, does not change. Two who ask at
@@ -10,10 +11,10 @@ import json
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from urllib.parse import urlencode
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from broker.core import secret_source
 from broker.core.credential import Credential, Secret
@@ -22,7 +23,7 @@ from broker.core.feeds import Feed
 from broker.core.urls import Url
 from broker.host.http import Request, Response
 from broker.host.http_errors import Unreachable
-from broker.providers import protocol, secret_reader
+from broker.providers import jfrog_cli, protocol, secret_reader
 from broker.providers.github_oidc import job_assertion
 from broker.providers.helper_program import ANY_USERNAME, SecretFound
 from broker.providers.static_login import Line, Place, Username, login
@@ -47,6 +48,8 @@ class ArtifactorySettings(protocol.Settings):
     `oidc` names the provider in JFrog's OIDC integration: a job's assertion, GitHub's own or the one that
     `secret` holds (GitLab's `id_tokens`), is exchanged for a token. `audience` is what the integration wants
     in it, `mapping` and `project` the identity mapping and the project key where it must be told.
+
+    `jf` is the server ID under which the JFrog CLI keeps a sign-in (`jfrog_cli.py`).
     """
 
     username: Username | None = None
@@ -56,11 +59,17 @@ class ArtifactorySettings(protocol.Settings):
     audience: Line | None = None
     mapping: Line | None = None
     project: Line | None = None
+    jf: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_. -]{0,99}$")] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if self.oidc is None and self.secret is None:
-            raise ValueError("write where the token is, in secret, or the OIDC provider's name, in oidc")
+        if self.jf is not None and (self.secret or self.refresh or self.oidc):
+            raise ValueError("jf brings its own sign-in: leave out secret, refresh and oidc")
+        if self.oidc is None and self.secret is None and self.jf is None:
+            raise ValueError(
+                "write where the token is, in secret, the OIDC provider's name, in oidc, or the server ID of "
+                "the JFrog CLI, in jf"
+            )
         if self.oidc is not None and self.refresh is not None:
             raise ValueError("oidc gets a new token for each job: leave out refresh")
         if self.oidc is None and (self.audience or self.mapping or self.project):
@@ -100,6 +109,7 @@ class ArtifactoryProvider:
         parts += [secret_source.spell(own.secret)] if own.secret else []
         parts += [f"refresh={secret_source.spell(own.refresh)}"] if own.refresh else []
         parts += [f"oidc={own.oidc}"] if own.oidc else []
+        parts += [f"jf={own.jf}"] if own.jf else []
         told = {"audience": own.audience, "mapping": own.mapping, "project": own.project}
         parts += [f"{name}={value}" for name, value in told.items() if value]
         return " ".join(parts)
@@ -107,7 +117,7 @@ class ArtifactoryProvider:
     def kind(self, settings: protocol.Settings) -> str:
         """`password` for what is only read, else `token`."""
         own = _own(settings)
-        return "password" if own.oidc is None and own.refresh is None else "token"
+        return "password" if own.oidc is None and own.refresh is None and own.jf is None else "token"
 
     def username(self, settings: protocol.Settings) -> str | None:
         """The configured one; None for a token, which names its user itself."""
@@ -116,6 +126,8 @@ class ArtifactoryProvider:
     def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """What changes when a secret was replaced; None where one of them cannot be watched."""
         own = _own(feed.settings)
+        if own.jf is not None:
+            return jfrog_cli.fingerprint(self._environ)
         sources = [source for source in (own.secret, own.refresh) if source is not None]
         fingerprint = [secret_reader.fingerprint(source, self._environ) for source in sources]
         return None if None in fingerprint else tuple(fingerprint)
@@ -129,12 +141,23 @@ class ArtifactoryProvider:
         own = _own(feed.settings)
         if own.oidc is not None:
             return await self._exchanged(feed, own, own.oidc)
+        if own.jf is not None:
+            return await self._from_cli(own, own.jf)
         if own.secret is None:
             raise AssertionError("the settings' own check wants a secret")
         if own.refresh is not None:
             return await self._refreshed(feed, own, own.secret, own.refresh)
         found = await self._read(feed, own.secret, own.username)
         return login(found, own.secret, own.username, subject_of(found.secret) or ANY_USERNAME)
+
+    async def _from_cli(self, own: ArtifactorySettings, server: str) -> Credential:
+        token, person = await jfrog_cli.token_of(server, self._environ, self._http.ca, self._now())
+        account = person or subject_of(token.secret)
+        username = own.username or account or ANY_USERNAME
+        source, unknown = f"jf:{server}", token.expires_at is None
+        return Credential(
+            username, token.secret, token.expires_at, source, account=account, is_end_unknown=unknown
+        )
 
     async def _refreshed(
         self,

@@ -22,7 +22,7 @@ without any of the output's values.
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from broker.providers.printed_object import printed_jwt, printed_line, printed_objects, printed_text, shape_of
 
@@ -124,12 +124,12 @@ def _of_a_vendor(answer: Mapping[str, object]) -> Printed | None:  # noqa: PLR09
             return None
 
 
-def _told(answer: Mapping[str, object], *names: str) -> object:
+def _told(answer: Mapping[Any, object], *names: str) -> object:
     """What stands under the first of the names that has something."""
     return next((answer[name] for name in names if answer.get(name) is not None), None)
 
 
-def _lease(answer: Mapping[str, object]) -> object:
+def _lease(answer: Mapping[Any, object]) -> object:
     """Vault's life in seconds; its 0 means that the lease has no end of its own."""
     return answer.get("lease_duration") or None
 

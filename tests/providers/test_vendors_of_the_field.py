@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.core.failures import NotObtained
+from broker.core.failures import NotObtained, Refused
 from broker.core.feeds import READ
 from broker.core.urls import parse_url
 from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azure_cli import AzureCli
 from broker.providers.azure.codespaces import AdoAuthHelper
-from broker.providers.azure.identities import Skipped
+from broker.providers.azure.identities import Identity, Skipped
 from broker.providers.codeartifact import provider as codeartifact
 from broker.providers.codeartifact.provider import CodeArtifactProvider
 from broker.providers.command import CommandProvider
@@ -160,6 +160,13 @@ FAILURES: dict[str, list[str]] = {
 """Exit code 1 and these words on stderr."""
 
 
+async def bearer_of(way: Identity) -> str:
+    """The token that the way gives; one that is skipped is silent."""
+    bearer = await way.bearer(TENANT)
+    assert not isinstance(bearer, Skipped)
+    return bearer.token.reveal()
+
+
 @pytest.fixture
 def asked(
     tools: ProviderContext, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
@@ -172,11 +179,12 @@ def asked(
 
     async def ask(name: str) -> str:
         match name:
-            case "az" | "azd" | "ado-auth-helper":
-                way = {"az": AzureCli, "azd": AzureDeveloperCli, "ado-auth-helper": AdoAuthHelper}[name]
-                bearer = await way(workshop.environ).bearer(TENANT)
-                assert not isinstance(bearer, Skipped)
-                return bearer.token.reveal()
+            case "az":
+                return await bearer_of(AzureCli(workshop.environ))
+            case "azd":
+                return await bearer_of(AzureDeveloperCli(workshop.environ))
+            case "ado-auth-helper":
+                return await bearer_of(AdoAuthHelper(workshop.environ))
             case "gcloud":
                 provider, feed = GoogleProvider(tools), feed_of(GoogleProvider(tools), GOOGLE, {})
                 return (await provider.obtain(feed, READ)).secret.reveal()

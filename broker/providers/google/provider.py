@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, model_validator
 
@@ -39,6 +39,9 @@ from broker.providers.vendor_tool import (
 TOKEN_USERNAME = "oauth2accesstoken"  # noqa: S105 - a name, not a secret
 KEY_USERNAME = "_json_key_base64"
 """What Artifact Registry calls the two kinds of password (its Python "set up authentication" page)."""
+
+TOKEN_FILE = "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"  # noqa: S105 - a variable's name
+"""Names a file whose token gcloud prints as it is, without an end (gcloud 528)."""
 
 ENCODE = "base64 < KEY.json | tr -d '\\n'"
 """What makes such a password of a key."""
@@ -81,19 +84,25 @@ class GoogleSettings(protocol.Settings):
     """Who signs in, where it is not the default: a credentials file, one of gcloud's accounts, or neither.
 
     `impersonate` is the service account to act as. `secret` instead of all three is where a service
-    account's key is, in base64: a password that never ends by itself.
+    account's key is, in base64: a password that never ends by itself. `username` may say which of the
+    two it is, as Google's "set up authentication" page does.
     """
 
     credentials: Annotated[str, AfterValidator(_path)] | None = None
     account: Annotated[str, AfterValidator(_account)] | None = None
     impersonate: Annotated[str, AfterValidator(_account)] | None = None
     secret: Place | None = None
+    username: Literal["_json_key_base64", "oauth2accesstoken"] | None = None
 
     @model_validator(mode="after")
     def _one_identity(self) -> Self:
         if self.secret is not None and (self.credentials or self.account or self.impersonate):
             raise ValueError(
                 "a key in secret signs in by itself: leave out credentials, account, impersonate"
+            )
+        if self.username is not None and (self.username == KEY_USERNAME) != (self.secret is not None):
+            raise ValueError(
+                f"username {KEY_USERNAME} goes with a key in secret, {TOKEN_USERNAME} without one"
             )
         if self.credentials is not None and self.account is not None:
             raise ValueError(
@@ -150,7 +159,9 @@ class GoogleProvider:
             return secret_reader.fingerprint(own.secret, self._environ)
         gcloud = (self._gcloud / name for name in ("config_sentinel", "active_config"))
         variables = variables_fingerprint(self._environ, "CLOUDSDK_", "GOOGLE_")
-        return (variables, *(file_stamp(path) for path in (self._adc_file(own), *gcloud)))
+        named = self._environ.get(TOKEN_FILE)
+        token = (expand(named, self._environ),) if named else ()
+        return (variables, *(file_stamp(path) for path in (self._adc_file(own), *gcloud, *token)))
 
     def sign_in_line(self, feed: Feed) -> str:
         """The command that signs the feed's account in with gcloud."""
@@ -273,6 +284,7 @@ def read_answer(stdout: bytes, source: str) -> Credential:
         token.expires_at,
         source,
         account=account if isinstance(account, str) and account.isprintable() else None,
+        is_end_unknown=token.expires_at is None,
     )
 
 

@@ -68,6 +68,36 @@ async def test_a_certificates_password_is_its_secret(provider: Provider, job: Jo
     assert credential.account == CLIENT
 
 
+async def test_a_secret_may_be_in_the_variables_of_azure_identity(
+    provider: Provider, tools: ProviderContext, job: Job
+) -> None:
+    """As Microsoft's pages for EnvironmentCredential write it."""
+    leave(tools, AZURE_CLIENT_ID=CLIENT, AZURE_CLIENT_SECRET=SECRET, AZURE_TENANT_ID=TENANT)
+
+    credential = await provider.obtain(feed_with(auth=["client-secret"]), READ)
+
+    assert (credential.account, credential.source) == (CLIENT, "client-secret")
+    assert job.proxy.hosts == sorted([LOGIN_HOST, "pkgs.dev.azure.com"])
+
+
+@pytest.mark.parametrize(
+    ("way", "missing"),
+    [
+        (
+            "client-secret",
+            "neither client_id nor AZURE_CLIENT_ID is set and neither secret nor AZURE_CLIENT_SECRET",
+        ),
+        ("client-certificate", "neither client_id nor AZURE_CLIENT_ID is set"),
+    ],
+)
+async def test_what_an_application_lacks_is_named(
+    way: str, missing: str, provider: Provider, job: Job
+) -> None:
+    assert job
+    with pytest.raises(NoSource, match=missing):
+        await provider.obtain(feed_with(auth=[way]), READ)
+
+
 async def test_a_personal_access_token_is_handed_through(
     provider: Provider, job: Job, acme: Organisation
 ) -> None:
