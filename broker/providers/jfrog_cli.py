@@ -2,7 +2,7 @@
 
 What jf keeps, a refresh token that works once for example, stays jf's own: it renews it at each of its calls,
 so that neither a restart of ours nor a call of the user's breaks the chain. JFrog CLI's pages "Creating
-access tokens" (`jf atc`) and "JFrog Platform configuration" (`~/.jfrog/jfrog-cli.conf.v6`, JFROG_CLI_HOME_DIR).
+access tokens" (`jf atc`) and "JFrog Platform configuration" (`~/.jfrog/jfrog-cli.conf.v6`).
 """
 
 import shlex

@@ -1,6 +1,6 @@
 """A JFrog platform: an Artifactory repository and the Access service that refreshes and exchanges tokens.
-Refresh tokens can be used once. Attach it to a `ConnectProxy` under any host name.
-Next: `index.py`, the repository alone.
+Refresh tokens can be used once; a sign-in of the JFrog CLI gets a token at each call. Attach it to a
+`ConnectProxy` under any host name. Next: `index.py`, the repository alone.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Artifactory:
     def __init__(self, wheels: Iterable[Wheel] = ()) -> None:
         self.packages = PackageIndex(wheels, root=ROOT)
         self.refresh_tokens: set[str] = set()
+        self.sign_ins: set[str] = set()
         self.access_faults = Faults()
         self.requests: Journal[Request] = Journal()
 
@@ -49,6 +50,9 @@ class Artifactory:
         return json_response(404, {"errors": [{"code": "NOT_FOUND", "message": "no"}]})
 
     def _refresh(self, request: Request) -> Response:
+        if request.bearer is not None:  # "Create token", as `jf atc` asks
+            known = request.bearer in self.sign_ins
+            return self._granted(username=USER) if known else json_response(401, {"errors": []})
         presented = request.form.get("refresh_token", "")
         if presented not in self.refresh_tokens or not request.form.get("access_token"):
             return json_response(

@@ -71,8 +71,8 @@ def _bounded(seconds: int) -> int:
 
 class CodeArtifactSettings(protocol.Settings):
     """`profile` of AWS's own files and `role` to assume say who signs in, where it is not the default.
-    `secret` in place of both is where a token is that another program got (`env:CODEARTIFACT_AUTH_TOKEN`, as the
-    guides of AWS and uv have a pipeline write it). `username` is `aws`, as they write it.
+    `secret` in place of both is where a token is that another program got (`env:CODEARTIFACT_AUTH_TOKEN`, as
+    the guides of AWS and uv have a pipeline write it). `username` is `aws`, as they write it.
 
     `duration` is how long a token is to live. `domain`, `owner` and `region` are for an address that does not
     name them, such as a VPC endpoint's.
