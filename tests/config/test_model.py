@@ -211,6 +211,10 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
         ),
         (f"[[feed]]\n{CORP}[[feed]]\nname = 'other'\n{CORP}", "which feed corp has too"),
         (f'[[feed]]\n{CORP}also = ["feed.example"]\n', "config.toml, line 3: this is a host"),
+        (  # keys that do not go together have no one line
+            f'\n[[feed]]\n{CORP}secret = "env:A"\nauth = ["azure-cli"]\n',
+            "config.toml, line 2: secret is for pat or client-secret",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_file_line_and_remedy(text: str, message: str) -> None:

@@ -129,7 +129,9 @@ class TestAssertionForCloudsmith(SecretContract):
 
     def admit(self, town: Town, *secrets: str) -> None:
         town.field.cloudsmith.tokens = set()
-        town.field.cloudsmith.subjects = {str(tokens.read_claims(secret)["sub"]) for secret in secrets}
+        town.field.cloudsmith.subjects = {
+            str((tokens.read_claims(secret) or {})["sub"]) for secret in secrets
+        }
 
 
 class TestSignInOfTheJFrogCli(SecretContract):

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 
 import pytest
 from pydantic import ValidationError
@@ -26,7 +27,11 @@ OWN_DOMAIN = parse_url("https://python.acme.example/basic/corp/python/simple/")
 ASSERTION = tokens.sign({"sub": "project_path:acme/tools"})
 
 
-def feed_with(provider: Provider, /, url: Url = URL, **keys: object) -> Feed:
+def feed_with(provider: Provider, /, **keys: object) -> Feed:
+    return feed_of(provider, URL, keys)
+
+
+def feed_at(provider: Provider, url: Url, **keys: object) -> Feed:
     return feed_of(provider, url, keys)
 
 
@@ -99,12 +104,16 @@ def _pipelines(proxy: ConnectProxy) -> dict[str, str]:
     return {"SYSTEM_OIDCREQUESTURI": url, "SYSTEM_ACCESSTOKEN": JOB_TOKEN}
 
 
-JOBS = {
+def _with(**variables: str) -> Callable[[ConnectProxy], dict[str, str]]:
+    return lambda _: variables
+
+
+JOBS: dict[str, Callable[[ConnectProxy], dict[str, str]]] = {
     "GitHub": _github,
     "Azure Pipelines": _pipelines,
-    "GitLab": lambda _: {"GITLAB_CI": "true", "CLOUDSMITH_OIDC_TOKEN": ASSERTION},
-    "CircleCI": lambda _: {"CIRCLECI": "true", "CIRCLE_OIDC_TOKEN_V2": ASSERTION},
-    "Bitbucket": lambda _: {"BITBUCKET_STEP_OIDC_TOKEN": ASSERTION},
+    "GitLab": _with(GITLAB_CI="true", CLOUDSMITH_OIDC_TOKEN=ASSERTION),
+    "CircleCI": _with(CIRCLECI="true", CIRCLE_OIDC_TOKEN_V2=ASSERTION),
+    "Bitbucket": _with(BITBUCKET_STEP_OIDC_TOKEN=ASSERTION),
 }
 
 
@@ -140,8 +149,8 @@ async def test_a_domain_of_ones_own_names_its_owner(provider: Provider, workshop
     keys = {"service": SERVICE, "secret": "env:ASSERTION"}
 
     with pytest.raises(Refused, match="write owner in its feed"):
-        await provider.obtain(feed_with(provider, OWN_DOMAIN, **keys), READ)
-    credential = await provider.obtain(feed_with(provider, OWN_DOMAIN, owner="acme", **keys), READ)
+        await provider.obtain(feed_at(provider, OWN_DOMAIN, **keys), READ)
+    credential = await provider.obtain(feed_at(provider, OWN_DOMAIN, owner="acme", **keys), READ)
 
     assert credential.account == SERVICE
 

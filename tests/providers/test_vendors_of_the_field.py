@@ -135,7 +135,7 @@ FAILURES: dict[str, list[str]] = {
     "aws": [
         'Unable to locate credentials. You can configure credentials by running "aws configure".',
         "The SSO session associated with this profile has expired or is otherwise invalid.",
-        "Error when retrieving token from sso: Token has expired and refresh failed",
+        "LoginRefreshRequired: Your session has expired. s3cret",
         "The config profile (s3cret) could not be found",
         "An error occurred (ExpiredTokenException) when calling the GetAuthorizationToken operation: s3cret",
         "An error occurred (AccessDeniedException) when calling the GetAuthorizationToken operation: s3cret",
@@ -292,6 +292,35 @@ async def test_the_hint_of_azd_hides_the_token_where_it_works_again(
         done = typed(raised.value.hint or "", workshop)
 
         assert (done.returncode, TOKEN in done.stdout) == (0, False)
+
+
+REPAIRS = {
+    *("az login", "az account", "azd auth", "aws sso", "aws login", "aws configure", "aws codeartifact"),
+    *("gcloud auth", "gcloud config", "pip install", "brokerctl doctor"),
+}
+"""Every line that the failures above tell people to type, by its first two words; `rm -f` goes before one."""
+
+
+async def test_every_hint_is_a_line_that_a_shell_runs(
+    asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    hints: dict[str, None] = {}
+    for tool, complaints in FAILURES.items():
+        for complaint in complaints:
+            install(workshop, tool, "", complaint, code=1)
+            with pytest.raises(NotObtained) as raised:
+                await asked(tool)
+            hints |= {raised.value.hint: None} if raised.value.hint else {}
+    ran = workshop.home / "ran"
+    for stub in ("az", "azd", "aws", "gcloud", "pip", "brokerctl"):
+        workshop.script(stub, f'echo "{stub} $*" >> {ran}')
+
+    codes = {hint: typed(hint, workshop).returncode for hint in hints}
+
+    assert codes == dict.fromkeys(hints, 0)
+    lines = ran.read_text().splitlines()
+    assert len(lines) == len(hints)
+    assert {" ".join(line.split()[:2]) for line in lines} == REPAIRS
 
 
 IDENTITY = """case "$*" in *--tenant*)
