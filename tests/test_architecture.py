@@ -82,6 +82,9 @@ RULES = {
     "providers/azure/requests_transport.py": Rule(
         ("host", "providers.retry_after"), ("requests", "urllib3"), "part of that program"
     ),
+    "providers/sts_signer_child.py": Rule(
+        (), ("botocore", "truststore"), "a program of its own, which signs with botocore and sends nothing"
+    ),
     "providers/codeartifact/boto3_child.py": Rule(
         (), ("boto3", "botocore", "truststore"), "a program of its own, which loads boto3 and nothing else"
     ),

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from broker.config.model import Config, Layer, Schema, load
 from broker.config.toml_lines import heads_of_feeds
@@ -22,6 +22,12 @@ INTERNAL = 'url = "https://artifactory.example/internal/simple/"\nprovider = "ba
 class AzureSettings(Settings):
     tenant: str | None = None
     token: Literal["session", "entra"] | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.tenant == "t" and self.token == "entra":
+            raise ValueError("token and tenant do not go together")
+        return self
 
 
 class BasicSettings(Settings):
@@ -212,8 +218,8 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
         (f"[[feed]]\n{CORP}[[feed]]\nname = 'other'\n{CORP}", "which feed corp has too"),
         (f'[[feed]]\n{CORP}also = ["feed.example"]\n', "config.toml, line 3: this is a host"),
         (  # keys that do not go together have no one line
-            f'\n[[feed]]\n{CORP}secret = "env:A"\nauth = ["azure-cli"]\n',
-            "config.toml, line 2: secret is for pat or client-secret",
+            f'\n[[feed]]\n{CORP}token = "entra"\ntenant = "t"\n',
+            "config.toml, line 2: token and tenant do not go together",
         ),
     ],
 )

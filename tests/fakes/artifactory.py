@@ -6,6 +6,7 @@ Refresh tokens can be used once; a sign-in of the JFrog CLI gets a token at each
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from tests.fakes import tokens
@@ -32,6 +33,7 @@ class Artifactory:
         self.packages = PackageIndex(wheels, root=ROOT)
         self.refresh_tokens: set[str] = set()
         self.sign_ins: set[str] = set()
+        self.roles: set[str] = set()
         self.access_faults = Faults()
         self.requests: Journal[Request] = Journal()
 
@@ -47,6 +49,8 @@ class Artifactory:
                 return self._refresh(request)
             case "POST", "/access/api/v1/oidc/token":
                 return self._exchange(request)
+            case "POST", "/access/api/v1/aws/token":
+                return self._of_role(request)
         return json_response(404, {"errors": [{"code": "NOT_FOUND", "message": "no"}]})
 
     def _refresh(self, request: Request) -> Response:
@@ -68,6 +72,21 @@ class Artifactory:
         claims = tokens.read_claims(asked["subject_token"])
         if asked["provider_name"] != PROVIDER or claims is None:
             return json_response(401, {"errors": [{"code": "UNAUTHORIZED", "message": "no mapping"}]})
+        return self._granted(username=USER)
+
+    def _of_role(self, request: Request) -> Response:
+        """JFrog asks STS with these headers whose they are; here the key id says it."""
+        signed = re.search(
+            r"Credential=([A-Z0-9]+)/[0-9]{8}/([a-z0-9-]+)/sts/", request.header("authorization") or ""
+        )
+        is_dated = request.header("x-amz-date") is not None
+        if (
+            signed is None
+            or not is_dated
+            or signed[1] not in self.roles
+            or signed[2] != request.query.get("region")
+        ):
+            return json_response(401, {"errors": [{"code": "UNAUTHORIZED", "message": "no such role"}]})
         return self._granted(username=USER)
 
     def _granted(self, **more: str) -> Response:

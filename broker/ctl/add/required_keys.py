@@ -58,7 +58,7 @@ def required_keys(provider: str, keys: Mapping[str, Any], environ: Mapping[str, 
 
 def _signs_in_itself(provider: str, keys: Mapping[str, Any]) -> bool:
     """True where a job's assertion or another program's sign-in takes the secret's place."""
-    others = {ARTIFACTORY: ("oidc", "jf"), CLOUDSMITH: ("service",)}
+    others = {ARTIFACTORY: ("oidc", "jf", "aws"), CLOUDSMITH: ("service",)}
     return any(keys.get(key) for key in others.get(provider, ()))
 
 

@@ -20,7 +20,7 @@ from broker.core.feeds import DEFAULT_IDENTITY, Feed, Realm
 from broker.host.file_stamp import file_stamp
 from broker.host.lookup_trace import trace_step
 from broker.providers import protocol, secret_reader
-from broker.providers.codeartifact.aws_errors import failure_of
+from broker.providers.aws_errors import failure_of
 from broker.providers.codeartifact.boto3_child import SESSION_NAME
 from broker.providers.home import expand
 from broker.providers.printed_object import printed_object, printed_text

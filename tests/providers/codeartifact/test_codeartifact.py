@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from broker.core.failures import NoSource, SignInNeeded, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, READ, Feed, Realm
 from broker.core.urls import Url, parse_url
+from broker.providers.aws_errors import failure_of
 from broker.providers.codeartifact import provider as codeartifact_provider
-from broker.providers.codeartifact.aws_errors import failure_of
 from broker.providers.codeartifact.provider import CodeArtifactSettings, domain_of
 from broker.providers.protocol import Provider
 from tests.contract.provider_contract import Hanging, ProviderContract
