@@ -176,8 +176,8 @@ class ArtifactoryProvider:
         grant = read_grant(await self._send(request), self._now(), feed.url.origin.host)
         if isinstance(grant, Denial):
             raise Refused(
-                f"{feed.url.origin.host} does not exchange this machine's AWS role ({grant.code}): has one of "
-                "its users that role?"
+                f"{feed.url.origin.host} does not exchange this machine's AWS role ({grant.code}): has "
+                "one of its users that role?"
             )
         return _credential(grant, own, f"aws:{own.profile or 'default'}")
 

@@ -1,4 +1,4 @@
-"""JFrog's exchange of an AWS role for a token: a signed question to STS is sent, which JFrog asks in its turn.
+"""JFrog's exchange of an AWS role for a token: a signed question to STS is sent, which JFrog asks in turn.
 
 `POST /access/api/v1/aws/token?region=REGION` with the signature's headers, as JFrog's own rotation for AWS
 Secrets Manager sends it (`secret-rotator/lambda_function.py`, 2026) and "Assign an IAM role" of its REST API

@@ -32,6 +32,9 @@ _SIGNED_OUT = "Please run 'az login' to setup account"
 _NO_TENANT = re.compile(r"Tenant shouldn't be specified for (managed identity|Cloud Shell) account")
 """azure-cli#26775; az since 2.77 takes the account's own tenant (azure-cli#31869)."""
 
+_OTHER_TENANT = re.compile(r"specified tenant must be the current tenant ([0-9A-Za-z.-]+)")
+"""az 2.91 of the same accounts, where the tenant is another."""
+
 _CACHE = ("token_cache.py", "msal_extensions", "msal_token_cache")
 _DAMAGED = ("JSONDecodeError", "UnicodeDecodeError", "Extra data:", "Expecting ", "DecryptionError")
 """A traceback that goes through the token cache, and what Python says of a file that is not whole
@@ -72,6 +75,13 @@ def failure_of(
             return Unavailable(detail)
     if _SIGNED_OUT in stderr:
         return SignInNeeded("az is signed out", hint=login, drops_token=True)
+    other = _OTHER_TENANT.search(stderr)
+    if other is not None:
+        signed = other[1].rstrip(".")
+        return SignInNeeded(
+            f"az is signed in as a machine's identity of {signed}, and the organisation is of tenant {tenant}",
+            hint=login,
+        )
     if any(part in stderr for part in _CACHE) and any(word in stderr for word in _DAMAGED):
         return SignInNeeded(
             "az cannot read its token cache, which is damaged", hint=f"rm -f {folder}/{CACHE_FILE} && {login}"

@@ -141,6 +141,20 @@ def test_a_damaged_token_cache_is_named_with_the_line_that_removes_it(words: str
     assert not failure.drops_token
 
 
+def test_an_identity_of_another_tenant_is_told() -> None:
+    """_profile.py of azure-cli 2.91."""
+    words = (
+        "For managed identity account, getting access token for non-current tenants is not supported. "
+        "The specified tenant must be the current tenant 22222222-aaaa-bbbb-cccc-555555555555"
+    )
+
+    failure = failure_of(f"ERROR: {words}", 1, TENANT)
+
+    assert isinstance(failure, SignInNeeded)
+    assert "a machine's identity of 22222222-aaaa-bbbb-cccc-555555555555, and" in failure.detail
+    assert failure.hint == LOGIN
+
+
 def test_a_traceback_of_another_kind_is_no_damaged_cache() -> None:
     failure = failure_of("Traceback\nJSONDecodeError: Expecting value: s3cret", 1, TENANT)
 
