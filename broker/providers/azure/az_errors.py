@@ -59,7 +59,7 @@ def wants_no_tenant(stderr: str) -> bool:
     return _NO_TENANT.search(stderr) is not None
 
 
-def failure_of(
+def failure_of(  # noqa: PLR0911 - a table in the order of certainty
     stderr: str, code: int, tenant: str, *, chosen: str = "", folder: str = "~/.azure"
 ) -> NotObtained:
     """The failure that az's words and exit code stand for, with the command that cures it.
@@ -79,7 +79,8 @@ def failure_of(
     if other is not None:
         signed = other[1].rstrip(".")
         return SignInNeeded(
-            f"az is signed in as a machine's identity of {signed}, and the organisation is of tenant {tenant}",
+            f"az is signed in as a machine's identity of {signed}, and the organisation is of tenant "
+            f"{tenant}",
             hint=login,
         )
     if any(part in stderr for part in _CACHE) and any(word in stderr for word in _DAMAGED):
