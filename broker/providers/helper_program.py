@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 
-from broker.core.credential import Secret
+from broker.core.credential import Secret, unanswerable_username
 from broker.core.failures import Refused, Unavailable
 from broker.host.process import NotFound, TimedOut, TooMuchOutput, run
 from broker.providers.credential_formats import read_printed
@@ -91,9 +91,8 @@ def one_line(text: str) -> str:
 
 
 def checked_username(username: object) -> str:
-    """The username, if clients and the shim's two-line answer can carry it; else raises ValueError."""
-    if not isinstance(username, str) or not username.isascii() or not username.isprintable():
-        raise ValueError("a username is one line of printable ASCII")
-    if not username or username != username.strip():
-        raise ValueError("a username is neither empty nor has blanks at its ends")
+    """The username, if it can stand in an answer (`unanswerable_username`); else raises ValueError."""
+    wrong = unanswerable_username(username) if isinstance(username, str) else "no text"
+    if not isinstance(username, str) or wrong is not None:
+        raise ValueError(f"the username is {wrong}")
     return username
