@@ -851,11 +851,13 @@ def print_answer(answer: Answer, question: Question) -> bool:
     else:
         text = f"{answer.password}\n"
     try:
-        _write(1, text.encode("ascii"))
+        if sys.stdout is not None:  # closed at our start: by now that number may be another file's
+            _write(1, text.encode("ascii"))
+            return True
     except OSError:
-        print_line(NOT_WRITTEN)
-        return False
-    return True
+        pass
+    print_line(NOT_WRITTEN)
+    return False
 
 
 def _quoted(text: str) -> str:

@@ -55,7 +55,7 @@ def read(
 ) -> Json:
     """The object that GET `path` answers; a parameter that is None is left out. Raises CommandError."""
     given = {name: value for name, value in (query or {}).items() if value is not None}
-    return _exchange("GET", f"{path}?{urlencode(given)}" if given else path, patience_s, socket)
+    return _exchange("GET", _with_query(path, given), patience_s, socket)
 
 
 def order(path: str, *, patience_s: float = PATIENCE_S, socket: str | None = None) -> Json:
@@ -71,11 +71,16 @@ def steps(
 
     Leaving the context hangs up, by which the daemon gives up what it was doing.
     """
-    target = f"{path}?{urlencode(query)}" if query else path
+    target = _with_query(path, query or {})
     with _as_command_errors(), client.stream("POST", target, patience_s=PATIENCE_S, path=socket) as answer:
         if answer.status != OK:
             raise _refusal(answer.status, _object(answer.read()))
         yield (_object(line) for line in answer)
+
+
+def _with_query(path: str, query: Mapping[str, str]) -> str:
+    """The target; bytes of an argument that are no UTF-8 go as they came (PEP 383)."""
+    return f"{path}?{urlencode(query, errors='surrogateescape')}" if query else path
 
 
 def feed_path(name: str, verb: str) -> str:

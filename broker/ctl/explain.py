@@ -8,6 +8,7 @@ from typing import Annotated
 import token_broker_client as client
 import typer
 
+from broker.core.urls import printable
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.ui.terminal import cells
@@ -42,7 +43,7 @@ def explain(
     query = {"url": url} if username is None else {"url": url, "username": username}
     ended = ExitCode.FINE
     with api_client.steps("/v1/explain", query, socket=_socket_for(query)) as steps:
-        typer.echo(_shown(url))
+        typer.echo(printable(url) or "an address that is none")
         for line, step in screen(steps, width()):
             typer.echo(line)
             ended = ENDS.get(step, ended)
@@ -104,10 +105,3 @@ def _lines(texts: list[str], cells: int) -> list[str]:
         else:
             lines.append(text)
     return lines
-
-
-def _shown(url: str) -> str:
-    """The address without userinfo: a password may have been pasted there."""
-    scheme, separator, rest = url.rpartition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

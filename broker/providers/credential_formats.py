@@ -1,7 +1,8 @@
 """The forms in which credential programs print: ours, and those that their authors already speak.
 
     a token alone on one line
-    {"password" or "token", "username", "expires_at"}              ours
+    {"password" or "token", "username", "expires_at"}              ours; or `expires_in`, in seconds (RFC 6749
+                                                                   section 5.1)
     username=..., password=..., password_expiry_utc=... lines      git-credential(1)
     {"Username", "Secret"}                                         docker-credential-helpers
     {"AccessKeyId", "SecretAccessKey", "Expiration"}               AWS credential_process
@@ -19,11 +20,15 @@ from typing import NamedTuple
 
 
 class Printed(NamedTuple):
-    """What a program printed, as it stands: the username may be absent, the end in any form."""
+    """What a program printed, as it stands: the username may be absent, the end in any form.
+
+    `lives` is the life from now on, of which there may be both.
+    """
 
     username: object
     secret: str
     ends: object
+    lives: object = None
 
 
 def read_printed(text: str) -> Printed:
@@ -55,7 +60,7 @@ def _object(text: str) -> Printed:
             username, ends = answer.get("username"), answer.get("expires_at")
     if not secret or not isinstance(secret, str):
         raise ValueError('its JSON has neither "password" nor "token" as text')
-    return Printed(username, secret, ends)
+    return Printed(username, secret, ends, answer.get("expires_in"))
 
 
 def _git(lines: list[str]) -> Printed:

@@ -732,3 +732,40 @@ async def test_marks_that_cannot_be_read_do_not_end_the_loop(
 
     assert len(issuer.asked) >= 2
     assert "provider_broken" in caplog.text
+
+
+LOOPBACK = replace(
+    CORP,
+    name="devpi",
+    realm=Realm("fake", "http://127.0.0.1:3141"),
+    prefixes=(parse_url("http://127.0.0.1:3141/root/simple/"),),
+)
+
+
+async def test_plain_http_gets_no_credential_before_a_look_up(make: Make, gatekeeper: Gatekeeper) -> None:
+    keeper = make(LOOPBACK, CORP, runs=True)
+    match = keeper.slot_table.find(LOOPBACK.url, None)
+    assert isinstance(match, Match)
+
+    await settle()
+    await keeper.refresh(match)
+    await settle()
+    unasked = list(gatekeeper.heard)
+    await ask(keeper, LOOPBACK)
+    await settle()
+
+    assert [heard.split()[0] for heard in unasked] == ["corp"]
+    assert [heard.split()[0] for heard in gatekeeper.heard] == ["corp", "devpi"]
+
+
+async def test_plain_http_is_tried_after_each_fetch_once_it_was_asked_for(
+    make: Make, gatekeeper: Gatekeeper
+) -> None:
+    keeper = make(LOOPBACK)
+    await ask(keeper, LOOPBACK)
+    await settle()
+
+    await keeper.refresh(Match(LOOPBACK, LOOPBACK.key(), "asked"))
+    await settle()
+
+    assert [heard.split()[0] for heard in gatekeeper.heard] == ["devpi", "devpi"]
