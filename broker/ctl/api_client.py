@@ -23,6 +23,7 @@ OK = 200
 SIGN_IN_NEEDED = 401
 
 NO_FEED = "no-feed"
+BAD_CONFIGURATION = "bad-configuration"
 
 Json = dict[str, Any]
 
@@ -128,7 +129,8 @@ def _as_command_errors() -> Iterator[None]:
     except client.NotRunningError:
         raise BrokerNotRunningError from None
     except client.BrokerError as error:
-        raise CommandError(str(error)) from None  # it names what to type already
+        detail, _, hint = str(error).partition("; run: ")  # it names what to type already
+        raise CommandError(detail, hint=hint or None) from None
     except OSError as error:
         raise CommandError(
             f"the broker's socket cannot be used ({error.strerror})", hint="brokerctl restart"

@@ -11,6 +11,7 @@ import typer
 from broker.core.urls import printable
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
+from broker.ctl.hints import other_than
 from broker.ctl.ui.terminal import cells
 
 LABEL_CELLS = 15
@@ -81,7 +82,7 @@ def screen(steps: Iterable[api_client.Json], cells: int) -> Iterator[tuple[str, 
     for name, same in groupby(steps, key=lambda step: str(step.get("step", ""))):
         if name == HINT:
             for step in same:
-                yield f"{'':{LABEL_CELLS}}{step.get('text', '')}", name
+                yield f"{'':{LABEL_CELLS}}{other_than(str(step.get('text', '')), 'explain')}", name
             continue
         label = f"  {name}"
         texts = [f"{step.get('text', '')}{MARKS.get(step.get('good'), '')}" for step in same]
