@@ -4,7 +4,6 @@
 record where `brokerctl doctor` finds it without a daemon.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -76,27 +75,36 @@ class WhyNot:
             self.changed()
 
 
-def to_text(reasons: Iterable[Reason], socket: str) -> str:
-    """The record as a file has it; `socket` says whose it is."""
+def to_record(reasons: Iterable[Reason], socket: str) -> dict[str, object]:
+    """The record as JSON values; `socket` says whose it is."""
     listed = [asdict(each) | {"at": each.at.isoformat()} for each in reasons]
-    return json.dumps({"socket": socket, "reasons": listed}, indent=1)
+    return {"socket": socket, "reasons": listed}
 
 
-def from_text(text: str, socket: str) -> tuple[Reason, ...]:
-    """The reasons in a record of this socket's broker; none where the text is no such record."""
-    try:
-        found = json.loads(text)
-        if found["socket"] != socket:
-            return ()
-        return tuple(
-            Reason(
-                Topic(each["topic"]),
-                str(each["subject"]),
-                str(each["detail"]),
-                None if each["hint"] is None else str(each["hint"]),
-                datetime.fromisoformat(each["at"]),
-            )
-            for each in found["reasons"][:REASONS_MAX]
-        )
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ()
+def from_record(found: object, socket: str) -> tuple[Reason, ...]:
+    """The reasons in a record of this socket's broker; none where it is no such record."""
+    match found:
+        case {"socket": str(whose), "reasons": [*listed]} if whose == socket:
+            reasons = tuple(map(_reason, listed[:REASONS_MAX]))
+            return tuple(each for each in reasons if each is not None)
+    return ()
+
+
+def _reason(found: object) -> Reason | None:
+    match found:
+        case {
+            "topic": str(topic),
+            "subject": str(subject),
+            "detail": str(detail),
+            "hint": hint,
+            "at": str(at),
+        }:
+            try:
+                moment = datetime.fromisoformat(at)
+                if moment.tzinfo is not None:
+                    return Reason(
+                        Topic(topic), subject, detail, hint if isinstance(hint, str) else None, moment
+                    )
+            except ValueError:
+                return None
+    return None

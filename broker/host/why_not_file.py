@@ -4,12 +4,13 @@ The first is in memory on most machines, and may be full or not ours; the second
 their owner alone, and one that another user could have written is not read.
 """
 
+import json
 import os
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from broker.core.why_not import Reason, from_text, to_text
+from broker.core.why_not import Reason, from_record, to_record
 from broker.host import state_file
 
 NAME = "why-not.json"
@@ -27,7 +28,7 @@ class WhyNotFile:
         """The reasons in the newest record of this broker; none where there is none. Never raises."""
         for place in sorted(self._places, key=_written_at, reverse=True):
             text = state_file.read(place) if _is_private(place.parent) else None
-            reasons = from_text(text or "", str(self._socket))
+            reasons = _reasons_in(text, str(self._socket))
             if reasons:
                 return reasons
         return ()
@@ -37,7 +38,7 @@ class WhyNotFile:
 
         Blocks. Never raises.
         """
-        text, is_written = to_text(reasons, str(self._socket)), not reasons
+        text, is_written = json.dumps(to_record(reasons, str(self._socket)), indent=1), not reasons
         for place in self._places:
             if is_written:
                 _remove(place, str(self._socket))
@@ -61,11 +62,18 @@ def state_folder(environ: Mapping[str, str], home: Path) -> Path:
 
 def _remove(place: Path, socket: str) -> None:
     """Remove what an earlier start of the same broker left, never another broker's."""
-    if from_text(state_file.read(place) or "", socket):
+    if _reasons_in(state_file.read(place), socket):
         try:
             place.unlink()
         except OSError:
             return
+
+
+def _reasons_in(text: str | None, socket: str) -> tuple[Reason, ...]:
+    try:
+        return from_record(json.loads(text or "null"), socket)
+    except (ValueError, RecursionError):
+        return ()
 
 
 def _is_private(folder: Path) -> bool:

@@ -296,7 +296,6 @@ async def test_the_record_has_each_feeds_last_failure_and_is_gone_when_that_ends
     start: Start, tmp_path: Path, environ: dict[str, str]
 ) -> None:
     service = start(FEED.format(name="absent"))
-    tmp_path.chmod(0o700)
     file = WhyNotFile(tmp_path / "broker.sock")
     recorder = WhyNotRecorder(service, file)
     running = asyncio.create_task(recorder.run())

@@ -1,4 +1,4 @@
-"""The record lies beside the socket, or in the state folder where that takes none; only its owner reads it."""
+"""The record lies beside the socket, or in the state folder where that takes none."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,3 +84,11 @@ def test_nowhere_to_write_is_told(socket: Path, reasons: tuple[Reason, ...]) -> 
 def test_state_folder_is_the_one_that_is_named() -> None:
     assert state_folder({"XDG_STATE_HOME": "/s"}, Path("/h")) == Path("/s/token-broker")
     assert state_folder({"XDG_STATE_HOME": "s"}, Path("/h")) == Path("/h/.local/state/token-broker")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 99_999, "\x00", "null", "{}"])
+def test_file_that_is_no_record_is_none(socket: Path, text: str) -> None:
+    socket.with_name(NAME).write_text(text)
+    socket.with_name(NAME).chmod(0o600)
+
+    assert WhyNotFile(socket).read() == ()
