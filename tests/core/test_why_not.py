@@ -52,7 +52,7 @@ def test_record_is_read_as_it_was_written_and_by_its_own_broker_only() -> None:
 
 
 REASON = {"topic": "start", "subject": "", "detail": "x", "hint": None, "at": "2026-11-21T09:00:00+00:00"}
-WRONG = {
+WRONG: dict[str, object] = {
     "no object": [],
     "nothing": None,
     "no reasons": {"socket": "s"},
