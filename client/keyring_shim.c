@@ -82,6 +82,9 @@ enum {
 #define CUT_SHORT "the broker's answer was cut short; run: brokerctl status"
 #define NOT_UNDERSTOOD "the broker's answer was not understood; run: brokerctl restart"
 #define NOT_STARTED "brokerd was started and does not serve; run: brokerctl doctor"
+#define UNANSWERABLE "the username cannot stand in an answer" /* said by the one 400 that is not NOT_OURS */
+#define NOT_PRINTABLE UNANSWERABLE ": it is not one line of printable ASCII without blanks at its ends"
+#define TOO_LONG UNANSWERABLE ": it is longer than 1,024 bytes"
 #define NOT_WRITTEN "the answer cannot be written to stdout"
 #define SAME_USER "; run: docker run --user UID, or podman run --userns=keep-id"
 #define NOBODY_ELSE "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
@@ -277,8 +280,6 @@ typedef struct {
 	bool creds, json;
 } Question;
 
-static bool printable(const char *text, size_t count);
-
 /* Return the value of option `name` at *argument, moving on over a separate value; NULL for another option. */
 static const char *option_value(const char *name, char ***argument)
 {
@@ -326,8 +327,6 @@ static bool parse_command(char **arguments, Question *question)
 		return false;
 	question->service = words[1];
 	question->username = count == 3 && words[2][0] != '\0' ? words[2] : NULL;
-	if (question->creds && question->username != NULL)
-		return printable(question->username, strlen(question->username)); /* it would be echoed */
 	return true;
 }
 
@@ -524,10 +523,25 @@ static Outcome foreign(const char *path, const char *what, uid_t uid, const char
 		      NULL);
 }
 
+/* Return `path` as one word of a shell's line, in a buffer that the next call reuses. */
+RARE static const char *shell_word(const char *path)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+	static char word[4 * PATH_BYTES + 3]; /* every character a quote */
+	Text to = TEXT(word);
+	if (strspn(path, plain) == strlen(path))
+		return path;
+	put(&to, "'");
+	for (; *path != '\0'; path++)
+		put_bytes(&to, *path == '\'' ? "'\\''" : path, *path == '\'' ? 4 : 1);
+	put(&to, "'");
+	return word;
+}
+
 static Outcome open_to_others(const char *path, mode_t mode, const char *repair)
 {
-	return failed(path, " is open to others (mode ", number(mode & 0777, 8, 4), "); run: chmod ", repair, " ", path,
-		      NULL);
+	return failed(path, " is open to others (mode ", number(mode & 0777, 8, 4), "); run: chmod ", repair, " ",
+		      shell_word(path), NULL);
 }
 
 /* Return whether `directory` is the one that we make for the socket ourselves: no hint changes another one. */
@@ -549,7 +563,7 @@ RARE static Outcome wants_own_folder(const char *directory, const char *path, co
 	put_number(&to, our_uid(), 10, 1);
 	put(&to, "/broker.sock");
 	return failed(path, what, mode, end, ": the socket wants a folder of its own; run: export TOKEN_BROKER_SOCKET=",
-		      own, NULL);
+		      shell_word(own), NULL);
 }
 
 /* Return GOOD, FAILED with the repair in the line, or NOBODY with errno when there is nothing to look at. */
@@ -569,7 +583,7 @@ static Outcome check_directory(const char *path)
 	if (lstat(path, &found) != 0)
 		return NOBODY;
 	if (!S_ISDIR(found.st_mode))
-		return failed(path, " is not a directory; run: ls -ld ", path, NULL);
+		return failed(path, " is not a directory; run: ls -ld ", shell_word(path), NULL);
 	if (found.st_uid != our_uid())
 		return foreign(path, " belongs to uid ", found.st_uid, ", not to you");
 	if ((found.st_mode & 077) != 0 && !is_own_place(path))
@@ -587,7 +601,7 @@ static Outcome check_socket(const char *path, const char *directory)
 	if (!S_ISSOCK(found.st_mode) && !is_own_place(directory))
 		return wants_own_folder(directory, path, " is not a socket", "", "");
 	if (!S_ISSOCK(found.st_mode))
-		return failed(path, " is not a socket; run: rm ", path, NULL);
+		return failed(path, " is not a socket; run: rm ", shell_word(path), NULL);
 	if (found.st_uid != our_uid())
 		return foreign(path, " belongs to uid ", found.st_uid, ", not to you");
 	if ((found.st_mode & 077) != 0)
@@ -1062,10 +1076,12 @@ static Outcome exchange(const char *path, const Question *question, int64_t dead
 	return outcome;
 }
 
-static Outcome judge_credential(const Reply *reply, Answer *answer)
+static Outcome judge_credential(const Reply *reply, const Question *question, Answer *answer)
 {
 	size_t count = reply->body_bytes;
 	char *end = wire.bytes + wire.count, *split;
+	if (question->username != NULL && !printable(question->username, strlen(question->username)))
+		return failed(NOT_PRINTABLE, NULL); /* it would be repeated */
 	if (count > 0 && reply->body[count - 1] == '\n') {
 		count--;
 		end--;
@@ -1111,13 +1127,17 @@ static Outcome judge_failure(const Reply *reply)
 }
 
 /* Return what the broker's status and body mean. */
-static Outcome judge(const Reply *reply, Answer *answer)
+static Outcome judge(const Reply *reply, const Question *question, Answer *answer)
 {
+	static const char unanswerable[] = UNANSWERABLE;
 	switch (reply->status) {
 	case 200:
-		return judge_credential(reply, answer);
-	case 400:
+		return judge_credential(reply, question, answer);
 	case 404:
+		return NOT_OURS;
+	case 400:
+		if (find(reply->body, reply->body_bytes, unanswerable, strlen(unanswerable)) != NULL)
+			return judge_failure(reply);
 		return NOT_OURS;
 	case 409:
 		return SILENT;
@@ -1133,7 +1153,7 @@ static Outcome ask_broker(const char *path, const Question *question, int64_t de
 	if (outcome == CLOSED) /* a restart between connect and answer: its successor answers */
 		outcome = exchange(path, question, deadline, start, &reply);
 	if (outcome == GOOD)
-		return judge(&reply, answer);
+		return judge(&reply, question, answer);
 	return outcome == CLOSED ? FAILED : outcome;
 }
 
@@ -1230,6 +1250,7 @@ static bool print_answer(const Answer *answer, const Question *question)
 	bool written;
 	put_answer(&text, answer, question);
 	touch(wire.count + 1 + text.used);
+	signal(SIGPIPE, SIG_IGN); /* a reader that is gone is told as any other failure is */
 	written = !text.overflowed && write_all(1, text.bytes, text.used);
 	if (!written)
 		print_line(NOT_WRITTEN);
@@ -1379,6 +1400,8 @@ int main(int count, char **arguments)
 		break;
 	case NOT_OURS:
 		pass_on(arguments);
+		if (question.username != NULL && strlen(question.username) > USERNAME_BYTES)
+			print_line(TOO_LONG);
 		break;
 	case SILENT:
 		break;

@@ -56,6 +56,11 @@ CUT_SHORT = "the broker's answer was cut short; run: brokerctl status"
 NOT_UNDERSTOOD = "the broker's answer was not understood; run: brokerctl restart"
 NOT_STARTED = "brokerd was started and does not serve; run: brokerctl doctor"
 SAME_USER = "run: docker run --user UID, or podman run --userns=keep-id"
+UNANSWERABLE = (
+    "the username cannot stand in an answer"  # how the broker's one 400 begins that is no `not ours`
+)
+NOT_PRINTABLE = f"{UNANSWERABLE}: it is not one line of printable ASCII without blanks at its ends"
+TOO_LONG = f"{UNANSWERABLE}: it is longer than {USERNAME_BYTES:,} bytes"
 NOT_WRITTEN = "the answer cannot be written to stdout"
 ONLY_IN_WSL = "Windows is served inside WSL only; run: wsl"
 NOBODY_ELSE = "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
@@ -174,8 +179,6 @@ def parse_command(arguments: list[str]) -> Question | None:
     if len(words) not in ((2, 3) if creds else (3,)) or words[0] != "get" or not words[1]:
         return None
     username = words[2] if len(words) == 3 and words[2] else None
-    if creds and username is not None and not _printable(os.fsencode(username)):
-        return None  # it would have to be echoed, and an answer is printable ASCII
     return Question(words[1], username, creds=creds, json=output == "json")
 
 
@@ -301,6 +304,15 @@ def _trusted_uid() -> int | None:
     return int(text) if int(text) <= 0xFFFFFFFF else None
 
 
+def shell_word(path: str) -> str:
+    """Return `path` as one word of a shell's line: shlex.quote, whose import costs more than a look-up."""
+    if path and all(
+        character.isascii() and (character.isalnum() or character in "_@%+=:,./-") for character in path
+    ):
+        return path
+    return "'" + path.replace("'", "'\\''") + "'"
+
+
 def is_own_place(directory: str) -> bool:
     """Return whether `directory` is the one that we make for the socket: no hint changes another one."""
     try:
@@ -311,7 +323,7 @@ def is_own_place(directory: str) -> bool:
 
 def wants_own_folder(directory: str, what: str) -> str:
     """Return `what` with the line that puts the socket into a folder of its own below `directory`."""
-    own = f"{directory.rstrip('/')}/token-broker-{os.geteuid()}/broker.sock"
+    own = shell_word(f"{directory.rstrip('/')}/token-broker-{os.geteuid()}/broker.sock")
     return f"{what}: the socket wants a folder of its own; run: export TOKEN_BROKER_SOCKET={own}"
 
 
@@ -328,13 +340,14 @@ def _foreign(what: str, uid: int) -> UntrustedError:
 
 
 def _open_to_others(path: str, mode: int, repair: str) -> UntrustedError:
-    return UntrustedError(f"{path} is open to others (mode {mode & 0o777:04o}); run: chmod {repair} {path}")
+    what = f"{path} is open to others (mode {mode & 0o777:04o})"
+    return UntrustedError(f"{what}; run: chmod {repair} {shell_word(path)}")
 
 
 def _check_directory(path: str) -> None:
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode):
-        raise UntrustedError(f"{path} is not a directory; run: ls -ld {path}")
+        raise UntrustedError(f"{path} is not a directory; run: ls -ld {shell_word(path)}")
     if found.st_uid != os.geteuid():
         raise _foreign(f"{path} belongs to uid {found.st_uid}, not to you", found.st_uid)
     if found.st_mode & 0o077 and not is_own_place(path):
@@ -349,7 +362,7 @@ def _check_socket(path: str, directory: str) -> None:
     if not stat.S_ISSOCK(found.st_mode) and not is_own_place(directory):
         raise UntrustedError(wants_own_folder(directory, f"{path} is not a socket"))
     if not stat.S_ISSOCK(found.st_mode):
-        raise UntrustedError(f"{path} is not a socket; run: rm {path}")
+        raise UntrustedError(f"{path} is not a socket; run: rm {shell_word(path)}")
     if found.st_uid != os.geteuid():
         raise _foreign(f"{path} belongs to uid {found.st_uid}, not to you", found.st_uid)
     if found.st_mode & 0o077:
@@ -575,9 +588,9 @@ def _ask_broker(
 ) -> Answer | NotOurs | Silent | Failed | NotRunning:
     try:
         try:
-            return _judge(*_exchange(path, service, username, deadline, start=start))
+            return _judge(*_exchange(path, service, username, deadline, start=start), username)
         except _ClosedUnansweredError:  # a restart between connect and answer: its successor answers
-            return _judge(*_exchange(path, service, username, deadline, start=start))
+            return _judge(*_exchange(path, service, username, deadline, start=start), username)
     except NotRunningError as error:
         return NotRunning(str(error))
     except BrokerError as error:
@@ -669,21 +682,29 @@ def _parse_answer(received: bytes) -> tuple[int, bytes] | None:
     return None
 
 
-def _judge(status: int, body: bytes) -> Answer | NotOurs | Silent | Failed:
-    """Return what the broker's status and body mean (CONTRACT section 4)."""
+def _judge(status: int, body: bytes, asked: bytes) -> Answer | NotOurs | Silent | Failed:
+    """Return what the broker's status and body mean (CONTRACT section 4), asked with the username `asked`."""
     match status:
         case 200:
-            username, _, password = body.removesuffix(b"\n").partition(b"\n")
-            if not password or not _printable(username) or not _printable(password):
-                return Failed(NOT_UNDERSTOOD)
-            return Answer(username.decode("ascii"), password.decode("ascii"))
-        case 400 | 404:
+            return _judge_credential(body, asked)
+        case 404:
+            return NotOurs()
+        case 400 if UNANSWERABLE.encode() not in body:
             return NotOurs()
         case 409:
             return Silent()
         case _:
             line = _printable_line(body)
             return Failed(line or f"the broker answered {status} without a reason; run: brokerctl status")
+
+
+def _judge_credential(body: bytes, asked: bytes) -> Answer | Failed:
+    if not _printable(asked):
+        return Failed(NOT_PRINTABLE)  # it would be repeated
+    username, _, password = body.removesuffix(b"\n").partition(b"\n")
+    if not password or not _printable(username) or not _printable(password):
+        return Failed(NOT_UNDERSTOOD)
+    return Answer(username.decode("ascii"), password.decode("ascii"))
 
 
 def _printable_line(body: bytes) -> str:
@@ -830,11 +851,13 @@ def print_answer(answer: Answer, question: Question) -> bool:
     else:
         text = f"{answer.password}\n"
     try:
-        _write(1, text.encode("ascii"))
+        if sys.stdout is not None:  # closed at our start: by now that number may be another file's
+            _write(1, text.encode("ascii"))
+            return True
     except OSError:
-        print_line(NOT_WRITTEN)
-        return False
-    return True
+        pass
+    print_line(NOT_WRITTEN)
+    return False
 
 
 def _quoted(text: str) -> str:
@@ -910,6 +933,11 @@ def _replaced_directory() -> str:
     return f"{home}/token-broker/replaced"
 
 
+def _print_if_too_long(question: Question) -> None:
+    if len(os.fsencode(question.username or "")) > USERNAME_BYTES:
+        print_line(TOO_LONG)
+
+
 def main() -> int:
     """Answer like `keyring`; return the exit code: 0 answered, 1 not."""
     if sys.platform == "win32":
@@ -933,6 +961,7 @@ def main() -> int:
                 pass_on(arguments)
             case NotOurs():
                 pass_on(arguments)
+                _print_if_too_long(question)
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - a traceback is no answer, and a client would show it

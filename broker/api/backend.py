@@ -74,6 +74,8 @@ class Backend(Protocol):
     log_buffer: LogBuffer
     fault: BadConfiguration | None
     """Why there is no usable configuration, or None."""
+    reload_failure: BadConfiguration | None
+    """Why the file on disk is not in force, while an earlier one is; or None."""
 
     @property
     def accounts(self) -> AccountDirectory:
@@ -132,9 +134,15 @@ def status_of(backend: Backend, principal: Principal) -> BrokerStatus:
             if may_see_look_up_of(principal, lookup.uid, lookup.feed)
         ),
         feeds=tuple(feed_status_of(backend, feed) for feed in seen),
-        error=backend.fault.detail if backend.fault is not None else None,
+        error=_why_not_in_force(backend),
         shares=backend.shares.listed() if isinstance(principal.socket_kind, OwnSocket) else (),
     )
+
+
+def _why_not_in_force(backend: Backend) -> str | None:
+    """Why the configuration on disk is not in force, with file and line: at the start, or after a reload."""
+    failure = backend.fault or backend.reload_failure
+    return None if failure is None else failure.detail
 
 
 def feed_status_of(backend: Backend, feed: Feed) -> FeedStatus:

@@ -12,8 +12,8 @@ from broker.api.principal import PeerIds, Scope, admit, is_own, peer_of, uncheck
 from broker.api.problems import answer_to, wants_text
 from broker.api.response import JSON, PLAIN, LookupResponse
 from broker.core.access import Account, OwnSocket, Principal, may_do_everything, refusal_of_look_up, seen_by
-from broker.core.credential import Credential
-from broker.core.failures import AmbiguousHost, Failure, NoFeed, NoSource, NotNeeded
+from broker.core.credential import Credential, unanswerable_username
+from broker.core.failures import AmbiguousHost, BadRequest, Failure, NoFeed, NoSource, NotNeeded
 from broker.core.feeds import Ambiguous, Match, NoMatch
 from broker.core.problem import problem_type
 from broker.core.refresh import Moment
@@ -141,6 +141,7 @@ class _Lookup:
             admit(
                 principal, self.begun
             )  # only now: what no share was for is passed on when it has ended, too
+        check_answerable(self._question.username)
         return found
 
     def answered(self, match: Match, found: Credential, outcome: Outcome) -> LookupResponse:
@@ -211,6 +212,17 @@ def authorize(principal: Principal, match: Match) -> Match:
     if refusal is not None:
         raise refusal
     return seen_by(principal, match)
+
+
+def check_answerable(username: str | None) -> None:
+    """Raises BadRequest where the answer would have to repeat a username that cannot stand in it.
+
+    Asked after `authorize`: only who may use the feed learns that there is one. The shims know this refusal
+    by its words (`UNANSWERABLE` there); every other 400 is passed on.
+    """
+    wrong = unanswerable_username(username) if username else None
+    if wrong is not None:
+        raise BadRequest(f"the username cannot stand in an answer: it is {wrong}")
 
 
 def _shown(service: Service | None) -> str:

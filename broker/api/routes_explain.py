@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from broker.api.backend import Backend, backend_of
-from broker.api.lookup import WAIT_DEFAULT_S, authorize, match_feed
+from broker.api.lookup import WAIT_DEFAULT_S, authorize, check_answerable, match_feed
 from broker.api.openapi import Lines
 from broker.api.principal import principal_of
 from broker.api.routes_lookup import UrlQuery, UsernameQuery
@@ -61,6 +61,7 @@ async def _walk(backend: Backend, principal: Principal, url: str, username: str 
     keeper = backend.keeper
     try:
         match = authorize(principal, match_feed(backend, parse_service(url), username))
+        check_answerable(username)
         _tell_match(backend, principal, match)
         if keeper.is_flying(match):
             trace_step("renewal", "one is under way already: its steps are not told")

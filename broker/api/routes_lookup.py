@@ -6,7 +6,15 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from broker.api.backend import backend_of
-from broker.api.lookup import WAIT_DEFAULT_S, WAIT_MAX_S, LookupRequest, answer_in_time, authorize, match_feed
+from broker.api.lookup import (
+    WAIT_DEFAULT_S,
+    WAIT_MAX_S,
+    LookupRequest,
+    answer_in_time,
+    authorize,
+    check_answerable,
+    match_feed,
+)
 from broker.api.openapi import TWO_LINES
 from broker.api.principal import principal_of
 from broker.api.problems import problem, wants_text
@@ -36,6 +44,7 @@ async def match(request: Request, url: UrlQuery, username: UsernameQuery = None)
     try:
         principal = await principal_of(backend, request.scope)
         found = authorize(principal, match_feed(backend, parse_service(url), username))
+        check_answerable(username)
     except Failure as failure:
         return problem(failure, text=wants_text(request.scope["headers"]))
     return JSONResponse(

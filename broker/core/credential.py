@@ -5,7 +5,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from broker.core.failures import Refused
+
+USERNAME_BYTES_MAX = 1024
+"""The shims send no longer one, and no server is known that takes one."""
+
 _ONE_LINE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+
+def unanswerable_username(username: str) -> str | None:
+    """What keeps a username from standing in an answer, as the end of "it is ..."; None where nothing does.
+
+    The text answer is two lines, which clients trim: only printable ASCII without blanks at its ends arrives
+    as it was sent.
+    """
+    if not username:
+        return "empty"
+    if len(username) > USERNAME_BYTES_MAX:
+        return f"longer than {USERNAME_BYTES_MAX:,} characters"
+    if _ONE_LINE.fullmatch(username) is None:
+        return "not one line of printable ASCII without blanks at its ends"
+    return None
 
 
 class Secret:
@@ -49,6 +69,8 @@ class Credential:
     the secret came with its username, as in netrc, and goes with no other. `manual_renewal` is what a person
     does for the next one before this ends; None where renewal brings it. `has_secret_name`: the username is
     half of the secret. `is_end_unknown`: a tool gave a token that ends, and did not say when.
+
+    Raises Refused for a username that cannot stand in an answer, whichever provider it comes from.
     """
 
     username: str = field(repr=False)
@@ -61,6 +83,11 @@ class Credential:
     manual_renewal: str | None = None
     has_secret_name: bool = False
     is_end_unknown: bool = False
+
+    def __post_init__(self) -> None:
+        wrong = unanswerable_username(self.username)
+        if wrong is not None:
+            raise Refused(f"the username from {self.source} cannot stand in an answer: it is {wrong}")
 
     @property
     def shown_username(self) -> str | None:

@@ -98,7 +98,9 @@ class ShareStatus:
 
 @dataclass(frozen=True, slots=True)
 class BrokerStatus:
-    """The whole broker as a person sees it; `error` says why its configuration cannot be used."""
+    """The whole broker as a person sees it; `error` says why the configuration on disk is not in
+    force.
+    """
 
     version: str
     pid: int

@@ -100,6 +100,41 @@ def parse_url(text: str) -> Url:
     return service
 
 
+def printable(text: str) -> str | None:
+    """The address as it was typed, but for what may be a secret: its userinfo, query and fragment.
+
+    None where these have no sure end, such as a password with a slash that is not encoded, and for what is
+    no address at all. Never raises. Every address that somebody else wrote goes through here before it
+    stands in a message, a hint or a log.
+    """
+    if len(text) > SERVICE_CHARACTERS_MAX or _NOT_IN_A_URL.search(text):
+        return None
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "", text
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    beyond = rest[len(authority) :]
+    if "@" in beyond:
+        return None  # it may end a password in which one of `/?#` stands
+    host = authority.rpartition("@")[2]
+    try:
+        _host_and_port(host)
+    except BadRequest:
+        return None
+    return f"{scheme}{separator}{host}{re.split('[?#]', beyond, maxsplit=1)[0]}"
+
+
+_TOKEN = re.compile(r"(?=[^@]*[0-9])(?=[^@]*[A-Za-z])[^@\s]{20,}|(gh[a-z]|glpat|pypi|eyJ|AKC|cmVmd).{8,}")
+
+
+def may_be_token(username: str) -> bool:
+    """True for a username that some servers' users put a token into: long, of letters and digits, no mail.
+
+    The conventional ones, such as `VssSessionToken`, are none; a client id (a GUID) is taken for one.
+    """
+    return _TOKEN.fullmatch(username) is not None
+
+
 def is_loopback(host: str) -> bool:
     """True for localhost, its subdomains (RFC 6761 section 6.3) and loopback addresses."""
     if host == "localhost" or host.endswith(".localhost"):

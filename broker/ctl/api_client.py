@@ -23,6 +23,7 @@ OK = 200
 SIGN_IN_NEEDED = 401
 
 NO_FEED = "no-feed"
+BAD_CONFIGURATION = "bad-configuration"
 
 Json = dict[str, Any]
 
@@ -55,7 +56,7 @@ def read(
 ) -> Json:
     """The object that GET `path` answers; a parameter that is None is left out. Raises CommandError."""
     given = {name: value for name, value in (query or {}).items() if value is not None}
-    return _exchange("GET", f"{path}?{urlencode(given)}" if given else path, patience_s, socket)
+    return _exchange("GET", _with_query(path, given), patience_s, socket)
 
 
 def order(path: str, *, patience_s: float = PATIENCE_S, socket: str | None = None) -> Json:
@@ -71,11 +72,16 @@ def steps(
 
     Leaving the context hangs up, by which the daemon gives up what it was doing.
     """
-    target = f"{path}?{urlencode(query)}" if query else path
+    target = _with_query(path, query or {})
     with _as_command_errors(), client.stream("POST", target, patience_s=PATIENCE_S, path=socket) as answer:
         if answer.status != OK:
             raise _refusal(answer.status, _object(answer.read()))
         yield (_object(line) for line in answer)
+
+
+def _with_query(path: str, query: Mapping[str, str]) -> str:
+    """The target; bytes of an argument that are no UTF-8 go as they came (PEP 383)."""
+    return f"{path}?{urlencode(query, errors='surrogateescape')}" if query else path
 
 
 def feed_path(name: str, verb: str) -> str:
@@ -123,7 +129,8 @@ def _as_command_errors() -> Iterator[None]:
     except client.NotRunningError:
         raise BrokerNotRunningError from None
     except client.BrokerError as error:
-        raise CommandError(str(error)) from None  # it names what to type already
+        detail, _, hint = str(error).partition("; run: ")  # it names what to type already
+        raise CommandError(detail, hint=hint or None) from None
     except OSError as error:
         raise CommandError(
             f"the broker's socket cannot be used ({error.strerror})", hint="brokerctl restart"

@@ -18,6 +18,7 @@ from broker.ctl.demo.verb import demo
 from broker.ctl.discover.verb import discover
 from broker.ctl.doctor.verb import doctor
 from broker.ctl.exec.verb import exec_
+from broker.ctl.hints import other_than
 from broker.ctl.service.verb import restart, start, stop
 from broker.ctl.setup.verb import setup, teardown
 from broker.ctl.status.verb import status, tool_version
@@ -90,9 +91,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a bar in an old terminal is no reason to fail
+    verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         app(prog_name="brokerctl")
     except CommandError as failure:
+        failure.hint = other_than(failure.hint, verb)
         _say(failure.line)
         sys.exit(failure.exit_code)
     except Exception as defect:  # noqa: BLE001 - the outermost boundary: a traceback tells a user nothing
@@ -100,7 +103,8 @@ def main() -> None:
 
         place = traceback.extract_tb(defect.__traceback__)[-1]
         kind = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
-        _say(f"a defect in brokerctl ({kind}); run: brokerctl doctor --report")
+        hint = "brokerctl logs" if verb == "doctor" else "brokerctl doctor --report"
+        _say(f"a defect in brokerctl ({kind}); run: {hint}")
         sys.exit(ExitCode.EXEC_FAILED if sys.argv[1:2] == ["exec"] else ExitCode.CANNOT_BE_HAD)
 
 

@@ -8,8 +8,10 @@ from typing import Annotated
 import token_broker_client as client
 import typer
 
+from broker.core.urls import printable
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
+from broker.ctl.hints import other_than
 from broker.ctl.ui.terminal import cells
 
 LABEL_CELLS = 15
@@ -42,7 +44,7 @@ def explain(
     query = {"url": url} if username is None else {"url": url, "username": username}
     ended = ExitCode.FINE
     with api_client.steps("/v1/explain", query, socket=_socket_for(query)) as steps:
-        typer.echo(_shown(url))
+        typer.echo(printable(url) or "an address that is none")
         for line, step in screen(steps, width()):
             typer.echo(line)
             ended = ENDS.get(step, ended)
@@ -80,7 +82,7 @@ def screen(steps: Iterable[api_client.Json], cells: int) -> Iterator[tuple[str, 
     for name, same in groupby(steps, key=lambda step: str(step.get("step", ""))):
         if name == HINT:
             for step in same:
-                yield f"{'':{LABEL_CELLS}}{step.get('text', '')}", name
+                yield f"{'':{LABEL_CELLS}}{other_than(str(step.get('text', '')), 'explain')}", name
             continue
         label = f"  {name}"
         texts = [f"{step.get('text', '')}{MARKS.get(step.get('good'), '')}" for step in same]
@@ -104,10 +106,3 @@ def _lines(texts: list[str], cells: int) -> list[str]:
         else:
             lines.append(text)
     return lines
-
-
-def _shown(url: str) -> str:
-    """The address without userinfo: a password may have been pasted there."""
-    scheme, separator, rest = url.rpartition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

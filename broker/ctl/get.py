@@ -1,17 +1,22 @@
 """`brokerctl get`: a feed's credential for a script, as the shim would answer it."""
 
 import json
+import os
+import sys
 from shlex import quote
 from typing import Annotated
 
 import token_broker_client as client
 import typer
 
+from broker.core.urls import printable
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError
 
 ANSWER_MARGIN_S = 0.5
 """The daemon is told to answer this much earlier than we give up, so that its reason arrives."""
+
+STDOUT = 1
 
 
 def get(
@@ -24,7 +29,22 @@ def get(
 ) -> None:
     """Print the password for a feed."""
     found = credential(url, username)
-    typer.echo(json.dumps(found) if as_json else str(found["password"]))
+    _print(json.dumps(found) if as_json else str(found["password"]))
+
+
+def _print(answer: str) -> None:
+    """Write the answer to stdout whole, or raise CommandError: half a password is no success.
+
+    Past Python's own buffer, which would be written once more, and complain, when the interpreter ends.
+    """
+    text = f"{answer}\n".encode()
+    if sys.stdout is None:  # it was closed at our start: by now that number may be another file's
+        raise CommandError(client.NOT_WRITTEN)
+    try:
+        while text:
+            text = text[os.write(STDOUT, text) :]
+    except OSError:
+        raise CommandError(client.NOT_WRITTEN) from None
 
 
 def credential(url: str, username: str | None) -> api_client.Json:
@@ -36,8 +56,8 @@ def credential(url: str, username: str | None) -> api_client.Json:
     except api_client.RefusedError as refusal:
         if refusal.kind != api_client.NO_FEED or refusal.hint is not None:
             raise
-        is_feeds = username is not None and _is_of_a_feed(url)
-        hint = f"brokerctl {'get' if is_feeds else 'add'} {quote(url)}"
+        verb = "explain" if username is not None and _is_of_a_feed(url) else "add"
+        hint = f"brokerctl {verb} {quote(printable(url) or 'URL')}"
         raise CommandError(refusal.detail, hint=hint, exit_code=refusal.exit_code) from None
 
 

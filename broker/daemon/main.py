@@ -6,10 +6,12 @@ imports from every package.
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -26,10 +28,12 @@ from broker.core.access import SystemSocket
 from broker.core.duration import parse_duration
 from broker.core.failures import Failure
 from broker.core.log_buffer import LogBuffer
+from broker.core.why_not import Topic, WhyNot
 from broker.daemon.desktop_notifier import DesktopNotifier
 from broker.daemon.housekeeping import Ending, Housekeeper
 from broker.daemon.plugins import with_plugins
 from broker.daemon.runtime import Runtime
+from broker.daemon.why_not_recorder import WhyNotRecorder
 from broker.host import excepthooks, hardening
 from broker.host.clock import SystemClock
 from broker.host.installation import installation_fingerprint
@@ -37,6 +41,7 @@ from broker.host.log_handlers import handlers_for
 from broker.host.sd_notify import Notifier
 from broker.host.subuid import SubuidRanges
 from broker.host.systemd_socket import renew_socket
+from broker.host.why_not_file import WhyNotFile, state_folder
 from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.basic import BasicProvider
@@ -51,7 +56,7 @@ from broker.providers.protocol import ProviderClass
 from broker.server.bound_socket import BoundSocket
 from broker.server.http_server import HttpServer, ListenerSpec, any_peer
 from broker.server.limits import Limits, raise_fd_limit
-from broker.server.listen import BY_VARIABLE, NotListening
+from broker.server.listen import BY_VARIABLE, NotListening, Taken
 
 PROVIDERS: tuple[ProviderClass, ...] = (
     AzureProvider,
@@ -90,10 +95,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             place.close()
     except Failure as failure:
+        if not isinstance(failure, Taken):  # then another daemon serves, whose record stays as it is
+            _record(options, failure.detail, failure.hint)
         hint = f"; run: {failure.hint}" if failure.hint is not None else ""
         return _ended(f"{failure}{hint}")
     except token_broker_client.BrokerError as error:
         return _ended(str(error))
+    except Exception as defect:
+        at = traceback.extract_tb(defect.__traceback__)[-1]
+        place_of_it = f"{at.filename.rpartition('/')[2]} line {at.lineno}"
+        _record(options, f"a defect in brokerd ({type(defect).__name__} in {place_of_it})", "brokerctl logs")
+        raise
+
+
+def _record_of(options: argparse.Namespace) -> WhyNotFile:
+    """Where this daemon says why it does not serve. One with a socket of its own says it there alone."""
+    socket = Path(options.socket or token_broker_client.socket_path()).absolute()
+    return WhyNotFile(socket, _record_state(options))
+
+
+def _record_state(options: argparse.Namespace) -> Path | None:
+    return None if options.socket or options.system else state_folder(os.environ, Path.home())
+
+
+def _record(options: argparse.Namespace, detail: str, hint: str | None) -> None:
+    """Leave the reason of a failed start for the doctor; systemd's journal has the system broker's."""
+    if options.system:
+        return
+    why_not = WhyNot()
+    why_not.tell(Topic.START, detail, at=SystemClock().now().wall, hint=hint)
+    with contextlib.suppress(OSError, RuntimeError, token_broker_client.BrokerError):
+        _record_of(options).write(why_not.reasons)
 
 
 def _place(options: argparse.Namespace) -> BoundSocket:
@@ -164,7 +196,9 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
         serving = asyncio.create_task(server.serve())
         keeping = asyncio.create_task(service.keeper.run())
         looking = asyncio.create_task(housekeeper.run())
-        for task in (keeping, looking):
+        recorder = WhyNotRecorder(service, WhyNotFile(place.path, _record_state(options)))
+        undo.callback(recorder.close)
+        for task in (keeping, looking, asyncio.create_task(recorder.run())):
             undo.callback(task.cancel)
         _on_signals(service, housekeeper)
         await asyncio.wait({serving, keeping, looking}, return_when=asyncio.FIRST_COMPLETED)

@@ -20,6 +20,7 @@ from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Feed, FeedTable
 from broker.core.log_buffer import LogBuffer
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
+from broker.core.why_not import Topic, WhyNot
 from broker.daemon.feed_table_builder import renewal_policies_of, schema_of, table_of
 from broker.daemon.shares import Shares
 from broker.host.accounts import Accounts
@@ -66,6 +67,8 @@ class Runtime:
         self.log_buffer = log_buffer or LogBuffer()
         self.accounts = Accounts(clock)
         self.fault: BadConfiguration | None = None
+        self.reload_failure: BadConfiguration | None = None
+        self.why_not = WhyNot()
         self._files = files
         self._clock = clock
         self._environ = environ
@@ -79,6 +82,7 @@ class Runtime:
             self._now = self._built(self._read())
         except BadConfiguration as failure:
             self.fault = failure
+            self._tell_configuration(failure)
             log.error("bad_configuration: %s", failure)  # noqa: TRY400 - a person's mistake has no traceback
             self._now = self._built(Config())
         self.keeper = Keeper(
@@ -101,9 +105,12 @@ class Runtime:
             self._now = self._built(self._read())
         except BadConfiguration as failure:
             self._lay_over(before.config)
+            self.reload_failure = failure
+            self._tell_configuration(failure)
             log.error("reload_refused: %s", failure)  # noqa: TRY400 - a person's mistake has no traceback
             raise
-        self.fault = None
+        self.fault = self.reload_failure = None
+        self.why_not.clear(Topic.CONFIGURATION)
         self.keeper.adopt(self._now.table, self._now.providers, renewal_policies_of(self._now.config))
         log.info("reloaded feeds=%d", len(self._now.table.feeds))
 
@@ -138,6 +145,11 @@ class Runtime:
     async def closing(self) -> None:
         """Returns when the daemon is about to end."""
         await self._ending.wait()
+
+    def _tell_configuration(self, failure: BadConfiguration) -> None:
+        """Remember why the file on disk is not in force."""
+        at = self._clock.now().wall
+        self.why_not.tell(Topic.CONFIGURATION, failure.detail, at=at, hint=failure.hint)
 
     def _configured(self, name: str) -> Feed | None:
         return next((feed for feed in self._now.table.feeds if feed.name == name), None)

@@ -32,7 +32,7 @@ from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.schedule import Schedule
 from broker.keeper.single_flight import SingleFlight
 from broker.keeper.slot_table import SlotEntry, SlotTable
-from broker.keeper.verification import Verifier, Verify
+from broker.keeper.verification import Verifier, Verify, may_verify_unasked
 from broker.providers.protocol import Provider
 
 BACKGROUND_FLIGHTS = 8
@@ -85,6 +85,7 @@ class Keeper:
         """
         entry = self.slot_table.of(match, now)
         entry.used = now
+        entry.asked.add(match.feed.name)
         verification = entry.verifications.get(match.feed.name)
         credential = usable_credential(entry.slot, verification, now)
         if credential is None:
@@ -293,7 +294,7 @@ class Keeper:
             # where the last one was tried; the same as before may have been revoked meanwhile
             for name in dict.fromkeys((entry.feed.name, *entry.verifications)):
                 feed = self.slot_table.named(name)
-                if feed is not None:
+                if feed is not None and may_verify_unasked(feed, asked=name in entry.asked):
                     self._verifier.start(entry, feed)
         self._look_at(entry, self.clock.now())
 

@@ -37,7 +37,8 @@ class SlotEntry:
     """A slot and what surrounds it.
 
     `feed` is the one whose settings and URL the credential is obtained with, `used` the last question,
-    `since` the last change of state. `wanted` is false after `forget`, until the next question. `fingerprint`
+    `since` the last change of state. `asked` names the feeds that a look-up was
+    for. `wanted` is false after `forget`, until the next question. `fingerprint`
     is the provider's sign-in fingerprint at the last attempt.
     """
 
@@ -53,6 +54,7 @@ class SlotEntry:
     flight: "asyncio.Task[NotObtained | None] | None" = None
     verifications: dict[str, Verification] = field(default_factory=dict)
     verifying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
 
     def drop(self) -> None:
         """Forget the credential and give up what is under way."""

@@ -19,6 +19,15 @@ Verify = Callable[[Feed, Credential], Awaitable[Verdict]]
 log = logging.getLogger("broker.trials")
 
 
+def may_verify_unasked(feed: Feed, *, asked: bool) -> bool:
+    """Whether a new credential is tried at the feed by itself; `asked`: a look-up was for this feed before.
+
+    Plain http has no certificate: any user of the machine can listen on a loopback port. Such a feed gets the
+    password only after a client has shown, by asking, that it is about to send it there.
+    """
+    return asked or feed.url.origin.scheme == "https"
+
+
 class Verifier:
     """Tries credentials. `tell` hears of a feed that began or ceased to refuse, `fetch` of an entry whose
     credential a feed did not take: a new one may do better.

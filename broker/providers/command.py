@@ -1,4 +1,7 @@
-"""`command`: any program that prints a token or a JSON object (`helper_program.py` says which)."""
+"""`command`: any program that prints a token or a JSON object (`credential_formats.py` says which).
+
+How long a token lives may stand there as `expires_at`, or as `expires_in`, in seconds (RFC 6749 section 5.1).
+"""
 
 from collections.abc import Hashable
 from typing import Annotated, ClassVar
@@ -27,6 +30,7 @@ class CommandProvider:
 
     def __init__(self, tools: protocol.ProviderContext) -> None:
         self._environ = tools.environ
+        self._now = tools.now
 
     def identity(self, settings: protocol.Settings) -> str:
         """The username and the command, whose words are shown as a digest: they may hold secrets."""
@@ -44,7 +48,7 @@ class CommandProvider:
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - the program knows no scope
         """Run the program. Raises what `helper_program.ask` raises."""
         own = _own(feed.settings)
-        found = await helper_program.ask(own.command, self._environ)
+        found = await helper_program.ask(own.command, self._environ, self._now)
         return Credential(
             username=found.username or own.username or helper_program.ANY_USERNAME,
             secret=found.secret,

@@ -1,7 +1,7 @@
 """The forms in which programs print a credential: ours, and those that their authors already speak.
 
     a token alone on one line, or the one JWT among other words
-    {"password" or "token", "username", "expires_at"}              ours
+    {"password" or "token", "username", "expires_at"}              ours; or `expires_in`
     username=..., password=..., password_expiry_utc=... lines      git-credential(1)
     {"Username", "Secret"}                                         docker-credential-helpers
     {"AccessKeyId", "SecretAccessKey", "Expiration"}               AWS credential_process
@@ -30,13 +30,13 @@ from broker.providers.printed_object import printed_jwt, printed_line, printed_o
 class Printed(NamedTuple):
     """What a program printed, as it stands: the username may be absent, the end in any form.
 
-    `lives_s` is a life told in seconds from now in place of an end.
+    `lives` is the life from now on, of which there may be both.
     """
 
     username: object
     secret: object
     ends: object
-    lives_s: object = None
+    lives: object = None
 
 
 _NOT_TOKENS = frozenset({"[]", "{}", "null", "true", "false", "undefined"})
@@ -99,7 +99,7 @@ def _of_a_helper(answer: Mapping[str, object]) -> Printed:
         case {"Username": username, "Secret": secret}:
             return Printed(username, secret, None)
     secret, ends = _told(answer, "password", "token"), _told(answer, "expires_at", "expiresOn")
-    return Printed(answer.get("username"), secret, ends)
+    return Printed(answer.get("username"), secret, ends, answer.get("expires_in"))
 
 
 def _of_a_vendor(answer: Mapping[str, object]) -> Printed | None:  # noqa: PLR0911 - a table of forms
@@ -111,8 +111,8 @@ def _of_a_vendor(answer: Mapping[str, object]) -> Printed | None:  # noqa: PLR09
             # `expiresOn` has no zone, and before az 2.54 it stands alone: the token is a JWT with its own end
             return Printed(None, secret, answer.get("expires_on"))
         case {"access_token": secret}:
-            ends, lives_s = answer.get("expires_at"), answer.get("expires_in")
-            return Printed(answer.get("username"), secret, ends, lives_s)
+            ends, lives = answer.get("expires_at"), answer.get("expires_in")
+            return Printed(answer.get("username"), secret, ends, lives)
         case {"credential": {"access_token": secret, **inner}}:
             return Printed(None, secret, inner.get("token_expiry"))
         case {"auth": {"client_token": secret, **inner}}:

@@ -4,7 +4,8 @@ No I/O and no clock. A missing end is None; one that is there and cannot be read
 (`end_of`). A JWT's own end is read by `jwt.py`.
 """
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 
 def from_epoch(seconds: object) -> datetime | None:
@@ -39,6 +40,26 @@ def end_of(told: object) -> datetime | None:
     if ends is None:
         raise ValueError("its end is neither RFC 3339 with a zone nor seconds since 1970")
     return ends
+
+
+LIFE_MAX_S = 10 * 365 * 86400.0
+"""A longer `expires_in` is a mistake, and none that a date could hold."""
+
+
+def end_after(told: object, now: datetime) -> datetime | None:
+    """The end of what lives so many seconds from `now`, as `expires_in` says it (RFC 6749 section 5.1).
+
+    None where nothing was told. A number, or the digits of one, as Azure's older endpoints send it. Raises
+    ValueError for anything but 0 < seconds < LIFE_MAX_S.
+    """
+    if told is None:
+        return None
+    if isinstance(told, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", told):
+        told = float(told)
+    is_number = isinstance(told, int | float) and not isinstance(told, bool)
+    if not isinstance(told, int | float) or not is_number or not 0 < told < LIFE_MAX_S:
+        raise ValueError("its expires_in is not a number of seconds above 0 and below ten years")
+    return now + timedelta(seconds=told)
 
 
 def earliest(*moments: datetime | None) -> datetime | None:

@@ -1,20 +1,21 @@
 """A program that prints a credential, in one of the forms of `credential_formats.py`: a token alone is the
 simplest.
 
-Its end is RFC 3339 with a zone, or seconds since 1970. No shell is involved. What the program prints is never
-part of a message.
+Its end is RFC 3339 with a zone, or seconds since 1970; or `expires_in` seconds from now. No shell is
+involved. What the program prints is never part of a message.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 
-from broker.core.credential import Secret
+from broker.core.credential import Secret, unanswerable_username
 from broker.core.failures import NotObtained, Refused, Unavailable
+from broker.host.clock import SystemClock
 from broker.host.process import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput, run
 from broker.providers.credential_formats import read_printed
-from broker.providers.expiry import earliest, end_of
+from broker.providers.expiry import earliest, end_after, end_of
 from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
 
@@ -43,14 +44,21 @@ def found(text: object, username: object = None, expires_at: datetime | None = N
     return SecretFound(person, secret, earliest(expires_at, expiry_of(secret.reveal())))
 
 
-async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> SecretFound:
+def wall_clock() -> datetime:
+    """The present in UTC, for callers without a clock of their own."""
+    return SystemClock().now().wall
+
+
+async def ask(
+    argv: Sequence[str], environ: Mapping[str, str], now: Callable[[], datetime] = wall_clock
+) -> SecretFound:
     """Run the program and return the credential it printed.
 
     Raises Refused when there is no such program, when it cannot be run or what it prints is no credential,
     Unavailable when it cannot be started for now, fails or takes longer than PROGRAM_LIMIT_S. Its own words
     stay unread: their content is unknown.
     """
-    program = PurePath(argv[0]).name
+    program, begun = PurePath(argv[0]).name, now()
     first = str(expand(argv[0], environ)) if argv[0].startswith("~/") else argv[0]  # as in a secret's `file:`
     try:
         finished = await run(
@@ -72,7 +80,7 @@ async def ask(argv: Sequence[str], environ: Mapping[str, str]) -> SecretFound:
     if finished.code > 0:
         raise Unavailable(f"{program} ended with exit code {finished.code}")
     try:
-        return read(finished.stdout)
+        return read(finished.stdout, begun)
     except ValueError as error:
         raise Refused(f"{program} printed no credential: {error}") from None
 
@@ -84,10 +92,16 @@ def not_started(name: str, failure: CannotRun | NoResources) -> NotObtained:
     return Refused(f"{name} cannot be run: {failure.reason}")
 
 
-def read(output: bytes) -> SecretFound:
-    """What a program's output says. Raises ValueError that tells what is wrong, and none of its values."""
+def read(output: bytes, begun: datetime | None = None) -> SecretFound:
+    """What a program's output says. Raises ValueError that tells what is wrong, without any of the output.
+
+    A life in seconds counts from `begun`, when the program was started: rather too short than too long.
+    """
     printed = read_printed(output)
-    return found(printed.secret, printed.username, end_of(printed.ends))
+    ends = end_of(printed.ends)
+    if printed.lives is not None:
+        ends = earliest(ends, end_after(printed.lives, begun or wall_clock()))
+    return found(printed.secret, printed.username, ends)
 
 
 def one_line(text: str) -> str:
@@ -98,9 +112,8 @@ def one_line(text: str) -> str:
 
 
 def checked_username(username: object) -> str:
-    """The username, if clients and the shim's two-line answer can carry it; else raises ValueError."""
-    if not isinstance(username, str) or not username.isascii() or not username.isprintable():
-        raise ValueError("a username is one line of printable ASCII")
-    if not username or username != username.strip():
-        raise ValueError("a username is neither empty nor has blanks at its ends")
+    """The username, if it can stand in an answer (`unanswerable_username`); else raises ValueError."""
+    wrong = unanswerable_username(username) if isinstance(username, str) else "no text"
+    if not isinstance(username, str) or wrong is not None:
+        raise ValueError(f"the username is {wrong}")
     return username

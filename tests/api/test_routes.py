@@ -257,6 +257,53 @@ async def test_questions_without_an_answer_say_why(
     assert (response.status_code, response.json()["type"]) == (status, slug)
 
 
+UNSENDABLE = {
+    "newline": "me\nevil",
+    "return": "me\r",
+    "tab": "m\te",
+    "nul": "me\x00",
+    "escape": "\x1b[2Jme",
+    "delete": "me\x7f",
+    "c1": "me\x9b",
+    "foreign": "jürgen",
+    "surrogate": "j\ufffdrgen",
+    "blank": "me ",
+    "long": "m" * 10_000,
+}
+
+
+@pytest.mark.parametrize("username", UNSENDABLE.values(), ids=UNSENDABLE)
+@pytest.mark.parametrize("route", ["/v1/credential", "/v1/match"])
+async def test_a_username_that_cannot_stand_in_an_answer_is_a_bad_request(
+    client: httpx.AsyncClient, route: str, username: str
+) -> None:
+    query = {"url": str(CORP.url), "username": username}
+
+    told = await client.get(route, params=query)
+    text = await client.get(route, params=query, headers={"Accept": "text/plain"})
+
+    assert (told.status_code, told.json()["type"]) == (400, "bad-request")
+    assert told.json()["detail"].startswith("the username cannot stand in an answer: it is ")
+    assert text.status_code == 400
+    assert text.text.endswith(f"{told.json()['detail']}\n")
+    assert text.text.count("\n") == 1
+
+
+@pytest.mark.parametrize("username", UNSENDABLE.values(), ids=UNSENDABLE)
+async def test_a_username_that_cannot_stand_in_an_answer_is_explained(
+    client: httpx.AsyncClient, username: str
+) -> None:
+    told = await client.post("/v1/explain", params={"url": str(CORP.url), "username": username})
+
+    assert "the username cannot stand in an answer" in told.text.splitlines()[-1]
+
+
+async def test_any_username_for_what_is_no_feed_is_passed_on(client: httpx.AsyncClient) -> None:
+    told = await credential(client, "https://elsewhere.example/", username="jürgen")
+
+    assert told.status_code == 404
+
+
 @pytest.mark.parametrize(
     "query", ["", "url=https://feed.example/&wait=soon", "url=https://feed.example/&wait=-1"]
 )

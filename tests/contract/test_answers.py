@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract import answer_tables
 from tests.contract.scripted_broker import ScriptedBroker, Step, answers, credential, hangs_up, resets, sends
-from tests.contract.shims import Shim
+from tests.contract.shims import RUN_LIMIT_S, Shim
 
 URL = "https://feed.example/simple/"
 CLOSED_TWICE = "the broker closed the connection twice without an answer; run: brokerctl status"
@@ -163,3 +163,68 @@ def test_answer_that_cannot_be_written_is_a_failure(shim: Shim, broker: Scripted
     told = shell("-c", f'exec "$@" {stdout}', "sh", *command)
 
     assert (told.code, told.line) == (1, NOT_WRITTEN)
+
+
+def test_reader_that_is_gone_is_a_failure_too(shim: Shim, broker: ScriptedBroker) -> None:
+    broker.will(credential("Fred", "s3cret"))
+    running = shim.start("get", URL, "Fred", TOKEN_BROKER_SOCKET=str(broker.path))
+    assert running.stdout is not None
+    running.stdout.close()
+
+    _, stderr = running.communicate(timeout=RUN_LIMIT_S)
+
+    assert (running.returncode, stderr.decode()) == (1, f"token-broker: {NOT_WRITTEN}\n")
+
+
+UNSENDABLE: dict[str, bytes] = {
+    "newline": b"me\nevil",
+    "carriage return": b"me\r",
+    "tab": b"me\there",
+    "escape": b"\x1b[31mme",
+    "delete": b"me\x7f",
+    "C1 control": b"me\xc2\x9b",
+    "not ASCII": "jürgen".encode(),
+    "no UTF-8": b"j\xfcrgen",
+    "a lone surrogate": b"\xed\xa0\x80",
+    "blank at its end": b"me ",
+}
+FORMS = {
+    "password": ("--mode", "password"),
+    "creds": ("--mode", "creds"),
+    "json": ("--mode", "creds", "--output", "json"),
+}
+REFUSAL = "the username cannot stand in an answer"
+
+
+@pytest.mark.parametrize("username", UNSENDABLE.values(), ids=UNSENDABLE)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_username_that_cannot_stand_in_an_answer_is_refused_in_the_brokers_words(
+    shim: Shim, broker: ScriptedBroker, form: tuple[str, ...], username: bytes
+) -> None:
+    broker.will(answers(400, f"corp: {REFUSAL}: it is odd\n"))
+
+    ended = shim(*form, "get", URL, username)
+
+    assert (ended.code, ended.stdout, ended.line) == (1, b"", f"corp: {REFUSAL}: it is odd")
+
+
+@pytest.mark.parametrize("username", UNSENDABLE.values(), ids=UNSENDABLE)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_username_that_cannot_stand_in_an_answer_is_never_printed(
+    shim: Shim, broker: ScriptedBroker, form: tuple[str, ...], username: bytes
+) -> None:
+    broker.will(credential("Fred", "s3cret"))
+
+    ended = shim(*form, "get", URL, username)
+
+    assert (ended.code, ended.stdout) == (1, b"")
+    assert ended.line.startswith(REFUSAL)
+
+
+def test_username_that_is_too_long_is_refused_where_nobody_else_is_asked(
+    shim: Shim, broker: ScriptedBroker
+) -> None:
+    ended = shim("get", URL, "x" * 10_000)
+
+    assert (ended.code, ended.line) == (1, f"{REFUSAL}: it is longer than 1,024 bytes")
+    assert broker.requests == []

@@ -39,7 +39,8 @@ CALLS = {
         "nanosleep",
         "open",
     ),
-    *("pipe", "poll", "prctl", "read", "readlink", "recv", "send", "setsid", "setsockopt", "socket", "stat"),
+    *("pipe", "poll", "prctl", "read", "readlink", "recv", "send", "setsid", "setsockopt", "signal"),
+    *("socket", "stat"),
     *("syscall", "sysconf", "uname", "waitpid", "write"),
 }
 OF_THE_COMPILER = {"environ", "__errno_location", "__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_"}
@@ -57,6 +58,7 @@ LOOKUP = [
     "poll",  # for the answer, as long as the budget lasts
     "recvfrom",
     "close",
+    "rt_sigaction",  # a reader that is gone is no end by a signal
     "write",
     "exit_group",
 ]

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from broker.core.credential import Credential, Secret
+from broker.core.failures import Refused
 
 MARKER = "TBKTEST-0123"
 CREDENTIAL = Credential("ci", Secret(MARKER), None, "env:X")
@@ -54,3 +55,11 @@ def test_equal_secrets_are_equal() -> None:
     assert Secret("a") == Secret("a") != Secret("b")
     assert {Secret("a"), Secret("a"), Secret("b")} == {Secret("a"), Secret("b")}
     assert hash(Secret("a")) != hash(Secret("b"))
+
+
+@pytest.mark.parametrize(
+    "username", ["", " me", "me ", "me\nevil", "m\te", "\x00", "\x7f", "jürgen", "\udcfc", "m" * 1025]
+)
+def test_username_that_cannot_stand_in_an_answer_makes_no_credential(username: str) -> None:
+    with pytest.raises(Refused, match=r"^the username from netrc cannot stand in an answer: it is "):
+        Credential(username, Secret("x"), None, "netrc")

@@ -6,14 +6,17 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.core.why_not import Topic, WhyNot
 from broker.ctl.command_error import CommandError
 from broker.ctl.doctor import permissions, running_brokers, service_checks
 from broker.ctl.doctor.checks import findings
+from broker.ctl.doctor.finding import fine, problem
 from broker.ctl.setup.changes import Write
 from broker.ctl.setup.user_service import sandbox_changes, units_step
 from broker.ctl.status.verb import tool_version
@@ -21,7 +24,10 @@ from tests.ctl.clinic import found, not_running
 from tests.ctl.found_feeds import broker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from broker.ctl.doctor.context import DoctorContext
+    from broker.ctl.doctor.finding import Finding
     from tests.ctl.clinic import Clinic
 
 INSTALLED = {"LoadState__socket": "loaded", "UnitFileState__socket": "enabled", "ActiveState": "active"}
@@ -293,3 +299,83 @@ def test_socket_folder_that_was_not_made_for_it_is_never_closed(
     assert finding.fix is None
     monkeypatch.setenv("TOKEN_BROKER_SOCKET", finding.repair.partition("=")[2])
     assert found(permissions.permissions_are_tight, clinic.room()) == []
+
+
+def left_behind(room: DoctorContext, topic: Topic, detail: str, subject: str = "") -> None:
+    why_not = WhyNot()
+    why_not.tell(topic, detail, at=room.clock.now().wall, subject=subject)
+    room.why_not = why_not.reasons
+
+
+def test_last_starts_failure_is_told_without_a_daemon(clinic: Clinic) -> None:
+    room = clinic.room(failure=not_running())
+    left_behind(room, Topic.START, "the folder /x is open to others")
+
+    wrong = found(running_brokers.nothing_was_left_unsaid, room)
+
+    assert wrong == [
+        ("problem", "brokerd ended just now: the folder /x is open to others", "brokerctl start")
+    ]
+
+
+@pytest.mark.parametrize("topic", [Topic.FEED, Topic.LEARNED_FEEDS, Topic.PROCESSES, Topic.CERTIFICATES])
+def test_each_reason_is_told_without_a_daemon(clinic: Clinic, topic: Topic) -> None:
+    room = clinic.room(failure=not_running())
+    left_behind(room, topic, "it failed", "corp")
+
+    assert [said for _, said, _ in found(running_brokers.nothing_was_left_unsaid, room)] == [
+        "corp: it failed (just now)"
+    ]
+
+
+def test_daemon_that_answers_has_shown_that_it_starts(clinic: Clinic) -> None:
+    room = clinic.room()
+    left_behind(room, Topic.START, "it failed")
+
+    assert found(running_brokers.nothing_was_left_unsaid, room) == []
+
+
+def test_daemon_run_as_a_module_is_a_broker() -> None:
+    assert running_brokers._runs_brokerd([b"/usr/bin/python3.11", b"-m", b"broker.daemon", b""])
+
+
+@pytest.mark.parametrize("defect", [ValueError("x"), OSError("x"), RecursionError(), AssertionError()])
+def test_check_that_fails_is_a_finding_and_the_others_go_on(clinic: Clinic, defect: Exception) -> None:
+    def broken(_: DoctorContext) -> Iterator[Finding]:
+        yield fine("first", "seen before it broke")
+        raise defect
+
+    def good(_: DoctorContext) -> Iterator[Finding]:
+        yield fine("good", "good")
+
+    listed = findings(clinic.room(), (broken, good))
+
+    assert [each.check for each in listed] == ["first", "doctor", "good"]
+    assert listed[1].said.startswith(
+        f"the check broken failed: {type(defect).__name__} in test_doctor_broker.py"
+    )
+
+
+def test_check_that_does_not_end_is_a_finding_and_the_others_go_on(clinic: Clinic) -> None:
+    ended = threading.Event()
+
+    def slow(_: DoctorContext) -> Iterator[Finding]:
+        ended.wait()
+        yield fine("slow", "late")
+
+    listed = findings(clinic.room(), (slow,), 0.05)
+    ended.set()
+
+    assert [each.said for each in listed] == ["the check slow did not end within 0 s"]
+
+
+def test_doctor_never_names_itself(clinic: Clinic) -> None:
+    def check(_: DoctorContext) -> Iterator[Finding]:
+        yield problem("a", "a", "brokerctl doctor")
+        yield problem("b", "b", "sudo brokerctl doctor")
+        yield problem("c", "c", "brokerctl doctor --fix")
+        yield problem("d", "d", "brokerctl start")
+
+    assert [each.repair for each in findings(clinic.room(), (check,))] == [
+        *("brokerctl logs", "brokerctl logs", "brokerctl doctor --fix", "brokerctl start")
+    ]

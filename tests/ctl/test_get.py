@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     Brokerctl = Callable[..., Ended]
 
 URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/?a=b&c"
+BARE = URL.partition("?")[0]
 ANSWER = {"feed": "corp", "username": "VssSessionToken", "password": "sesame", "expires_at": None}
 
 
@@ -103,10 +107,10 @@ def test_address_that_nobody_knows_can_be_added(broker: StandInBroker, brokerctl
     ended = brokerctl("get", URL)
 
     assert ended.exit_code == 1
-    assert ended.stderr == f"token-broker: no feed has this address; run: brokerctl add '{URL}'\n"
+    assert ended.stderr == f"token-broker: no feed has this address; run: brokerctl add {BARE}\n"
 
 
-def test_feed_of_another_username_is_asked_without_one(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+def test_feed_of_another_username_is_explained(broker: StandInBroker, brokerctl: Brokerctl) -> None:
     broker.answers["GET /v1/credential"] = problem(404, "no-feed", "feed corp answers only the username ci")
     broker.answers["GET /v1/match"] = 200, {"feed": "corp"}
 
@@ -114,7 +118,8 @@ def test_feed_of_another_username_is_asked_without_one(broker: StandInBroker, br
 
     assert ended.exit_code == 1
     assert (
-        ended.stderr == f"token-broker: feed corp answers only the username ci; run: brokerctl get '{URL}'\n"
+        ended.stderr
+        == f"token-broker: feed corp answers only the username ci; run: brokerctl explain {BARE}\n"
     )
 
 
@@ -125,7 +130,7 @@ def test_address_that_nobody_knows_can_be_added_whatever_the_username(
 
     ended = brokerctl("get", URL, "--username", "bob")
 
-    assert ended.stderr == f"token-broker: no feed has this address; run: brokerctl add '{URL}'\n"
+    assert ended.stderr == f"token-broker: no feed has this address; run: brokerctl add {BARE}\n"
 
 
 def test_system_broker_is_not_asked_for_a_feed_that_ours_knows(
@@ -140,3 +145,37 @@ def test_system_broker_is_not_asked_for_a_feed_that_ours_knows(
 
     assert ended.exit_code == 1
     assert system.asked == []
+
+
+@pytest.mark.parametrize("stdout", [">&-", ">/dev/full", ""], ids=["closed", "full", "reader gone"])
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_password_that_cannot_be_written_is_no_success(
+    broker: StandInBroker, stdout: str, form: tuple[str, ...]
+) -> None:
+    broker.answers["GET /v1/credential"] = 200, ANSWER
+    command = [sys.executable, "-m", "broker.ctl.app", "get", URL, *form]
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$@" {stdout}', "sh", *command],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    os.close(writer)
+
+    assert ended.returncode == 1
+    assert ended.stderr == "token-broker: the answer cannot be written to stdout\n"
+
+
+def test_username_that_is_no_utf8_is_for_the_broker_to_refuse(
+    broker: StandInBroker, brokerctl: Brokerctl
+) -> None:
+    broker.answers["GET /v1/credential"] = problem(400, "bad-request", "it cannot stand there", feed="corp")
+
+    ended = brokerctl("get", URL, "--username", "j\udcfcrgen")
+
+    assert (ended.exit_code, ended.stderr) == (1, "token-broker: corp: it cannot stand there\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ctl.found_feeds import broker as seen
-from tests.ctl.stand_in import StandInBroker
+from tests.ctl.stand_in import StandInBroker, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -215,3 +215,17 @@ def test_killed_broker_leaves_nothing_that_stops_the_next(stopped_afterwards: No
 
     assert again.exit_code == 0, again.stderr
     assert socket.exists()
+
+
+def test_restart_does_not_go_down_into_a_broken_configuration(
+    broker: StandInBroker, brokerctl: Brokerctl
+) -> None:
+    broker.answers["POST /v1/reload"] = problem(
+        422, "bad-configuration", "config.toml, line 3: unknown key tll"
+    )
+
+    ended = brokerctl("restart")
+
+    assert ended.exit_code == 1
+    assert "config.toml, line 3: unknown key tll" in ended.stderr
+    assert broker.asked == ["POST /v1/reload"]

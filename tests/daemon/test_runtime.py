@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -12,14 +12,17 @@ import pytest
 from broker.api.backend import About, status_of
 from broker.config.files import ConfigFiles
 from broker.core.access import HOUSE
-from broker.core.failures import BadConfiguration, BadRequest
+from broker.core.failures import BadConfiguration, BadRequest, SignInNeeded
 from broker.core.feeds import Match
 from broker.core.login_progress import LoginMethod
 from broker.core.urls import parse_url
+from broker.core.why_not import Topic
 from broker.daemon.main import PROVIDERS
 from broker.daemon.runtime import Runtime
+from broker.daemon.why_not_recorder import WhyNotRecorder
 from broker.host.clock import SystemClock
 from broker.host.process import CHILDREN_MAX
+from broker.host.why_not_file import WhyNotFile
 from broker.providers.basic import BasicProvider
 from broker.providers.protocol import ProviderContext
 from tests.fake_clock import settle
@@ -291,3 +294,51 @@ async def test_a_held_token_is_served_while_all_places_for_programs_are_taken(
     assert len(list(running.iterdir())) == CHILDREN_MAX
     for task in asking:
         task.cancel()
+
+
+async def test_a_refused_reload_is_the_status_error_until_one_is_taken(
+    start: Start, files: ConfigFiles
+) -> None:
+    service = start(FEED.format(name="a"))
+    write(files, "tll = 5")
+    with pytest.raises(BadConfiguration):
+        await service.reload()
+
+    told = status_of(service, HOUSE)
+    recorded = [(each.topic, each.detail) for each in service.why_not.reasons]
+    write(files, FEED.format(name="a"))
+    await service.reload()
+
+    assert "line 1: unknown key tll" in (told.error or "")
+    assert told.feeds
+    assert recorded == [(Topic.CONFIGURATION, told.error)]
+    assert status_of(service, HOUSE).error is None
+    assert service.why_not.reasons == ()
+
+
+async def test_the_record_has_each_feeds_last_failure_and_is_gone_when_that_ends(
+    start: Start, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    service = start(FEED.format(name="absent"))
+    file = WhyNotFile(tmp_path / "broker.sock")
+    recorder = WhyNotRecorder(service, file)
+    running = asyncio.create_task(recorder.run())
+    match = service.keeper.slot_table.find(parse_url("https://absent.example/simple/"), None)
+    assert isinstance(match, Match)
+
+    with pytest.raises(SignInNeeded):
+        await service.keeper.credential_for(match, 30)
+    await until(lambda: [each.subject for each in file.read()] == ["absent"])
+    environ["absent"] = "s3cret"
+    await service.keeper.refresh(match)
+    await until(lambda: file.read() == ())
+
+    running.cancel()
+    recorder.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return when the writing thread has come so far."""
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.to_thread(os.sched_yield)

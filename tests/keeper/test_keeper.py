@@ -753,3 +753,40 @@ async def test_a_shortage_that_a_provider_meets_is_no_defect(
         await ask(keeper, CORP)
 
     assert "provider_broken" not in caplog.text
+
+
+LOOPBACK = replace(
+    CORP,
+    name="devpi",
+    realm=Realm("fake", "http://127.0.0.1:3141"),
+    prefixes=(parse_url("http://127.0.0.1:3141/root/simple/"),),
+)
+
+
+async def test_plain_http_gets_no_credential_before_a_look_up(make: Make, gatekeeper: Gatekeeper) -> None:
+    keeper = make(LOOPBACK, CORP, runs=True)
+    match = keeper.slot_table.find(LOOPBACK.url, None)
+    assert isinstance(match, Match)
+
+    await settle()
+    await keeper.refresh(match)
+    await settle()
+    unasked = list(gatekeeper.heard)
+    await ask(keeper, LOOPBACK)
+    await settle()
+
+    assert [heard.split()[0] for heard in unasked] == ["corp"]
+    assert [heard.split()[0] for heard in gatekeeper.heard] == ["corp", "devpi"]
+
+
+async def test_plain_http_is_tried_after_each_fetch_once_it_was_asked_for(
+    make: Make, gatekeeper: Gatekeeper
+) -> None:
+    keeper = make(LOOPBACK)
+    await ask(keeper, LOOPBACK)
+    await settle()
+
+    await keeper.refresh(Match(LOOPBACK, LOOPBACK.key(), "asked"))
+    await settle()
+
+    assert [heard.split()[0] for heard in gatekeeper.heard] == ["devpi", "devpi"]

@@ -1,6 +1,6 @@
 import base64
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -86,7 +86,7 @@ def test_every_form_of_json_is_found_in_text(printed: object, found: SecretFound
 
 
 @pytest.mark.parametrize(
-    ("printed", "lives_s"),
+    ("printed", "lives"),
     [
         ({"access_token": "s3cret", "expires_in": 300}, 300),
         ({"access_token": "s3cret", "expires_in": "300"}, "300"),
@@ -95,8 +95,23 @@ def test_every_form_of_json_is_found_in_text(printed: object, found: SecretFound
         ({"auth": {"client_token": "s3cret", "lease_duration": 2764800}}, 2764800),
     ],
 )
-def test_a_life_in_seconds_is_told_as_such(printed: object, lives_s: object) -> None:
-    assert read_printed(json.dumps(printed).encode()).lives_s == lives_s
+def test_a_life_in_seconds_is_told_as_such(printed: object, lives: object) -> None:
+    assert read_printed(json.dumps(printed).encode()).lives == lives
+
+
+@pytest.mark.parametrize(
+    ("printed", "life_s"),
+    [
+        ({"access_token": "s3cret", "expires_in": 300}, 300),
+        ({"lease_duration": 3600, "data": {"access_token": "s3cret"}}, 3600),
+    ],
+)
+def test_a_life_in_seconds_counts_from_the_programs_start(printed: object, life_s: int) -> None:
+    begun = datetime(2026, 11, 21, 9, tzinfo=UTC)
+
+    found = read(json.dumps(printed).encode(), begun)
+
+    assert found.expires_at == begun + timedelta(seconds=life_s)
 
 
 def test_two_credentials_are_refused_without_being_shown() -> None:

@@ -202,3 +202,51 @@ async def test_a_program_that_prints_no_credential_is_refused(workshop: Workshop
 def test_a_username_that_no_client_could_send_is_refused(username: object) -> None:
     with pytest.raises(ValueError, match="username"):
         checked_username(username)
+
+
+BEGUN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("life", "lives_s"),
+    [
+        ("3600", 3600),
+        ('"3600"', 3600),
+        ("59.5", 59.5),
+        ('"59.5"', 59.5),
+        ("315359999", 315359999),
+        ("null", None),
+    ],
+)
+def test_life_in_seconds_counts_from_the_programs_start(life: str, lives_s: float | None) -> None:
+    found = read(f'{{"token": "t", "expires_in": {life}}}'.encode(), BEGUN)
+
+    assert found.expires_at == (None if lives_s is None else BEGUN + timedelta(seconds=lives_s))
+
+
+def test_earlier_of_an_end_and_a_life_counts() -> None:
+    text = '{"token": "t", "expires_in": 60, "expires_at": "2026-11-21T10:00:00Z"}'
+
+    assert read(text.encode(), BEGUN).expires_at == BEGUN + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(
+    "life",
+    [
+        "0",
+        "-1",
+        "1e400",
+        "NaN",
+        "true",
+        '"soon"',
+        '""',
+        '"1e9"',
+        "[]",
+        "{}",
+        "315360000",
+        '"9999999999999999"',
+    ],
+)
+def test_life_that_is_none_is_refused(life: str) -> None:
+    with pytest.raises(ValueError, match=r"^its expires_in is not a number of seconds above 0"):
+        read(f'{{"token": "t", "expires_in": {life}}}'.encode(), BEGUN)

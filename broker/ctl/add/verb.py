@@ -128,7 +128,7 @@ def _address(text: str) -> _Wanted:
     from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - only this verb takes URLs apart
 
     from broker.core.failures import BadRequest  # noqa: PLC0415 - the same
-    from broker.core.urls import parse_url  # noqa: PLC0415 - the same
+    from broker.core.urls import may_be_token, parse_url, printable  # noqa: PLC0415 - the same
 
     try:
         url = parse_url(text)
@@ -136,11 +136,17 @@ def _address(text: str) -> _Wanted:
     except (BadRequest, ValueError) as error:
         detail = error.detail if isinstance(error, BadRequest) else "the URL is not one"
         raise CommandError(detail, exit_code=ExitCode.USAGE) from None
+    if printable(text) is None:
+        raise CommandError(
+            "the URL's user name or password has a character that must be encoded: leave them out",
+            exit_code=ExitCode.USAGE,
+        )
     if split.password is not None:
         raise CommandError(
             f"the URL holds a password: leave it out and say with --secret where it is: {FORMS}"
         )
-    return _Wanted(url, unquote(split.username) if split.username else None)
+    username = unquote(split.username or "")
+    return _Wanted(url, None if not username or may_be_token(username) else username)
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -5,6 +5,8 @@ Most servers ignore it and look at the token alone; then it is what the provider
 
 from urllib.parse import quote
 
+from broker.core.urls import may_be_token, printable
+
 CONVENTIONS = {
     "azure": "VssSessionToken",
     "google": "oauth2accesstoken",
@@ -15,6 +17,9 @@ CONVENTIONS = {
 
 ANY = "__token__"
 
+PLACEHOLDER = "USERNAME"
+"""Stands where the user name cannot be shown."""
+
 
 def username_for(provider: str, required: str | None = None) -> str:
     """The one that the feed requires, else the provider's conventional one."""
@@ -22,5 +27,10 @@ def username_for(provider: str, required: str | None = None) -> str:
 
 
 def with_username(url: str, username: str) -> str:
-    """The URL, which has none, with the user name in it."""
-    return url.replace("://", f"://{quote(username, safe='')}@", 1)
+    """The URL with the user name in it, for a line to type: nothing in it may be a secret.
+
+    What the URL holds beside its address is left out, and so is a user name that may be a token.
+    """
+    address = printable(url) or "https://HOST/simple/"
+    name = PLACEHOLDER if may_be_token(username) else quote(username, safe="")
+    return address.replace("://", f"://{name}@", 1)

@@ -13,7 +13,7 @@ from broker.config.model import Config
 from broker.core.failures import BadRequest
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match
 from broker.core.status import FeedStatus
-from broker.core.urls import Url
+from broker.core.urls import Url, may_be_token, printable
 from broker.ctl.clients.client_index import ALWAYS, Index
 from broker.ctl.matching import BY_THEMSELVES, table_of
 from broker.providers.recognise import default_name, likely_provider, provider_of
@@ -76,9 +76,14 @@ class FoundFeed:
             words += ["--name", name]
         if self.provider not in {provider_of(self.url) or likely_provider(self.url), None}:
             words += ["--provider", str(self.provider)]
-        if self.username is not None and self.provider not in BY_THEMSELVES and "$" not in self.username:
+        if self.username is not None and self.provider not in BY_THEMSELVES and self._shows(self.username):
             words += ["--username", self.username]
         return shlex.join(words)
+
+    @staticmethod
+    def _shows(username: str) -> bool:
+        """Whether the line names the user: not by a variable, nor by what may be a token."""
+        return "$" not in username and not may_be_token(username)
 
 
 def classify(indexes: Iterable[Index], config: Config, served: Sequence[FeedStatus] = ()) -> list[FoundFeed]:
@@ -123,8 +128,4 @@ def _stem(url: Url) -> Url:
 
 def _without_secrets(index: Index) -> str:
     """An address that cannot be taken apart, if it is sure where its userinfo ends."""
-    try:
-        bare = index.bare.partition("?")[0].partition("#")[0]
-    except BadRequest:
-        bare = ""
-    return bare if bare and bare.isascii() and bare.isprintable() else "an address that is none"
+    return printable(index.url) or "an address that is none"

@@ -1,6 +1,9 @@
 """Every check, in the order in which a look-up would meet what it is about."""
 
-from collections.abc import Callable, Iterator
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from broker.ctl.doctor import (
     feed_addresses,
@@ -15,12 +18,14 @@ from broker.ctl.doctor import (
     sign_in_checks,
 )
 from broker.ctl.doctor.context import DoctorContext
-from broker.ctl.doctor.finding import Finding
+from broker.ctl.doctor.finding import Finding, problem
+from broker.ctl.hints import other_than
 
 Check = Callable[[DoctorContext], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = (
     running_brokers.broker_answers,
+    running_brokers.nothing_was_left_unsaid,
     running_brokers.configuration_can_be_used,
     running_brokers.system_broker_answers,
     running_brokers.same_version,
@@ -49,6 +54,34 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def findings(context: DoctorContext) -> list[Finding]:
-    """What all checks found."""
-    return [finding for check in CHECKS for finding in check(context)]
+CHECK_LIMIT_S = 130.0
+"""Of one check: longer than a fetch in the daemon may take, which one of them waits for."""
+
+
+def findings(
+    context: DoctorContext, checks: Sequence[Check] = CHECKS, limit_s: float = CHECK_LIMIT_S
+) -> list[Finding]:
+    """What all checks found. One that fails, or takes longer than `limit_s`, is a finding of its own."""
+    found = [finding for check in checks for finding in _isolated(check, context, limit_s)]
+    return [replace(each, repair=other_than(each.repair, "doctor")) for each in found]
+
+
+def _isolated(check: Check, context: DoctorContext, limit_s: float) -> list[Finding]:
+    """What the check found until its end, its failure or the limit."""
+    found: list[Finding] = []
+
+    def look() -> None:
+        try:
+            found.extend(check(context))
+        except Exception as defect:  # noqa: BLE001 - one check's defect must not hide what the others find
+            place = traceback.extract_tb(defect.__traceback__)[-1]
+            where = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
+            found.append(problem("doctor", f"the check {check.__name__} failed: {where}", None))
+
+    thread = threading.Thread(target=look, daemon=True)  # one that hangs in a file must not keep us
+    thread.start()
+    thread.join(limit_s)
+    if not thread.is_alive():
+        return found
+    said = f"the check {check.__name__} did not end within {limit_s:.0f} s"
+    return [*found, problem("doctor", said, None)]

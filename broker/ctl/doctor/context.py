@@ -18,6 +18,7 @@ import token_broker_client as client
 from broker.core.feeds import Ambiguous, FeedTable, Match
 from broker.core.status import BrokerStatus, FeedStatus
 from broker.core.urls import Url
+from broker.core.why_not import Reason
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import Index
@@ -29,6 +30,7 @@ from broker.ctl.service import systemd
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.status.record import broker_status
 from broker.host.clock import SystemClock
+from broker.host.why_not_file import WhyNotFile, state_folder
 
 PROGRAM_LIMIT_S = 30.0
 """az takes a second or two; one that hangs is a finding of its own."""
@@ -81,6 +83,16 @@ class DoctorContext:
     def system(self) -> BrokerAnswer:
         """The system broker, asked once."""
         return self.ask_system()
+
+    @cached_property
+    def why_not(self) -> tuple[Reason, ...]:
+        """What the last daemon left: why it did not start, why feeds had no answer."""
+        try:
+            socket = Path(client.socket_path())
+        except client.BrokerError:
+            return ()
+        state = state_folder(self.user_dirs.environ, self.user_dirs.home)
+        return WhyNotFile(socket, state).read()
 
     @cached_property
     def configured(self) -> Configured:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from broker.core.urls import printable
 from broker.ctl.clients.client_index import Obstacle
 from broker.ctl.clients.source_projects import POETRY
 from broker.ctl.doctor.context import DoctorContext
@@ -17,4 +18,4 @@ def poetry_sources_have_no_username(context: DoctorContext) -> Iterator[Finding]
         if index.client == POETRY and Obstacle.USERNAME in index.obstacles and context.feed_of(index.url):
             source = f'{index.place.shown(context.user_dirs.shown)}: poetry source "{index.name}"'
             said = f"{source} has a user name: poetry will never ask"
-            yield problem("poetry-username", said, f'url = "{index.bare}"')
+            yield problem("poetry-username", said, f'url = "{printable(index.url) or index.address}"')

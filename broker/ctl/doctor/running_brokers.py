@@ -7,11 +7,13 @@ from pathlib import Path
 import token_broker_client as client
 
 from broker.config.paths import SYSTEM
+from broker.core.why_not import Topic
 from broker.ctl.command_error import ExitCode
 from broker.ctl.doctor.context import DoctorContext, is_linux
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.service import systemd
 from broker.ctl.status.verb import tool_version
+from broker.ctl.ui.humanize import ago
 
 PROC = Path("/proc")
 PYTHON = re.compile(rb"python[0-9.]*")
@@ -40,6 +42,29 @@ def broker_answers(context: DoctorContext) -> Iterator[Finding]:
     if answered.status is not None and answered.status.error is not None:
         yield problem("configuration", answered.status.error, "brokerctl reload")
     yield fine("broker", f"broker answers in {answered.took_s * 1000:.1f} ms")
+
+
+STATUS_TELLS = (Topic.START, Topic.CONFIGURATION, Topic.FEED)
+"""What a daemon that answers says itself, or has shown to be over."""
+
+
+def nothing_was_left_unsaid(context: DoctorContext) -> Iterator[Finding]:
+    """What the daemon has recorded beside its status; all of it where no daemon answers."""
+    is_down = context.broker.failure is not None
+    for reason in context.why_not:
+        if not is_down and reason.topic in STATUS_TELLS:
+            continue
+        since = ago((context.clock.now().wall - reason.at).total_seconds())
+        subject = f"{reason.subject}: " if reason.subject else ""
+        match reason.topic:
+            case Topic.START:
+                yield problem(
+                    "start", f"brokerd ended {since}: {reason.detail}", reason.hint or "brokerctl start"
+                )
+            case Topic.CONFIGURATION:
+                continue  # the file itself is looked at
+            case _:
+                yield warning(reason.topic, f"{subject}{reason.detail} ({since})", reason.hint)
 
 
 def configuration_can_be_used(context: DoctorContext) -> Iterator[Finding]:
@@ -123,6 +148,8 @@ def _runs_brokerd(words: list[bytes]) -> bool:
     """True for brokerd or a Python that runs it, false for what only starts it: `timeout 60 brokerd`."""
     program, *rest = words
     if PYTHON.fullmatch(_name(program)):
+        if rest[:2] == [b"-m", b"broker.daemon"]:
+            return True
         program = _script(rest)
     return _name(program) == b"brokerd"
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from broker.core.secret_source import NetrcSecret, sources_of
+from broker.core.urls import printable
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
 
@@ -57,9 +58,11 @@ def uv_store_shadows(context: DoctorContext) -> Iterator[Finding]:
     listed = found.get("credential")
     for entry in listed if isinstance(listed, list) else ():
         service = str(entry.get("service", "")) if isinstance(entry, dict) else ""
-        if _host(service) in hosts:
-            said = f"uv has a password of its own for {service}: it takes that before any keyring"
-            yield warning("uv-store", said, f"uv auth logout {quote(service)}")
+        host = _host(service)
+        if host in hosts:
+            address = printable(service) or f"https://{host}"
+            said = f"uv has a password of its own for {address}: it takes that before any keyring"
+            yield warning("uv-store", said, f"uv auth logout {quote(address)}")
 
 
 def _host(service: str) -> str | None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -56,9 +57,17 @@ def stop() -> None:
     typer.echo("token-broker is stopped")
 
 
-def restart() -> None:
-    """Stop the broker and start it again."""
+def restart(
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Also with a configuration that is broken.")] = False,
+) -> None:
+    """Stop the broker and start it again.
+
+    Refuses where the configuration on disk is broken and the running broker still has a good one.
+    """
     socket = broker_process.socket_path()
+    if not force:
+        _check_configuration()
     if systemd.has_units():
         _by_systemd("reset-failed", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
         _by_systemd("start", systemd.SOCKET_UNIT)
@@ -69,6 +78,18 @@ def restart() -> None:
             end(_pid())
         _start_detached(Path(socket))
     typer.echo(f"token-broker is running (process {_pid()})")
+
+
+def _check_configuration() -> None:
+    """Have a running broker read the file that its successor would start with; raises CommandError."""
+    try:
+        api_client.order("/v1/reload")
+    except api_client.RefusedError as refusal:
+        if refusal.kind == api_client.BAD_CONFIGURATION:
+            detail = f"{refusal.detail} (not restarted: --force restarts into it)"
+            raise CommandError(detail, hint="brokerctl doctor") from None
+    except CommandError:
+        return  # one that does not answer has nothing to lose
 
 
 def _by_systemd(*arguments: str) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from broker.core.refresh import State
 from broker.core.status import BrokerStatus, FeedStatus
+from broker.ctl.hints import other_than
 from broker.ctl.status.lines import share_line
 from broker.ctl.ui.humanize import ago, clock_time, duration
 
@@ -102,7 +103,7 @@ def status_screen(
     for names, error, hint in errors:
         parts.append(Text.assemble((names, "bold"), f": {error}"))
         if hint is not None:
-            parts.append(_verbatim(" " * (cell_len(names) + GAP_CELLS) + hint))
+            parts.append(_verbatim(f"{'':{cell_len(names) + GAP_CELLS}}{other_than(hint, 'status')}"))
     if tool_version is not None and tool_version != status.version:
         said = f"the daemon is {status.version}, this brokerctl is {tool_version}: "
         parts += [Text(), _verbatim(f"{said}brokerctl restart")]
@@ -119,7 +120,8 @@ def status_screen(
 def _headline(status: BrokerStatus) -> Text:
     usable, total = sum(feed.usable for feed in status.feeds), len(status.feeds)
     if status.error is not None:
-        state, colour = "the configuration cannot be used", "red"
+        state = "the configuration on disk is not in force" if total else "the configuration cannot be used"
+        colour = "red"
     elif not total:
         state, colour = "no feeds", ""
     else:
