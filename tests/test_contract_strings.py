@@ -56,6 +56,7 @@ STARTED_WITH_M = {
     "broker.providers.codeartifact.boto3_child",
     "broker.providers.google.google_auth_child",
     "broker.providers.keyring_store",
+    "broker.providers.sts_signer_child",
 }
 """No unit and no configuration has one of these: when a module moves, this list and its `-m` move with it."""
 
