@@ -86,6 +86,9 @@ RULES = {
     "providers/azure/requests_transport.py": Rule(
         ("host", "providers.retry_after"), ("requests", "urllib3"), "part of that program"
     ),
+    "providers/sts_signer_child.py": Rule(
+        (), ("botocore", "truststore"), "a program of its own, which signs with botocore and sends nothing"
+    ),
     "providers/codeartifact/boto3_child.py": Rule(
         (), ("boto3", "botocore", "truststore"), "a program of its own, which loads boto3 and nothing else"
     ),
@@ -222,6 +225,7 @@ def test_no_provider_imports_another() -> None:
         "codeartifact",
         "gitlab",
         "artifactory",
+        "cloudsmith",
         "nexus",
         "oauth2",
     }

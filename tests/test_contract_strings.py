@@ -56,6 +56,7 @@ STARTED_WITH_M = {
     "broker.providers.codeartifact.boto3_child",
     "broker.providers.google.google_auth_child",
     "broker.providers.keyring_store",
+    "broker.providers.sts_signer_child",
 }
 """No unit and no configuration has one of these: when a module moves, this list and its `-m` move with it."""
 
@@ -179,7 +180,7 @@ def test_status_shows_each_feed_under_the_keys_that_scripts_read() -> None:
     assert [field.name for field in fields(FeedStatus)] == [
         *("name", "provider", "realm", "urls", "configured", "usable", "state", "since", "source", "account"),
         *("tenant", "scope", "username", "obtained_at", "expires_at", "refresh_at", "ttl_s", "left_s"),
-        *("lookups", "fetches", "last_used_at", "error", "hint", "shares", "warning"),
+        *("lookups", "fetches", "last_used_at", "error", "hint", "shares", "warning", "end_unknown"),
     ]
     assert [state.value for state in State] == [
         *("empty", "fresh", "due", "expired", "failing", "refused", "sign-in-needed"),

@@ -73,7 +73,7 @@ def test_what_a_plug_in_answers_with_is_where_it_was(module: str, names: set[str
 def test_what_a_plug_in_makes_and_reads_has_the_fields_that_it_knows() -> None:
     assert [field.name for field in fields(Credential)] == [
         *("username", "secret", "expires_at", "source", "account", "tenant", "is_personal", "manual_renewal"),
-        "has_secret_name",
+        *("has_secret_name", "is_end_unknown"),
     ]
     assert [field.name for field in fields(Feed)] == [
         *("name", "realm", "prefixes", "identity", "kind", "scope", "username", "configured", "verify"),

@@ -361,7 +361,8 @@ def _validated(
             case "missing":
                 message = f"{key} is missing"
             case _:
-                message = f"{key}: {error['msg'].removeprefix('Value error, ')}"
+                said = error["msg"].removeprefix("Value error, ")
+                message = f"{key}: {said}" if key else said  # keys that do not go together have no one key
         raise _wrong(layer, path, message) from None
     except Exception as defect:  # noqa: BLE001 - a validator, perhaps of another distribution
         raise _unread(f"{layer.path}, line {line_of(layer.text, above)}", defect) from None

@@ -68,7 +68,7 @@ class Credential:
     obtained (`azure-cli`, `env:NAME`), `account` and `tenant` whom it belongs to, where known. `is_personal`:
     the secret came with its username, as in netrc, and goes with no other. `manual_renewal` is what a person
     does for the next one before this ends; None where renewal brings it. `has_secret_name`: the username is
-    half of the secret.
+    half of the secret. `is_end_unknown`: a tool gave a token that ends, and did not say when.
 
     Raises Refused for a username that cannot stand in an answer, whichever provider it comes from.
     """
@@ -82,6 +82,7 @@ class Credential:
     is_personal: bool = False
     manual_renewal: str | None = None
     has_secret_name: bool = False
+    is_end_unknown: bool = False
 
     def __post_init__(self) -> None:
         wrong = unanswerable_username(self.username)

@@ -30,6 +30,9 @@ LEISURE_S = 60.0
 WAIT_MIN_S = 1.0
 """No two renewals of one slot are closer than this, whatever a provider hands out."""
 
+UNKNOWN_END_S = 300.0
+"""A token of a tool that does not say when it ends is asked for again after this: unknown is not endless."""
+
 AGAIN_MIN_S = 30.0
 """An early renewal that got the same token asks again at half of what is left, but not before this."""
 
@@ -272,7 +275,7 @@ def after_success(
         life_s = (credential.expires_at - now.wall).total_seconds()
         if life_s <= 0:
             return after_failure(slot, _ended(credential, credential.expires_at), now, jitter)
-    wait_s = policy.ttl_s
+    wait_s = min(policy.ttl_s, UNKNOWN_END_S) if credential.is_end_unknown else policy.ttl_s
     if life_s is not None:
         same = slot.held is not None and slot.held.credential == credential
         own_s = (

@@ -19,6 +19,8 @@ class FeedStatus:
     `shares` names the first feed that has the same credential, `left_s` counts to the token's own end.
     `warning` says what will be wrong one day, and what a person does before. `verdict` is what the feed
     itself last said to this token (accepted, rejected, unknown), at `verified_at`.
+    `warning` says what will be wrong one day, and what a person does before. `end_unknown`: the token ends at
+    a time that the tool it came from did not say.
     """
 
     name: str
@@ -48,6 +50,7 @@ class FeedStatus:
     warning: str | None = None
     verified_at: datetime | None = None
     verdict: str = Verdict.UNKNOWN.word
+    end_unknown: bool = False
 
     def aged(self, seconds: int) -> "FeedStatus":
         """What the status will say these seconds later if nothing else changes."""
@@ -170,6 +173,7 @@ def feed_status(
         warning=_warning(credential, now),
         verified_at=told.said.wall if told is not None and told.said is not None else None,
         verdict=(Verdict.UNKNOWN if told is None else told.verdict).word,
+        end_unknown=credential is not None and credential.is_end_unknown,
     )
 
 

@@ -48,6 +48,7 @@ from broker.host.why_not_file import WhyNotFile, state_folder
 from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.basic import BasicProvider
+from broker.providers.cloudsmith import CloudsmithProvider
 from broker.providers.codeartifact.provider import CodeArtifactProvider
 from broker.providers.command import CommandProvider
 from broker.providers.gitlab import GitLabProvider
@@ -66,6 +67,7 @@ PROVIDERS: tuple[ProviderClass, ...] = (
     CodeArtifactProvider,
     GitLabProvider,
     ArtifactoryProvider,
+    CloudsmithProvider,
     NexusProvider,
     OAuth2Provider,
     BasicProvider,

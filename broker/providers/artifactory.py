@@ -1,4 +1,5 @@
-"""`artifactory`: JFrog Artifactory feeds, with a configured login, a refreshed token, or a CI job's exchange.
+"""`artifactory`: JFrog Artifactory feeds, with a configured login, a refreshed token, a CI job's exchange, or
+the sign-in of `jf`.
 
 A refresh token can be used once: the one that came back with a token is kept in this process, for as long
 as the configured one, which began the chain, does not change. Two who ask at
@@ -10,10 +11,10 @@ import json
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from urllib.parse import urlencode
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from broker.core import secret_source
 from broker.core.credential import Credential, Secret
@@ -22,7 +23,7 @@ from broker.core.feeds import Feed
 from broker.core.urls import Url
 from broker.host.http import Request, Response
 from broker.host.http_errors import Unreachable
-from broker.providers import protocol, secret_reader
+from broker.providers import jfrog_aws, jfrog_cli, protocol, secret_reader
 from broker.providers.github_oidc import job_assertion
 from broker.providers.helper_program import ANY_USERNAME, SecretFound
 from broker.providers.static_login import Line, Place, Username, login
@@ -47,6 +48,9 @@ class ArtifactorySettings(protocol.Settings):
     `oidc` names the provider in JFrog's OIDC integration: a job's assertion, GitHub's own or the one that
     `secret` holds (GitLab's `id_tokens`), is exchanged for a token. `audience` is what the integration wants
     in it, `mapping` and `project` the identity mapping and the project key where it must be told.
+
+    `jf` is the server ID under which the JFrog CLI keeps a sign-in (`jfrog_cli.py`). `aws` is the region in
+    which the machine's AWS role, or that of `profile`, says who it is (`jfrog_aws.py`).
     """
 
     username: Username | None = None
@@ -56,11 +60,22 @@ class ArtifactorySettings(protocol.Settings):
     audience: Line | None = None
     mapping: Line | None = None
     project: Line | None = None
+    aws: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")] | None = None
+    profile: Line | None = None
+    jf: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_. -]{0,99}$")] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if self.oidc is None and self.secret is None:
-            raise ValueError("write where the token is, in secret, or the OIDC provider's name, in oidc")
+        others = self.secret or self.refresh or self.oidc
+        if (self.jf and (others or self.aws)) or (self.aws and others):
+            raise ValueError("jf and aws bring their own sign-in: leave out secret, refresh and oidc")
+        if not (others or self.jf or self.aws) or (self.refresh and not self.secret and not self.oidc):
+            raise ValueError(
+                "write where the token is, in secret, the OIDC provider's name, in oidc, the server ID of "
+                "the JFrog CLI, in jf, or the region of an AWS role, in aws"
+            )
+        if self.profile is not None and self.aws is None:
+            raise ValueError("profile belongs to aws")
         if self.oidc is not None and self.refresh is not None:
             raise ValueError("oidc gets a new token for each job: leave out refresh")
         if self.oidc is None and (self.audience or self.mapping or self.project):
@@ -100,6 +115,8 @@ class ArtifactoryProvider:
         parts += [secret_source.spell(own.secret)] if own.secret else []
         parts += [f"refresh={secret_source.spell(own.refresh)}"] if own.refresh else []
         parts += [f"oidc={own.oidc}"] if own.oidc else []
+        parts += [f"jf={own.jf}"] if own.jf else []
+        parts += [f"aws={own.aws} {own.profile or ''}".strip()] if own.aws else []
         told = {"audience": own.audience, "mapping": own.mapping, "project": own.project}
         parts += [f"{name}={value}" for name, value in told.items() if value]
         return " ".join(parts)
@@ -107,7 +124,7 @@ class ArtifactoryProvider:
     def kind(self, settings: protocol.Settings) -> str:
         """`password` for what is only read, else `token`."""
         own = _own(settings)
-        return "password" if own.oidc is None and own.refresh is None else "token"
+        return "token" if own.oidc or own.refresh or own.jf or own.aws else "password"
 
     def username(self, settings: protocol.Settings) -> str | None:
         """The configured one; None for a token, which names its user itself."""
@@ -116,6 +133,10 @@ class ArtifactoryProvider:
     def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """What changes when a secret was replaced; None where one of them cannot be watched."""
         own = _own(feed.settings)
+        if own.jf is not None:
+            return jfrog_cli.fingerprint(self._environ)
+        if own.aws is not None:
+            return jfrog_aws.fingerprint(self._environ)
         sources = [source for source in (own.secret, own.refresh) if source is not None]
         fingerprint = [secret_reader.fingerprint(source, self._environ) for source in sources]
         return None if None in fingerprint else tuple(fingerprint)
@@ -129,12 +150,36 @@ class ArtifactoryProvider:
         own = _own(feed.settings)
         if own.oidc is not None:
             return await self._exchanged(feed, own, own.oidc)
+        if own.jf is not None:
+            return await self._from_cli(own, own.jf)
+        if own.aws is not None:
+            return await self._of_role(feed, own, own.aws)
         if own.secret is None:
             raise AssertionError("the settings' own check wants a secret")
         if own.refresh is not None:
             return await self._refreshed(feed, own, own.secret, own.refresh)
         found = await self._read(feed, own.secret, own.username)
         return login(found, own.secret, own.username, subject_of(found.secret) or ANY_USERNAME)
+
+    async def _from_cli(self, own: ArtifactorySettings, server: str) -> Credential:
+        token, person = await jfrog_cli.token_of(server, self._environ, self._http.ca, self._now())
+        account = person or subject_of(token.secret)
+        username = own.username or account or ANY_USERNAME
+        source, unknown = f"jf:{server}", token.expires_at is None
+        return Credential(
+            username, token.secret, token.expires_at, source, account=account, is_end_unknown=unknown
+        )
+
+    async def _of_role(self, feed: Feed, own: ArtifactorySettings, region: str) -> Credential:
+        url = _access(feed.url, jfrog_aws.PATH)
+        request = await jfrog_aws.exchange_request(url, region, own.profile, self._environ, self._http.ca)
+        grant = read_grant(await self._send(request), self._now(), feed.url.origin.host)
+        if isinstance(grant, Denial):
+            raise Refused(
+                f"{feed.url.origin.host} does not exchange this machine's AWS role ({grant.code}): has "
+                "one of its users that role?"
+            )
+        return _credential(grant, own, f"aws:{own.profile or 'default'}")
 
     async def _refreshed(
         self,

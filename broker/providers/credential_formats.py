@@ -1,22 +1,30 @@
-"""The forms in which credential programs print: ours, and those that their authors already speak.
+"""The forms in which programs print a credential: ours, and those that their authors already speak.
 
-    a token alone on one line
-    {"password" or "token", "username", "expires_at"}              ours; or `expires_in`, in seconds (RFC 6749
-                                                                   section 5.1)
+    a token alone on one line, or the one JWT among other words
+    {"password" or "token", "username", "expires_at"}              ours; or `expires_in`
     username=..., password=..., password_expiry_utc=... lines      git-credential(1)
     {"Username", "Secret"}                                         docker-credential-helpers
     {"AccessKeyId", "SecretAccessKey", "Expiration"}               AWS credential_process
     {"status": {"token", "expirationTimestamp"}}                   kubectl ExecCredential (client-go)
     {"headers": {"Authorization": [...]}, "expires"}               Bazel credential helpers, uv auth helper
+    {"access_token", "expires_in"}                                 RFC 6749 section 5.1
+    {"accessToken", "expires_on"}                                  az account get-access-token
+    {"token", "expiresOn"}                                         azd auth token
+    {"authorizationToken", "expiration"}                           aws codeartifact get-authorization-token
+    {"credential": {"access_token", "token_expiry"}}               gcloud config config-helper
+    {"data": {"access_token" or ...}, "lease_duration"}            vault read -format=json
+    {"auth": {"client_token", "lease_duration"}}                   vault login -format=json
 
-No I/O. Complaints are ValueErrors that say what is wrong, without any of the output.
+An object may stand in text (`printed_object.py`). No I/O. Complaints are ValueErrors that say what is wrong,
+without any of the output's values.
 """
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from broker.providers.printed_object import printed_jwt, printed_line, printed_objects, printed_text, shape_of
 
 
 class Printed(NamedTuple):
@@ -26,41 +34,104 @@ class Printed(NamedTuple):
     """
 
     username: object
-    secret: str
+    secret: object
     ends: object
     lives: object = None
 
 
-def read_printed(text: str) -> Printed:
-    """What a program's output, without blanks at its ends, says in whichever form."""
+_NOT_TOKENS = frozenset({"[]", "{}", "null", "true", "false", "undefined"})
+"""What programs print in place of a value that they do not have."""
+
+
+def read_printed(output: bytes) -> Printed:
+    """What a program's output says in whichever form."""
+    text = printed_text(output)
+    if not text:
+        raise ValueError("its output is empty")
+    objects = printed_objects(output)
+    found = [printed for answer in objects if (printed := _object(answer)) is not None]
+    if found:
+        if any(other != found[0] for other in found):
+            raise ValueError(f"it has more than one: {shape_of(output)}")
+        return found[0]
+    if any(line.startswith("password=") for line in text.splitlines()):
+        return _git(text.splitlines())
+    return Printed(None, _beside(objects, text, output) if objects else _alone(text, output), None)
+
+
+def _beside(objects: list[Mapping[str, object]], text: str, output: bytes) -> str:
+    """The token that stands in text with objects that have none."""
+    token = printed_jwt(text)
+    if token is not None and not any(token in str(answer) for answer in objects):
+        return token
+    if "\n" in text or text.startswith("{"):
+        raise ValueError(f'its JSON has neither "password" nor "token" as text: {shape_of(output)}')
+    return text
+
+
+def _alone(text: str, output: bytes) -> str:
     if text.startswith("{"):
-        return _object(text)
-    lines = text.splitlines()
-    if any(line.startswith("password=") for line in lines):
-        return _git(lines)
-    return Printed(None, text, None)
-
-
-def _object(text: str) -> Printed:
+        raise ValueError("its output begins like JSON and is not")
+    if text in _NOT_TOKENS:
+        raise ValueError(f"it is no credential: {text}")
+    if "\ufffd" in text:
+        raise ValueError("its output is not text")
     try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("its output begins like JSON and is not") from None
+        return printed_line(text)
+    except ValueError:
+        raise ValueError(f"a token is one line, and it printed {shape_of(output)}") from None
+
+
+def _object(answer: Mapping[str, object]) -> Printed | None:
+    """The credential in the object; None where it is of no known form, or has no text for its secret."""
+    if "headers" in answer:
+        return _bazel(answer["headers"], answer.get("expires"))
+    printed = _of_a_vendor(answer) or _of_a_helper(answer)
+    return printed if printed.secret and isinstance(printed.secret, str) else None
+
+
+def _of_a_helper(answer: Mapping[str, object]) -> Printed:
     match answer:
-        case {"headers": headers}:
-            return _bazel(headers, answer.get("expires"))
         case {"status": {"token": secret, **status}, "kind": "ExecCredential"}:
-            username, ends = None, status.get("expirationTimestamp")
+            return Printed(None, secret, status.get("expirationTimestamp"))
         case {"AccessKeyId": username, "SecretAccessKey": secret}:
-            ends = answer.get("Expiration")
+            return Printed(username, secret, answer.get("Expiration"))
         case {"Username": username, "Secret": secret}:
-            ends = None
+            return Printed(username, secret, None)
+    secret, ends = _told(answer, "password", "token"), _told(answer, "expires_at", "expiresOn")
+    return Printed(answer.get("username"), secret, ends, answer.get("expires_in"))
+
+
+def _of_a_vendor(answer: Mapping[str, object]) -> Printed | None:  # noqa: PLR0911 - a table of forms
+    """None for a form of another."""
+    match answer:
+        case {"authorizationToken": secret}:
+            return Printed(None, secret, answer.get("expiration"))
+        case {"accessToken": secret}:
+            # `expiresOn` has no zone, and before az 2.54 it stands alone: the token is a JWT with its own end
+            return Printed(None, secret, answer.get("expires_on"))
+        case {"access_token": secret}:
+            ends, lives = answer.get("expires_at"), answer.get("expires_in")
+            return Printed(answer.get("username"), secret, ends, lives)
+        case {"credential": {"access_token": secret, **inner}}:
+            return Printed(None, secret, inner.get("token_expiry"))
+        case {"auth": {"client_token": secret, **inner}}:
+            return Printed(None, secret, None, _lease(inner))
+        case {"data": {**inner}, "lease_duration": _}:
+            secret = _told(inner, "access_token", "password", "token")
+            return Printed(inner.get("username"), secret, None, _lease(answer))
         case _:
-            secret = answer.get("password", answer.get("token"))
-            username, ends = answer.get("username"), answer.get("expires_at")
-    if not secret or not isinstance(secret, str):
-        raise ValueError('its JSON has neither "password" nor "token" as text')
-    return Printed(username, secret, ends, answer.get("expires_in"))
+            return None
+
+
+def _told(answer: Mapping[Any, object], *names: str) -> object:
+    """What stands under the first of the names that has something."""
+    return next((answer[name] for name in names if answer.get(name) is not None), None)
+
+
+def _lease(answer: Mapping[Any, object]) -> object:
+    """Vault's life in seconds; its 0 means that the lease has no end of its own."""
+    return answer.get("lease_duration") or None
 
 
 def _git(lines: list[str]) -> Printed:

@@ -97,13 +97,7 @@ def read(output: bytes, begun: datetime | None = None) -> SecretFound:
 
     A life in seconds counts from `begun`, when the program was started: rather too short than too long.
     """
-    try:
-        text = output.decode("utf-8-sig").strip()  # PowerShell begins its text with a byte order mark
-    except UnicodeDecodeError:
-        raise ValueError("its output is not text") from None
-    if not text:
-        raise ValueError("its output is empty")
-    printed = read_printed(text)
+    printed = read_printed(output)
     ends = end_of(printed.ends)
     if printed.lives is not None:
         ends = earliest(ends, end_after(printed.lives, begun or wall_clock()))

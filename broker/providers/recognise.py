@@ -19,6 +19,7 @@ CODEARTIFACT = "codeartifact"
 GITLAB = "gitlab"
 ARTIFACTORY = "artifactory"
 NEXUS = "nexus"
+CLOUDSMITH = "cloudsmith"
 
 GITLAB_HOST = "gitlab.com"
 GITLAB_API = ("api", "v4")
@@ -30,12 +31,27 @@ REMEMBERED = 256
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ORGANISATION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
 _GOOGLE_HOST = re.compile(r"(?P<location>[a-z][a-z0-9-]*)-(?:python|pypi)\.pkg\.dev")
+_REGION = r"[a-z]{2}(?:-[a-z]+)+-[0-9]+"
 _CODEARTIFACT_HOST = re.compile(
-    r"(?P<domain>[a-z][a-z0-9-]*)-(?P<owner>[0-9]{12})\.d\.codeartifact\."
-    r"(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]+)\.(?P<suffix>amazonaws\.com|amazonaws\.com\.cn|on\.aws)"
+    r"(?P<domain>[a-z][a-z0-9-]*)-(?P<owner>[0-9]{12})\."
+    rf"(?:d\.codeartifact\.(?P<region>{_REGION})\.(?P<suffix>amazonaws\.com(?:\.cn)?)"
+    rf"|codeartifact\.(?P<dual>{_REGION})\.on\.aws)"
 )
+"""`get-repository-endpoint` answers the first form for `ipv4` and the second, without `.d.`, for `dualstack`
+(seen on live domains: keyrings.codeartifact#36, codeartifact-gradle-plugin#822). The suffix of China is
+botocore's (`partitions.json`); no dual-stack form of it is documented.
+"""
+
+_CODEARTIFACT_VPC = re.compile(
+    rf"vpce-[a-z0-9-]+\.d\.codeartifact\.(?P<region>{_REGION})\.vpce\.amazonaws\.com"
+)
+_CODEARTIFACT_DOMAIN = re.compile(r"(?P<domain>[a-z][a-z0-9-]{0,48}[a-z0-9])-(?P<owner>[0-9]{12})")
+"""The host and the path's third segment at a VPC endpoint without private DNS (CodeArtifact's user guide,
+"Use CodeArtifact from a VPC").
+"""
+
 _CHINA = "amazonaws.com.cn"
-_DUAL_STACK = ("amazonaws.com", "on.aws")
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
 _FILES_BESIDE_SIMPLE = frozenset({GITLAB, ARTIFACTORY, NEXUS})
 ANSWER_STRANGERS = _FILES_BESIDE_SIMPLE
@@ -214,13 +230,42 @@ def _google(host: str, segments: tuple[str, ...]) -> Recognised | None:
 def _codeartifact(host: str, segments: tuple[str, ...]) -> Recognised | None:
     """`DOMAIN-OWNER.d.codeartifact.REGION...`; a domain may have hyphens, so the last one parts the two."""
     found = _CODEARTIFACT_HOST.fullmatch(host)
-    if found is None or (found["suffix"] == _CHINA) != found["region"].startswith("cn-"):
+    if found is None:
+        return _codeartifact_in_vpc(host, segments)
+    region, is_chinese = found["region"] or found["dual"], found["suffix"] == _CHINA
+    if is_chinese != region.startswith("cn-"):
         return None
-    suffixes = (_CHINA,) if found["suffix"] == _CHINA else dict.fromkeys((found["suffix"], *_DUAL_STACK))
-    roots = tuple(_https(host.removesuffix(found["suffix"]) + suffix) for suffix in suffixes)
-    realm = Realm(CODEARTIFACT, f"{found['domain']}/{found['owner']}/{found['region']}")
+    name = f"{found['domain']}-{found['owner']}"
+    hosts = [f"{name}.d.codeartifact.{region}.{_CHINA if is_chinese else 'amazonaws.com'}"]
+    hosts += [] if is_chinese else [f"{name}.codeartifact.{region}.on.aws"]
+    roots = tuple(_https(each) for each in sorted(hosts, key=lambda each: each != host))
+    realm = Realm(CODEARTIFACT, f"{found['domain']}/{found['owner']}/{region}")
     repository = segments[:2] if segments[:1] == ("pypi",) else ()
     return _one_repository(realm, roots, repository, 2, found["domain"])
+
+
+def _codeartifact_in_vpc(host: str, segments: tuple[str, ...]) -> Recognised | None:
+    """`https://vpce-....vpce.amazonaws.com/pypi/d/DOMAIN-OWNER/REPOSITORY/`, a door to the same domain."""
+    found = _CODEARTIFACT_VPC.fullmatch(host)
+    if found is None or segments[:2] != ("pypi", "d") or len(segments) == 2:  # noqa: PLR2004 - `pypi` and `d`
+        return None
+    named = _CODEARTIFACT_DOMAIN.fullmatch(segments[2])
+    if named is None:
+        return None
+    realm = Realm(CODEARTIFACT, f"{named['domain']}/{named['owner']}/{found['region']}")
+    roots = (_https(host, *segments[:3]),)
+    if len(segments) == 3:  # noqa: PLR2004 - no repository behind the domain
+        return Recognised(realm, named["domain"], roots, roots)
+    spelling = _below(roots[0], segments[3])
+    return Recognised(
+        realm, _plain(segments[3]) or named["domain"], (_below(spelling, "simple"), spelling), roots
+    )
+
+
+def codeartifact_region(host: str) -> str | None:
+    """The region that the host of a VPC endpoint names."""
+    found = _CODEARTIFACT_VPC.fullmatch(host)
+    return None if found is None else found["region"]
 
 
 def _one_repository(
@@ -233,6 +278,32 @@ def _one_repository(
     return Recognised(
         realm, _plain(path[-1]) or otherwise, (_below(spellings[0], "simple"), *spellings), roots
     )
+
+
+def _cloudsmith(host: str, segments: tuple[str, ...]) -> Recognised | None:
+    """`dl.cloudsmith.io/basic/OWNER/REPOSITORY/python/simple/`, and `python.cloudsmith.io/OWNER/REPOSITORY/`,
+    which takes uploads.
+
+    Cloudsmith's "Python repository" page. `/public/` wants no credential, and where a token stands in place
+    of `basic` the address brings its own.
+    """
+    match host, segments:
+        case "dl.cloudsmith.io", ("basic", owner, *rest):
+            repository = rest[0] if rest else None
+        case "python.cloudsmith.io", (owner, *rest):
+            repository = rest[0] if rest else None
+        case _:
+            return None
+    if not _SLUG.fullmatch(owner):
+        return None
+    realm = Realm(CLOUDSMITH, owner.lower())
+    roots = (_https("dl.cloudsmith.io", "basic", owner), _https("python.cloudsmith.io", owner))
+    if repository is None:
+        return Recognised(realm, owner.lower(), roots, roots)
+    below = tuple(_below(root, repository) for root in roots)
+    scope = PUBLISH if host == "python.cloudsmith.io" else READ
+    prefixes = (_below(below[0], "python", "simple"), *below)
+    return Recognised(realm, _plain(repository) or owner.lower(), prefixes, roots, scope)
 
 
 def _gitlab(host: str, segments: tuple[str, ...]) -> Recognised | None:
@@ -268,6 +339,7 @@ _SHAPES: dict[str, Callable[[str, tuple[str, ...]], Recognised | None]] = {
     "amazonaws.com": _codeartifact,
     "com.cn": _codeartifact,
     "on.aws": _codeartifact,
+    "cloudsmith.io": _cloudsmith,
     GITLAB_HOST: _gitlab,
 }
 """By the host's last two labels, so that all other hosts cost next to nothing."""

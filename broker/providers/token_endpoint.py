@@ -19,10 +19,14 @@ from broker.providers.retry_after import retry_after_s
 LIFE_MAX_S = 10 * 365 * 86400
 """A longer `expires_in` is a mistake, and none that a date could hold."""
 
+JFROG_DEAD = "NOT_FOUND"
+"""What Access answers, with status 404, to a refresh token that is dead (jfrog-cli#2490)."""
+
 _CODES = frozenset(
     {
         *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"),
         *("unsupported_grant_type", "invalid_scope", "access_denied", "invalid_target"),
+        JFROG_DEAD,
     }
 )
 
@@ -50,7 +54,7 @@ def read_grant(response: Response, now: datetime, server: str) -> TokenGrant | D
         raise Unavailable(f"{server} answers {status}", retry_after_s=retry_after_s(response))
     answer = _table(response.body)
     if status not in {200, 201}:
-        code = answer.get("error")
+        code = answer.get("error") or _jfrog_code(answer)
         if code == "temporarily_unavailable":
             raise Unavailable(f"{server} is unavailable for now")
         return Denial(code if isinstance(code, str) and code in _CODES else f"status {status}")
@@ -62,6 +66,15 @@ def read_grant(response: Response, now: datetime, server: str) -> TokenGrant | D
         raise Refused(f"{server} answers {status} without a token") from None
     told = answer.get("username")
     return TokenGrant(token, kept, _named(told) if isinstance(told, str) else subject_of(token.secret))
+
+
+def _jfrog_code(answer: Mapping[str, object]) -> object:
+    """The code of JFrog's `{"errors": [{"code": ..., "message": ...}]}`."""
+    match answer.get("errors"):
+        case [{"code": code}, *_]:
+            return code
+        case _:
+            return None
 
 
 def _table(body: bytes) -> Mapping[str, object]:

@@ -6,7 +6,6 @@ the caller only and is never shown to a user.
 """
 
 import importlib.util
-import json
 import sys
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from broker.host.process import (
 )
 from broker.providers.expiry import end_of
 from broker.providers.helper_program import SecretFound, found, not_started
+from broker.providers.printed_object import shape_of
 
 TOOL_LIMIT_S = 25.0
 """`aws` and `gcloud` take one to five seconds; a look-up waits 30 s and has to hear of it in time."""
@@ -93,17 +93,8 @@ async def ask_tool(
         raise Unavailable(f"{name} printed far more than a token and was stopped") from None
 
 
-def json_object(stdout: bytes) -> Mapping[str, object]:
-    """The JSON object that a tool printed; empty for anything else."""
-    try:
-        printed = json.loads(stdout)
-    except (ValueError, RecursionError):
-        return {}
-    return printed if isinstance(printed, dict) else {}
-
-
-def printed_token(name: str, token: object, told: object) -> SecretFound:
-    """The token that the tool printed, and its end; None for `told` is one that does not say.
+def printed_token(name: str, output: bytes, token: object, told: object) -> SecretFound:
+    """The token that was found in the tool's output, and its end; None for `told` is one that does not say.
 
     Raises Unavailable for what is no token, and for an end that cannot be read.
     """
@@ -114,4 +105,9 @@ def printed_token(name: str, token: object, told: object) -> SecretFound:
     try:
         return found(token, None, ends)
     except ValueError:
-        raise Unavailable(f"{name} printed something else than a token") from None
+        raise no_token_in(name, output) from None
+
+
+def no_token_in(name: str, output: bytes) -> Unavailable:
+    """That the tool printed something else, by its shape alone."""
+    return Unavailable(f"{name} printed something else than a token: {shape_of(output)}")

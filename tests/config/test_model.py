@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import pytest
 from pydantic import BaseModel, model_validator
@@ -23,6 +23,12 @@ INTERNAL = 'url = "https://artifactory.example/internal/simple/"\nprovider = "ba
 class AzureSettings(Settings):
     tenant: str | None = None
     token: Literal["session", "entra"] | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.tenant == "t" and self.token == "entra":
+            raise ValueError("token and tenant do not go together")
+        return self
 
 
 class BasicSettings(Settings):
@@ -228,6 +234,10 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
         ),
         (f"[[feed]]\n{CORP}[[feed]]\nname = 'other'\n{CORP}", "which feed corp has too"),
         (f'[[feed]]\n{CORP}also = ["feed.example"]\n', "config.toml, line 3: this is a host"),
+        (  # keys that do not go together have no one line
+            f'\n[[feed]]\n{CORP}token = "entra"\ntenant = "t"\n',
+            "config.toml, line 2: token and tenant do not go together",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_file_line_and_remedy(text: str, message: str) -> None:

@@ -65,6 +65,17 @@ def test_a_token_is_due_at_its_ttl_or_before_its_own_end(life_s: float | None, d
     assert fresh(life_s).held.due == NOW.after(due_s)  # type: ignore[union-attr]
 
 
+def test_an_end_that_a_tool_did_not_say_is_not_endless() -> None:
+    told = replace(token(None), is_end_unknown=True)
+
+    first = after_success(EMPTY, told, POLICY, NOW, 0.0)
+    again = after_success(first, told, POLICY, NOW, 0.0)
+
+    for slot in (first, again):
+        assert slot.held is not None
+        assert (slot.held.due, slot.held.ends) == (NOW.after(300), None)
+
+
 def test_jitter_makes_it_due_at_most_a_tenth_earlier() -> None:
     held = fresh(3600, jitter=0.999999).held
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.core.failures import LOOK_ROUND
 from broker.ctl.doctor import feed_addresses, network, sign_in_checks
 from broker.ctl.doctor.server_clock import server_date
 from broker.host.clock import SystemClock
@@ -138,6 +139,18 @@ def test_feed_in_place_of_the_sites_of_its_address_is_the_only_one(clinic: Clini
     assert [(each.name, each.settings["username"]) for each in clinic.room().feeds] == [("mine", "me")]
 
 
+def test_the_doctor_does_not_send_a_person_to_the_doctor(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`brokerctl doctor` is what a failure says that knows nothing better."""
+    monkeypatch.setattr(sign_in_checks, "_outcomes_here", lambda *_: {})
+    failing = empty_handed("corp", "failing", error="az cannot reach", hint=LOOK_ROUND)
+
+    problems = found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(failing)))
+
+    assert problems == [("problem", "corp: az cannot reach", None)]
+
+
 def test_secret_that_ends_soon_is_found(clinic: Clinic) -> None:
     said = "the secret from file:~/x ends on 2026-11-27: put another into file:~/x"
     room = clinic.room(broker(feed("corp"), feed("libs", warning=said)))
@@ -150,6 +163,9 @@ def test_secret_that_ends_soon_is_found(clinic: Clinic) -> None:
     [
         ({"SYSTEM_ACCESSTOKEN": "t"}, "", ["SYSTEM_ACCESSTOKEN"]),
         ({"FEED_PASSWORD": "t"}, "", ["FEED_PASSWORD"]),
+        ({"CODEARTIFACT_AUTH_TOKEN": "t"}, "", ["CODEARTIFACT_AUTH_TOKEN"]),
+        ({"CLOUDSMITH_API_KEY": "t", "CI_JOB_TOKEN": "t"}, "", ["CI_JOB_TOKEN", "CLOUDSMITH_API_KEY"]),
+        ({"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": "/t"}, "", ["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"]),
         ({"FEED_PASSWORD": "t"}, 'FEED_PASSWORD = "t"', []),
         ({"EDITOR": "vi"}, "", []),
     ],

@@ -94,6 +94,18 @@ def test_json_is_the_daemons_own_object(broker: StandInBroker, brokerctl: Broker
     assert json.loads(brokerctl("status", "--json").stdout) == said
 
 
+def test_an_end_that_nobody_said_is_unknown_and_not_never(
+    broker: StandInBroker, brokerctl: Brokerctl
+) -> None:
+    endless: dict[str, object] = {"expires_at": None, "left_s": None}
+    said = seen(feed("corp", **endless, end_unknown=True), feed("libs", **endless))
+    broker.answers["GET /v1/status"] = 200, said
+
+    printed = brokerctl("status").stdout
+
+    assert ("end unknown" in printed, "no expiry" in printed) == (True, True)
+
+
 def test_short_is_one_line(broker: StandInBroker, brokerctl: Brokerctl) -> None:
     broker.answers["GET /v1/status"] = 200, house()
 

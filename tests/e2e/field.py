@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tests.e2e.household import DEPENDENCY, PACKAGE, feed
+from tests.fakes import tokens
 from tests.fakes.artifactory import Artifactory
 from tests.fakes.aws import Aws, Home
+from tests.fakes.cloudsmith import API_HOST, SERVICE, Cloudsmith
 from tests.fakes.gitlab import GitLab, Token
 from tests.fakes.google import USER, Files, Google, service_account_key
 from tests.fakes.registry import Registry
@@ -28,6 +31,9 @@ PRIVATE = wheel("demo-package", "2.0", requires=("demo-dependency",))
 
 GITLAB_TOKEN = "glpat-of-the-user"
 NAME_CODE, PASS_CODE = "name-code", "pass-code"
+CLOUDSMITH_KEY = "the-users-cloudsmith-key"
+JF_SIGN_IN = "what-jf-login-kept"
+JOB_ASSERTION = tokens.sign({"sub": "repo:acme/tools"})
 CLIENT_SECRET = "the-clients-secret"
 PRINTED = {
     "Version": 1,
@@ -41,6 +47,9 @@ GOOGLE_KEY = "https://us-python.pkg.dev/acme-project/keys/simple/"
 CODEARTIFACT = "https://my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/corp/simple/"
 GITLAB = "https://git.example.com/api/v4/groups/acme/-/packages/pypi/simple/"
 ARTIFACTORY = "https://artifactory.example.com/artifactory/api/pypi/internal/simple/"
+CLOUDSMITH = "https://dl.cloudsmith.io/basic/acme/corp/python/simple/"
+CLOUDSMITH_JOB = "https://dl.cloudsmith.io/basic/acme/jobs/python/simple/"
+JFROG_CLI = "https://acme.jfrog.io/artifactory/api/pypi/internal/simple/"
 NEXUS = "https://nexus.example.com/repository/internal/simple/"
 OAUTH2 = "https://registry.example.com/simple/"
 COMMAND = "https://tool.example.com/pypi/simple/"
@@ -54,6 +63,7 @@ UPLOADS = {
     "artifactory": "https://artifactory.example.com/artifactory/api/pypi/internal",
     "nexus": "https://nexus.example.com/repository/internal/",
     "oauth2": "https://registry.example.com/legacy/",
+    "cloudsmith": "https://python.cloudsmith.io/acme/corp/",
 }
 """Where each service takes packages in, as its own documentation has a user write it."""
 
@@ -70,6 +80,8 @@ class Field:
     gitlab: GitLab
     artifactory: Artifactory
     endpoint: TokenEndpoint
+    cloudsmith: Cloudsmith
+    jfrog: Artifactory
     key: str
     stores: dict[str, Registry | GitLab]
 
@@ -79,7 +91,17 @@ def settle(house: Household) -> Field:
 
     CodeArtifact needs no configuration: its host names the provider.
     """
-    field = Field(Google(), Aws(), GitLab(WHEELS), Artifactory(), TokenEndpoint(), _key(), {})
+    field = Field(
+        Google(),
+        Aws(),
+        GitLab(WHEELS),
+        Artifactory(),
+        TokenEndpoint(),
+        Cloudsmith(),
+        Artifactory(),
+        _key(),
+        {},
+    )
     _attach(house, field)
     Files(house.home).user()
     Home(house.home).key()
@@ -89,6 +111,9 @@ def settle(house: Household) -> Field:
     field.gitlab.tokens[GITLAB_TOKEN] = Token(name="laptop", expires_at="2199-12-31", writes=True)
     field.artifactory.refresh_tokens.add("the-first-refresh-token")
     field.endpoint.clients["packages"] = CLIENT_SECRET
+    field.cloudsmith.keys.add(CLOUDSMITH_KEY)
+    field.jfrog.sign_ins.add(JF_SIGN_IN)
+    _install_jf(house)
     netrc = house.home / "netrc-of-the-daemon"  # not ~/.netrc, which uv and pip would read themselves
     netrc.touch(mode=0o600)
     netrc.write_text(f"machine nexus.example.com login {NAME_CODE} password {PASS_CODE}\n")
@@ -110,6 +135,13 @@ def settle(house: Household) -> Field:
             ARTIFACTORY,
             f'provider = "artifactory"\nsecret = "{access}"\nrefresh = "{refresh}"',
         )
+        + feed("cloudsmith", CLOUDSMITH, f'secret = "{house.keep_secret("cloudsmith", CLOUDSMITH_KEY)}"')
+        + feed(
+            "cloudsmith-job",
+            CLOUDSMITH_JOB,
+            f'service = "{SERVICE}"\nsecret = "{house.keep_secret("assertion", JOB_ASSERTION)}"',
+        )
+        + feed("jfrog-cli", JFROG_CLI, 'provider = "artifactory"\njf = "acme"')
         + feed("nexus", NEXUS, 'provider = "nexus"\nsecret = "netrc"')
         + feed(
             "oauth2",
@@ -138,6 +170,26 @@ def _attach(house: Household, field: Field) -> None:
         Registry(WHEELS, root="/pypi/simple/", files="/pypi/files/", opens=lambda *pair: pair == printed),
     )
     field.stores["gitlab"] = field.gitlab
+    proxy.route(API_HOST, field.cloudsmith)
+    jobs = Registry(
+        WHEELS,
+        root="/basic/acme/jobs/python/simple/",
+        files="/basic/acme/jobs/python/",
+        opens=field.cloudsmith.opens,
+    )
+    internal = Registry(
+        WHEELS,
+        root="/artifactory/api/pypi/internal/simple/",
+        files="/artifactory/api/pypi/internal/packages/",
+        opens=lambda _, password: password in field.jfrog.packages.passwords,
+    )
+    proxy.route(
+        "acme.jfrog.io", lambda one: (field.jfrog if one.path.startswith("/access/") else internal)(one)
+    )
+    proxy.route(
+        "dl.cloudsmith.io",
+        lambda one: (jobs if "/acme/jobs/" in one.path else field.stores["cloudsmith"])(one),
+    )
     for name, registry in _registries(field).items():
         field.stores[name] = registry
         proxy.route(urlsplit(UPLOADS[name]).hostname or "", registry)
@@ -180,6 +232,13 @@ def _registries(field: Field) -> dict[str, Registry]:
             opens=lambda _, password: password in field.artifactory.packages.passwords,
             public=WHEELS,
         ),
+        "cloudsmith": Registry(
+            WHEELS,
+            root="/basic/acme/corp/python/simple/",
+            files="/basic/acme/corp/python/",
+            upload="/acme/corp/",
+            opens=field.cloudsmith.opens,
+        ),
         "nexus": Registry(
             WHEELS,
             root="/repository/internal/simple/",
@@ -195,6 +254,37 @@ def _registries(field: Field) -> dict[str, Registry]:
             opens=lambda _, password: password in field.endpoint.tokens,
         ),
     }
+
+
+def _install_jf(house: Household) -> None:
+    """A `jf` that asks its server for a token with what it keeps in its folder, as `jf atc` does."""
+    (house.home / ".jfrog").mkdir()
+    keep_jf_sign_in(house, JF_SIGN_IN)
+    program = house.bin / "jf"
+    program.write_text(f"#!{sys.executable} -IS\n{JF}")
+    program.chmod(0o755)
+
+
+def keep_jf_sign_in(house: Household, secret: str) -> None:
+    """Write what `jf login` would."""
+    server = {"serverId": "acme", "url": "https://acme.jfrog.io/", "accessToken": secret}
+    (house.home / ".jfrog" / "jfrog-cli.conf.v6").write_text(
+        json.dumps({"servers": [server], "version": "6"})
+    )
+
+
+JF = """
+import json, os, sys, urllib.error, urllib.request
+kept = os.path.join(os.environ["HOME"], ".jfrog", "jfrog-cli.conf.v6")
+[server] = json.load(open(kept))["servers"]
+assert sys.argv[1:] == ["atc", "--server-id=acme", "--expiry=3600"], sys.argv
+headers = {"Authorization": "Bearer " + server["accessToken"]}
+request = urllib.request.Request(server["url"] + "access/api/v1/tokens", b"expires_in=3600", headers)
+try:
+    print(json.dumps(json.load(urllib.request.urlopen(request)), indent=2))
+except urllib.error.HTTPError as error:
+    sys.exit(f"[Error] server response: {error.code} {error.reason}")
+"""
 
 
 def _key() -> str:

@@ -28,6 +28,9 @@ FEEDS = {
     "codeartifact": (places.CODEARTIFACT, "aws"),
     "gitlab": (places.GITLAB, "__token__"),
     "artifactory": (places.ARTIFACTORY, "dev"),
+    "cloudsmith": (places.CLOUDSMITH, "token"),
+    "cloudsmith-job": (places.CLOUDSMITH_JOB, "token"),
+    "jfrog-cli": (places.JFROG_CLI, "alice"),
     "nexus": (places.NEXUS, places.NAME_CODE),
     "oauth2": (places.OAUTH2, "__token__"),
     "command": (places.COMMAND, "robot"),
@@ -115,6 +118,8 @@ def test_each_service_was_asked_for_one_token(town: Town) -> None:
     assert len(town.field.aws.tokens) == 1
     assert len(town.field.endpoint.tokens) == 1
     assert len(town.field.artifactory.requests) == 1
+    assert len(town.field.jfrog.requests) == 1
+    assert len(town.field.cloudsmith.tokens) == 1
 
 
 def test_status_knows_whose_tokens_they_are_and_when_they_end(town: Town) -> None:

@@ -28,6 +28,7 @@ TWINE = Path(sysconfig.get_path("scripts")) / "twine"
 
 UPLOADS = {
     "google-key": "_json_key_base64",
+    "cloudsmith": "token",
     "codeartifact": "aws",
     "gitlab": "__token__",
     "artifactory": "alice",

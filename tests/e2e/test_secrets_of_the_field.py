@@ -16,6 +16,7 @@ from tests.e2e.household import DEPENDENCY, PACKAGE, PLAIN_FEED, feed
 from tests.e2e.patience import until
 from tests.e2e.town import Town
 from tests.e2e.town import town as new_town
+from tests.fakes import tokens
 from tests.fakes.aws import ROLE, SECRET_KEY
 from tests.fakes.gitlab import Token
 from tests.fakes.google import ROBOT
@@ -102,6 +103,49 @@ class TestRefreshToken(SecretContract):
 
     def admit(self, town: Town, *secrets: str) -> None:
         town.field.artifactory.refresh_tokens = set(secrets)
+
+
+class TestCloudsmithKey(SecretContract):
+    name, url = "cloudsmith", places.CLOUDSMITH
+    told = Told(1, "refused", f"{REFUSED} (401): put another into file:")
+
+    def put(self, town: Town, secret: str) -> None:
+        town.house.keep_secret("cloudsmith", secret)
+
+    def admit(self, town: Town, *secrets: str) -> None:
+        town.field.cloudsmith.keys = set(secrets)
+
+
+class TestAssertionForCloudsmith(SecretContract):
+    """An assertion that has expired is one that Cloudsmith does not know any longer."""
+
+    name, url = "cloudsmith-job", places.CLOUDSMITH_JOB
+    first, second, wrong = (tokens.sign({"sub": subject}) for subject in ("first", "second", "wrong"))
+    told = Told(1, "refused", "Cloudsmith does not exchange this job's assertion (401)")
+    is_handed_out = False
+
+    def put(self, town: Town, secret: str) -> None:
+        town.house.keep_secret("assertion", secret)
+
+    def admit(self, town: Town, *secrets: str) -> None:
+        town.field.cloudsmith.tokens = set()
+        town.field.cloudsmith.subjects = {
+            str((tokens.read_claims(secret) or {})["sub"]) for secret in secrets
+        }
+
+
+class TestSignInOfTheJFrogCli(SecretContract):
+    name, url = "jfrog-cli", places.JFROG_CLI
+    told = Told(
+        4, "sign-in-needed", "the sign-in of jf at acme has ended or was revoked", "jf config edit acme"
+    )
+    is_handed_out = False
+
+    def put(self, town: Town, secret: str) -> None:
+        places.keep_jf_sign_in(town.house, secret)
+
+    def admit(self, town: Town, *secrets: str) -> None:
+        town.field.jfrog.sign_ins = set(secrets)
 
 
 class TestClientSecret(SecretContract):

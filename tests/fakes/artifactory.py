@@ -1,11 +1,12 @@
 """A JFrog platform: an Artifactory repository and the Access service that refreshes and exchanges tokens.
-Refresh tokens can be used once. Attach it to a `ConnectProxy` under any host name.
-Next: `index.py`, the repository alone.
+Refresh tokens can be used once; a sign-in of the JFrog CLI gets a token at each call. Attach it to a
+`ConnectProxy` under any host name. Next: `index.py`, the repository alone.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from tests.fakes import tokens
@@ -31,6 +32,8 @@ class Artifactory:
     def __init__(self, wheels: Iterable[Wheel] = ()) -> None:
         self.packages = PackageIndex(wheels, root=ROOT)
         self.refresh_tokens: set[str] = set()
+        self.sign_ins: set[str] = set()
+        self.roles: set[str] = set()
         self.access_faults = Faults()
         self.requests: Journal[Request] = Journal()
 
@@ -46,9 +49,14 @@ class Artifactory:
                 return self._refresh(request)
             case "POST", "/access/api/v1/oidc/token":
                 return self._exchange(request)
+            case "POST", "/access/api/v1/aws/token":
+                return self._of_role(request)
         return json_response(404, {"errors": [{"code": "NOT_FOUND", "message": "no"}]})
 
     def _refresh(self, request: Request) -> Response:
+        if request.bearer is not None:  # "Create token", as `jf atc` asks
+            known = request.bearer in self.sign_ins
+            return self._granted(username=USER) if known else json_response(401, {"errors": []})
         presented = request.form.get("refresh_token", "")
         if presented not in self.refresh_tokens or not request.form.get("access_token"):
             return json_response(
@@ -64,6 +72,21 @@ class Artifactory:
         claims = tokens.read_claims(asked["subject_token"])
         if asked["provider_name"] != PROVIDER or claims is None:
             return json_response(401, {"errors": [{"code": "UNAUTHORIZED", "message": "no mapping"}]})
+        return self._granted(username=USER)
+
+    def _of_role(self, request: Request) -> Response:
+        """JFrog asks STS with these headers whose they are; here the key id says it."""
+        signed = re.search(
+            r"Credential=([A-Z0-9]+)/[0-9]{8}/([a-z0-9-]+)/sts/", request.header("authorization") or ""
+        )
+        is_dated = request.header("x-amz-date") is not None
+        if (
+            signed is None
+            or not is_dated
+            or signed[1] not in self.roles
+            or signed[2] != request.query.get("region")
+        ):
+            return json_response(401, {"errors": [{"code": "UNAUTHORIZED", "message": "no such role"}]})
         return self._granted(username=USER)
 
     def _granted(self, **more: str) -> Response:

@@ -16,7 +16,7 @@ from tests.fakes.artifactory import LIFE_S, PROVIDER, USER, Artifactory
 from tests.fakes.connect_proxy import Conduct, ConnectProxy
 from tests.fakes.faults import html_garbage, redirect, throttled
 from tests.fakes.fixtures import authority, proxy
-from tests.fakes.http1 import Response
+from tests.fakes.http1 import Response, json_response
 from tests.fakes.oidc import GITHUB_HOST, GithubOidc
 from tests.providers.conftest import NOW
 from tests.providers.online import feed_of, tools
@@ -177,6 +177,17 @@ async def test_a_used_refresh_token_needs_a_person(provider: Provider, jfrog: Ar
     jfrog.refresh_tokens.clear()
 
     with pytest.raises(SignInNeeded, match=r"from file:~/refresh was used .*, has ended or was revoked"):
+        await provider.obtain(feed_with(provider, **REFRESHED), READ)
+
+
+async def test_a_dead_refresh_token_is_told_by_the_answers_body(
+    provider: Provider, jfrog: Artifactory
+) -> None:
+    """Artifactory answers 404 with this code (jfrog-cli#2490), as it does for a page that is not there."""
+    dead = json_response(404, {"errors": [{"code": "NOT_FOUND", "message": "s3cret"}]})
+    jfrog.access_faults.give(dead)
+
+    with pytest.raises(SignInNeeded, match="has ended or was revoked"):
         await provider.obtain(feed_with(provider, **REFRESHED), READ)
 
 

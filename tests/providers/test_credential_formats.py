@@ -1,10 +1,11 @@
 import base64
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from broker.core.credential import Secret
+from broker.providers.credential_formats import read_printed
 from broker.providers.helper_program import SecretFound, read
 
 END = datetime(2026, 11, 21, 21, tzinfo=UTC)
@@ -37,6 +38,35 @@ FORMS: dict[str, tuple[object, SecretFound]] = {
         SecretFound("ci", Secret("s3:cret"), END),
     ),
     "Bazel, Bearer": ({"headers": {"authorization": "Bearer s3cret"}}, SecretFound(None, Secret("s3cret"))),
+    "az": (
+        {
+            "accessToken": "s3cret",
+            "expires_on": int(END.timestamp()),
+            "expiresOn": "2026-11-21 22:00:00.000000",
+        },
+        SecretFound(None, Secret("s3cret"), END),
+    ),
+    "azd": ({"token": "s3cret", "expiresOn": RFC3339}, SecretFound(None, Secret("s3cret"), END)),
+    "aws": (
+        {"authorizationToken": "s3cret", "expiration": END.timestamp()},
+        SecretFound(None, Secret("s3cret"), END),
+    ),
+    "gcloud": (
+        {"credential": {"access_token": "s3cret", "token_expiry": RFC3339}, "configuration": {}},
+        SecretFound(None, Secret("s3cret"), END),
+    ),
+    "RFC 6749": (
+        {"access_token": "s3cret", "token_type": "Bearer", "username": "ci"},
+        SecretFound("ci", Secret("s3cret")),
+    ),
+    "Vault, a secret of an engine": (
+        {"request_id": "r", "lease_duration": 0, "data": {"access_token": "s3cret", "username": "ci"}},
+        SecretFound("ci", Secret("s3cret")),
+    ),
+    "Vault, a sign-in": (
+        {"lease_duration": 0, "data": None, "auth": {"client_token": "s3cret", "lease_duration": 0}},
+        SecretFound(None, Secret("s3cret")),
+    ),
     "ours": ({"token": "s3cret", "expires_at": RFC3339}, SecretFound(None, Secret("s3cret"), END)),
 }
 
@@ -44,6 +74,51 @@ FORMS: dict[str, tuple[object, SecretFound]] = {
 @pytest.mark.parametrize(("printed", "found"), FORMS.values(), ids=FORMS.keys())
 def test_every_form_of_json_is_read(printed: object, found: SecretFound) -> None:
     assert read(json.dumps(printed).encode()) == found
+
+
+@pytest.mark.parametrize(("printed", "found"), FORMS.values(), ids=FORMS.keys())
+@pytest.mark.parametrize(
+    "around",
+    ["WARNING: old\n{}", "{}\n\x1b[0m", "{}\r\nDone: {{}}\r\n", "\x1b[32m{}", '{{"type": "log"}}\n{}'],
+)
+def test_every_form_of_json_is_found_in_text(printed: object, found: SecretFound, around: str) -> None:
+    assert read(around.format(json.dumps(printed, indent=1)).encode()) == found
+
+
+@pytest.mark.parametrize(
+    ("printed", "lives"),
+    [
+        ({"access_token": "s3cret", "expires_in": 300}, 300),
+        ({"access_token": "s3cret", "expires_in": "300"}, "300"),
+        ({"lease_duration": 3600, "data": {"access_token": "s3cret"}}, 3600),
+        ({"lease_duration": 0, "data": {"password": "s3cret"}}, None),
+        ({"auth": {"client_token": "s3cret", "lease_duration": 2764800}}, 2764800),
+    ],
+)
+def test_a_life_in_seconds_is_told_as_such(printed: object, lives: object) -> None:
+    assert read_printed(json.dumps(printed).encode()).lives == lives
+
+
+@pytest.mark.parametrize(
+    ("printed", "life_s"),
+    [
+        ({"access_token": "s3cret", "expires_in": 300}, 300),
+        ({"lease_duration": 3600, "data": {"access_token": "s3cret"}}, 3600),
+    ],
+)
+def test_a_life_in_seconds_counts_from_the_programs_start(printed: object, life_s: int) -> None:
+    begun = datetime(2026, 11, 21, 9, tzinfo=UTC)
+
+    found = read(json.dumps(printed).encode(), begun)
+
+    assert found.expires_at == begun + timedelta(seconds=life_s)
+
+
+def test_two_credentials_are_refused_without_being_shown() -> None:
+    with pytest.raises(ValueError, match=r'more than one: {"token": text}, {"token": text}') as raised:
+        read(b'{"token": "s3cret-a"}{"token": "s3cret-b"}')
+
+    assert "s3cret" not in str(raised.value)
 
 
 def test_the_lines_of_a_git_helper_are_read() -> None:

@@ -192,7 +192,9 @@ async def test_a_program_that_prints_without_end_is_refused(workshop: Workshop) 
 async def test_a_program_that_prints_no_credential_is_refused(workshop: Workshop) -> None:
     workshop.printer("prog", "usage: prog\n  -h help")
 
-    with pytest.raises(Refused, match="prog printed no credential: a secret must be one line"):
+    with pytest.raises(
+        Refused, match="prog printed no credential: a token is one line, and it printed 2 lines"
+    ):
         await ask(("prog",), workshop.environ)
 
 

@@ -17,6 +17,12 @@ from broker.providers.recognise import (
 PROJECT_GUID = "2f9a2a5e-6b3c-4f0d-9a53-1f6f1c1f5a01"
 FEED_GUID = "5d1c9f52-8b0e-4a43-8f7e-7d1d0d3f6b02"
 AZURE_FEED = "https://pkgs.dev.azure.com/acme/_packaging/corp/"
+DUAL = "acme-111122223333.codeartifact.eu-west-1.on.aws"
+"""As `get-repository-endpoint --endpoint-type dualstack` answered (codeartifact-gradle-plugin#822)."""
+
+VPC = "vpce-0743fe535b883ffff-76ddffff.d.codeartifact.us-west-2.vpce.amazonaws.com"
+"""The example of CodeArtifact's user guide, "Use CodeArtifact from a VPC"."""
+
 DOMAIN = "acme-111122223333.d.codeartifact.eu-west-1"
 
 
@@ -59,7 +65,16 @@ DOMAIN = "acme-111122223333.d.codeartifact.eu-west-1"
             "codeartifact:acme/111122223333/eu-west-1",
             "wheels",
         ),
-        (f"https://{DOMAIN}.on.aws/pypi/wheels/", "codeartifact:acme/111122223333/eu-west-1", "wheels"),
+        (f"https://{DUAL}/pypi/wheels/", "codeartifact:acme/111122223333/eu-west-1", "wheels"),
+        (
+            f"https://{VPC}/pypi/d/acme-111122223333/wheels/simple/",
+            "codeartifact:acme/111122223333/us-west-2",
+            "wheels",
+        ),
+        (f"https://{VPC}/pypi/d/acme-111122223333/", "codeartifact:acme/111122223333/us-west-2", "acme"),
+        ("https://dl.cloudsmith.io/basic/acme/wheels/python/simple/", "cloudsmith:acme", "wheels"),
+        ("https://dl.cloudsmith.io/basic/Acme/", "cloudsmith:acme", "acme"),
+        ("https://python.cloudsmith.io/acme/wheels/", "cloudsmith:acme", "wheels"),
         (f"{DOMAIN}.amazonaws.com", "codeartifact:acme/111122223333/eu-west-1", "acme"),
         (
             "https://a-b-123456789012-210987654321.d.codeartifact.us-gov-west-1.amazonaws.com/pypi/w/simple/",
@@ -127,6 +142,16 @@ def test_an_address_that_names_its_realm_is_recognised(service: str, realm: str,
         "https://a.us-python.pkg.dev/proj/models/simple/",
         "https://us-python.pkg.dev.evil.example/proj/models/simple/",
         "https://us-python.pkg.dev:444/proj/models/simple/",
+        f"https://{DOMAIN}.on.aws/pypi/wheels/simple/",  # what was guessed before; no such host
+        "https://acme-111122223333.codeartifact.eu-west-1.amazonaws.com/pypi/wheels/simple/",
+        "https://acme-111122223333.codeartifact.cn-north-1.on.aws/pypi/wheels/simple/",
+        f"https://{VPC}/",
+        f"https://{VPC}/pypi/wheels/simple/",
+        f"https://{VPC}/pypi/d/acme/wheels/simple/",
+        "https://dl.cloudsmith.io/",
+        "https://dl.cloudsmith.io/public/acme/wheels/python/simple/",
+        "https://dl.cloudsmith.io/s3cretToken/acme/wheels/python/simple/",
+        "https://api.cloudsmith.io/basic/acme/wheels/",
         "https://acme-11112222333.d.codeartifact.eu-west-1.amazonaws.com/pypi/wheels/simple/",
         "https://acme111122223333.d.codeartifact.eu-west-1.amazonaws.com/pypi/wheels/simple/",
         "https://acme-111122223333.d.codeartifact.amazonaws.com/pypi/wheels/simple/",
@@ -194,13 +219,27 @@ def test_an_azure_feed_has_both_host_forms_and_the_asked_one_leads() -> None:
 
 
 def test_codeartifact_has_both_network_forms_of_its_host() -> None:
-    recognised = recognise(parse_service(f"https://{DOMAIN}.on.aws/pypi/wheels/simple/"))
+    recognised = recognise(parse_service(f"https://{DUAL}/pypi/wheels/simple/"))
 
     assert recognised is not None
     assert [str(url) for url in recognised.roots] == [
-        f"https://{DOMAIN}.on.aws/",
+        f"https://{DUAL}/",
         f"https://{DOMAIN}.amazonaws.com/",
     ]
+
+
+def test_the_forms_of_govcloud_and_china_are_their_own() -> None:
+    gov = recognise(
+        parse_service("https://acme-111122223333.codeartifact.us-gov-west-1.on.aws/pypi/w/simple/")
+    )
+    china = recognise(
+        parse_service("https://acme-111122223333.d.codeartifact.cn-north-1.amazonaws.com.cn/pypi/w/simple/")
+    )
+
+    assert gov is not None
+    assert str(gov.roots[1]) == "https://acme-111122223333.d.codeartifact.us-gov-west-1.amazonaws.com/"
+    assert china is not None
+    assert len(china.roots) == 1
 
 
 @pytest.mark.parametrize(

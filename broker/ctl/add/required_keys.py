@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from broker.core.secret_source import brings_username, parse
-from broker.providers.recognise import ARTIFACTORY, GITLAB, NEXUS
+from broker.providers.recognise import ARTIFACTORY, CLOUDSMITH, GITLAB, NEXUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ _NEEDS = {
         SECRET,
         RequiredKey("username", "a user name", "User name, empty for a token's own", optional=True),
     ),
+    CLOUDSMITH: (SECRET,),
     NEXUS: (SECRET, RequiredKey("username", "a user name", "User name, or the name code of a user token")),
     "basic": (
         SECRET,
@@ -48,11 +49,17 @@ _NEEDS = {
 
 def required_keys(provider: str, keys: Mapping[str, Any], environ: Mapping[str, str]) -> list[RequiredKey]:
     """What is missing of `keys` for a feed of this provider; a CI job brings its own secret."""
-    if (provider == GITLAB and environ.get(_JOB)) or (provider == ARTIFACTORY and keys.get("oidc")):
+    if (provider == GITLAB and environ.get(_JOB)) or _signs_in_itself(provider, keys):
         return []
     return [
         need for need in _NEEDS.get(provider, ()) if keys.get(need.key) is None and not is_moot(need, keys)
     ]
+
+
+def _signs_in_itself(provider: str, keys: Mapping[str, Any]) -> bool:
+    """True where a job's assertion or another program's sign-in takes the secret's place."""
+    others = {ARTIFACTORY: ("oidc", "jf", "aws"), CLOUDSMITH: ("service",)}
+    return any(keys.get(key) for key in others.get(provider, ()))
 
 
 def is_moot(need: RequiredKey, keys: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ CONVENTIONS = {
     "google": "oauth2accesstoken",
     "codeartifact": "aws",
     "gitlab": "__token__",
+    "cloudsmith": "token",
 }
 
 ANY = "__token__"

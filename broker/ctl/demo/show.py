@@ -110,7 +110,7 @@ def _watch_renewal(console: Console, stage: Stage, index: DemoIndex) -> None:
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while len(index.issued) == 1:
             if limit.reached(clock.now()):
-                raise CommandError("the token was not replaced", hint="brokerctl demo")
+                raise CommandError("the token was not replaced", hint="brokerctl doctor")
             if console.is_terminal:
                 live.update(_life(first.after(index.life_s).left_s(clock.now()), index.life_s), refresh=True)
             clock.pause(GLANCE_S)

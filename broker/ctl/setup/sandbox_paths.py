@@ -21,7 +21,7 @@ from broker.core.secret_source import (
 from broker.ctl.setup.unit_files import View
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.host.trusted_file import UnreadableFile, read
-from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE
+from broker.providers.recognise import ARTIFACTORY, AZURE, CODEARTIFACT, GOOGLE
 
 if TYPE_CHECKING:
     from broker.config.model import Config
@@ -30,13 +30,14 @@ SIGN_INS: Mapping[str, tuple[tuple[str, str], ...]] = {
     AZURE: (("AZURE_CONFIG_DIR", ".azure"), ("AZD_CONFIG_DIR", ".azd"), ("", ".IdentityService")),
     GOOGLE: (("CLOUDSDK_CONFIG", ".config/gcloud"),),
     CODEARTIFACT: (("", ".aws"),),
+    ARTIFACTORY: (("JFROG_CLI_HOME_DIR", ".jfrog"),),
 }
 """By provider: the folders in which its sign-in tools keep their state, by variable and by default."""
 
 ALWAYS = (AZURE,)
 """Used without any configuration: setup makes their folders, so that the daemon sees a later sign-in."""
 
-PROGRAMS = ("az", "azd", "gcloud", "aws")
+PROGRAMS = ("az", "azd", "gcloud", "aws", "jf")
 CERTIFICATES = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",

@@ -61,6 +61,7 @@ def feed_status(found: Mapping[str, Any]) -> FeedStatus:
         hint=found.get("hint"),
         shares=found.get("shares"),
         warning=found.get("warning"),
+        end_unknown=found.get("end_unknown", False),
     )
 
 

@@ -238,7 +238,8 @@ def _token(feed: FeedStatus, now: datetime) -> str:
     if not feed.usable:
         reason = NO_LIFE.get(feed.state, feed.state)
         return reason if feed.state == State.EMPTY else f"{reason} since {clock_time(feed.since, now)}"
-    left = "no expiry" if feed.left_s is None else f"{duration(feed.left_s)} left"
+    none = "end unknown" if feed.end_unknown else "no expiry"
+    left = none if feed.left_s is None else f"{duration(feed.left_s)} left"
     return f"{left}, {RENEWALS[feed.state]}" if feed.state in RENEWALS else left
 
 

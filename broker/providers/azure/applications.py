@@ -1,7 +1,7 @@
 """The ways to sign in that only a configuration opens: `pat`, `client-secret`, `client-certificate` and
 `default`.
 
-Their settings are complete, or the configuration was refused. A secret is read at each renewal, so that a
+A secret is read at each renewal, so that a
 replaced one is found. Next: `workloads.py`, the ways that a job or a machine brings along.
 """
 
@@ -19,6 +19,11 @@ from broker.providers.azure.sdk_client import CLIENT, TENANT, SdkMethod, directo
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
 from broker.providers.protocol import ProviderContext
+
+SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - a variable's name
+CERTIFICATE = "AZURE_CLIENT_CERTIFICATE_PATH"
+CERTIFICATE_PASSWORD = "AZURE_CLIENT_CERTIFICATE_PASSWORD"  # noqa: S105 - a variable's name
+"""azure-identity's own variables (EnvironmentCredential)."""
 
 NO_TENANT = f"the organisation names no tenant: configure tenant, or set {TENANT}"
 
@@ -48,55 +53,72 @@ class Pat:
 
 
 class ClientSecret:
-    """An application's client id and secret."""
+    """An application's client id and secret, from azure-identity's variables what is not configured."""
 
     name: ClassVar[str] = "client-secret"
 
     def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
         self._tools = tools
         self._settings = settings
-        self._secret = _there(settings.secret)
+        self._client = settings.client_id or tools.environ.get(CLIENT)
+        self._secret = settings.secret or secret_source.EnvSecret(SECRET)
 
     def unavailable_reason(self) -> str | None:
-        """None: the configuration says where both are."""
-        return None
+        """That a part of both is neither configured nor in the environment."""
+        missing = [] if self._client else [f"neither client_id nor {CLIENT} is set"]
+        if self._settings.secret is None and not self._tools.environ.get(SECRET):
+            missing.append(f"neither secret nor {SECRET} is set")
+        return " and ".join(missing) or None
 
     async def bearer(self, tenant: str) -> Bearer | Skipped:
         """Read the secret and sign in with it."""
         asked = directory(tenant, self._tools.environ)
         if asked is None:
             return Skipped(self.name, NO_TENANT)
-        client = self._settings.client_id
         # the host that a netrc entry with a client secret is for
         found = await secret_reader.read(
-            self._secret, host=ENTRA, username=client, environ=self._tools.environ
+            self._secret, host=ENTRA, username=self._client, environ=self._tools.environ
         )
         way = SdkMethod(
             self.name,
             self.name,
-            {"client_id": client},
+            {"client_id": self._client},
             found.secret,
-            cure=f"az ad app credential reset --id {client}",
+            cure=f"az ad app credential reset --id {self._client}",
         )
         return await signed_in(way, self.name, self._tools, self._settings, asked)
 
     def fingerprint(self) -> Hashable:
-        """What changes when the secret was replaced."""
-        return secret_reader.fingerprint(self._secret, self._tools.environ)
+        """What changes when the secret was replaced, or another application is named."""
+        return (self._client, secret_reader.fingerprint(self._secret, self._tools.environ))
 
 
 class ClientCertificate:
-    """An application's client id and certificate; `secret` is the password of its file, if it has one."""
+    """An application's client id and certificate; `secret` is the password of its file, if it has one.
+
+    What the configuration leaves out is in azure-identity's variables.
+    """
 
     name: ClassVar[str] = "client-certificate"
 
     def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
+        environ = tools.environ
         self._tools = tools
         self._settings = settings
-        self._file = expand(settings.certificate or "", tools.environ)
+        self._client = settings.client_id or environ.get(CLIENT)
+        named = settings.certificate or environ.get(CERTIFICATE)
+        self._file = expand(named, environ) if named else None
+        in_environment = settings.certificate is None and environ.get(CERTIFICATE_PASSWORD)
+        self._password = settings.secret or (
+            secret_source.EnvSecret(CERTIFICATE_PASSWORD) if in_environment else None
+        )
 
     def unavailable_reason(self) -> str | None:
-        """That there is no such file (yet)."""
+        """That there is no such file (yet), or that nobody says which."""
+        if not self._client:
+            return f"neither client_id nor {CLIENT} is set"
+        if self._file is None:
+            return f"neither certificate nor {CERTIFICATE} is set"
         return None if self._file.is_file() else f"{self._file} does not exist"
 
     async def bearer(self, tenant: str) -> Bearer | Skipped:
@@ -104,7 +126,7 @@ class ClientCertificate:
         asked = directory(tenant, self._tools.environ)
         if asked is None:
             return Skipped(self.name, NO_TENANT)
-        client, source = self._settings.client_id, self._settings.secret
+        client, source = self._client, self._password
         password = None
         if source is not None:
             found = await secret_reader.read(source, host=ENTRA, username=client, environ=self._tools.environ)
@@ -119,8 +141,8 @@ class ClientCertificate:
         return await signed_in(way, self.name, self._tools, self._settings, asked)
 
     def fingerprint(self) -> Hashable:
-        """What changes when the file was replaced."""
-        return file_stamp(self._file)
+        """What changes when the file was replaced, or another application is named."""
+        return (self._client, None if self._file is None else file_stamp(self._file))
 
 
 class Default:

@@ -1,5 +1,6 @@
 """`azd`: the person's own sign-in with the Azure Developer CLI, asked for a token at each renewal."""
 
+import shlex
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -12,12 +13,16 @@ from broker.providers.azure.entra_errors import CODE, failure_of_person
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
 from broker.providers.expiry import from_rfc3339
 from broker.providers.home import expand
-from broker.providers.vendor_tool import ask_tool, is_on_path, json_object
+from broker.providers.printed_object import printed_object, printed_text
+from broker.providers.vendor_tool import ask_tool, is_on_path, no_token_in
 
 _ABSENT = "azd is not on the broker's PATH"
 
 _SIGNED_OUT = "not logged in, run `azd auth login`"
 """azd's own words, as azure-identity 1.27 knows them (azd_cli.py)."""
+
+_HIDDEN = "| sed 's/\"token\":.*//'"
+"""What keeps the token of a repeated command from the terminal; azd has no option for that."""
 
 _OUTAGES = ("no such host", "connection refused", "i/o timeout", "proxyconnect", "x509:", "TLS handshake")
 """Go's words for a network that is not there."""
@@ -39,19 +44,17 @@ class AzureDeveloperCli:
     async def bearer(self, tenant: str) -> Bearer | Skipped:
         """Ask azd. Raises the failure that its complaint stands for, Unavailable when it hangs or babbles."""
         chosen = () if tenant == ORGANISATIONS else ("--tenant-id", tenant)
-        argv = (
-            *("azd", "auth", "token", "--output", "json", "--no-prompt"),
-            *("--scope", f"{RESOURCE}/.default", *chosen),
-        )
+        asked = ("--no-prompt", "--scope", f"{RESOURCE}/.default", *chosen)
+        argv = ("azd", "auth", "token", "--output", "json", *asked)
         finished = await ask_tool("azd", argv, {**self._environ, "NO_COLOR": "true"}, self._ca)
         if finished.code != 0:
-            words = (finished.stderr + finished.stdout).decode(errors="replace")
-            raise failure_of(words, finished.code, tenant)
-        answer = json_object(finished.stdout)
+            words = printed_text(finished.stderr + b"\n" + finished.stdout)
+            raise failure_of(words, finished.code, tenant, f"{shlex.join(argv)} {_HIDDEN}")
+        answer = printed_object(finished.stdout, "token")
         try:
             token = Secret(answer.get("token"))
         except ValueError:
-            raise Unavailable("azd printed something else than a token") from None
+            raise no_token_in("azd", finished.stdout) from None
         return entra_bearer(token, self.name, from_rfc3339(answer.get("expiresOn")))
 
     def fingerprint(self) -> Hashable:
@@ -65,17 +68,18 @@ def login_line(tenant: str) -> str:
     return " ".join(("azd", "auth", "login", *(() if tenant == ORGANISATIONS else ("--tenant-id", tenant))))
 
 
-def failure_of(words: str, code: int, tenant: str) -> NotObtained:
-    """The failure that azd's words and exit code stand for, with the command that cures it."""
+def failure_of(words: str, code: int, tenant: str, repeat: str) -> NotObtained:
+    """The failure that azd's words and exit code stand for, with the command that cures it, else `repeat`."""
     login = login_line(tenant)
     found = CODE.search(words)
     if found is not None:
         # an empty secret is asked for on the terminal (azd's reference)
-        return failure_of_person(found[1], login, '--client-id APP_ID --client-secret ""')
+        own = '--client-id APP_ID --client-secret ""'
+        return failure_of_person(found[1], login, own, "--federated-credential-provider github")
     if _SIGNED_OUT in words:
         return SignInNeeded("azd is signed out", hint=login, drops_token=True)
     if any(symptom in words for symptom in _OUTAGES):
         return Unavailable("azd cannot reach its sign-in service")
     if "azd auth login" in words or "invalid_grant" in words or "interaction_required" in words:
         return SignInNeeded("azd has no sign-in for this tenant", hint=login)
-    return Unavailable(f"azd ended with exit code {code}", hint="azd auth login --check-status")
+    return Unavailable(f"azd ended with exit code {code}", hint=repeat)

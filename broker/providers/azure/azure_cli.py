@@ -8,15 +8,17 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from broker.core.credential import Secret
-from broker.core.failures import NoSource, Unavailable
+from broker.core.failures import NoSource, SignInNeeded
 from broker.host.file_stamp import file_stamp
-from broker.providers.azure.az_errors import failure_of
-from broker.providers.azure.challenge import ORGANISATIONS
-from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
+from broker.host.process import Finished
+from broker.providers.azure.az_errors import failure_of, token_argv, wants_no_tenant
+from broker.providers.azure.challenge import ORGANISATIONS, is_guid
+from broker.providers.azure.identities import Bearer, Skipped, entra_bearer, login_line
 from broker.providers.expiry import earliest, from_epoch
 from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
-from broker.providers.vendor_tool import ask_tool, is_on_path, json_object
+from broker.providers.printed_object import printed_object, printed_text
+from broker.providers.vendor_tool import ask_tool, is_on_path, no_token_in
 
 AZ_LIMIT_S = 20.0
 """az was seen to take 13 s (azure-cli#20404); a look-up waits 30 s and needs the rest for two requests."""
@@ -58,21 +60,35 @@ class AzureCli:
 
         For ORGANISATIONS the default account's own tenant is asked: az takes no name for personal accounts.
         """
-        chosen = () if tenant == ORGANISATIONS else ("--tenant", tenant)
-        argv = ("az", "account", "get-access-token", "--resource", RESOURCE, *chosen, "--output", "json")
-        self.fingerprint()
         try:
-            finished = await ask_tool("az", argv, self._environment(), self._ca, limit_s=AZ_LIMIT_S)
+            finished, asked = await self._asked(tenant), tenant
+            if finished.code != 0 and wants_no_tenant(
+                _words(finished)
+            ):  # signed in with `az login --identity`
+                finished, asked = await self._asked(ORGANISATIONS), ORGANISATIONS
         except NoSource:
             return Skipped(self.name, _ABSENT)
+        if finished.code != 0:
+            chosen = "" if self._account is None else f"{_chosen(self._environ, self._account)} "
+            folder = _spelled(self._environ, self._account)
+            raise failure_of(_words(finished), finished.code, asked, chosen=chosen, folder=folder)
+        bearer = read_answer(finished.stdout)
+        if asked != tenant and is_guid(tenant) and bearer.tenant != tenant:
+            raise SignInNeeded(
+                f"az is signed in as a machine's identity of {bearer.tenant or 'an unknown tenant'}, and the "
+                f"organisation is of tenant {tenant}",
+                hint=login_line(tenant),
+            )
+        return bearer
+
+    async def _asked(self, tenant: str) -> Finished:
+        """How az answered. Raises what `ask_tool` raises."""
+        self.fingerprint()
+        try:
+            argv = token_argv(tenant)
+            return await ask_tool("az", argv, self._environment(), self._ca, limit_s=AZ_LIMIT_S)
         finally:
             self._seen = file_stamp(self._profile)
-        if finished.code != 0:
-            failure = failure_of(finished.stderr.decode(errors="replace"), finished.code, tenant)
-            if self._account is not None and failure.hint is not None and failure.hint.startswith("az "):
-                failure.hint = f"{_chosen(self._environ, self._account)} {failure.hint}"
-            raise failure
-        return read_answer(finished.stdout)
 
     def fingerprint(self) -> Hashable:
         """The account list's file as another program than our own calls last wrote it.
@@ -110,15 +126,24 @@ def account_login(environ: Mapping[str, str], account: str, tenant: str) -> str:
     return f"{_chosen(environ, account)} {login_line(tenant)}"
 
 
+def _words(finished: Finished) -> str:
+    return printed_text(finished.stderr)
+
+
 def _usual(environ: Mapping[str, str]) -> str:
     return (environ.get(CONFIG_DIR) or "~/.azure").rstrip("/")
 
 
 def _chosen(environ: Mapping[str, str], account: str) -> str:
     """The variable that chooses the account's folder, as a shell takes it: `~/` is not quoted."""
-    folder = f"{_usual(environ)}-{quote(account.lower(), safe='@')}"
+    return f"{CONFIG_DIR}={_spelled(environ, account)}"
+
+
+def _spelled(environ: Mapping[str, str], account: str | None) -> str:
+    """The folder of the account's sign-in, None for the usual one, as a shell takes it."""
+    folder = _usual(environ) + ("" if account is None else f"-{quote(account.lower(), safe='@')}")
     home = folder.startswith("~/")
-    return f"{CONFIG_DIR}={'~/' if home else ''}{shlex.quote(folder.removeprefix('~/') if home else folder)}"
+    return f"{'~/' if home else ''}{shlex.quote(folder.removeprefix('~/') if home else folder)}"
 
 
 def read_answer(stdout: bytes) -> Bearer:
@@ -127,11 +152,11 @@ def read_answer(stdout: bytes) -> Bearer:
     Its end is the earliest of the token's `exp` and `expires_on`; `expiresOn`, the local time without a zone
     that az before 2.54 printed alone, counts only when neither is there: it is wrong for an hour a year.
     """
-    answer = json_object(stdout)
+    answer = printed_object(stdout, "accessToken")
     try:
         token = Secret(answer.get("accessToken"))
     except ValueError:
-        raise Unavailable("az printed something else than a token") from None
+        raise no_token_in("az", stdout) from None
     told = earliest(from_epoch(answer.get("expires_on")), expiry_of(token.reveal()))
     return entra_bearer(token, AzureCli.name, told or _local(answer.get("expiresOn")))
 

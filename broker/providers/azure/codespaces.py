@@ -8,13 +8,13 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from broker.core.credential import Secret
 from broker.core.failures import Unavailable
 from broker.host.clock import Clock, SystemClock
 from broker.host.file_stamp import file_stamp
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
+from broker.providers.helper_program import read
 from broker.providers.home import expand
-from broker.providers.vendor_tool import ask_tool
+from broker.providers.vendor_tool import ask_tool, no_token_in
 
 WAIT_S = 10.0
 GLANCE_S = 0.25
@@ -54,9 +54,10 @@ class AdoAuthHelper:
                 f"ado-auth-helper ended with exit code {finished.code}: is the codespace's editor connected?"
             )
         try:
-            return entra_bearer(Secret(finished.stdout.decode().strip()), self.name)
+            found = read(finished.stdout)
         except ValueError:
-            raise Unavailable("ado-auth-helper printed something else than a token") from None
+            raise no_token_in("ado-auth-helper", finished.stdout) from None
+        return entra_bearer(found.secret, self.name, found.expires_at)
 
     def fingerprint(self) -> Hashable:
         """What changes when the helper appears."""

@@ -35,13 +35,20 @@ _PERSON = {
     "65001": "nobody has consented to this application in the tenant",
 }
 
-_FOR_THIS_RESOURCE = frozenset({"50074", "50076", "50078", "50079", "65001"})
+_POLICIES = frozenset({"50097", "53000", "53001", "53002", "53003", "53004", "530003"})
+"""Since September 2025 policies name Azure DevOps itself: az may serve Azure and fail here (Microsoft's
+"Conditional Access and Azure DevOps").
+"""
+
+_FOR_THIS_RESOURCE = frozenset({"50074", "50076", "50078", "50079", "65001"}) | _POLICIES
 """Asked of this resource alone: a sign-in that does not name it would not be asked, and change nothing."""
 
 _GONE = frozenset({"50173", "50057"})
 """The account was locked out on purpose: its older tokens are not handed out any longer."""
 
 _APP_SECRET = frozenset({"7000215", "7000222"})
+
+_ASSERTION = "700024"
 
 _APP = {
     "7000215": "the client secret is wrong",
@@ -68,11 +75,15 @@ _FOR_NOW = frozenset({"90033", "90024", "50196", "90006"})
 
 
 def failure_of_person(
-    code: str, login: str, as_application: str = "--service-principal --username APP_ID"
+    code: str,
+    login: str,
+    as_application: str = "--service-principal --username APP_ID",
+    federated: str = '--federated-token "$(cat "$AZURE_FEDERATED_TOKEN_FILE")"',
 ) -> NotObtained:
     """What the number means for a person's sign-in.
 
-    `login` is the command that makes a new one, and with `as_application` an application's.
+    `login` is the command that makes a new one, with `as_application` an application's, and with `federated`
+    after it that of an application that signs in with a token of its job or cluster.
     """
     common = _of_anybody(code)
     if common is not None:
@@ -81,9 +92,17 @@ def failure_of_person(
         return SignInNeeded(
             f"the service principal: {_APP[code]} (AADSTS{code})", hint=f"{login} {as_application}"
         )
+    if code == _ASSERTION:
+        return SignInNeeded(
+            f"the service principal: the federated token it signed in with has expired (AADSTS{code})",
+            hint=f"{login} {as_application.split(' --client-secret', maxsplit=1)[0]} {federated}",
+        )
+    what = _PERSON.get(code, "Entra wants a new sign-in")
+    if code in _POLICIES:
+        what += f" for Azure DevOps ({RESOURCE[:8]}), whatever az may do elsewhere"
     more = f" --scope {RESOURCE}/.default" if code in _FOR_THIS_RESOURCE else ""
     return SignInNeeded(
-        f"{_PERSON.get(code, 'Entra wants a new sign-in')} (AADSTS{code})",
+        f"{what} (AADSTS{code})",
         hint=f"{login}{more}",
         drops_token=code in _GONE,
     )
@@ -94,6 +113,11 @@ def failure_of_app(code: str, way: str, cure: str | None) -> NotObtained:
     common = _of_anybody(code)
     if common is not None:
         return common
+    if code == _ASSERTION and way == "workload-identity":  # its file is written anew by itself, outside of CI
+        return Unavailable(
+            f"{way}: the token in AZURE_FEDERATED_TOKEN_FILE has expired: is the file still renewed, and "
+            f"this machine's clock right? (AADSTS{code})"
+        )
     if code in _APP:
         return Refused(f"{way}: {_APP[code]} (AADSTS{code})", hint=cure)
     return SignInNeeded(f"{way}: Entra does not let it sign in (AADSTS{code})", hint=cure)

@@ -18,8 +18,10 @@ from broker.providers.azure.entra_errors import failure_of_app
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.azure.sdk_child import MACHINE, SECRET
 from broker.providers.azure.settings import AzureSettings
+from broker.providers.printed_object import printed_objects, printed_text
 from broker.providers.protocol import ProviderContext
-from broker.providers.vendor_tool import ask_tool, json_object, printed_token, sdk_argv
+from broker.providers.sdk_words import named
+from broker.providers.vendor_tool import ask_tool, printed_token, sdk_argv
 
 TENANT = "AZURE_TENANT_ID"
 CLIENT = "AZURE_CLIENT_ID"
@@ -72,14 +74,14 @@ async def signed_in(
     if way.secret is not None:
         environ[SECRET] = way.secret.reveal()
     finished = await ask_tool(way.name, sdk_argv(_CHILD, json.dumps(ask)), environ, tools.http.ca)
-    told = json_object(finished.stdout)
+    told = next(reversed(printed_objects(finished.stdout)), {})  # what the SDK prints comes before it
     if finished.code == 0 and "token" in told:
-        came = printed_token(way.name, told["token"], told.get("expires_on"))
+        came = printed_token(way.name, finished.stdout, told["token"], told.get("expires_on"))
         return entra_bearer(came.secret, way.source, came.expires_at)
     closed = _closed(kind, told)
     if closed is not None:
         return Skipped(way.name, closed)
-    raise _failure(way, kind, told)
+    raise _failure(way, kind, told, printed_text(finished.stderr))
 
 
 def _authority(environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -108,7 +110,7 @@ def _closed(kind: str, told: Mapping[str, object]) -> str | None:
     return "azure-identity finds nothing here to sign in with"
 
 
-def _failure(way: SdkMethod, kind: str, told: Mapping[str, object]) -> NotObtained:
+def _failure(way: SdkMethod, kind: str, told: Mapping[str, object], words: str) -> NotObtained:
     """What the child's report means; it holds nothing that a service wrote but its codes."""
     code, status = told.get("code"), told.get("status")
     if isinstance(reason := told.get("unreachable"), str):
@@ -117,7 +119,7 @@ def _failure(way: SdkMethod, kind: str, told: Mapping[str, object]) -> NotObtain
         return failure_of_app(code, way.name, way.cure)
     if isinstance(status, int):
         return _answered(way, kind, status, told)
-    return _broken(way, told.get("kind"))
+    return _broken(way, told.get("kind"), words)
 
 
 def _answered(way: SdkMethod, kind: str, status: int, told: Mapping[str, object]) -> NotObtained:
@@ -137,7 +139,7 @@ def _answered(way: SdkMethod, kind: str, status: int, told: Mapping[str, object]
     return Refused(f"{way.name}: {host} refuses it a token ({status})", hint=way.cure)
 
 
-def _broken(way: SdkMethod, kind: object) -> NotObtained:
+def _broken(way: SdkMethod, kind: object, words: str) -> NotObtained:
     """Nothing was asked of anybody: what was configured cannot be used, or the child itself broke."""
     if kind == "ValueError":
         return Refused(
@@ -145,4 +147,4 @@ def _broken(way: SdkMethod, kind: object) -> NotObtained:
         )
     if isinstance(kind, str):
         return Refused(f"{way.name}: what it signs in with cannot be read ({kind})")
-    return Unavailable(f"{way.name}: azure-identity failed for a reason of its own", hint="brokerctl logs")
+    return Unavailable(f"{way.name}: {named('azure-identity', words, frozenset())}")

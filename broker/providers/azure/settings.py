@@ -45,8 +45,8 @@ class _Needs(NamedTuple):
 
 _KEYS: Mapping[str, _Needs] = {
     "pat": _Needs(("secret",)),
-    "client-secret": _Needs(("client_id", "secret")),
-    "client-certificate": _Needs(("client_id", "certificate"), ("secret",)),
+    "client-secret": _Needs((), ("client_id", "secret")),
+    "client-certificate": _Needs((), ("client_id", "certificate", "secret")),
     "workload-identity": _Needs((), ("client_id",)),
     "github-oidc": _Needs((), ("client_id",)),
     "azure-pipelines": _Needs((), ("client_id", "service_connection_id")),

@@ -49,6 +49,9 @@ SESSION_USERNAME = "VssSessionToken"
 BEARER_USERNAME = "bearer"
 """The server ignores the username; these are what its own tools answer with each kind of token."""
 
+TOOLS = frozenset({"azure-cli", "azd", "ado-auth-helper"})
+"""Whose tokens end, whether the tool says when or not."""
+
 EVERYWHERE = frozenset({"env", "azure-cli"})
 """Ways that a person may miss on any machine; that others of the default order are not here is no news."""
 
@@ -193,7 +196,10 @@ class TokenFlow:
             issued = await self._exchange(bearer, goal)
             username, secret, ends = SESSION_USERNAME, issued.secret, issued.expires_at
         tenant = bearer.tenant or (goal.tenant if bearer.kind != "ready" else None)
-        return Credential(username, secret, ends, bearer.source, bearer.account, tenant)
+        unknown = ends is None and bearer.source in TOOLS
+        return Credential(
+            username, secret, ends, bearer.source, bearer.account, tenant, is_end_unknown=unknown
+        )
 
     async def _exchange(self, bearer: Bearer, goal: _Goal) -> SessionToken:
         for valid_to in (self.tools.now() + LIFE, None):

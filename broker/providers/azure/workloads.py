@@ -32,6 +32,9 @@ JOB_TOKEN = "SYSTEM_ACCESSTOKEN"  # noqa: S105 - a variable's name
 TASK = "AZURESUBSCRIPTION_"
 """What Azure Pipelines sets in a job, and in a task that was given a service connection."""
 
+ML_CLIENT = "DEFAULT_IDENTITY_CLIENT_ID"
+"""The identity of an Azure ML compute, whose endpoint answers no other (azure-sdk-for-python#30427)."""
+
 ENDPOINTS = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "IMDS_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST")
 """Any of them names where a machine's identity is (ManagedIdentityCredential of azure-identity 1.27)."""
 
@@ -153,7 +156,9 @@ class ManagedIdentity:
     def __init__(self, tools: ProviderContext, settings: AzureSettings, feed: Feed) -> None:  # noqa: ARG002 - as its kind
         self._tools = tools
         self._settings = settings
-        self._client = settings.client_id or tools.environ.get(CLIENT)
+        environ = tools.environ
+        of_ml = environ.get(ML_CLIENT) if environ.get("MSI_ENDPOINT") else None
+        self._client = settings.client_id or environ.get(CLIENT) or of_ml
 
     def unavailable_reason(self) -> str | None:
         """That nothing says that there is one. A user who lists it in `auth` has said so."""

@@ -6,27 +6,31 @@ runs.
 
 import json
 import shlex
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from broker.core import secret_source
 from broker.core.credential import Credential, Secret
 from broker.core.duration import parse_duration
-from broker.core.failures import NoSource, Refused, Unavailable
+from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Realm
 from broker.host.file_stamp import file_stamp
 from broker.host.lookup_trace import trace_step
-from broker.providers import protocol
-from broker.providers.codeartifact.aws_errors import failure_of
+from broker.providers import protocol, secret_reader
+from broker.providers.aws_errors import failure_of
 from broker.providers.codeartifact.boto3_child import SESSION_NAME
 from broker.providers.home import expand
+from broker.providers.printed_object import printed_object, printed_text
+from broker.providers.recognise import codeartifact_region
+from broker.providers.static_login import Place, login
 from broker.providers.vendor_tool import (
     ask_tool,
     is_importable,
     is_on_path,
-    json_object,
+    no_token_in,
     printed_token,
     sdk_argv,
     variables_fingerprint,
@@ -42,6 +46,9 @@ DURATION_MAX_S = 43200
 SDK = "boto3"
 
 QUIET = {"AWS_PAGER": "", "AWS_CLI_AUTO_PROMPT": "off"}
+
+_ENDS = {"codeartifact": "expiration", "sts": "Credentials.Expiration"}
+"""What a repeated command of the CLI prints in place of secrets."""
 
 CACHED_MAX = 64
 """So many files of a sign-in cache are looked at: one per session, and users have few."""
@@ -64,6 +71,8 @@ def _seconds(value: object) -> int:
 
 class CodeArtifactSettings(protocol.Settings):
     """`profile` of AWS's own files and `role` to assume say who signs in, where it is not the default.
+    `secret` in place of both is where a token is that another program got (`env:CODEARTIFACT_AUTH_TOKEN`, as
+    the guides of AWS and uv have a pipeline write it). `username` is `aws`, as they write it.
 
     `duration` is how long a token is to live. `domain`, `owner` and `region` are for an address that does not
     name them, such as a VPC endpoint's.
@@ -75,11 +84,17 @@ class CodeArtifactSettings(protocol.Settings):
     domain: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,48}[a-z0-9]$")] | None = None
     owner: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = None
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")] | None = None
+    secret: Place | None = None
+    username: Literal["aws"] | None = None
 
     @model_validator(mode="after")
     def _whole_address(self) -> Self:
-        if len({part is None for part in (self.domain, self.owner, self.region)}) > 1:
-            raise ValueError("domain, owner and region belong together: write all three or none")
+        if (self.domain is None) != (self.owner is None) or (self.region and not self.domain):
+            raise ValueError(
+                "domain, owner and region belong together: write all, without region at a VPC endpoint"
+            )
+        if self.secret is not None and (self.profile or self.role or self.duration is not None):
+            raise ValueError("a token in secret needs no sign-in: leave out profile, role and duration")
         return self
 
 
@@ -104,7 +119,8 @@ class CodeArtifactProvider:
     def identity(self, settings: protocol.Settings) -> str:
         """What the settings say of who signs in, and for what; the default where they say nothing."""
         own = _own(settings)
-        told = own.model_dump(exclude_none=True)
+        told = own.model_dump(exclude_none=True, exclude={"secret", "username"})
+        told |= {} if own.secret is None else {"secret": secret_source.spell(own.secret)}
         return " ".join(f"{name}={value}" for name, value in told.items()) or DEFAULT_IDENTITY
 
     def kind(self, settings: protocol.Settings) -> str:  # noqa: ARG002 - there is one kind only
@@ -115,8 +131,11 @@ class CodeArtifactProvider:
         """Always None: the token says who it is."""
         return None
 
-    def sign_in_fingerprint(self, feed: Feed) -> Hashable:  # noqa: ARG002 - one place for all profiles
+    def sign_in_fingerprint(self, feed: Feed) -> Hashable:
         """What changes with AWS's variables, files and keys, and by `aws sso login` or `aws login`."""
+        source = _own(feed.settings).secret
+        if source is not None:
+            return secret_reader.fingerprint(source, self._environ)
         home = expand("~/.aws", self._environ)
         named = (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
         files = [
@@ -139,19 +158,25 @@ class CodeArtifactProvider:
         Refused for an address that names no domain.
         """
         own = _own(feed.settings)
-        domain = domain_of(feed.realm, own)
+        if own.secret is not None:
+            return await self._kept(own.secret, feed)
+        domain = domain_of(feed.realm, own, feed.url.origin.host)
         if is_importable(SDK):
             return await self._by_sdk(own, domain)
         if is_on_path("aws", self._environ):
             return await self._by_cli(own, domain)
         raise NoSource("neither boto3 (the broker's extra [aws]) nor the AWS CLI is on this machine")
 
+    async def _kept(self, source: secret_source.SecretSource, feed: Feed) -> Credential:
+        host = feed.url.origin.host
+        found = await secret_reader.read(source, host=host, username=USERNAME, environ=self._environ)
+        return login(found, source, USERNAME)
+
     async def _by_sdk(self, own: CodeArtifactSettings, domain: Domain) -> Credential:
         chosen = own.model_dump(include={"profile", "role", "duration"}, exclude_none=True)
         asked = {**chosen, "domain": domain.name, "owner": domain.owner, "region": domain.region}
-        answer = await self._asked("boto3", sdk_argv(_CHILD, json.dumps(asked)), self._environ, own)
-        method = answer.get("method")
-        return _credential(answer, f"boto3:{method}" if isinstance(method, str) and method else "boto3", own)
+        output = await self._asked("boto3", sdk_argv(_CHILD, json.dumps(asked)), self._environ, own)
+        return _credential(output, "boto3", own)
 
     async def _by_cli(self, own: CodeArtifactSettings, domain: Domain) -> Credential:
         chosen = ("--region", domain.region, "--output", "json")
@@ -159,28 +184,36 @@ class CodeArtifactProvider:
         environ: Mapping[str, str] = {**self._environ, **QUIET}
         if own.role is not None:
             named = ("--role-arn", own.role, "--role-session-name", SESSION_NAME)
-            assumed = await self._asked(
-                "aws", ("aws", "sts", "assume-role", *named, *profile, *chosen), environ, own
-            )
-            environ, profile = {**environ, **_session(assumed)}, ()
+            argv = ("aws", "sts", "assume-role", *named, *profile, *chosen)
+            environ, profile = {**environ, **_session(await self._asked("aws", argv, environ, own))}, ()
         named = ("--domain", domain.name, "--domain-owner", domain.owner)
         life = () if own.duration is None else ("--duration-seconds", str(own.duration))
         argv = ("aws", "codeartifact", "get-authorization-token", *named, *life, *profile, *chosen)
         return _credential(await self._asked("aws", argv, environ, own), "aws", own)
 
     async def _asked(
-        self, way: str, argv: Iterable[str], environ: Mapping[str, str], own: CodeArtifactSettings
-    ) -> Mapping[str, object]:
-        finished = await ask_tool(way, tuple(argv), environ, self._ca)
+        self, way: str, argv: Sequence[str], environ: Mapping[str, str], own: CodeArtifactSettings
+    ) -> bytes:
+        """What it printed."""
+        finished = await ask_tool(way, argv, environ, self._ca)
         if finished.code != 0:
-            raise failure_of(way, finished.stderr.decode(errors="replace"), own.profile)
-        return json_object(finished.stdout)
+            repeat = shlex.join((*argv, "--query", _ENDS[argv[1]])) if way == "aws" else None
+            failure = failure_of(way, printed_text(finished.stderr), own.profile, repeat)
+            raise self._told(failure)
+        return finished.stdout
+
+    def _told(self, failure: NotObtained) -> NotObtained:
+        """The failure; where the AWS CLI is here, that nobody is signed in is not a machine without AWS."""
+        if isinstance(failure, NoSource) and is_on_path("aws", self._environ):
+            return SignInNeeded(failure.detail, hint=failure.hint, drops_token=failure.drops_token)
+        return failure
 
 
-def domain_of(realm: Realm, own: CodeArtifactSettings) -> Domain:
+def domain_of(realm: Realm, own: CodeArtifactSettings, host: str = "") -> Domain:
     """The domain that the feed's settings or its address name. Raises Refused when neither does."""
-    if own.domain and own.owner and own.region:
-        return Domain(own.domain, own.owner, own.region)
+    region = own.region or codeartifact_region(host)
+    if own.domain and own.owner and region:
+        return Domain(own.domain, own.owner, region)
     match realm.authority.split("/"):
         case [name, owner, region] if owner.isdecimal():
             return Domain(name, owner, region)
@@ -189,17 +222,27 @@ def domain_of(realm: Realm, own: CodeArtifactSettings) -> Domain:
     )
 
 
-def _credential(answer: Mapping[str, object], source: str, own: CodeArtifactSettings) -> Credential:
+def _credential(output: bytes, way: str, own: CodeArtifactSettings) -> Credential:
     """Raises what `printed_token` raises. The token's end is AWS's own `expiration`."""
-    token = printed_token(source, answer.get("authorizationToken"), answer.get("expiration"))
+    answer = printed_object(output, "authorizationToken")
+    token = printed_token(way, output, answer.get("authorizationToken"), answer.get("expiration"))
+    method = answer.get("method")
+    source = f"{way}:{method}" if isinstance(method, str) and method else way
     account = own.role or own.profile
     trace_step("signed in", f"{source}: {account or 'the default profile'}", good=True)
-    return Credential(USERNAME, token.secret, token.expires_at, source, account=account)
+    return Credential(
+        USERNAME,
+        token.secret,
+        token.expires_at,
+        source,
+        account=account,
+        is_end_unknown=token.expires_at is None,
+    )
 
 
-def _session(assumed: Mapping[str, object]) -> dict[str, str]:
+def _session(output: bytes) -> dict[str, str]:
     """The variables of an assumed role's session, as the AWS CLI reads them; Unavailable without one."""
-    told = assumed.get("Credentials")
+    told = printed_object(output, "Credentials").get("Credentials")
     variables = {
         "AWS_ACCESS_KEY_ID": "AccessKeyId",
         "AWS_SECRET_ACCESS_KEY": "SecretAccessKey",
@@ -210,7 +253,7 @@ def _session(assumed: Mapping[str, object]) -> dict[str, str]:
         # without all of them the CLI would go on as the account it had before
         return {name: Secret(session.get(key)).reveal() for name, key in variables.items()}
     except ValueError:
-        raise Unavailable("aws printed something else than a role's session") from None
+        raise no_token_in("aws", output) from None
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ to sign in would not cure it.
 """
 
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
+from broker.providers.sdk_words import named
 
 _OUTAGES = (
     ("CERTIFICATE_VERIFY_FAILED", "does not trust the certificate it is shown: is a CA missing in [env]?"),
@@ -55,8 +56,15 @@ _PERSON = (
 )
 
 
-def failure_of(way: str, words: str, login: str | None) -> NotObtained:
-    """The failure that `words`, the complaint of a way to sign in, stands for; `login` is what renews it."""
+_TELLS = frozenset({"DefaultCredentialsError", "MutualTLSChannelError", "InvalidResource", "InvalidValue"})
+"""Exceptions of google-auth 2.62 whose text is its own; a RefreshError quotes what the service answered."""
+
+
+def failure_of(way: str, words: str, login: str | None, repeat: str | None = None) -> NotObtained:
+    """The failure that `words`, the complaint of a way to sign in, stands for; `login` is what renews it.
+
+    `repeat` is the command that failed, for one whose words are not known; an SDK has none.
+    """
     for symptom, what in _OUTAGES:
         if symptom in words:
             return Unavailable(f"{way} {what}")
@@ -68,4 +76,6 @@ def failure_of(way: str, words: str, login: str | None) -> NotObtained:
     for symptom, what in _PERSON:
         if symptom in words:
             return SignInNeeded(f"{way} cannot sign in: {what}", hint=login)
-    return Unavailable(f"{way} failed for a reason of its own")
+    if repeat is not None:
+        return Unavailable(f"{way} failed with words that are not known", hint=repeat)
+    return Unavailable(named(way, words, _TELLS))

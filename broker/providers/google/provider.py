@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, model_validator
 
@@ -25,12 +25,12 @@ from broker.providers import protocol, secret_reader
 from broker.providers.google.google_auth_child import METADATA
 from broker.providers.google.google_errors import failure_of
 from broker.providers.home import expand
+from broker.providers.printed_object import printed_object, printed_text
 from broker.providers.static_login import Place
 from broker.providers.vendor_tool import (
     ask_tool,
     is_importable,
     is_on_path,
-    json_object,
     printed_token,
     sdk_argv,
     variables_fingerprint,
@@ -39,6 +39,9 @@ from broker.providers.vendor_tool import (
 TOKEN_USERNAME = "oauth2accesstoken"  # noqa: S105 - a name, not a secret
 KEY_USERNAME = "_json_key_base64"
 """What Artifact Registry calls the two kinds of password (its Python "set up authentication" page)."""
+
+TOKEN_FILE = "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"  # noqa: S105 - a variable's name
+"""Names a file whose token gcloud prints as it is, without an end (gcloud 528)."""
 
 ENCODE = "base64 < KEY.json | tr -d '\\n'"
 """What makes such a password of a key."""
@@ -81,19 +84,25 @@ class GoogleSettings(protocol.Settings):
     """Who signs in, where it is not the default: a credentials file, one of gcloud's accounts, or neither.
 
     `impersonate` is the service account to act as. `secret` instead of all three is where a service
-    account's key is, in base64: a password that never ends by itself.
+    account's key is, in base64: a password that never ends by itself. `username` may say which of the
+    two it is, as Google's "set up authentication" page does.
     """
 
     credentials: Annotated[str, AfterValidator(_path)] | None = None
     account: Annotated[str, AfterValidator(_account)] | None = None
     impersonate: Annotated[str, AfterValidator(_account)] | None = None
     secret: Place | None = None
+    username: Literal["_json_key_base64", "oauth2accesstoken"] | None = None
 
     @model_validator(mode="after")
     def _one_identity(self) -> Self:
         if self.secret is not None and (self.credentials or self.account or self.impersonate):
             raise ValueError(
                 "a key in secret signs in by itself: leave out credentials, account, impersonate"
+            )
+        if self.username is not None and (self.username == KEY_USERNAME) != (self.secret is not None):
+            raise ValueError(
+                f"username {KEY_USERNAME} goes with a key in secret, {TOKEN_USERNAME} without one"
             )
         if self.credentials is not None and self.account is not None:
             raise ValueError(
@@ -103,11 +112,14 @@ class GoogleSettings(protocol.Settings):
 
 
 class _SignInMethod(NamedTuple):
-    """A sign-in method available here: what to run for it, and what a person types to renew it."""
+    """A sign-in method available here: what to run for it, what a person types to renew it, and what
+    repeats it without showing a token.
+    """
 
     name: str
     argv: tuple[str, ...]
     login: str | None
+    repeat: str | None = None
 
 
 class GoogleProvider:
@@ -147,7 +159,9 @@ class GoogleProvider:
             return secret_reader.fingerprint(own.secret, self._environ)
         gcloud = (self._gcloud / name for name in ("config_sentinel", "active_config"))
         variables = variables_fingerprint(self._environ, "CLOUDSDK_", "GOOGLE_")
-        return (variables, *(file_stamp(path) for path in (self._adc_file(own), *gcloud)))
+        named = self._environ.get(TOKEN_FILE)
+        token = (expand(named, self._environ),) if named else ()
+        return (variables, *(file_stamp(path) for path in (self._adc_file(own), *gcloud, *token)))
 
     def sign_in_line(self, feed: Feed) -> str:
         """The command that signs the feed's account in with gcloud."""
@@ -181,7 +195,7 @@ class GoogleProvider:
     async def _signed_in(self, method: _SignInMethod) -> Credential:
         finished = await ask_tool(method.name, method.argv, {**self._environ, **QUIET}, self._ca)
         if finished.code != 0:
-            raise failure_of(method.name, finished.stderr.decode(errors="replace"), method.login)
+            raise failure_of(method.name, printed_text(finished.stderr), method.login, method.repeat)
         return read_answer(finished.stdout, method.name)
 
     def _methods(self, own: GoogleSettings) -> list[_SignInMethod]:
@@ -193,7 +207,11 @@ class GoogleProvider:
             login = "gcloud auth application-default login" if adc == self._adc_default else None
             methods.append(_SignInMethod("google-auth", sdk_argv(_CHILD, str(adc), *target), login))
         if own.credentials is None and is_on_path("gcloud", self._environ):
-            methods.append(_SignInMethod("gcloud", _gcloud_argv(own), _gcloud_login(own)))
+            methods.append(
+                _SignInMethod(
+                    "gcloud", _gcloud_argv(own), _gcloud_login(own), shlex.join(_gcloud_argv(own, _ENDS))
+                )
+            )
         if own.credentials is None and own.account is None and has_sdk and self._is_on_google():
             methods.append(_SignInMethod("the metadata server", sdk_argv(_CHILD, METADATA, *target), None))
         return methods
@@ -255,17 +273,18 @@ def read_answer(stdout: bytes, source: str) -> Credential:
     Raises what `printed_token` raises. A token without an end is taken: five-minute ones of
     workload identity (moby/buildkit#5859) always have one.
     """
-    answer = json_object(stdout)
+    answer = printed_object(stdout, "credential", "access_token")
     told = _inner(answer, "credential") or answer
     core = _inner(answer, "configuration", "properties", "core")
     account = answer.get("account", core.get("account"))
-    token = printed_token(source, told.get("access_token"), told.get("token_expiry"))
+    token = printed_token(source, stdout, told.get("access_token"), told.get("token_expiry"))
     return Credential(
         TOKEN_USERNAME,
         token.secret,
         token.expires_at,
         source,
         account=account if isinstance(account, str) and account.isprintable() else None,
+        is_end_unknown=token.expires_at is None,
     )
 
 
@@ -289,9 +308,12 @@ def _inner(table: Mapping[str, object], *names: str) -> Mapping[str, object]:
     return table
 
 
-def _gcloud_argv(own: GoogleSettings) -> tuple[str, ...]:
-    fields = "--format=json(credential,configuration.properties.core.account)"
-    argv = ["gcloud", "config", "config-helper", fields, f"--min-expiry={MIN_EXPIRY}"]
+_FIELDS = "json(credential,configuration.properties.core.account)"
+_ENDS = "value(credential.token_expiry)"
+
+
+def _gcloud_argv(own: GoogleSettings, fields: str = _FIELDS) -> tuple[str, ...]:
+    argv = ["gcloud", "config", "config-helper", f"--format={fields}", f"--min-expiry={MIN_EXPIRY}"]
     argv += [f"--account={own.account}"] if own.account else []
     argv += [f"--impersonate-service-account={own.impersonate}"] if own.impersonate else []
     return tuple(argv)

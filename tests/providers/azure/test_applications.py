@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.core.failures import NoSource
+from broker.core.failures import NoSource, Refused, Unavailable
 from broker.core.feeds import READ
 from broker.providers.azure import sdk_client
+from broker.providers.azure.entra_errors import failure_of_app
+from broker.providers.azure.settings import AzureSettings
+from broker.providers.azure.workloads import ManagedIdentity
 from broker.providers.vendor_tool import ask_tool
 from tests.fakes import faults
 from tests.fakes.oidc import GITHUB_HOST, JOB_TOKEN, PIPELINES_HOST
@@ -66,6 +69,59 @@ async def test_a_certificates_password_is_its_secret(provider: Provider, job: Jo
     credential = await provider.obtain(job.feed("client-certificate", **keys), READ)
 
     assert credential.account == CLIENT
+
+
+async def test_a_secret_may_be_in_the_variables_of_azure_identity(
+    provider: Provider, tools: ProviderContext, job: Job
+) -> None:
+    """As Microsoft's pages for EnvironmentCredential write it."""
+    job.register(secret=SECRET)
+    leave(tools, AZURE_CLIENT_ID=CLIENT, AZURE_CLIENT_SECRET=SECRET, AZURE_TENANT_ID=TENANT)
+
+    credential = await provider.obtain(feed_with(auth=["client-secret"]), READ)
+
+    assert (credential.account, credential.source) == (CLIENT, "client-secret")
+    assert job.proxy.hosts == sorted([LOGIN_HOST, "pkgs.dev.azure.com"])
+
+
+def test_the_identity_of_an_azure_ml_compute_is_the_one_it_names(tools: ProviderContext) -> None:
+    """Its endpoint answers no other (azure-sdk-for-python#30427)."""
+    leave(tools, MSI_ENDPOINT="http://127.0.0.1/msi", DEFAULT_IDENTITY_CLIENT_ID=CLIENT)
+    feed = feed_with()
+
+    of_ml = ManagedIdentity(tools, AzureSettings(), feed)
+    configured = ManagedIdentity(tools, AzureSettings(client_id=CONNECTION), feed)
+
+    assert (of_ml.unavailable_reason(), of_ml.fingerprint()) == (None, CLIENT)
+    assert configured.fingerprint() == CONNECTION
+
+
+def test_an_old_federated_token_is_told_by_the_way_it_came() -> None:
+    cluster = failure_of_app("700024", "workload-identity", "cure")
+    job = failure_of_app("700024", "github-oidc", "cure")
+
+    assert isinstance(cluster, Unavailable)
+    assert "the token in AZURE_FEDERATED_TOKEN_FILE has expired" in cluster.detail
+    assert isinstance(job, Refused)
+    assert "is this machine's clock right?" in job.detail
+
+
+@pytest.mark.parametrize(
+    ("way", "missing"),
+    [
+        (
+            "client-secret",
+            "neither client_id nor AZURE_CLIENT_ID is set and neither secret nor AZURE_CLIENT_SECRET",
+        ),
+        ("client-certificate", "neither client_id nor AZURE_CLIENT_ID is set"),
+    ],
+)
+async def test_what_an_application_lacks_is_named(
+    way: str, missing: str, provider: Provider, job: Job
+) -> None:
+    assert job
+    with pytest.raises(NoSource, match=missing):
+        await provider.obtain(feed_with(auth=[way]), READ)
 
 
 async def test_a_personal_access_token_is_handed_through(

@@ -15,6 +15,9 @@ from tests.fakes.az import (
 TENANT = "11111111-aaaa-bbbb-cccc-555555555555"
 LOGIN = f"az login --tenant {TENANT}"
 SCOPED = f"{LOGIN} --scope 499b84ac-1321-427f-aa17-267ca6975798/.default"
+FEDERATED = (
+    f'{LOGIN} --service-principal --username APP_ID --federated-token "$(cat "$AZURE_FEDERATED_TOKEN_FILE")"'
+)
 AS_APP = f"{LOGIN} --service-principal --username APP_ID"
 
 
@@ -29,8 +32,10 @@ AS_APP = f"{LOGIN} --service-principal --username APP_ID"
         (50055, "password has expired", LOGIN),
         (50057, "disabled", LOGIN),
         (50020, "not in this tenant", LOGIN),
-        (53003, "conditional access", LOGIN),
-        (530003, "managed device", LOGIN),
+        (53003, "conditional access forbids it for Azure DevOps (499b84ac)", SCOPED),
+        (530003, "managed device for Azure DevOps", SCOPED),
+        (53000, "compliant device for Azure DevOps", SCOPED),
+        (700024, "federated token it signed in with has expired", FEDERATED),
         (50076, "second factor", SCOPED),
         (50078, "second factor", SCOPED),
         (50079, "second factor", SCOPED),
@@ -103,7 +108,70 @@ def test_an_unknown_complaint_is_told_by_its_exit_code_with_a_way_to_see_it(stde
     assert isinstance(failure, Unavailable)
     assert failure.detail == "az ended with exit code 77"
     assert failure.hint is not None
-    assert "--query expiresOn" in failure.hint
+    assert failure.hint == (
+        "az account get-access-token --resource 499b84ac-1321-427f-aa17-267ca6975798 "
+        f"--tenant {TENANT} --output json --query expiresOn"
+    )
+
+
+TRACEBACK = """The command failed with an unexpected error. Here is the traceback:
+{}
+Traceback (most recent call last):
+  File "/opt/az/lib/python3.13/site-packages/msal_extensions/token_cache.py", line 55, in _reload_if_necessary
+    self.deserialize(self._persistence.load())
+{}
+To check existing issues, please visit: https://aka.ms/azclibug"""
+"""The frames that azure-cli#29704 and #29996 show."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "json.decoder.JSONDecodeError: Extra data: line 14 column 6 (char 1981)",  # azure-cli#20749, #29996
+        "json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)",  # azure-cli#21848, #20853
+        "UnicodeDecodeError: 'utf-8' codec can't decode byte 0x80 in position 0: invalid start byte",
+    ],
+)
+def test_a_damaged_token_cache_is_named_with_the_line_that_removes_it(words: str) -> None:
+    failure = failure_of(TRACEBACK.format(words.partition(": ")[2], words), 1, TENANT)
+
+    assert isinstance(failure, SignInNeeded)
+    assert failure.detail == "az cannot read its token cache, which is damaged"
+    assert failure.hint == f"rm -f ~/.azure/msal_token_cache.json && {LOGIN}"
+    assert not failure.drops_token
+
+
+def test_an_identity_of_another_tenant_is_told() -> None:
+    """_profile.py of azure-cli 2.91."""
+    words = (
+        "For managed identity account, getting access token for non-current tenants is not supported. "
+        "The specified tenant must be the current tenant 22222222-aaaa-bbbb-cccc-555555555555"
+    )
+
+    failure = failure_of(f"ERROR: {words}", 1, TENANT)
+
+    assert isinstance(failure, SignInNeeded)
+    assert "a machine's identity of 22222222-aaaa-bbbb-cccc-555555555555, and" in failure.detail
+    assert failure.hint == LOGIN
+
+
+def test_a_traceback_of_another_kind_is_no_damaged_cache() -> None:
+    failure = failure_of("Traceback\nJSONDecodeError: Expecting value: s3cret", 1, TENANT)
+
+    assert isinstance(failure, Unavailable)
+
+
+def test_an_accounts_own_folder_is_in_every_hint() -> None:
+    words = (LOGGED_OUT, "", TRACEBACK.format("Extra data:", ""))
+
+    hints = [
+        str(failure_of(one, 1, TENANT, chosen="AZURE_CONFIG_DIR=~/.azure-b ", folder="~/.azure-b").hint)
+        for one in words
+    ]
+
+    assert hints[0] == f"AZURE_CONFIG_DIR=~/.azure-b {LOGIN}"
+    assert hints[1].startswith("AZURE_CONFIG_DIR=~/.azure-b az account get-access-token ")
+    assert hints[2] == f"rm -f ~/.azure-b/msal_token_cache.json && AZURE_CONFIG_DIR=~/.azure-b {LOGIN}"
 
 
 def test_personal_accounts_sign_in_without_a_tenant() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.fakes.azure_devops import AzureDevOps
     from tests.fakes.organisation import Organisation
 
+REPEAT = "azd auth token"
 LOGIN = f"azd auth login --tenant-id {TENANT}"
 NEW_YEAR = datetime(2099, 1, 1, tzinfo=UTC)
 
@@ -70,13 +71,13 @@ async def test_personal_accounts_are_asked_for_without_a_tenant(
         ("x509: unknown authority", Unavailable, "cannot reach", "brokerctl doctor", False),
         ("reauthentication required, run `azd auth login`", SignInNeeded, "no sign-in", LOGIN, False),
         ("invalid_grant s3cret", SignInNeeded, "no sign-in", LOGIN, False),
-        ("s3cret", Unavailable, "exit code 1", "azd auth login --check-status", False),
+        ("s3cret", Unavailable, "exit code 1", REPEAT, False),
     ],
 )
 def test_azds_complaints_have_a_meaning(
     words: str, kind: type[NotObtained], detail: str, hint: str | None, drops: bool
 ) -> None:
-    failure = failure_of(words, 1, TENANT)
+    failure = failure_of(words, 1, TENANT, REPEAT)
 
     assert isinstance(failure, kind)
     assert detail in failure.detail
@@ -146,6 +147,6 @@ async def test_a_refused_token_is_told_with_the_command_of_azd(
 
 
 def test_an_applications_secret_is_given_as_azd_takes_it() -> None:
-    failure = failure_of("AADSTS7000222: the secret has expired", 1, TENANT)
+    failure = failure_of("AADSTS7000222: the secret has expired", 1, TENANT, REPEAT)
 
     assert failure.hint == f'{LOGIN} --client-id APP_ID --client-secret ""'

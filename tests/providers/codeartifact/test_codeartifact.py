@@ -4,12 +4,12 @@ import os
 import pytest
 from pydantic import ValidationError
 
-from broker.core.failures import SignInNeeded, Unavailable
-from broker.core.feeds import DEFAULT_IDENTITY, READ, Feed
+from broker.core.failures import NoSource, SignInNeeded, Unavailable
+from broker.core.feeds import DEFAULT_IDENTITY, READ, Feed, Realm
 from broker.core.urls import Url, parse_url
+from broker.providers.aws_errors import failure_of
 from broker.providers.codeartifact import provider as codeartifact_provider
-from broker.providers.codeartifact.aws_errors import failure_of
-from broker.providers.codeartifact.provider import CodeArtifactSettings
+from broker.providers.codeartifact.provider import CodeArtifactSettings, domain_of
 from broker.providers.protocol import Provider
 from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.fakes.aws import ROLE, Home
@@ -53,7 +53,7 @@ class TestCodeArtifactKeepsTheContract(ProviderContract):
     "url",
     [
         "https://my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/other/simple/",
-        "https://my-team-123456789012.d.codeartifact.eu-west-1.on.aws/pypi/corp/simple/",
+        "https://my-team-123456789012.codeartifact.eu-west-1.on.aws/pypi/corp/simple/",
     ],
 )
 def test_repositories_and_hosts_of_a_domain_share_one_credential(url: str, provider: Provider) -> None:
@@ -72,6 +72,40 @@ def test_domains_and_identities_share_none(provider: Provider) -> None:
     ]
 
     assert len({feed_with(provider, url, **keys).key() for url, keys in feeds}) == len(feeds)
+
+
+async def test_a_token_of_another_program_is_read_where_it_is(provider: Provider, workshop: Workshop) -> None:
+    """`CODEARTIFACT_AUTH_TOKEN` of AWS's and uv's guides."""
+    workshop.environ["CODEARTIFACT_AUTH_TOKEN"] = "s3cret"
+    feed = feed_with(provider, secret="env:CODEARTIFACT_AUTH_TOKEN", username="aws")
+
+    credential = await provider.obtain(feed, READ)
+
+    assert (credential.username, credential.secret.reveal()) == ("aws", "s3cret")
+    assert credential.source == "env:CODEARTIFACT_AUTH_TOKEN"
+    assert feed.key() != feed_with(provider).key()
+
+
+@pytest.mark.parametrize("has_cli", [True, False])
+async def test_nobody_signed_in_is_told_where_the_cli_is_here(
+    has_cli: bool, provider: Provider, workshop: Workshop
+) -> None:
+    """A learned feed is silent where nothing on the machine could sign in, and there alone."""
+    if has_cli:
+        workshop.script("aws", "exit 255")
+
+    with pytest.raises(SignInNeeded, match="nobody is signed in to AWS") as raised:
+        await provider.obtain(feed_with(provider), READ)
+
+    assert isinstance(raised.value, NoSource) is not has_cli
+    assert (raised.value.hint, raised.value.drops_token) == ("aws sso login", True)
+
+
+def test_a_vpc_endpoint_names_the_region() -> None:
+    own = CodeArtifactSettings(domain="team", owner="123456789012")
+
+    host = "vpce-1.d.codeartifact.us-west-2.vpce.amazonaws.com"
+    assert domain_of(Realm("codeartifact", f"https://{host}"), own, host).region == "us-west-2"
 
 
 @pytest.mark.parametrize(("written", "seconds"), [("15m", 900), ("12h", 43200), ("0s", 0), (None, None)])

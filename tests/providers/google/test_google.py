@@ -169,11 +169,37 @@ def test_a_replaced_key_changes_the_marks(provider: Provider, workshop: Workshop
     assert provider.sign_in_fingerprint(feed) != before
 
 
+def test_a_username_may_be_written_as_googles_page_does() -> None:
+    """Both stand in Google's page "Set up authentication to Python package repositories"."""
+    assert GoogleSettings.model_validate({"secret": "env:KEY", "username": "_json_key_base64"}).secret
+    assert GoogleSettings.model_validate({"username": "oauth2accesstoken"}).secret is None
+    for keys in ({"username": "_json_key_base64"}, {"secret": "env:KEY", "username": "oauth2accesstoken"}):
+        with pytest.raises(ValidationError, match="goes with a key in secret"):
+            GoogleSettings.model_validate(keys)
+
+
+def test_a_token_without_an_end_is_no_endless_one() -> None:
+    """Gcloud with CLOUDSDK_AUTH_ACCESS_TOKEN_FILE (gcloud 528)."""
+    printed = json.dumps({"credential": {"access_token": "t", "token_expiry": None}})
+
+    assert read_answer(printed.encode(), "gcloud").is_end_unknown
+
+
+def test_a_new_token_in_gclouds_file_changes_the_marks(provider: Provider, workshop: Workshop) -> None:
+    workshop.environ["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"] = str(workshop.file("token", "one"))
+    feed = feed_with(provider)
+    before = provider.sign_in_fingerprint(feed)
+
+    workshop.file("token", "another")
+
+    assert provider.sign_in_fingerprint(feed) != before
+
+
 @pytest.mark.parametrize("token", [None, "", 5, True, [], {"s3cret": 1}, "a\nb"])
 def test_what_is_no_token_is_not_handed_out(token: object) -> None:
     printed = json.dumps({"credential": {"access_token": token}})
 
-    with pytest.raises(Unavailable, match=r"^gcloud printed something else than a token$"):
+    with pytest.raises(Unavailable, match=r'something else than a token: {"credential": {"access_tok'):
         read_answer(printed.encode(), "gcloud")
 
 

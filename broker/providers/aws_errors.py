@@ -10,6 +10,7 @@ import shlex
 from typing import NamedTuple
 
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
+from broker.providers.sdk_words import named
 
 _CODE = re.compile(r"An error occurred \(([A-Za-z.]+)\) when calling the ([A-Za-z]+) operation")
 
@@ -58,6 +59,28 @@ _PERSON = (
 
 _SIGNED_OUT = ("Unable to locate credentials", "NoCredentialsError")
 
+_TELLS = frozenset(
+    {
+        *("NoRegionError", "InvalidRegionError", "ConfigNotFound", "ConfigParseError", "InvalidConfigError"),
+        *(
+            "PartialCredentialsError",
+            "UnknownCredentialError",
+            "InfiniteLoopConfigError",
+            "DataNotFoundError",
+        ),
+        *(
+            "MissingDependencyException",
+            "UnknownServiceError",
+            "EndpointResolutionError",
+            "MetadataRetrievalError",
+        ),
+    }
+)
+"""Exceptions of botocore 1.38 to 1.44 whose text is its own, with names and paths of the configuration."""
+
+_NO_CRT = "botocore[crt]"
+"""What `aws login` sessions need beside boto3 (aws-cli#9949)."""
+
 _FOR_NOW = frozenset(
     {
         *("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"),
@@ -85,11 +108,21 @@ _WRONG = {
 }
 
 
-def failure_of(way: str, words: str, profile: str | None) -> NotObtained:
-    """The failure that `words`, the complaint of a way to sign in, stands for."""
+def failure_of(  # noqa: PLR0911 - a table in the order of certainty
+    way: str, words: str, profile: str | None, repeat: str | None = None
+) -> NotObtained:
+    """The failure that `words`, the complaint of a way to sign in, stands for.
+
+    `repeat` is the command that failed, for one whose words are not known; an SDK has none.
+    """
     for symptom, what in _OUTAGES:
         if symptom in words:
             return Unavailable(f"{way} {what}")
+    if _NO_CRT in words:
+        extra = _NO_CRT if way == "aws" else "token-broker[aws]"
+        return Refused(
+            f"{way} lacks awscrt, which the sign-in of `aws login` needs", hint=f"pip install '{extra}'"
+        )
     chosen = f" --profile {shlex.quote(profile)}" if profile else ""
     for symptom, absence in _PERSON:
         if symptom in words:
@@ -100,7 +133,9 @@ def failure_of(way: str, words: str, profile: str | None) -> NotObtained:
     found = _CODE.search(words)
     if found is not None:
         return _refused_by_aws(way, found[1], found[2])
-    return Unavailable(f"{way} failed for a reason of its own")
+    if repeat is not None:
+        return Unavailable(f"{way} failed with words that are not known", hint=repeat)
+    return Unavailable(named(way, words, _TELLS))
 
 
 def _refused_by_aws(way: str, code: str, operation: str) -> NotObtained:

@@ -1,0 +1,349 @@
+"""What the vendors' tools print and say in the field, tool by tool: served, or told with a line to type. Each
+row names where it was seen; rows without a source are variants of those.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.core.failures import NotObtained, Refused
+from broker.core.feeds import READ
+from broker.core.urls import parse_url
+from broker.providers.azure.azd import AzureDeveloperCli
+from broker.providers.azure.azure_cli import AzureCli
+from broker.providers.azure.codespaces import AdoAuthHelper
+from broker.providers.azure.identities import Identity, Skipped
+from broker.providers.codeartifact import provider as codeartifact
+from broker.providers.codeartifact.provider import CodeArtifactProvider
+from broker.providers.command import CommandProvider
+from broker.providers.google import provider as google
+from broker.providers.google.provider import GoogleProvider
+from tests.providers.online import feed_of
+from tests.providers.tokens import jwt
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from broker.providers.protocol import ProviderContext
+    from tests.providers.programs import Workshop
+
+TENANT = "11111111-2222-3333-4444-555555555555"
+TOKEN = jwt(exp=4070908800, tid=TENANT, upn="dev@acme.example", scp="user_impersonation", marks="s3cret")
+END = "2099-01-01T00:00:00Z"
+CODEARTIFACT = parse_url(
+    "https://my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/corp/simple/"
+)
+GOOGLE = parse_url("https://europe-west1-python.pkg.dev/acme-project/corp/simple/")
+TOOL = parse_url("https://tool.example.com/simple/")
+
+ANSWERS: dict[str, str] = {
+    "az": json.dumps({"accessToken": TOKEN, "expires_on": 4070908800, "tenant": TENANT}, indent=2),
+    "azd": json.dumps({"token": TOKEN, "expiresOn": END}),
+    "ado-auth-helper": TOKEN,
+    "gcloud": json.dumps({"credential": {"access_token": TOKEN, "token_expiry": END}}, indent=2),
+    "aws": json.dumps({"authorizationToken": TOKEN, "expiration": END}, indent=4),
+    "command": json.dumps({"access_token": TOKEN, "token_type": "Bearer"}),
+}
+"""What each of them prints where nothing is in the way."""
+
+LOG = '{"type":"consoleMessage","timestamp":"2026-11-01T00:00:00Z","data":{"message":"Fetching\\n"}}'
+
+NOISE: dict[str, Callable[[str], str]] = {
+    "ESC[0m after it (azure-sdk-for-python#18664)": lambda answer: f"{answer}\n\x1b[0m",
+    "colours around it": lambda answer: f"\x1b[32m{answer}\x1b[39;49;00m",
+    "CRLF (az.cmd in WSL)": lambda answer: answer.replace("\n", "\r\n") + "\r\n",
+    "a byte order mark (PowerShell)": lambda answer: f"\ufeff{answer}",
+    "a warning before it": lambda answer: f"WARNING: a new version (2.91.0) is available {{x}}\n{answer}",
+    "a deprecation before it": lambda answer: f"/usr/lib/az.py:1: SyntaxWarning: '\\d'\n  re\n{answer}",
+    "a message after it": lambda answer: f"{answer}\nTo take a quick survey, run: gcloud survey\n",
+    "console messages before it (azure-dev#7700)": lambda answer: f"{LOG}\n{LOG}\n{answer}",
+    "a title and blank lines": lambda answer: f"\x1b]0;tool\x07\n\n{answer}\n\n",
+    "all of it twice": lambda answer: f"{answer}\n{answer}\n",
+}
+
+NOTHING: dict[str, str] = {
+    "nothing": "",
+    "colours alone": "\x1b[0m\n",
+    "a list of nothing": "[]",
+    "null": '{"accessToken": null, "token": null, "access_token": null, "authorizationToken": null}',
+    "another object": '{"error": {"code": "s3cret", "message": "s3cret"}}',
+    "half of an object": '{"accessToken": "s3cret',
+    "log lines alone (azure-dev#7700)": f"{LOG}\n{LOG}",
+    "two tokens": f"{json.dumps({'accessToken': TOKEN, 'token': TOKEN})}\n"
+    f"{json.dumps({'accessToken': TOKEN + 'x', 'token': TOKEN + 'x'})}",
+    "a sign-in page": "<html>\n<title>Sign in</title>\ns3cret\n</html>",
+    "lines of text": "Fetching the token ...\ndone: s3cret",
+}
+"""Exit code 0 and no token: what is told is the shape."""
+
+FAILURES: dict[str, list[str]] = {
+    "az": [
+        "ERROR: Please run 'az login' to setup account.",
+        "ERROR: AADSTS700082: The refresh token has expired due to inactivity. s3cret",
+        "ERROR: AADSTS50076: Due to a configuration change made by your administrator, s3cret",
+        "ERROR: AADSTS53003: Access has been blocked by Conditional Access policies. s3cret",
+        "ERROR: AADSTS700024: Client assertion is not within its valid time range. s3cret",
+        "ERROR: Tenant shouldn't be specified for managed identity account",  # azure-cli#26775, twice
+        "token_cache.py\njson.decoder.JSONDecodeError: Extra data: line 14",  # azure-cli#29996
+        "HTTPSConnectionPool(host='login'): Max retries exceeded (Caused by ProxyError('s3cret'))",
+        "bad interpreter: No such file or directory",  # azure-sdk-for-net#12841
+        "The command failed with an unexpected error. Here is the traceback:\nKeyError: 's3cret'",
+    ],
+    "azd": [
+        "ERROR: not logged in, run `azd auth login` to login",
+        "ERROR: AADSTS70043: s3cret",
+        "ERROR: AADSTS53003: s3cret",
+        "ERROR: AADSTS700024: s3cret",
+        "reauthentication required, run `azd auth login`",
+        'POST https://login.microsoftonline.com/ ... "error": "invalid_grant" s3cret',
+        "dial tcp: lookup login.microsoftonline.com: no such host",
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        f"{LOG}\ns3cret",
+        "panic: runtime error: s3cret",
+    ],
+    "ado-auth-helper": [
+        *(
+            "",
+            "s3cret",
+            "node: not found",
+            "timeout",
+            "Error: s3cret",
+            "x" * 999,
+            "\x1b[31m",
+            "{}",
+            "no auth",
+        ),
+        "connect ECONNREFUSED",
+    ],
+    "gcloud": [
+        "ERROR: (gcloud.config.config-helper) You do not currently have an active account selected.",
+        "ERROR: There was a problem refreshing your current auth tokens: ('invalid_grant: s3cret')",
+        "ERROR: (gcloud) Reauthentication failed. cannot prompt during non-interactive execution.",
+        "ERROR: invalid_grant: Bad Request, invalid_rapt s3cret",
+        "ERROR: Invalid JWT Signature. s3cret",
+        "ERROR: account not found s3cret",
+        "ssl.SSLCertVerificationError: CERTIFICATE_VERIFY_FAILED",
+        "Unable to find the server at oauth2.googleapis.com",
+        "ERROR: IAM_PERMISSION_DENIED s3cret",
+        "ERROR: gcloud crashed (KeyError): 's3cret'",
+    ],
+    "aws": [
+        'Unable to locate credentials. You can configure credentials by running "aws configure".',
+        "The SSO session associated with this profile has expired or is otherwise invalid.",
+        "LoginRefreshRequired: Your session has expired. s3cret",
+        "The config profile (s3cret) could not be found",
+        "An error occurred (ExpiredTokenException) when calling the GetAuthorizationToken operation: s3cret",
+        "An error occurred (AccessDeniedException) when calling the GetAuthorizationToken operation: s3cret",
+        "An error occurred (ThrottlingException) when calling the GetAuthorizationToken operation: s3cret",
+        'Missing Dependency: You will need to pip install "botocore[crt]" before proceeding.',  # aws-cli#9949
+        "Could not connect to the endpoint URL: s3cret",
+        "aws: error: argument operation: s3cret",
+    ],
+    "command": [
+        "",
+        "s3cret",
+        "usage: s3cret",
+        "Traceback",
+        "401",
+        "\x1b[31mno",
+        "{}",
+        "x" * 999,
+        "null",
+        "timeout",
+    ],
+}
+"""Exit code 1 and these words on stderr."""
+
+
+async def bearer_of(way: Identity) -> str:
+    """The token that the way gives; one that is skipped is silent."""
+    bearer = await way.bearer(TENANT)
+    assert not isinstance(bearer, Skipped)
+    return bearer.token.reveal()
+
+
+@pytest.fixture
+def asked(
+    tools: ProviderContext, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Awaitable[str]]:
+    """Asks the tool of that name, and returns the token; a tool that was skipped is an assertion."""
+    monkeypatch.setattr(codeartifact, "is_importable", lambda _: False)
+    monkeypatch.setattr(google, "is_importable", lambda _: False)
+    for name in ("AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS"):
+        workshop.environ.pop(name, None)
+
+    async def ask(name: str) -> str:
+        match name:
+            case "az":
+                return await bearer_of(AzureCli(workshop.environ))
+            case "azd":
+                return await bearer_of(AzureDeveloperCli(workshop.environ))
+            case "ado-auth-helper":
+                return await bearer_of(AdoAuthHelper(workshop.environ))
+            case "gcloud":
+                provider, feed = GoogleProvider(tools), feed_of(GoogleProvider(tools), GOOGLE, {})
+                return (await provider.obtain(feed, READ)).secret.reveal()
+            case "aws":
+                cli = CodeArtifactProvider(tools)
+                return (await cli.obtain(feed_of(cli, CODEARTIFACT, {}), READ)).secret.reveal()
+            case _:
+                own = CommandProvider(tools)
+                feed = feed_of(own, TOOL, {"command": ["command-of-the-user"]})
+                return (await own.obtain(feed, READ)).secret.reveal()
+
+    return ask
+
+
+def install(workshop: Workshop, tool: str, output: str, complaint: str = "", code: int = 0) -> None:
+    """Have the tool print that; the text may have bytes that a script's own quoting would change."""
+    printed, said = workshop.home / "printed", workshop.home / "said"
+    printed.write_text(output, encoding="utf-8", newline="")
+    said.write_text(complaint, encoding="utf-8")
+    body = f"cat {printed}; cat {said} >&2; exit {code}"
+    if tool == "ado-auth-helper":
+        workshop.file(tool, f"#!/bin/sh\n{body}\n", mode=0o700)
+    else:
+        workshop.script("command-of-the-user" if tool == "command" else tool, body)
+
+
+def typed(hint: str, workshop: Workshop) -> subprocess.CompletedProcess[str]:
+    """Type the hint into a shell."""
+    shell = ["/bin/sh", "-c", hint]
+    return subprocess.run(shell, env=workshop.environ, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("noise", NOISE)
+@pytest.mark.parametrize("tool", ANSWERS)
+async def test_a_noisy_answer_is_served(
+    tool: str, noise: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    install(workshop, tool, NOISE[noise](ANSWERS[tool]))
+
+    assert await asked(tool) == TOKEN
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+@pytest.mark.parametrize("tool", ANSWERS)
+async def test_an_answer_without_one_token_is_told_by_its_shape(
+    tool: str, nothing: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    install(workshop, tool, NOTHING[nothing])
+
+    with pytest.raises(NotObtained) as raised:
+        await asked(tool)
+
+    told = raised.value.detail
+    assert "something else than a token: " in told or "printed no credential: " in told
+    assert told.isprintable()
+    assert not [secret for secret in ("s3cret", "Fetching", "Sign in", TOKEN[:40]) if secret in told]
+
+
+@pytest.mark.parametrize(("tool", "number"), [(tool, number) for tool in FAILURES for number in range(10)])
+async def test_a_failure_is_told_with_what_to_type(
+    tool: str, number: int, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    install(workshop, tool, "", FAILURES[tool][number], code=1)
+
+    with pytest.raises(NotObtained) as raised:
+        await asked(tool)
+
+    failure = raised.value
+    assert failure.detail.isprintable()
+    assert "s3cret" not in f"{failure.detail} {failure.hint}"
+    assert failure.hint or isinstance(failure, Refused)
+
+
+@pytest.mark.parametrize("tool", ["az", "azd", "gcloud", "aws"])
+async def test_a_failure_that_is_not_known_is_repeated_by_its_hint_without_showing_a_token(
+    tool: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    told = workshop.home / "told"
+    workshop.script(tool, f'printf "%s\\n" "$@" > {told}; echo "s3cret words" >&2; exit 1')
+    with pytest.raises(NotObtained) as raised:
+        await asked(tool)
+    first = told.read_text().splitlines()
+    hint = raised.value.hint or ""
+
+    done = typed(hint, workshop)
+
+    again = told.read_text().splitlines()
+    assert "s3cret words" in done.stderr
+    assert [word for word in first if not word.startswith("--format=")] == [
+        word for word in again[: len(first)] if not word.startswith("--format=")
+    ]
+    assert "--query" in again or "azd" in hint or "--format=value(credential.token_expiry)" in again
+    assert shlex.split(hint)[0] == tool
+
+
+async def test_the_hint_of_azd_hides_the_token_where_it_works_again(
+    asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    workshop.script("azd", "exit 7")
+    with pytest.raises(NotObtained) as raised:
+        await asked("azd")
+    for answer in (ANSWERS["azd"], json.dumps(json.loads(ANSWERS["azd"]), indent=2)):
+        install(workshop, "azd", answer)
+
+        done = typed(raised.value.hint or "", workshop)
+
+        assert (done.returncode, TOKEN in done.stdout) == (0, False)
+
+
+REPAIRS = {
+    *("az login", "az account", "azd auth", "aws sso", "aws login", "aws configure", "aws codeartifact"),
+    *("gcloud auth", "gcloud config", "pip install", "brokerctl doctor"),
+}
+"""Every line that the failures above tell people to type, by its first two words; `rm -f` goes before one."""
+
+
+async def test_every_hint_is_a_line_that_a_shell_runs(
+    asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    hints: dict[str, None] = {}
+    for tool, complaints in FAILURES.items():
+        for complaint in complaints:
+            install(workshop, tool, "", complaint, code=1)
+            with pytest.raises(NotObtained) as raised:
+                await asked(tool)
+            hints |= {raised.value.hint: None} if raised.value.hint else {}
+    ran = workshop.home / "ran"
+    for stub in ("az", "azd", "aws", "gcloud", "pip", "brokerctl"):
+        workshop.script(stub, f'echo "{stub} $*" >> {ran}')
+
+    codes = {hint: typed(hint, workshop).returncode for hint in hints}
+
+    assert codes == dict.fromkeys(hints, 0)
+    lines = ran.read_text().splitlines()
+    assert len(lines) == len(hints)
+    assert {" ".join(line.split()[:2]) for line in lines} == REPAIRS
+
+
+IDENTITY = """case "$*" in *--tenant*)
+echo "ERROR: Tenant shouldn't be specified for managed identity account" >&2; exit 1;;
+esac"""
+
+
+async def test_az_signed_in_as_the_machine_is_asked_once_more_without_the_tenant(
+    asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    """azure-cli#26775."""
+    workshop.script("az", f"{IDENTITY}\nprintf %s {shlex.quote(ANSWERS['az'])}")
+
+    assert await asked("az") == TOKEN
+
+
+async def test_the_identity_of_another_tenant_is_told(
+    asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    answer = json.dumps({"accessToken": jwt(tid="another", idtyp="app")})
+    workshop.script("az", f"{IDENTITY}\nprintf %s {shlex.quote(answer)}")
+
+    with pytest.raises(NotObtained, match=f"identity of another, and .* is of tenant {TENANT}") as raised:
+        await asked("az")
+
+    assert raised.value.hint == f"az login --tenant {TENANT}"
