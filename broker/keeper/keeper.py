@@ -102,11 +102,11 @@ class Keeper:
         """
         entry = self.slot_table.of(match, now)
         entry.used = now
+        entry.last_asked = entry.asked[match.feed.name] = match.feed
         verification = entry.verifications.get(match.feed.name)
         credential = usable_credential(entry.slot, verification, now)
         if credential is None:
             return None
-        entry.last_asked = entry.asked[match.feed.name] = match.feed
         if verification is None:
             self._verifier.start(entry, match.feed)
         elif now.boot_s - entry.tried_s >= RETRY_S:
