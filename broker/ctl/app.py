@@ -17,7 +17,7 @@ from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.demo.verb import demo
 from broker.ctl.discover.verb import discover
 from broker.ctl.doctor.verb import doctor
-from broker.ctl.exec.verb import exec_
+from broker.ctl.exec.verb import exec_, with_strict_as_option
 from broker.ctl.service.verb import restart, start, stop
 from broker.ctl.setup.verb import setup, teardown
 from broker.ctl.status.verb import status, tool_version
@@ -91,7 +91,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a bar in an old terminal is no reason to fail
     try:
-        app(prog_name="brokerctl")
+        app(with_strict_as_option(sys.argv[1:]), prog_name="brokerctl")
     except CommandError as failure:
         _say(failure.line)
         sys.exit(failure.exit_code)

@@ -7,7 +7,6 @@ imported before the first request, and then in a thread, so that the loop goes o
 
 import asyncio
 import logging
-import os
 import ssl
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from broker.host.authorities import UnreadableAuthoritiesError, trusting_context
 from broker.host.http_errors import Route, Unreachable
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ BODY_BYTES = 65536
 
 CONNECTIONS_MAX = 64
 """At once; the surplus waits within its own deadline."""
-
-_CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,39 +168,10 @@ async def _body(answer: "httpx.Response", route: Route, body_bytes: int) -> byte
 
 
 def _trust(ca: Path | None, route: Route) -> ssl.SSLContext:
-    """The authorities to trust: the file, or the system's and those that the usual variables name."""
-    if ca is not None:
-        # not ssl.create_default_context: it obeys SSLKEYLOGFILE and would write the session keys to a disk
-        return _trusting(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), str(ca), route)
-    context = _system_context()
-    for path in filter(None, map(os.environ.get, _CA_VARIABLES)):
-        _trusting(context, path, route)
-    return context
-
-
-def _system_context() -> ssl.SSLContext:
-    if sys.platform != "darwin":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_default_certs()
-        if context.cert_store_stats()["x509_ca"]:
-            # truststore 0.10 would read the same bundle again for every connection: 20 ms of the loop's time
-            return context
-    import truststore  # noqa: PLC0415 - knows macOS's keychain, and where each Linux keeps its bundle
-
-    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _trusting(context: ssl.SSLContext, path: str, route: Route) -> ssl.SSLContext:
     try:
-        if Path(path).is_dir():
-            context.load_verify_locations(capath=path)
-        else:
-            context.load_verify_locations(cafile=path)
-    except OSError as error:  # ssl.SSLError is one
-        reason = "not certificates in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
-        why = f"the trusted authorities in {path} cannot be read: {(reason or 'unknown error').lower()}"
-        raise Unreachable(f"{route.host} is not asked: {why}", "tls", route.host) from error
-    return context
+        return trusting_context(ca)
+    except UnreadableAuthoritiesError as error:
+        raise Unreachable(f"{route.host} is not asked: {error}", "tls", route.host) from error
 
 
 def _make_client(context: ssl.SSLContext) -> "httpx.AsyncClient":

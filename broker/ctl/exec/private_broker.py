@@ -79,7 +79,7 @@ class PrivateBroker:
         options = [] if config is None else ["--config", str(config)]
         child = self.start(LAST_RESORT, options)
         try:
-            with _reaped(child.pid, self.directory):
+            with reaped(child.pid, self.directory):
                 broker_process.wait_until_it_answers(child, self.log, self.socket)
                 yield
         finally:
@@ -130,7 +130,7 @@ def _base() -> str:
 
 
 @contextlib.contextmanager
-def _reaped(pid: int, directory: Path) -> Iterator[None]:
+def reaped(pid: int, directory: Path) -> Iterator[None]:
     """While in it, the end of this process, of whatever kind, ends `pid` and removes `directory`."""
     reaper = subprocess.Popen(
         ["/bin/sh", "-c", REAPER, "token-broker", str(pid), str(directory)],
