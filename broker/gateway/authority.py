@@ -90,9 +90,10 @@ class RunAuthority:
         return context
 
     def _issue(self, host: str, key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+        # no host in the subject: OpenSSL would take an address there for a name that is not permitted
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         return (
-            _unsigned(host[:64], key, self._issuer.subject, now, LEAF_LIFE)
+            _unsigned("token-broker gateway host", key, self._issuer.subject, now, LEAF_LIFE)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(usage, critical=False)

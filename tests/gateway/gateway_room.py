@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import h11
 
 from broker.core.failures import BadRequest
-from broker.core.feeds import PUBLISH, Feed, FeedTable, Match, Realm
+from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.urls import parse_service, parse_url
 from broker.gateway.deadlines import Deadlines
 from broker.gateway.gateway_main import Gateway, made_parts
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from tests.fakes.connect_proxy import ConnectProxy
 
 SECRET = "0123456789abcdef" * 4
-PATIENCE_S = 10.0
+PATIENCE_S = 40.0
+"""A hundred connections of threads on two busy cores; nothing waits that long for what does not come."""
 USER = "ci"
 
 
@@ -96,7 +97,7 @@ class GatewayRoom:
     def __init__(
         self,
         proxy: ConnectProxy,
-        hosts: Iterable[str],
+        hosts: Iterable[str | tuple[str, int]],
         *,
         environ: dict[str, str] | None = None,
         strict: bool = False,
@@ -104,9 +105,7 @@ class GatewayRoom:
         deadlines: Deadlines | None = None,
     ) -> None:
         self._proxy = proxy
-        feeds = frozenset(
-            Endpoint(*each) if isinstance(each, tuple) else Endpoint(each, 443) for each in hosts
-        )
+        feeds = frozenset(Endpoint(each, 443) if isinstance(each, str) else Endpoint(*each) for each in hosts)
         instructions = Instructions(SECRET, feeds, is_strict=strict, allowed=allowed)
         environ = {"https_proxy": proxy.url, "http_proxy": proxy.url} if environ is None else environ
         self._made = (instructions, environ, SystemClock(), deadlines)
@@ -199,7 +198,8 @@ def proxy_login(secret: str = SECRET) -> str:
 
 def connect_words(target: str, secret: str = SECRET) -> bytes:
     """A CONNECT as clients write it."""
-    return f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nProxy-Authorization: {proxy_login(secret)}\r\n\r\n".encode()
+    login = f"Proxy-Authorization: {proxy_login(secret)}"
+    return f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{login}\r\n\r\n".encode()
 
 
 def read_head(connection: socket.socket) -> bytes:
@@ -244,6 +244,3 @@ def read_answer(connection: socket.socket, method: str = "GET") -> Got:
                 parser.receive_data(connection.recv(65536))
             case other:
                 raise AssertionError(other)
-
-
-PUBLISHING = PUBLISH
