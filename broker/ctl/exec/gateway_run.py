@@ -18,7 +18,7 @@ from broker.ctl.config_view import configured
 from broker.ctl.exec.ca_bundles import write_bundles
 from broker.ctl.exec.foreground import found_program, run_in_foreground
 from broker.ctl.exec.gateway_process import GatewayProcess, GatewayReport
-from broker.ctl.exec.private_broker import LAST_RESORT, PrivateBroker, end, private_broker, reaped
+from broker.ctl.exec.private_broker import LAST_RESORT, PrivateBroker, end, private_broker
 from broker.ctl.matching import table_of, urls_of
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.gateway.host_rules import Endpoint
@@ -49,15 +49,17 @@ def run_with_gateway(command: Sequence[str], wish: GatewayWish) -> int:
     with private_broker() as place:
         served = _users_broker()
         socket = place.socket if served is None else str(served["socket"])
-        with GatewayProcess(_for_gateway(os.environ, socket)) as gateway:
-            instructions = _instructions(wish, served)
-            with _kept_until_the_end(place, gateway, is_private=served is None):
-                port, authority = gateway.serve(instructions)
-                address = f"http://gateway:{instructions.secret}@127.0.0.1:{port}"
-                environment = command_environment(os.environ, address, is_strict=wish.is_strict)
-                environment |= write_bundles(place.directory, os.environ, authority)
-                code = run_in_foreground(program, command, environment)
-                _tell(gateway.report(), code)
+        with (
+            GatewayProcess(_for_gateway(os.environ, socket)) as gateway,
+            _started(place, is_wanted=served is None),
+        ):
+            instructions = _instructions(wish, served)  # while both start
+            port, authority = gateway.serve(instructions)
+            address = f"http://gateway:{instructions.secret}@127.0.0.1:{port}"
+            environment = command_environment(os.environ, address, is_strict=wish.is_strict)
+            environment |= write_bundles(place.directory, os.environ, authority)
+            code = run_in_foreground(program, command, environment)
+            _tell(gateway.report(), code)
     return code
 
 
@@ -115,16 +117,14 @@ def _instructions(wish: GatewayWish, served: api_client.Json | None) -> Instruct
 
 
 @contextlib.contextmanager
-def _kept_until_the_end(place: PrivateBroker, gateway: GatewayProcess, *, is_private: bool) -> Iterator[None]:
-    """While in it, our end, however it comes, ends the private broker, too, and removes the folder."""
-    if not is_private:
-        with reaped(gateway.pid, place.directory):
-            yield
+def _started(place: PrivateBroker, *, is_wanted: bool) -> Iterator[None]:
+    """While in it, the private broker starts and serves, where one is wanted."""
+    if not is_wanted:
+        yield
         return
     child = place.start(LAST_RESORT)
     try:
-        with reaped(child.pid, place.directory):
-            yield
+        yield
     finally:
         end(child)
 
