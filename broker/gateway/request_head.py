@@ -45,7 +45,9 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """`fields` have names in lower case, as they stood otherwise. `length`: of the body; None is chunked."""
+    """`fields` have names in lower case, as they stood otherwise. `host` is empty where HTTP/1.0 had none.
+    `length`: of the body; None is chunked.
+    """
 
     method: str
     target: str
@@ -87,7 +89,12 @@ def parse_request_head(head: bytes) -> RequestHead:
     is_http_1_1 = found[3] == b"1"
     _check_connection(fields)
     return RequestHead(
-        method, target, is_http_1_1, fields, _host(fields), _length(fields, is_http_1_1=is_http_1_1)
+        method,
+        target,
+        is_http_1_1,
+        fields,
+        _host(fields, is_http_1_1=is_http_1_1),
+        _length(fields, is_http_1_1=is_http_1_1),
     )
 
 
@@ -105,11 +112,12 @@ def _only(fields: Fields, name: bytes) -> bytes | None:
     return values[0] if values else None
 
 
-def _host(fields: Fields) -> str:
+def _host(fields: Fields, *, is_http_1_1: bool) -> str:
+    """Python's http.client writes its CONNECT in HTTP/1.0 and without Host, before 3.12."""
     host = _only(fields, b"host")
-    if not host:
+    if host == b"" or (host is None and is_http_1_1):
         raise UnfitError(400, "host is missing")
-    return host.decode("latin-1").lower()
+    return (host or b"").decode("latin-1").lower()
 
 
 def _length(fields: Fields, *, is_http_1_1: bool) -> int | None:

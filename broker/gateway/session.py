@@ -94,7 +94,8 @@ class Session:
 
     async def _connect(self, request: RequestHead) -> None:
         endpoint = parse_endpoint(request.target)
-        if endpoint is None or parse_endpoint(request.host, endpoint.port) != endpoint or request.has_body:
+        named = endpoint if not request.host else parse_endpoint(request.host, endpoint and endpoint.port)
+        if endpoint is None or named != endpoint or request.has_body:
             raise UnfitError(400, "CONNECT names no host and port, or not those of its Host")
         if self._parts.rules.is_feed(endpoint):
             self._client.put_back(self._inbox.taken())

@@ -1,4 +1,6 @@
-"""Commands behind `brokerctl exec --gateway`, in a household whose clients have no keyring, user name or token. Next: `test_gateway.py`, which runs them."""
+"""Commands behind `brokerctl exec --gateway`, in a household whose clients have no keyring, name or token.
+Next: `test_gateway.py`, which runs them.
+"""
 
 from __future__ import annotations
 

@@ -197,7 +197,8 @@ def test_pipenv_installs(behind: Behind, tmp_path: Path, toolbox: Toolbox) -> No
 @pytest.mark.long
 def test_tox_installs_into_its_environment(behind: Behind, tmp_path: Path, toolbox: Toolbox) -> None:
     (tmp_path / "tox.ini").write_text(
-        f"[tox]\nskipsdist = true\n[testenv]\ndeps = {PACKAGE.name}\ncommands = python -c 'import demo_package'\n"
+        f"[tox]\nskipsdist = true\n[testenv]\ndeps = {PACKAGE.name}\n"
+        "commands = python -c 'import demo_package'\n"
     )
 
     behind.succeed(toolbox.program("tox", library=False), cwd=tmp_path, PIP_INDEX_URL=AZURE_FEED)
@@ -240,9 +241,12 @@ def test_cargo_fetches(behind: Behind, tmp_path: Path) -> None:
         f'[registries.corp]\nindex = "sparse+https://{CRATES}/index/"\n'
     )
     cargo = shutil.which("cargo") or ""
+    path = f"{Path(cargo).parent}:/usr/bin:/bin"
     rustup = os.environ.get("RUSTUP_HOME") or str(Path(cargo).parents[1].with_name(".rustup"))
 
-    behind.succeed(cargo, "fetch", cwd=tmp_path, CARGO_HOME=str(tmp_path / "cargo-home"), RUSTUP_HOME=rustup)
+    behind.succeed(
+        cargo, "fetch", cwd=tmp_path, PATH=path, CARGO_HOME=str(tmp_path / "cargo-home"), RUSTUP_HOME=rustup
+    )
 
     assert (tmp_path / "Cargo.lock").exists()
     assert ("/dl/demo-crate/0.1.0/download", True) in registry.requests.entries

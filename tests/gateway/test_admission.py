@@ -60,6 +60,14 @@ def test_after_a_407_the_same_connection_may_show_the_secret(proxy: ConnectProxy
         assert read_head(connection).startswith(b"HTTP/1.1 200 ")
 
 
+def test_connect_of_pythons_http_client_has_no_host(proxy: ConnectProxy) -> None:
+    with GatewayRoom(proxy, [HOST]) as gateway, gateway.dial() as connection:
+        login = f"Proxy-Authorization: {proxy_login()}"
+        connection.sendall(f"CONNECT {HOST}:443 HTTP/1.0\r\n{login}\r\n\r\n".encode())
+
+        assert read_head(connection).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 def test_own_connection_is_own() -> None:
     with (

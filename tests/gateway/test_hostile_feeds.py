@@ -60,6 +60,7 @@ ON_THE_EVIL_HOST = {
     "two hosts, evil first": lines("GET /corp/simple/ HTTP/1.1", f"Host: {EVIL}", f"Host: {HOST}"),
     "two hosts, evil last": lines("GET /corp/simple/ HTTP/1.1", f"Host: {HOST}", f"Host: {EVIL}"),
     "no host": lines("GET /corp/simple/ HTTP/1.1", "Accept: */*"),
+    "no host in HTTP/1.0": lines("GET /corp/simple/ HTTP/1.0", "Accept: */*"),
     "an empty host": lines("GET /corp/simple/ HTTP/1.1", "Host:"),
     "host with userinfo": lines("GET /corp/simple/ HTTP/1.1", f"Host: {HOST}@{EVIL}"),
     "absolute form of the feed": lines(f"GET https://{HOST}/corp/simple/ HTTP/1.1", f"Host: {EVIL}"),

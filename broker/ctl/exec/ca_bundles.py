@@ -22,6 +22,7 @@ ADDING_VARIABLE = "NODE_EXTRA_CA_CERTS"
 VARIABLES = (
     *(SYSTEM_VARIABLE, "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
     *(ADDING_VARIABLE, "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO"),
+    "npm_config_cafile",  # a `cafile` in some .npmrc would take the place of Node's own list
 )
 
 BUNDLE_BYTES_MAX = 8 << 20
