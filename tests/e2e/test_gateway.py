@@ -157,8 +157,8 @@ def test_pdm_locks_and_syncs(behind: Behind, tmp_path: Path, toolbox: Toolbox) -
     project(tmp_path, f"{source}\n[tool.pdm]\ndistribution = false\n")
     pdm = toolbox.program("pdm", library=False)
 
-    behind.succeed(pdm, "lock", "-n", cwd=tmp_path)
-    behind.succeed(pdm, "sync", "-n", cwd=tmp_path)
+    behind.succeed(pdm, "lock", cwd=tmp_path)
+    behind.succeed(pdm, "sync", cwd=tmp_path)
 
     assert list((tmp_path / ".venv").rglob("demo_package.py"))
 
