@@ -61,7 +61,7 @@ class Behind:
 
     def succeed(self, *command: str | Path, cwd: Path, **more: str) -> Outcome:
         """The same of a command that must succeed."""
-        done = self.run(*command, cwd=cwd, **more)
+        done = self.run(*command, cwd=cwd, options=("--gateway",), **more)
         assert done.exit_code == 0, done.text
         return done
 

@@ -113,7 +113,7 @@ def test_publishing_to_an_upload_address(behind: Behind, tmp_path: Path, client:
     file = tmp_path / "dist" / made.filename
     file.parent.mkdir()
     file.write_bytes(made.content)
-    command = {
+    command: dict[str, list[str | Path]] = {
         "uv": [UV, "publish", "--publish-url", AZURE_UPLOAD, "-u", "x", "-p", "", file],
         "twine": [TWINE, "upload", "--repository-url", AZURE_UPLOAD, "-u", "x", "-p", "", file],
     }

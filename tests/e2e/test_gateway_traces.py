@@ -4,6 +4,7 @@ it outright leaves nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -69,7 +70,7 @@ def memory_of(pid: int) -> Iterator[bytes]:
                 continue
 
 
-CLIENTS = {
+CLIENTS: dict[str, list[str | Path]] = {
     "uv": [UV, "pip", "install", "--no-cache", "--index-url", PLAIN_FEED, "--target", "in", PACKAGE.name],
     "pip": [
         *(PYTHON, "-m", "pip", "--no-input", "install", "--no-cache-dir", "--index-url", PLAIN_FEED),
@@ -166,12 +167,14 @@ def end_outright(behind: Behind, tmp_path: Path, whom: str, after_s: float) -> N
         threading.Event().wait(after_s)
         victim = find(whom, running.pid)
         if victim is not None:
-            os.kill(victim, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
         if whom != "exec":
             running.terminate()
         running.wait(30)
     finally:
-        os.killpg(running.pid, signal.SIGKILL) if whom == "exec" else running.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
         said = running.stdout.read() if running.stdout is not None else b""
         running.communicate()
     port = int(said.rpartition(b":")[2]) if b":" in said else None
