@@ -6,8 +6,10 @@ import contextlib
 import hashlib
 import os
 import ssl
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,16 +170,17 @@ def test_a_hundred_connections_at_once(proxy: ConnectProxy) -> None:
 class Flood(Loopback):
     """A host that sends as long as it can; `sent` says how much."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, patience_s: float = 0.7) -> None:
         super().__init__(self._speak, "flood")
         self._authority = authority
+        self._patience_s = patience_s
         self.sent = 0
         self.stopped = threading.Event()
 
     def _speak(self, line: Line) -> None:
         line.secure(self._authority.server_context("localhost"))
         line.receive()
-        line._socket.settimeout(0.7)
+        line._socket.settimeout(self._patience_s)
         line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2000000000\r\n\r\n")
         try:
             for _ in range(2000):
@@ -200,6 +203,31 @@ def test_client_that_reads_slowly_slows_its_feed(proxy: ConnectProxy, authority:
             secured.close()
 
     assert host.sent < 40_000_000  # what the sockets of two connections hold
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read in /proc")
+def test_two_gigabytes_pass_in_bounded_memory(proxy: ConnectProxy, authority: Authority) -> None:
+    with Flood(authority, patience_s=60) as host:
+        room = GatewayRoom(proxy, [("localhost", host.port)])
+        with room as gateway, gateway.connect("localhost", port=host.port) as connection:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(cadata=gateway.authority)
+            secured = context.wrap_socket(connection, server_hostname="localhost")
+            secured.sendall(f"GET /x HTTP/1.1\r\nHost: localhost:{host.port}\r\n\r\n".encode())
+            read_head(secured)
+            before, left, buffer = peak_kib(), 2_000_000_000, bytearray(1 << 20)
+            while left:
+                left -= secured.recv_into(buffer)
+            secured.close()
+
+    assert peak_kib() - before < 50_000
+
+
+def peak_kib() -> int:
+    """The most that this process has had in memory so far."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def test_feed_that_says_nothing_costs_a_deadline(proxy: ConnectProxy) -> None:
