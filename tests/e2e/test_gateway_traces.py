@@ -179,8 +179,8 @@ def end_outright(behind: Behind, tmp_path: Path, whom: str, after_s: float) -> N
         running.communicate()
     port = int(said.rpartition(b":")[2]) if b":" in said else None
     runtime = behind.house.folder / "run"
-    until(lambda: [each.name for each in runtime.glob("token-broker-*")] == [], "removal of the folder")
-    until(lambda: of_this_run(behind) == [], "end of every process")
+    until(lambda: [each.name for each in runtime.glob("token-broker-*")] == [], "removal of the folder", 60)
+    until(lambda: of_this_run(behind) == [], "end of every process", 60)
     assert port is None or not listens(port)
 
 

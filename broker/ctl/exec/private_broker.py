@@ -10,7 +10,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,8 @@ class PrivateBroker:
     """A place for a broker; `programs` is a directory in it with nothing but `keyring`."""
 
     directory: Path
-    watch: Callable[[int], None] = lambda _: None
-    """What is told of each process that is started here."""
+    watcher: int | None = None
+    """A descriptor to which the id of what is started here is written."""
 
     @property
     def programs(self) -> Path:
@@ -105,9 +105,7 @@ class PrivateBroker:
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
         environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - exec tells at the end of the command
         arguments = ["--socket", self.socket, "--idle-exit", idle_exit, *options]
-        child = broker_process.launch(arguments, self.log, environment, kept)
-        self.watch(child.pid)
-        return child
+        return broker_process.launch(arguments, self.log, environment, kept, self.watcher)
 
     def read(self, path: str, query: Mapping[str, str | None] | None = None) -> api_client.Json:
         """The object that GET `path` answers. Raises CommandError."""
@@ -127,19 +125,13 @@ def private_broker() -> Iterator[PrivateBroker]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        bufsize=0,
         cwd="/",
         start_new_session=True,  # Ctrl-C is for the command
     )
 
-    def watch(pid: int) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            if watcher.stdin is not None:
-                watcher.stdin.write(b"%d\n" % pid)
-
     try:
         directory.mkdir(mode=0o700)
-        yield _furnished(directory, shim, watch)
+        yield _furnished(directory, shim, None if watcher.stdin is None else watcher.stdin.fileno())
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         watcher.communicate(b"\n")
@@ -151,8 +143,8 @@ def made_private_broker() -> PrivateBroker:
     return _furnished(Path(tempfile.mkdtemp(prefix="token-broker-", dir=_base())), shim)  # 0700
 
 
-def _furnished(directory: Path, shim: Path, watch: Callable[[int], None] = lambda _: None) -> PrivateBroker:
-    broker = PrivateBroker(directory, watch)
+def _furnished(directory: Path, shim: Path, watcher: int | None = None) -> PrivateBroker:
+    broker = PrivateBroker(directory, watcher)
     broker.programs.mkdir()
     (broker.programs / "keyring").symlink_to(shim)
     return broker
