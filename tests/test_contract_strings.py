@@ -50,6 +50,7 @@ LOGGERS = {
 }
 
 STARTED_WITH_M = {
+    "broker.gateway.gateway_main",
     "broker.ctl.demo.token_command",
     "broker.ctl.setup.sandbox_probe",
     "broker.providers.azure.sdk_child",

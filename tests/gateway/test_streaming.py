@@ -266,7 +266,10 @@ class Closing(Loopback):
 
     def _speak(self, line: Line) -> None:
         line.secure(self._authority.server_context("localhost"))
-        self.requests.append(line.receive())
+        heard = line.receive()
+        while heard.startswith(b"POST") and not heard.endswith(b"x" * 10):
+            heard += line.receive()  # what is not read would reset the connection, and the answer with it
+        self.requests.append(heard)
         line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
