@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import growth, install, lookup, serving, sheet, start
+from bench import gateway, growth, install, lookup, serving, sheet, start
 
 Table = Callable[[bool, Path], sheet.Sheet]
 
@@ -16,6 +16,7 @@ TABLES: dict[str, Table] = {
     "memory": lambda short, _: serving.memory(short=short),
     "growth": lambda short, _: growth.sheet(short=short),
     "start": lambda short, _: start.sheet(short=short),
+    "gateway": lambda short, _: gateway.sheet(short=short),
 }
 
 

@@ -50,6 +50,7 @@ LOGGERS = {
 }
 
 STARTED_WITH_M = {
+    "broker.gateway.gateway_main",
     "broker.ctl.demo.token_command",
     "broker.ctl.setup.sandbox_probe",
     "broker.providers.azure.sdk_child",
@@ -181,8 +182,8 @@ def test_status_shows_each_feed_under_the_keys_that_scripts_read() -> None:
     assert [field.name for field in fields(FeedStatus)] == [
         *("name", "provider", "realm", "urls", "configured", "usable", "state", "since", "source", "account"),
         *("tenant", "scope", "username", "obtained_at", "expires_at", "refresh_at", "ttl_s", "left_s"),
-        *("lookups", "fetches", "last_used_at", "error", "hint", "shares", "warning", "verified_at", "verdict"),
-            "end_unknown",
+        *("lookups", "fetches", "last_used_at", "error", "hint", "shares", "warning"),
+        *("verified_at", "verdict", "end_unknown"),
     ]
     assert [state.value for state in State] == [
         *("empty", "fresh", "due", "expired", "failing", "refused", "sign-in-needed"),

@@ -18,7 +18,10 @@ from tests.contract.shims import uv
 
 pytestmark = pytest.mark.long
 
-TRIED = ("tests/server", "tests/api", "tests/config", "tests/e2e/test_socket_api.py", "tests/ctl/test_app.py")
+TRIED = (
+    *("tests/server", "tests/api", "tests/config", "tests/gateway"),
+    *("tests/e2e/test_socket_api.py", "tests/ctl/test_app.py"),
+)
 
 TEST_TOOLS = (
     "pytest>=8.3,<9.2",

@@ -20,7 +20,7 @@ from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.demo.verb import demo
 from broker.ctl.discover.verb import discover
 from broker.ctl.doctor.verb import doctor
-from broker.ctl.exec.verb import exec_
+from broker.ctl.exec.verb import exec_, with_strict_as_option
 from broker.ctl.hints import other_than
 from broker.ctl.service.verb import restart, start, stop
 from broker.ctl.setup.verb import setup, teardown
@@ -106,7 +106,7 @@ def _own_failure() -> ExitCode:
 def _run() -> None:
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        app(prog_name="brokerctl")
+        app(with_strict_as_option(sys.argv[1:]), prog_name="brokerctl")
     except LostOutputError:
         raise
     except CommandError as failure:

@@ -17,6 +17,9 @@ START_LIMIT_S = 20.0
 
 LOOK_EVERY_S = 0.02
 
+ANNOUNCED = 'echo $$; exec "$0" "$@" >&2'
+"""Says the process id on stdout, and becomes the command, whose stdout is where its stderr is."""
+
 SAID_BYTES = 4096
 """Of a log, only its end is looked at."""
 
@@ -36,17 +39,20 @@ def launch(
     log: Path,
     environment: Mapping[str, str] | None = None,
     kept: Sequence[int] = (),
+    watcher: int | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start brokerd in a session of its own, its stderr in `log`; our terminal and pipes stay free.
 
-    The descriptors `kept` stay open in it as long as it runs.
+    The descriptors `kept` stay open in it as long as it runs. Its process id is written to `watcher`, as a
+    line and before it is brokerd: no moment of ours to die is too early for the watcher to know.
     """
+    command = [str(beside_us("brokerd")), *arguments]
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         return subprocess.Popen(
-            [beside_us("brokerd"), *arguments],
+            command if watcher is None else ["/bin/sh", "-c", ANNOUNCED, *command],
             stdin=subprocess.DEVNULL,
-            stdout=descriptor,
+            stdout=descriptor if watcher is None else watcher,
             stderr=descriptor,
             cwd="/",
             env=environment,

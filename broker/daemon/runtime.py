@@ -31,9 +31,10 @@ from broker.daemon.feed_table_builder import renewal_policies_of, schema_of, tab
 from broker.daemon.shares import Shares
 from broker.host.accounts import Accounts
 from broker.host.aside import Aside, Found
+from broker.host.authorities import CA_VARIABLES
 from broker.host.clock import Clock, nap_or
 from broker.host.file_stamp import file_stamp
-from broker.host.http import CA_VARIABLES, Http
+from broker.host.http import Http
 from broker.host.http_errors import Unreachable
 from broker.keeper.keeper import Keeper
 from broker.keeper.slot_table import SlotPlan

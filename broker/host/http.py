@@ -7,18 +7,15 @@ imported before the first request, and then in a thread, so that the loop goes o
 
 import asyncio
 import logging
-import os
 import ssl
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from broker.host.authorities import UnreadableAuthoritiesError, trusting_context
 from broker.host.http_errors import Route, Unreachable
-from broker.host.trusted_file import UnreadableFile, read, read_trusted
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,11 +28,6 @@ BODY_BYTES = 65536
 
 CONNECTIONS_MAX = 64
 """At once; the surplus waits within its own deadline."""
-
-CA_BYTES_MAX = 16 * 1024 * 1024
-"""A system's bundle has 250 kB."""
-
-CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,55 +176,10 @@ async def _body(answer: "httpx.Response", route: Route, body_bytes: int) -> byte
 
 
 def _trust(ca: Path | None, route: Route) -> ssl.SSLContext:
-    """The authorities to trust: the file, or the system's and those that the usual variables name.
-
-    The configuration's file must be one that no other user could have put there. What a variable names is
-    taken from any file, as every client takes it: CI jobs keep theirs in folders that all can write.
-    """
-    if ca is not None:
-        # not ssl.create_default_context: it obeys SSLKEYLOGFILE and would write the session keys to a disk
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        _add(context, ca, route, partial(read_trusted, unmapped=True))
-        return context
-    named = [Path(path) for path in filter(None, map(os.environ.get, CA_VARIABLES))]
-    for path in named:
-        _add(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path, route, read)  # OpenSSL would wait for a pipe
-    context = _system_context()
-    for path in named:
-        _add(context, path, route, read)
-    return context
-
-
-def _system_context() -> ssl.SSLContext:
-    if sys.platform != "darwin":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_default_certs()
-        if context.cert_store_stats()["x509_ca"]:
-            # truststore 0.10 would read the same bundle again for every connection: 20 ms of the loop's time
-            return context
-    import truststore  # noqa: PLC0415 - knows macOS's keychain, and where each Linux keeps its bundle
-
-    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _add(context: ssl.SSLContext, path: Path, route: Route, reader: Callable[[Path, int], bytes]) -> None:
     try:
-        if path.is_dir():
-            context.load_verify_locations(capath=path)
-        else:
-            content = reader(path, CA_BYTES_MAX)
-            # comments may hold the authority's name in any encoding
-            context.load_verify_locations(cadata=content.decode("ascii", errors="ignore"))
-    except UnreadableFile as error:
-        reason = error.told_of(path)
-    except ssl.SSLError:
-        reason = "not certificates in PEM form"
-    except OSError as error:
-        reason = (error.strerror or "unknown error").lower()
-    else:
-        return
-    why = f"the trusted authorities in {path} cannot be read: {reason}"
-    raise Unreachable(f"{route.host} is not asked: {why}", "tls", route.host)
+        return trusting_context(ca)
+    except UnreadableAuthoritiesError as error:
+        raise Unreachable(f"{route.host} is not asked: {error}", "tls", route.host) from error
 
 
 def _make_client(context: ssl.SSLContext) -> "httpx.AsyncClient":

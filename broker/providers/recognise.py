@@ -50,6 +50,12 @@ _CODEARTIFACT_DOMAIN = re.compile(r"(?P<domain>[a-z][a-z0-9-]{0,48}[a-z0-9])-(?P
 "Use CodeArtifact from a VPC").
 """
 
+
+_CODEARTIFACT_REGIONS = (
+    *("us-east-1", "us-east-2", "us-west-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
+    *("ap-northeast-1", "eu-central-1", "eu-north-1", "eu-south-1", "eu-west-1", "eu-west-2", "eu-west-3"),
+)
+"""AWS General Reference, "AWS CodeArtifact endpoints and quotas"."""
 _CHINA = "amazonaws.com.cn"
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
@@ -83,6 +89,37 @@ class Ring:
 PRODUCTION = Ring("pkgs.dev.azure.com", "pkgs.visualstudio.com", ("dev.azure.com", "visualstudio.com"))
 INTERNAL = Ring("pkgs.codedev.ms", "pkgs.vsts.me", ("codedev.ms", "vsts.me"))
 """The package hosts of artifacts-credprovider, VstsCredentialProvider.cs of 2026-08."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostShape:
+    """What the hosts of a provider's feeds look like, whatever their path, and the domains they are in."""
+
+    pattern: re.Pattern[str]
+    domains: frozenset[str]
+
+
+HOST_SHAPES = {
+    AZURE: HostShape(
+        re.compile(
+            "|".join(
+                f"{re.escape(ring.by_path)}|{_ORGANISATION.pattern}\\.{re.escape(ring.by_name)}"
+                for ring in (PRODUCTION, INTERNAL)
+            )
+        ),
+        frozenset(host for ring in (PRODUCTION, INTERNAL) for host in (ring.by_path, ring.by_name)),
+    ),
+    GOOGLE: HostShape(_GOOGLE_HOST, frozenset({"pkg.dev"})),
+    CODEARTIFACT: HostShape(
+        _CODEARTIFACT_HOST,
+        frozenset(
+            f"codeartifact.{region}.{suffix}"
+            for region in _CODEARTIFACT_REGIONS
+            for suffix in ("amazonaws.com", "on.aws")
+        ),
+    ),
+}
+"""By provider, where the host alone names it: who handles connections knows no path yet."""
 
 
 @lru_cache(maxsize=REMEMBERED)

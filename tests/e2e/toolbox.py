@@ -19,6 +19,8 @@ RELEASES = {
     "pdm": "pdm[locked]==2.29.3",  # without its own pins it gets a hishel and an unearth that it breaks with
     "hatch": "hatch==1.18.2",
     "pipx": "pipx==1.18.4",
+    "pipenv": "pipenv",
+    "tox": "tox",
 }
 """The clients as they were when their dialects were written down."""
 

@@ -6,6 +6,7 @@ outlives us by a moment for that alone. Linux could do it by PR_SET_PDEATHSIG; m
 
 import contextlib
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -32,6 +33,17 @@ LAST_RESORT = "24h"
 REAPER = 'read -r _ && exit; kill "$1"; rm -rf "$2"'
 """A line on its stdin: all is cleaned up. The end of its stdin without one: we are dead."""
 
+WATCHER = """\
+while read -r pid; do [ -n "$pid" ] || exit; pids="$pids $pid"; done
+[ -z "$pids" ] || kill $pids
+rm -rf "$1"
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do kill -0 $pids 2>&- || break; sleep 1; done
+rm -rf "$1"
+"""
+"""The same for who starts more processes while it runs: their ids come as lines, an empty one is the end. It
+is there before the directory is. What was told to end may write until it has, so removing is repeated.
+"""
+
 _NOT_FOR_BROKERS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "TOKEN_BROKER_PASSED")
 """Whose service manager started us waits for our word, not for the private broker's."""
 
@@ -41,6 +53,8 @@ class PrivateBroker:
     """A place for a broker; `programs` is a directory in it with nothing but `keyring`."""
 
     directory: Path
+    watcher: int | None = None
+    """A descriptor to which the id of what is started here is written."""
 
     @property
     def programs(self) -> Path:
@@ -79,9 +93,8 @@ class PrivateBroker:
         options = [] if config is None else ["--config", str(config)]
         child = self.start(LAST_RESORT, options)
         try:
-            with _reaped(child.pid, self.directory):
-                broker_process.wait_until_it_answers(child, self.log, self.socket)
-                yield
+            broker_process.wait_until_it_answers(child, self.log, self.socket)
+            yield
         finally:
             end(child)
 
@@ -92,7 +105,7 @@ class PrivateBroker:
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
         environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - exec tells at the end of the command
         arguments = ["--socket", self.socket, "--idle-exit", idle_exit, *options]
-        return broker_process.launch(arguments, self.log, environment, kept)
+        return broker_process.launch(arguments, self.log, environment, kept, self.watcher)
 
     def read(self, path: str, query: Mapping[str, str | None] | None = None) -> api_client.Json:
         """The object that GET `path` answers. Raises CommandError."""
@@ -101,18 +114,37 @@ class PrivateBroker:
 
 @contextlib.contextmanager
 def private_broker() -> Iterator[PrivateBroker]:
-    """A private broker that does not serve yet; its directory is gone afterwards. Raises CommandError."""
-    broker = made_private_broker()
+    """A private broker that does not serve yet; its directory is gone afterwards. Raises CommandError.
+
+    The end of this process, of whatever kind, ends what was started in it and removes the directory, too.
+    """
+    shim = broker_process.beside_us("keyring-shim")
+    directory = Path(_base()) / f"token-broker-{secrets.token_hex(4)}"
+    watcher = subprocess.Popen(
+        ["/bin/sh", "-c", WATCHER, "token-broker", str(directory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,  # Ctrl-C is for the command
+    )
+
     try:
-        yield broker
+        directory.mkdir(mode=0o700)
+        yield _furnished(directory, shim, None if watcher.stdin is None else watcher.stdin.fileno())
     finally:
-        shutil.rmtree(broker.directory, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
+        watcher.communicate(b"\n")
 
 
 def made_private_broker() -> PrivateBroker:
     """A private broker that does not serve yet, in a new directory that is the caller's to remove."""
     shim = broker_process.beside_us("keyring-shim")
-    broker = PrivateBroker(Path(tempfile.mkdtemp(prefix="token-broker-", dir=_base())))  # 0700
+    return _furnished(Path(tempfile.mkdtemp(prefix="token-broker-", dir=_base())), shim)  # 0700
+
+
+def _furnished(directory: Path, shim: Path, watcher: int | None = None) -> PrivateBroker:
+    broker = PrivateBroker(directory, watcher)
     broker.programs.mkdir()
     (broker.programs / "keyring").symlink_to(shim)
     return broker
@@ -127,23 +159,6 @@ def _base() -> str:
         if short and ours and os.access(runtime, os.W_OK):
             return runtime
     return "/tmp"  # noqa: S108 - mkdtemp makes a directory there that only we can enter
-
-
-@contextlib.contextmanager
-def _reaped(pid: int, directory: Path) -> Iterator[None]:
-    """While in it, the end of this process, of whatever kind, ends `pid` and removes `directory`."""
-    reaper = subprocess.Popen(
-        ["/bin/sh", "-c", REAPER, "token-broker", str(pid), str(directory)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,  # Ctrl-C is for the command
-    )
-    try:
-        yield
-    finally:
-        reaper.communicate(b"all is well\n")
 
 
 def end(child: "subprocess.Popen[bytes]") -> None:

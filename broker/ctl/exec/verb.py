@@ -5,17 +5,11 @@ Where the command cannot be wrapped, a step of a CI job starts the broker for th
 
 import contextlib
 import os
-import shutil
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import FrameType
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 
-from broker.core.shortage import shortage_of
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.client_index import Index
 from broker.ctl.clients.time_limit import TooSlowError, at_most
@@ -24,19 +18,33 @@ from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes, uv_set
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec import ci_env
 from broker.ctl.exec.ci_broker import ci_broker
+from broker.ctl.exec.foreground import found_program, run_in_foreground
 from broker.ctl.exec.private_broker import PrivateBroker, private_broker
 from broker.ctl.service import verb
 from broker.ctl.setup.user_dirs import UserDirs
-from broker.host.start_failure import why_not_run
+from broker.gateway.host_rules import unusable
 from broker.host.whereabouts import home_of, working_directory
 
-FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
 SETTINGS_S = 5.0
 """For all settings of a project and its user: they are read in a few ms."""
 
-SIGNALLED = 128
-"""A shell's code for a command that died of signal n is this and n."""
+STRICT = "--gateway-strict"
+"""What `--gateway=strict` becomes before options are read: an option with a value that may be missing would
+take the command's first word for it.
+"""
+
+
+ALLOW = "--allow"
+
+
+def with_strict_as_option(words: list[str]) -> list[str]:
+    """The words of brokerctl's command line with `--gateway=strict`, among exec's own options, as STRICT."""
+    if words[:1] != ["exec"]:
+        return words
+    own = 1
+    while own < len(words) and words[own].startswith("-") and words[own] != "--":
+        own += 2 if words[own] == ALLOW else 1
+    return [STRICT if word == "--gateway=strict" else word for word in words[:own]] + words[own:]
 
 
 def exec_(
@@ -48,6 +56,17 @@ def exec_(
     azure_pipelines: Annotated[
         bool, typer.Option("--azure-pipelines", help="Azure Pipelines: for the later steps of this job.")
     ] = False,
+    gateway: Annotated[
+        bool,
+        typer.Option(
+            "--gateway", help="The command gets no token: a proxy adds it. --gateway=strict: feeds only."
+        ),
+    ] = False,
+    strict: Annotated[bool, typer.Option(STRICT, hidden=True)] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(ALLOW, metavar="HOST", help="With --gateway=strict: this host, too. Repeatable."),
+    ] = None,
 ) -> None:
     """Run a command with a private broker of its own.
 
@@ -56,7 +75,14 @@ def exec_(
 
     With --github-env or --azure-pipelines no command is run: the broker serves the later steps of the CI
     job and ends with it. They are told where it is, and nothing secret.
+
+    With --gateway the command needs neither a keyring nor a user name and never sees a token: a proxy for
+    this command alone adds the credential to requests that go to feeds. docs/gateway.md says the rest.
     """
+    is_wanted = gateway or strict
+    _check_gateway(
+        is_strict=strict, allow=allow or [], is_alone=not (is_wanted and github_env + azure_pipelines)
+    )
     later = github_env + azure_pipelines
     if later + bool(command) > 1:
         raise CommandError(
@@ -67,7 +93,12 @@ def exec_(
             "exec needs a command", hint="brokerctl exec -- uv sync", exit_code=ExitCode.EXEC_FAILED
         )
     try:
-        code = _with_private_broker(command) if command else _for_later_steps(github=github_env)
+        if command and is_wanted:
+            from broker.ctl.exec.gateway_run import GatewayWish, run_with_gateway  # noqa: PLC0415 - pydantic
+
+            code = run_with_gateway(command, GatewayWish(is_strict=strict, allowed=tuple(allow or ())))
+        else:
+            code = _with_private_broker(command) if command else _for_later_steps(github=github_env)
     except CommandError as failure:
         own = failure.exit_code not in {ExitCode.EXEC_CANNOT_RUN, ExitCode.EXEC_NO_SUCH_COMMAND}
         exit_code = ExitCode.EXEC_FAILED if own else failure.exit_code
@@ -75,13 +106,24 @@ def exec_(
     raise typer.Exit(code)
 
 
+def _check_gateway(*, is_strict: bool, allow: list[str], is_alone: bool) -> None:
+    """Raises CommandError for options that do not go together."""
+    wrong = unusable(allow)
+    if wrong is not None:
+        raise CommandError(f"--allow {wrong}: this is no host", exit_code=ExitCode.EXEC_FAILED)
+    if allow and not is_strict:
+        raise CommandError("--allow goes with --gateway=strict", exit_code=ExitCode.EXEC_FAILED)
+    if not is_alone:
+        raise CommandError("the gateway serves one command only", exit_code=ExitCode.EXEC_FAILED)
+
+
 def _with_private_broker(command: Sequence[str]) -> int:
     """Run the command; its code as a shell would have it. Raises CommandError."""
     with private_broker() as broker:
         environment = broker.environment(os.environ)
-        program = _found(command[0], environment)
+        program = found_program(command[0], environment)
         with broker.serving():
-            code = _run(program, command, environment | _usernames(broker, environment))
+            code = run_in_foreground(program, command, environment | _usernames(broker, environment))
             if code != 0:
                 for line in _failed_lookups(broker):
                     typer.echo(f"token-broker: {line}", err=True)
@@ -104,22 +146,6 @@ def _for_later_steps(*, github: bool) -> int:
         raise
     typer.echo("uv and pip of the later steps ask a broker that ends with this job")
     return ExitCode.FINE
-
-
-def _found(name: str, environ: Mapping[str, str]) -> str:
-    """The program's path, by PATH as execvp(3) goes by it. Raises CommandError with a shell's 126 or 127."""
-    path = environ.get("PATH", os.defpath)
-    found = shutil.which(name, path=path)
-    if found is not None:
-        return found
-    there = name if os.sep in name and Path(name).exists() else shutil.which(name, os.F_OK, path)
-    if there is not None:
-        raise _cannot_run(name, "it is a folder" if Path(there).is_dir() else why_not_run(there))
-    raise CommandError(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
-
-
-def _cannot_run(name: str, reason: str) -> CommandError:
-    return CommandError(f"{name} cannot be run: {reason}", exit_code=ExitCode.EXEC_CANNOT_RUN)
 
 
 def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, str]:
@@ -157,66 +183,6 @@ def _indexes_to_name_a_user_for(environ: Mapping[str, str]) -> Sequence[Index]:
         why = type(error).__name__
     typer.echo(f"token-broker: the project's settings are passed over: {why}", err=True)
     return ()
-
-
-def _run(program: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the command in the foreground, pass signals on to it, and return its code as a shell would."""
-    with _Relay() as relay:
-        try:
-            child = subprocess.Popen(command, executable=program, env=environment)
-        except (OSError, ValueError) as error:
-            shortage = shortage_of(error)
-            if shortage is not None:
-                raise CommandError(f"{command[0]} could not be started: {shortage}") from None
-            reason = why_not_run(program, error) if isinstance(error, OSError) else str(error)
-            raise _cannot_run(command[0], reason) from None
-        relay.to(child)
-        code = child.wait()
-    return code if code >= 0 else SIGNALLED - code
-
-
-class _Relay:
-    """While in it, signals go to the command instead of ending us; those that come too early, later."""
-
-    def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
-        self._early: list[int] = []
-
-    def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._forward) for number in FORWARDED}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, action in self._before.items():
-            signal.signal(number, action)
-
-    def to(self, child: "subprocess.Popen[bytes]") -> None:
-        """Forward to this process from now on."""
-        self._child = child
-        for number in self._early:
-            child.send_signal(number)
-
-    def _forward(self, number: int, _: FrameType | None) -> None:
-        if number in FROM_TERMINALS and _is_foreground():
-            return  # the terminal has sent it to the command as well: twice would mean "at once"
-        if self._child is None:
-            self._early.append(number)
-        else:
-            self._child.send_signal(number)
-
-
-def _is_foreground() -> bool:
-    """True when we, and so the command, are what the terminal's keys reach."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
 
 
 def _failed_lookups(broker: PrivateBroker) -> list[str]:

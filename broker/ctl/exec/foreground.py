@@ -1,0 +1,95 @@
+"""A command in the foreground: found as execvp(3) finds it; signals are passed on; its code is a shell's."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+from broker.core.shortage import shortage_of
+from broker.ctl.command_error import CommandError, ExitCode
+from broker.host.start_failure import why_not_run
+
+FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
+SIGNALLED = 128
+"""A shell's code for a command that died of signal n is this and n."""
+
+
+def found_program(name: str, environ: Mapping[str, str]) -> str:
+    """The program's path, by PATH as execvp(3) goes by it. Raises CommandError with a shell's 126 or 127."""
+    path = environ.get("PATH", os.defpath)
+    found = shutil.which(name, path=path)
+    if found is not None:
+        return found
+    there = name if os.sep in name and Path(name).exists() else shutil.which(name, os.F_OK, path)
+    if there is not None:
+        raise _cannot_run(name, "it is a folder" if Path(there).is_dir() else why_not_run(there))
+    raise CommandError(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
+
+
+def _cannot_run(name: str, reason: str) -> CommandError:
+    return CommandError(f"{name} cannot be run: {reason}", exit_code=ExitCode.EXEC_CANNOT_RUN)
+
+
+def run_in_foreground(program: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the command in the foreground, pass signals on to it, and return its code as a shell would."""
+    with _Relay() as relay:
+        try:
+            child = subprocess.Popen(command, executable=program, env=environment)
+        except (OSError, ValueError) as error:
+            shortage = shortage_of(error)
+            if shortage is not None:
+                raise CommandError(f"{command[0]} could not be started: {shortage}") from None
+            reason = why_not_run(program, error) if isinstance(error, OSError) else str(error)
+            raise _cannot_run(command[0], reason) from None
+        relay.to(child)
+        code = child.wait()
+    return code if code >= 0 else SIGNALLED - code
+
+
+class _Relay:
+    """While in it, signals go to the command instead of ending us; those that come too early, later."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._forward) for number in FORWARDED}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, action in self._before.items():
+            signal.signal(number, action)
+
+    def to(self, child: "subprocess.Popen[bytes]") -> None:
+        """Forward to this process from now on."""
+        self._child = child
+        for number in self._early:
+            child.send_signal(number)
+
+    def _forward(self, number: int, _: FrameType | None) -> None:
+        if number in FROM_TERMINALS and _is_foreground():
+            return  # the terminal has sent it to the command as well: twice would mean "at once"
+        if self._child is None:
+            self._early.append(number)
+        else:
+            self._child.send_signal(number)
+
+
+def _is_foreground() -> bool:
+    """True when we, and so the command, are what the terminal's keys reach."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)

@@ -1,0 +1,139 @@
+"""`brokerctl exec --gateway`: a command with a proxy of its own, and no token, keyring or user name.
+
+The gateway asks the user's broker; where none runs, a private one, which starts beside it and the command.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from broker.ctl import api_client
+from broker.ctl.command_error import CommandError
+from broker.ctl.config_view import configured
+from broker.ctl.exec.ca_bundles import write_bundles
+from broker.ctl.exec.foreground import found_program, run_in_foreground
+from broker.ctl.exec.gateway_process import GatewayProcess, GatewayReport
+from broker.ctl.exec.private_broker import LAST_RESORT, PrivateBroker, end, private_broker
+from broker.ctl.matching import table_of, urls_of
+from broker.ctl.setup.user_dirs import UserDirs
+from broker.gateway.host_rules import Endpoint
+from broker.gateway.instructions import Instructions
+from broker.providers.recognise import GITLAB, HOST_SHAPES
+
+SECRET_BYTES = 32
+LOOPBACK = "localhost,127.0.0.1,::1"
+
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+EXEMPTIONS = ("NO_PROXY", "no_proxy")
+OTHER_PROXIES = ("ALL_PROXY", "all_proxy")
+NODE_SWITCH = "NODE_USE_ENV_PROXY"
+"""Node's own HTTP client heeds proxy variables only where this is 1 (Node 22.21 and 24.0 on)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayWish:
+    """What a person asked for: only feeds' hosts and the `allowed`, where it `is_strict`."""
+
+    is_strict: bool = False
+    allowed: tuple[str, ...] = ()
+
+
+def run_with_gateway(command: Sequence[str], wish: GatewayWish) -> int:
+    """Run the command; its code as a shell would have it. Raises CommandError."""
+    program = found_program(command[0], os.environ)
+    with private_broker() as place:
+        served = _users_broker()
+        socket = place.socket if served is None else str(served["socket"])
+        with (
+            GatewayProcess(_for_gateway(os.environ, socket)) as gateway,
+            _started(place, is_wanted=served is None),
+        ):
+            instructions = _instructions(wish, served)  # while both start
+            port, authority = gateway.serve(instructions)
+            address = f"http://gateway:{instructions.secret}@127.0.0.1:{port}"
+            environment = command_environment(os.environ, address, is_strict=wish.is_strict)
+            environment |= write_bundles(place.directory, os.environ, authority)
+            code = run_in_foreground(program, command, environment)
+            _tell(gateway.report(), code)
+    return code
+
+
+def command_environment(environ: Mapping[str, str], address: str, *, is_strict: bool) -> dict[str, str]:
+    """The environment of a command whose clients are to use the proxy at this address.
+
+    Plain HTTP goes there as well: what was exempt from a proxy before is known there alone.
+    """
+    dropped = OTHER_PROXIES if is_strict else ()
+    kept = {name: value for name, value in environ.items() if name not in dropped}
+    return (
+        kept
+        | dict.fromkeys(PROXY_VARIABLES, address)
+        | dict.fromkeys(EXEMPTIONS, LOOPBACK)
+        | {NODE_SWITCH: "1"}
+    )
+
+
+def _users_broker() -> api_client.Json | None:
+    """The status of the user's broker, or None where none can be asked."""
+    try:
+        return api_client.read("/v1/status")
+    except CommandError:
+        return None
+
+
+def _for_gateway(environ: Mapping[str, str], socket: str) -> dict[str, str]:
+    return {**environ, "TOKEN_BROKER_SOCKET": socket, "TOKEN_BROKER_AUTOSTART": "0"}
+
+
+def _instructions(wish: GatewayWish, served: api_client.Json | None) -> Instructions:
+    """Raises CommandError where a private broker would not have a configuration."""
+    found = configured(UserDirs(Path.home(), os.environ))
+    if served is None and found.failure is not None:
+        raise found.failure
+    if served is None:
+        urls = {url for feed in table_of(found.config).feeds for url in feed.prefixes}
+    else:
+        urls = {url for feed in served["feeds"] for url in urls_of(feed["urls"])}
+    if found.config.learns(GITLAB) and os.environ.get("GITLAB_CI"):
+        urls |= set(urls_of([os.environ.get("CI_API_V4_URL", "")]))
+    shapes = [shape for provider, shape in HOST_SHAPES.items() if found.config.learns(provider)]
+    return Instructions(
+        secret=secrets.token_hex(SECRET_BYTES),
+        feeds=frozenset(
+            Endpoint(url.origin.host, url.origin.port) for url in urls if url.origin.scheme == "https"
+        ),
+        shapes=tuple(shape.pattern for shape in shapes),
+        domains=frozenset().union(*(shape.domains for shape in shapes)),
+        is_strict=wish.is_strict,
+        allowed=wish.allowed,
+        ca=found.config.ca,
+        broker_is_starting=served is None,
+    )
+
+
+@contextlib.contextmanager
+def _started(place: PrivateBroker, *, is_wanted: bool) -> Iterator[None]:
+    """While in it, the private broker starts and serves, where one is wanted."""
+    if not is_wanted:
+        yield
+        return
+    child = place.start(LAST_RESORT)
+    try:
+        yield
+    finally:
+        end(child)
+
+
+def _tell(report: GatewayReport, code: int) -> None:
+    lines = list(report.refused)
+    if code != 0:
+        lines += report.failed
+    if not report.is_complete:
+        lines.append("the gateway ended before the command did")
+    for line in lines:
+        typer.echo(f"token-broker: {line}", err=True)

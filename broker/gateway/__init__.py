@@ -1,0 +1,1 @@
+"""The proxy of `brokerctl exec --gateway`: it adds a feed's credential to requests of one command."""

@@ -1,0 +1,32 @@
+"""How long the gateway waits for whom, in seconds. A peer that stalls costs itself its connection."""
+
+import asyncio
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Each is of one wait, not of a whole transfer: a large file may take as long as it goes on."""
+
+    head_s: float = 10.0
+    """A request's head, from its first byte to its last; a TLS handshake."""
+
+    idle_s: float = 300.0
+    """Between two requests of a client. Longer than clients keep connections themselves (uv: 90 s)."""
+
+    connect_s: float = 30.0
+    """A connection to a feed or a proxy, with its TLS."""
+
+    stall_s: float = 300.0
+    """Without a byte of a message that has begun, or of an answer: a feed may compute an index first."""
+
+    tunnel_s: float = 3600.0
+    """Without a byte either way of a connection whose content is not known."""
+
+    broker_start_s: float = 20.0
+    """A private broker starts beside the gateway; as long as `brokerctl` waits for one."""
+
+
+def within(seconds: float | None) -> asyncio.Timeout:
+    """A context that raises TimeoutError when it takes longer; None is no limit."""
+    return asyncio.timeout(seconds)
