@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+from collections.abc import Sized
 from datetime import UTC, datetime, timedelta
 
 from broker.core.refresh import Moment
@@ -22,6 +23,10 @@ class FakeClock:
     def now(self) -> Moment:
         return self._now
 
+    async def settle(self) -> None:
+        """Let what can go on go on: between two of the times at which sleepers wake."""
+        await settle()
+
     async def nap(self, seconds: float) -> None:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._order += 1
@@ -30,16 +35,16 @@ class FakeClock:
 
     async def advance(self, seconds: float) -> None:
         """Let `seconds` pass on all clocks, waking each sleeper at its time and letting it run."""
-        await settle()
+        await self.settle()
         end_s = self._running_s + seconds
         while self._sleepers and self._sleepers[0][0] <= end_s:
             wake_s, _, woken = heapq.heappop(self._sleepers)
             self._move(max(0.0, wake_s - self._running_s))
             if not woken.done():
                 woken.set_result(None)
-            await settle()
+            await self.settle()
         self._move(end_s - self._running_s)
-        await settle()
+        await self.settle()
 
     def suspend(self, seconds: float) -> None:
         """The lid is closed: wall and boot time pass, timers stand still."""
@@ -57,4 +62,12 @@ class FakeClock:
 async def settle() -> None:
     """Run the loop until everything that can go on has gone on."""
     for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def settle_quickly() -> None:
+    """`settle` where nothing but the loop's own tasks can go on: no thread, no socket, no timer."""
+    ready: Sized = asyncio.get_running_loop()._ready  # type: ignore[attr-defined] # what is to run next
+    await asyncio.sleep(0)
+    while ready:
         await asyncio.sleep(0)

@@ -10,6 +10,7 @@ import logging
 import ssl
 import sys
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -63,6 +64,7 @@ class Http:
     def __init__(self, ca: Path | None = None) -> None:
         self.ca = ca
         self._opening = asyncio.Lock()
+        self._room = asyncio.Semaphore(CONNECTIONS_MAX)  # the pool's own line costs each request all others
         self._client: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -102,7 +104,7 @@ class Http:
         """
         route = _route_to(request.url)
         try:
-            async with asyncio.timeout(deadline_s):
+            async with asyncio.timeout(deadline_s), self._room:
                 client = await self._open(route)
                 return await _exchange(client, request, route, None if head_only else body_bytes)
         except TimeoutError:
@@ -189,6 +191,8 @@ def _make_client(context: ssl.SSLContext) -> "httpx.AsyncClient":
 
     # httpx brings a command line of its own, if it can: 3 MB of rich and pygments for nothing here
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # None: cannot be imported (PEP 328)
+    if find_spec("sniffio") is None:  # httpcore looks for it on the disk at each of its locks otherwise
+        sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # as above
     import httpx  # noqa: PLC0415 - 100 ms
 
     for name in logging.root.manager.loggerDict:

@@ -365,7 +365,7 @@ class Keeper:
                     feed = self.slot_table.named(name)
                     asked = name in entry.asked or name in entry.verifications
                     if feed is not None and may_verify_unasked(feed, asked=asked):
-                        self._verifier.start(entry, feed)
+                        self._verifier.line_up(entry, feed)
             self._look_at(entry, self.clock.now())
         except Exception as defect:  # noqa: BLE001 - the next round looks at it again
             self._defects.tell(f"landing of {entry.slot.key.realm}", defect)

@@ -20,6 +20,9 @@ from broker.keeper.slot_table import SlotEntry
 Verify = Callable[[Feed, Credential], Awaitable[Verdict]]
 """Asks a feed whether it accepts a credential."""
 
+UNASKED_AT_ONCE = 16
+"""So many feeds are tried at once before any look-up asked for them; what look-ups start never queues."""
+
 log = logging.getLogger("broker.trials")
 
 
@@ -52,6 +55,26 @@ class Verifier:
         self._tell = tell
         self._fetch = fetch
         self._defects = DefectLog(log)
+        self._line: dict[tuple[SlotEntry, str], Feed] = {}
+        self._unasked: set[asyncio.Task[None]] = set()
+
+    def line_up(self, entry: SlotEntry, feed: Feed) -> None:
+        """Try the held credential at `feed` once there is room: ten thousand come at a start."""
+        self._line[entry, feed.name] = feed
+        self._serve_line()
+
+    def _serve_line(self) -> None:
+        while self._line and len(self._unasked) < UNASKED_AT_ONCE:
+            (entry, name), feed = next(iter(self._line.items()))
+            del self._line[entry, name]
+            if entry.slot.held is not None:
+                attempt = self.start(entry, feed)
+                self._unasked.add(attempt)
+                attempt.add_done_callback(self._unasked_ended)
+
+    def _unasked_ended(self, attempt: "asyncio.Task[None]") -> None:
+        self._unasked.discard(attempt)
+        self._serve_line()
 
     def start(self, entry: SlotEntry, feed: Feed) -> "asyncio.Task[None]":
         """The task that tries the held credential at `feed`, under way or new."""
@@ -85,6 +108,7 @@ class Verifier:
     async def _attempt(self, entry: SlotEntry, feed: Feed) -> None:
         """One attempt. However it ends, the entry is without it then; a defect proves nothing of the feed."""
         attempt, held = asyncio.current_task(), entry.slot.held
+        self._line.pop((entry, feed.name), None)
         verdict = Verdict.UNKNOWN
         entry.asked.pop(feed.name, None)
         # An upload address cannot be read, so a publish credential is never tried.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.http import Http, Request
+from broker.host.http import CONNECTIONS_MAX, Http, Request, Response
 from broker.host.http_errors import Unreachable
 from tests.fakes import http1
 from tests.fakes.authority import shared_authority, strange_authority
@@ -442,3 +442,34 @@ def _closed_port() -> int:
     """A port of loopback on which nobody listens any more."""
     with WebServer(Site()) as web:
         return web.port
+
+
+async def test_more_requests_than_connections_wait_outside_the_pool(
+    http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, full, gate = 0, asyncio.Event(), asyncio.Event()
+
+    async def exchange(*_: object) -> Response:
+        nonlocal inside
+        inside += 1
+        if inside == CONNECTIONS_MAX:
+            full.set()
+        await gate.wait()
+        return Response(200, (), b"")
+
+    monkeypatch.setattr("broker.host.http._exchange", exchange)
+    sent = [asyncio.create_task(http.send(Request("GET", URL))) for _ in range(3 * CONNECTIONS_MAX)]
+    await full.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    at_once = inside
+    gate.set()
+    await asyncio.gather(*sent)
+
+    assert (at_once, inside) == (CONNECTIONS_MAX, 3 * CONNECTIONS_MAX)
+
+
+async def test_a_request_looks_for_no_module_that_is_not_there(http: Http) -> None:
+    await http.send(Request("GET", URL))
+
+    assert "sniffio" in sys.modules

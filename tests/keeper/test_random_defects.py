@@ -19,7 +19,7 @@ from broker.core.verdict import Verdict
 from broker.host.clock import NAP_S
 from broker.keeper.keeper import Keeper
 from broker.keeper.renewal_policy import RenewalPolicies
-from tests.fake_clock import FakeClock, settle
+from tests.fake_clock import FakeClock, settle_quickly
 from tests.fake_provider import Issuer
 
 FEEDS = [
@@ -61,6 +61,9 @@ class ChaoticClock(FakeClock):
     def __init__(self, chaos: Chaos) -> None:
         super().__init__()
         self.chaos = chaos
+
+    async def settle(self) -> None:
+        await settle_quickly()
 
     def now(self) -> Moment:
         self.chaos.may_raise()
@@ -172,7 +175,7 @@ async def lived_through(seed: int) -> None:
                 await house.reload()
             case _:
                 await house.clock.advance(chaos.random.choice((0.5, 31.0, 600.0)))
-        await settle()
+        await settle_quickly()
         house.check()
         assert held <= house.held(), "a token was lost"
     chaos.share = 0.0
@@ -186,7 +189,7 @@ async def lived_through(seed: int) -> None:
         )
     house.keeper.close()
     house.loop.cancel()
-    await settle()
+    await settle_quickly()
     assert house.keeper._single_flight.under_way == 0
 
 

@@ -12,9 +12,11 @@ from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import HOLD_REFUSED_S, RefreshPolicy
 from broker.core.urls import parse_url
 from broker.core.verdict import RETRY_S, Verdict
+from broker.host.clock import NAP_S
 from broker.keeper.keeper import Keeper
 from broker.keeper.recheck import GAP_S, IN_USE_S, SETTLE_S, SPREAD_S
 from broker.keeper.renewal_policy import RenewalPolicies
+from broker.keeper.verification import UNASKED_AT_ONCE
 from broker.providers.recognise import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
@@ -300,3 +302,27 @@ async def test_a_token_that_nobody_used_for_a_day_is_left_alone_when_the_ground_
     await clock.advance(10)
 
     assert gatekeeper.heard == []
+
+
+MANY = [
+    Feed(f"f{n}", Realm("fake", f"r{n}"), (parse_url(f"https://f{n}.example/simple/"),)) for n in range(100)
+]
+
+
+async def test_feeds_that_none_asked_for_are_tried_a_few_at_a_time(
+    start: Start, clock: FakeClock, gatekeeper: Gatekeeper
+) -> None:
+    gatekeeper.gate.clear()
+    keeper = await start(*MANY)
+    await clock.advance(NAP_S)
+    begun = sum(len(entry.verifying) for entry in keeper.slot_table)
+
+    await ask(keeper, MANY[-1])
+    await settle()
+    asked = [name for entry in keeper.slot_table for name in entry.verifying]
+    gatekeeper.gate.set()
+    await clock.advance(NAP_S)
+
+    assert begun == UNASKED_AT_ONCE
+    assert asked[-1] == MANY[-1].name
+    assert all(entry.verifications for entry in keeper.slot_table)
