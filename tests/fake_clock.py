@@ -69,5 +69,5 @@ async def settle_quickly() -> None:
     """`settle` where nothing but the loop's own tasks can go on: no thread, no socket, no timer."""
     ready: Sized = asyncio.get_running_loop()._ready  # type: ignore[attr-defined] # what is to run next
     await asyncio.sleep(0)
-    while ready:
+    while ready:  # noqa: ASYNC110 - it waits for the loop itself
         await asyncio.sleep(0)

@@ -17,6 +17,9 @@ LONGEST_S = 7 * 86400.0
 LINGER_S = 7 * 86400.0
 """So long an ended share still says that it has ended, and what renews it: over a weekend and a holiday."""
 
+BOOT_S_MAX = 1e10
+"""No machine has been up for three hundred years; nan and infinity are no time either."""
+
 MOST = 16
 """Shares at a time: each holds a socket open, and its callers theirs."""
 
@@ -84,7 +87,12 @@ def from_record(record: Mapping[str, object]) -> Grant:
             "for_s": float(for_s) | int(for_s),
             "ends_at": str(ends_at),
             "ends_boot_s": float(boot_s) | int(boot_s),
-        } if NAME.fullmatch(name) and all(isinstance(feed, str) for feed in feeds):
+        } if (
+            NAME.fullmatch(name)
+            and all(isinstance(feed, str) for feed in feeds)
+            and 1 <= for_s <= LONGEST_S
+            and 0 <= boot_s <= BOOT_S_MAX
+        ):
             ends = datetime.fromisoformat(ends_at)
             if ends.tzinfo is not None:
                 return Grant(

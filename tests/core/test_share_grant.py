@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from math import inf, nan
 
 import pytest
 from hypothesis import given
@@ -80,6 +81,8 @@ def test_what_one_daemon_writes_the_next_one_reads(for_s: float, wall: datetime,
         {"ends_at": "soon"},
         {"ends_at": "2026-01-01T00:00:00"},
         {"ends_boot_s": None},
+        *({"for_s": seconds} for seconds in (inf, -inf, nan, 0, -1, 1e18, 10**400)),
+        *({"ends_boot_s": seconds} for seconds in (inf, -inf, nan, -1, 1e18, 10**400)),
     ],
 )
 def test_what_no_daemon_wrote_is_no_share(change: dict[str, object]) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import pytest
 
 from broker.core.credential import Credential
-from broker.core.failures import NotObtained, Unavailable
+from broker.core.failures import NotObtained, Refused, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
-from broker.core.refresh import Moment, RefreshPolicy
+from broker.core.refresh import HOLD_REFUSED_S, Moment, RefreshPolicy
 from broker.core.urls import parse_url
 from broker.core.verdict import Verdict
 from broker.host.clock import NAP_S
@@ -33,6 +33,7 @@ DEFECTS: tuple[Callable[[], BaseException], ...] = (
     MemoryError,
     lambda: KeyError("s3cret"),
     lambda: Unavailable("for now", retry_after_s=float("nan")),
+    lambda: Refused("no"),
     asyncio.CancelledError,
 )
 
@@ -117,6 +118,7 @@ class House:
             policies=self.policies,
             verify_at=self._verify,
             draw=self._draw,
+            judged=lambda _feed, _verdict: chaos.may_raise(),
         )
         self.keeper.subscribe(lambda _: chaos.may_raise())
         self.loop = asyncio.create_task(self.keeper.run())
@@ -126,7 +128,7 @@ class House:
         self.chaos.may_raise(cancels=True)
         await asyncio.sleep(0)
         self.chaos.may_raise(cancels=True)
-        return Verdict.ACCEPTED
+        return self.chaos.random.choice(tuple(Verdict)) if self.chaos.share else Verdict.ACCEPTED
 
     def _draw(self) -> float:
         self.chaos.may_raise()
@@ -168,11 +170,15 @@ async def lived_through(seed: int) -> None:
     chaos.share = chaos.random.choice((0.0, 0.02, 0.1, 0.5, 1.0))
     for _ in range(6):
         held = house.held()
-        match chaos.random.randrange(4):
-            case 0:
+        match chaos.random.randrange(7):
+            case 0 | 1:
                 await house.ask(chaos.random.choice(house.feeds))
-            case 1:
+            case 2:
                 await house.reload()
+            case 3:
+                house.keeper.ground_moved("network")
+            case 4:
+                house.clock.suspend(chaos.random.choice((-45.0, 45.0)))
             case _:
                 await house.clock.advance(chaos.random.choice((0.5, 31.0, 600.0)))
         await settle_quickly()
@@ -181,6 +187,11 @@ async def lived_through(seed: int) -> None:
     chaos.share = 0.0
     house.keeper.has_turned()
     await house.clock.advance(HEALED_S + 2 * NAP_S)
+    for feed in house.feeds:  # a refusal is tried anew when someone asks, HOLD_REFUSED_S after the last time
+        await house.ask(feed)
+    await house.clock.advance(HOLD_REFUSED_S)
+    for feed in house.feeds:
+        await house.ask(feed)
     house.check()
     now = house.clock.now()
     for feed in house.feeds:
@@ -193,7 +204,7 @@ async def lived_through(seed: int) -> None:
     assert house.keeper._single_flight.under_way == 0
 
 
-@pytest.mark.parametrize("lives", [100, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("lives", [50, pytest.param(10_000, marks=pytest.mark.long)])
 async def test_a_keeper_lives_through_random_defects(lives: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("broker.keeper", "broker.suppliers", "broker.trials"):  # tens of thousands of tracebacks
         monkeypatch.setattr(logging.getLogger(name), "disabled", True)
