@@ -100,15 +100,15 @@ class Keeper:
         Starts a renewal that is due, and tries a credential that was not tried lately at its feed.
         `now` is the caller's reading of `clock`: who answers in microseconds reads it once.
         """
-        entry = self.slot_table.of(match, now)
+        entry, feed = self.slot_table.of(match, now), match.feed
         entry.used = now
-        entry.last_asked = entry.asked[match.feed.name] = match.feed
-        verification = entry.verifications.get(match.feed.name)
+        entry.last_asked = entry.asked[feed.name] = feed
+        verification = entry.verifications.get(feed.name)
         credential = usable_credential(entry.slot, verification, now)
         if credential is None:
             return None
         if verification is None:
-            self._verifier.start(entry, match.feed)
+            self._verifier.start(entry, feed)
         elif now.boot_s - entry.tried_s >= RETRY_S:
             self._verifier.try_in_use(entry, now)
         if entry.slot.last_failure is None and entry.slot.is_due(now):

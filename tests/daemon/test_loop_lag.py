@@ -1,9 +1,11 @@
-"""How long a look-up of a held token waits while something large is under way, beside how long it waits when
-nothing is: within 20 ms or five times that. In the loop's own time: what runs on it, a look-up waits for; how
-soon the system gives it a core and Python's lock, which others want too, no test of one process can say.
+"""How long a look-up of a held token waits, in wall time, while something large or broken is under way:
+within 20 ms, or five times as long as it waits when nothing is. The best of a few rounds counts: what else
+the machine does is in each.
 """
 
 import asyncio
+import contextlib
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,6 +20,7 @@ from broker.core.feeds import Match
 from broker.daemon.main import PROVIDERS
 from broker.daemon.runtime import Runtime
 from broker.host.clock import SystemClock
+from broker.host.unhurried_log import UnhurriedLog
 
 FEED = """
 [[feed]]
@@ -26,14 +29,16 @@ url = "https://f{n}.example/simple/"
 provider = "basic"
 username = "u"
 secret = "env:SECRET"
+verify = false
 """
 
 ALLOWED_S = 0.020
 ALLOWED_TIMES = 5
+ROUNDS = 4
 
 
 class Lag:
-    """Asks for a held token again and again, and keeps how much later than due each answer was."""
+    """Asks for a held token again and again, and keeps how long each round took."""
 
     def __init__(self, service: Runtime) -> None:
         self._service = service
@@ -46,10 +51,10 @@ class Lag:
         waits: list[float] = []
         working = asyncio.ensure_future(work)
         while not working.done() or len(waits) < 50:
-            begun = time.thread_time()
+            begun = time.perf_counter()
             await asyncio.sleep(0.001)
             held = self._service.keeper.held(self._match, self._service.keeper.clock.now())
-            waits.append(time.thread_time() - begun)
+            waits.append(time.perf_counter() - begun)
             assert held is not None
         await working
         return max(waits)
@@ -82,30 +87,70 @@ async def service(tmp_path: Path, feeds: int) -> AsyncIterator[Runtime]:
     await service.close()
 
 
-def changed(service: Runtime, text: str) -> Callable[[], Awaitable[None]]:
-    async def reload() -> None:
-        try:
-            await service.reload()
-        except BadConfiguration:
-            assert "feed" not in text
-
-    return reload
+async def reloaded(service: Runtime) -> None:
+    """A reload, whatever comes of it."""
+    with contextlib.suppress(BadConfiguration):
+        await service.reload()
 
 
-@pytest.mark.parametrize("what", ["a feed more", "half of the feeds", "many brackets", "a long list"])
-async def test_a_held_token_does_not_wait_for_a_reload(
-    service: Runtime, feeds: int, what: str, tmp_path: Path
-) -> None:
-    text = {
-        "a feed more": "".join(FEED.format(n=n) for n in range(feeds + 1)),
-        "half of the feeds": "".join(FEED.format(n=n) for n in range(feeds // 2)),
-        "many brackets": f"x = {'[' * 100 * feeds}",
-        "a long list": f"x = [{'1, ' * 20 * feeds}]",
-    }[what]
+async def holds_up_no_look_up(service: Runtime, work: Callable[[int], Awaitable[None]]) -> bool:
+    """Whether in one of the rounds, whose numbers `work` gets, no look-up waited too long."""
     lag = Lag(service)
-    quiet_s = await lag.during(asyncio.sleep(0.2))
-    written(tmp_path / "config.toml", text)
+    for number in range(ROUNDS):
+        quiet_s = await lag.during(asyncio.sleep(0.2))
+        if await lag.during(work(number)) <= max(ALLOWED_S, ALLOWED_TIMES * quiet_s):
+            return True
+    return False
 
-    lag_s = await lag.during(changed(service, text)())
 
-    assert lag_s <= max(ALLOWED_S, ALLOWED_TIMES * quiet_s)
+@pytest.mark.parametrize("feeds", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [1.0, 0.5])
+async def test_a_held_token_does_not_wait_for_a_reload(
+    service: Runtime, feeds: int, share: float, tmp_path: Path
+) -> None:
+    def work(number: int) -> Awaitable[None]:
+        many = int(feeds * share) + number + 1
+        written(tmp_path / "config.toml", "".join(FEED.format(n=n) for n in range(many)))
+        return reloaded(service)
+
+    assert await holds_up_no_look_up(service, work)
+
+
+@pytest.mark.parametrize("feeds", [1])
+@pytest.mark.parametrize(
+    "text", ["x = " + "[" * 100_000, f"x = [{'1, ' * 20_000}]"], ids=["brackets", "list"]
+)
+async def test_a_held_token_does_not_wait_for_a_broken_file(
+    service: Runtime, text: str, tmp_path: Path
+) -> None:
+    def work(number: int) -> Awaitable[None]:
+        written(tmp_path / "config.toml", f"{text}\n# {number}")
+        return reloaded(service)
+
+    assert await holds_up_no_look_up(service, work)
+
+
+@pytest.mark.parametrize("feeds", [1])
+async def test_a_held_token_does_not_wait_for_a_fifo(service: Runtime, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").unlink()
+    os.mkfifo(tmp_path / "config.toml", 0o600)
+
+    assert await holds_up_no_look_up(service, lambda _: reloaded(service))
+
+
+@pytest.mark.parametrize("feeds", [1])
+async def test_a_held_token_does_not_wait_for_a_full_log_pipe(service: Runtime) -> None:
+    reading, writing = os.pipe()
+    logger = logging.getLogger("tests.loop_lag")
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading):
+        logger.addHandler(handler := UnhurriedLog(stream))
+
+        async def talk() -> None:
+            for _ in range(500):
+                logger.warning("%s", "x" * 400)
+                await asyncio.sleep(0)
+
+        try:
+            assert await holds_up_no_look_up(service, lambda _: talk())
+        finally:
+            logger.removeHandler(handler)
