@@ -208,7 +208,7 @@ async def lived_through(seed: int, folder: Path) -> None:
 async def test_a_daemon_lives_through_random_defects(
     lives: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("broker.keeper", "broker.suppliers", "broker.service", "broker.caretaker", "broker.shares"):
+    for name in ("broker.keeper", "broker.suppliers", "broker.trials", "broker.service", "broker.caretaker"):
         monkeypatch.setattr(logging.getLogger(name), "disabled", True)
     monkeypatch.setattr("broker.host.clock.AFTER_DEFECT_S", 0.0)
     for seed in range(lives):
