@@ -27,7 +27,7 @@ class Topic(StrEnum):
     LEARNED_FEEDS = "learned-feeds"
     """The table of feeds learned by `auto` is full."""
     PROCESSES = "processes"
-    """A child process could not be started; the subject is the program."""
+    """A child process could not be started; the subject is the program. All end when any can be."""
     CERTIFICATES = "certificates"
     """The certificate authorities cannot be read, or are not those in force."""
 
@@ -73,6 +73,12 @@ class WhyNot:
         """Take a reason out that holds no longer; harmless where there is none."""
         if self._reasons.pop((topic, subject), None) is not None:
             self.changed()
+
+    def keep(self, topic: Topic, holds: Callable[[str], bool]) -> None:
+        """Take out the topic's reasons about subjects for which `holds` is false."""
+        for subject in [subject for about, subject in self._reasons if about is topic]:
+            if not holds(subject):
+                self.clear(topic, subject)
 
 
 def to_record(reasons: Iterable[Reason], socket: str) -> dict[str, object]:

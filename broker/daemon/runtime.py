@@ -177,6 +177,7 @@ class Runtime:
             self.keeper.adopt(plan, self._now.providers, renewal_policies_of(self._now.config))
             self.fault = self.reload_failure = None
             self.why_not.clear(Topic.CONFIGURATION)
+            self.why_not.keep(Topic.FEED, lambda name: self.keeper.slot_table.named(name) is not None)
             log.info("reloaded feeds=%d", len(self._now.table.feeds))
             del plan, following
             pile: list[object] = [*before.table.feeds, *before.config.feeds]

@@ -1,12 +1,16 @@
-"""WhyNotRecorder: enters each feed's last failure into the record, and writes it after each change."""
+"""WhyNotRecorder: enters into the record what it hears of feeds, programs and learned realms, and writes it
+after each change. The configuration and the certificates are told by `daemon/runtime.py`.
+"""
 
 import asyncio
 import logging
 
 from broker.api.backend import feed_status_of
 from broker.core.feeds import Feed
+from broker.core.learned_feeds import LEARNED_MAX
 from broker.core.why_not import Topic
 from broker.daemon.runtime import Runtime
+from broker.host.process import hear_starts
 from broker.host.why_not_file import WhyNotFile
 
 log = logging.getLogger("broker.daemon")
@@ -23,6 +27,8 @@ class WhyNotRecorder:
         service.why_not.changed = self._changed.set
         self.close = service.keeper.subscribe(self._hear)
         """Ends the listening."""
+        service.keeper.slot_table.room_changed = self._hear_room
+        hear_starts(self._hear_start)
 
     async def run(self) -> None:
         """Write the record now, and after each change."""
@@ -42,3 +48,20 @@ class WhyNotRecorder:
         else:
             at = self._service.keeper.clock.now().wall
             why_not.tell(Topic.FEED, status.error, at=at, hint=status.hint, subject=feed.name)
+
+    def _hear_room(self) -> None:
+        realm, why_not = self._service.keeper.slot_table.no_room_for, self._service.why_not
+        if realm is None:
+            why_not.clear(Topic.LEARNED_FEEDS)
+            return
+        detail = f"{realm} was not learned: {LEARNED_MAX} others are in use, which is the limit"
+        at = self._service.keeper.clock.now().wall
+        why_not.tell(Topic.LEARNED_FEEDS, detail, at=at, hint="brokerctl add URL")
+
+    def _hear_start(self, program: str, shortage: str | None) -> None:
+        why_not = self._service.why_not
+        if shortage is None:  # what one program lacked, the next one has got
+            why_not.keep(Topic.PROCESSES, lambda _: False)
+            return
+        name, at = program.rpartition("/")[2], self._service.keeper.clock.now().wall
+        why_not.tell(Topic.PROCESSES, f"could not be started: {shortage}", at=at, subject=name)

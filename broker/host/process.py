@@ -17,7 +17,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -133,8 +133,14 @@ async def run(
     if program is None:
         found = _found(argv[0], path, os.F_OK)
         raise NotFound(argv[0]) if found is None else CannotRun(argv[0], why_not_run(found))
-    async with _place_for(argv[0]):
-        return await _run(_Child(argv, program, environment, cwd, output_bytes), argv[0], limit_s)
+    try:
+        async with _place_for(argv[0]):
+            child = _Child(argv, program, environment, cwd, output_bytes)
+            _tell_start(argv[0], None)
+            return await _run(child, argv[0], limit_s)
+    except NoResources as failure:
+        _tell_start(argv[0], failure.reason)
+        raise
 
 
 _places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -155,6 +161,23 @@ async def _place_for(program: str) -> AsyncIterator[None]:
         yield
     finally:
         places.release()
+
+
+StartHeard = Callable[[str, str | None], None]
+"""Told of a program's name and what had run out when it was to be started; None where it started."""
+
+_listeners: WeakKeyDictionary[asyncio.AbstractEventLoop, StartHeard] = WeakKeyDictionary()
+
+
+def hear_starts(listener: StartHeard) -> None:
+    """Have the loop that runs tell this one listener of each program that it starts, or fails to."""
+    _listeners[asyncio.get_running_loop()] = listener
+
+
+def _tell_start(program: str, shortage: str | None) -> None:
+    listener = _listeners.get(asyncio.get_running_loop())
+    if listener is not None:
+        listener(program, shortage)
 
 
 async def _run(child: "_Child", name: str, limit_s: float) -> Finished:

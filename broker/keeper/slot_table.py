@@ -5,7 +5,7 @@ Bookkeeping only: nothing here fetches, waits or decides when. Read `keeper/keep
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -103,13 +103,14 @@ class SlotTable:
     """All entries by slot key, and the feeds they serve.
 
     `no_room_for`: the realm that was last not learned because LEARNED_MAX others were; None while there is
-    room.
+    room. `room_changed` is called after each change of it.
     """
 
     def __init__(self, table: FeedTable, now: Moment) -> None:
         self._by_key: dict[SlotKey, SlotEntry] = {}
         self._learned: dict[Realm, Feed] = {}
         self.no_room_for: Realm | None = None
+        self.room_changed: Callable[[], None] = lambda: None
         self._by_name: dict[str, Feed] = {}
         self._by_slot: dict[SlotKey, list[Feed]] = {}
         self.adopt(self.planned(table, now))
@@ -255,7 +256,7 @@ class SlotTable:
         self.table = plan.table
         self._below = lru_cache(REMEMBERED)(plan.table.below)
         self._by_name, self._by_slot, self._learned, self._by_key = plan.by_name, plan.by_slot, learned, kept
-        self.no_room_for = self.no_room_for if self._is_full() else None
+        self._look_for_room()
 
     def remove(self, entry: SlotEntry) -> None:
         """Drop an entry and, with the last one of its realm, the feed that was learned for it."""
@@ -267,7 +268,7 @@ class SlotTable:
         learned = self._learned.get(entry.slot.key.realm)
         if learned is not None and not self._entries_of(learned):
             del self._learned[learned.realm]
-            self.no_room_for = None
+            self._look_for_room()
 
     def is_gone(self, entry: SlotEntry, now: Moment) -> bool:
         """True for a learned feed that has no credential and no look-up lately."""
@@ -306,14 +307,23 @@ class SlotTable:
                 self.remove(entry)
             self._learned.pop(given_up, None)
         self._learned[feed.realm] = feed
-        self.no_room_for = None
+        self._lacks_room_for(None)
 
     def _no_room(self, realm: Realm) -> NoRoom:
         if self.no_room_for is None:
             log.warning("learned_feeds_full realm=%s learned=%d", realm, len(self._learned))
-        self.no_room_for = realm
+        self._lacks_room_for(realm)
         why = f"{LEARNED_MAX} others that need no [[feed]] are in use already, which is the limit"
         return NoRoom(realm, f"{realm} was not learned: {why}")
+
+    def _look_for_room(self) -> None:
+        if not self._is_full():
+            self._lacks_room_for(None)
+
+    def _lacks_room_for(self, realm: Realm | None) -> None:
+        if self.no_room_for != realm:
+            self.no_room_for = realm
+            self.room_changed()
 
 
 def _account_of(key: SlotKey) -> tuple[Realm, str, str]:

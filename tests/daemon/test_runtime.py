@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 from collections.abc import AsyncIterator, Callable
@@ -14,8 +15,9 @@ import pytest
 from broker.api.backend import About, status_of
 from broker.config.files import ConfigFiles
 from broker.core.access import HOUSE
-from broker.core.failures import BadConfiguration, BadRequest, SignInNeeded
+from broker.core.failures import BadConfiguration, BadRequest, SignInNeeded, Unavailable
 from broker.core.feeds import Match
+from broker.core.learned_feeds import LEARNED_MAX
 from broker.core.login_progress import LoginMethod
 from broker.core.urls import parse_url
 from broker.core.why_not import Topic
@@ -425,25 +427,93 @@ async def test_a_refused_reload_is_the_status_error_until_one_is_taken(
     assert service.why_not.reasons == ()
 
 
-async def test_the_record_has_each_feeds_last_failure_and_is_gone_when_that_ends(
-    start: Start, tmp_path: Path, environ: dict[str, str]
-) -> None:
-    service = start(FEED.format(name="absent"))
-    file = WhyNotFile(tmp_path / "broker.sock")
+@contextlib.asynccontextmanager
+async def recorded(service: Runtime, folder: Path) -> AsyncIterator[WhyNotFile]:
+    """The record that the service's recorder writes."""
+    file = WhyNotFile(folder / "broker.sock")
     recorder = WhyNotRecorder(service, file)
     running = asyncio.create_task(recorder.run())
+    try:
+        yield file
+    finally:
+        running.cancel()
+        recorder.close()
+
+
+@pytest.mark.parametrize("repaired", [True, False], ids=["mended", "taken away"])
+async def test_the_record_has_each_feeds_last_failure_and_is_gone_when_that_ends(
+    start: Start, tmp_path: Path, files: ConfigFiles, repaired: bool
+) -> None:
+    service = start(FEED.format(name="absent"))
     match = service.keeper.slot_table.find(parse_url("https://absent.example/simple/"), None)
     assert isinstance(match, Match)
 
-    with pytest.raises(SignInNeeded):
-        await service.keeper.credential_for(match, 30)
-    await until(lambda: [each.subject for each in file.read()] == ["absent"])
-    environ["absent"] = "s3cret"
-    await service.keeper.refresh(match)
-    await until(lambda: file.read() == ())
+    async with recorded(service, tmp_path) as file:
+        with pytest.raises(SignInNeeded):
+            await service.keeper.credential_for(match, 30)
+        await until(lambda: [each.subject for each in file.read()] == ["absent"])
 
-    running.cancel()
-    recorder.close()
+        if repaired:
+            write(files, FEED.format(name="absent") + '[env]\nabsent = "s3cret"\n')
+            await service.reload()
+            await service.keeper.refresh(match)
+        else:
+            write(files, FEED.format(name="a"))
+            await service.reload()
+
+        await until(lambda: file.read() == ())
+
+
+async def test_a_program_for_which_there_was_no_process_is_recorded_until_one_starts(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = start(
+        '[[feed]]\nname = "c"\nurl = "https://c.example/simple/"\nprovider = "basic"\n'
+        'username = "ci"\nsecret = "command:echo s3cret"\n'
+    )
+    match = service.keeper.slot_table.find(parse_url("https://c.example/simple/"), None)
+    assert isinstance(match, Match)
+
+    def failing(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    async with recorded(service, tmp_path) as file:
+        with monkeypatch.context() as lacking:
+            lacking.setattr("subprocess.Popen", failing)
+            with pytest.raises(Unavailable):
+                await service.keeper.refresh(match)
+        await until(lambda: Topic.PROCESSES in {each.topic for each in file.read()})
+        (reason,) = [each for each in file.read() if each.topic is Topic.PROCESSES]
+        await service.keeper.refresh(match)
+        await until(lambda: file.read() == ())
+
+    assert reason.subject == "echo"
+    assert "may start no more processes" in reason.detail
+
+
+async def test_a_full_table_of_learned_feeds_is_recorded_until_there_is_room(
+    start: Start, tmp_path: Path
+) -> None:
+    service = start("")
+    table, now = service.keeper.slot_table, service.keeper.clock.now()
+
+    def asked(organisation: str) -> object:
+        return table.find(
+            parse_url(f"https://pkgs.dev.azure.com/{organisation}/_packaging/a/pypi/simple/"), None
+        )
+
+    async with recorded(service, tmp_path) as file:
+        for number in range(LEARNED_MAX):
+            match = asked(f"org{number}")
+            assert isinstance(match, Match)
+            table.of(match, now).has_succeeded = True
+        asked("late")
+        await until(lambda: [each.topic for each in file.read()] == [Topic.LEARNED_FEEDS])
+        (reason,) = file.read()
+        table.remove(next(iter(table)))
+        await until(lambda: file.read() == ())
+
+    assert reason.detail.startswith("azure:late was not learned: 64 others")
 
 
 async def until(holds: Callable[[], bool]) -> None:
