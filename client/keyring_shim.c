@@ -466,6 +466,31 @@ static bool names_a_file(const char *path)
 	return name[0] != '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
+/* Return whether `path` is the system's socket, also where it is written with `//`, `/./` or a link. */
+static bool is_system_socket(const char *path)
+{
+	char clean[SOCKET_PATH_BYTES + 1], runtime[] = SYSTEM_SOCKET;
+	Text to = TEXT(clean);
+	const char *tail;
+	struct stat here, there;
+	for (size_t count; *path != '\0'; path += count) {
+		path += strspn(path, "/");
+		count = strcspn(path, "/");
+		if (count == 0 || (count == 1 && path[0] == '.'))
+			continue;
+		put(&to, "/");
+		put_bytes(&to, path, count);
+	}
+	*strrchr(runtime, '/') = '\0';
+	*strrchr(runtime, '/') = '\0';
+	tail = SYSTEM_SOCKET + strlen(runtime);
+	if (to.used < strlen(tail) || strcmp(clean + to.used - strlen(tail), tail) != 0)
+		return false;
+	clean[to.used - strlen(tail)] = '\0';
+	return stat(clean[0] == '\0' ? "/" : clean, &here) == 0 && stat(runtime, &there) == 0 &&
+	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
 /* Fill `path`, of SOCKET_PATH_BYTES, with the path of the user's socket, whether or not anything is there.
  * FAILED when it is longer than the system can bind, relative, no file's, or cannot be named. */
 static Outcome socket_path(Text *path)
@@ -486,6 +511,10 @@ static Outcome socket_path(Text *path)
 	if (path->overflowed)
 		return failed("the socket's path is longer than ", number(SOCKET_PATH_BYTES, 10, 1),
 			      " bytes; run: export TOKEN_BROKER_SOCKET=/a/shorter/path", NULL);
+	if (is_system_socket(path->bytes)) {
+		path->used = 0;
+		put(path, SYSTEM_SOCKET);
+	}
 	return GOOD;
 }
 
@@ -523,14 +552,39 @@ static Outcome foreign(const char *path, const char *what, uid_t uid, const char
 		      NULL);
 }
 
+/* Append `bytes` with its control characters as a shell's `$'...'` writes them. */
+static void put_escaped(Text *to, const char *bytes)
+{
+	for (; *bytes != '\0'; bytes++) {
+		if ((unsigned char)*bytes >= ' ' && *bytes != 0x7f) {
+			put_bytes(to, bytes, 1);
+			continue;
+		}
+		put(to, "\\");
+		put_number(to, (unsigned char)*bytes, 8, 3);
+	}
+}
+
 /* Return `path` as one word of a shell's line, in a buffer that the next call reuses. */
 RARE static const char *shell_word(const char *path)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
 	static char word[4 * PATH_BYTES + 3]; /* every character a quote */
 	Text to = TEXT(word);
+	bool is_one_line = true;
 	if (strspn(path, plain) == strlen(path))
 		return path;
+	for (const char *each = path; *each != '\0'; each++)
+		is_one_line = is_one_line && (unsigned char)*each >= ' ' && *each != 0x7f;
+	if (!is_one_line) { /* only this kind of quotes can name a control character */
+		put(&to, "$'");
+		for (char each[2] = ""; (each[0] = *path) != '\0'; path++) {
+			put(&to, *path == '\'' || *path == '\\' ? "\\" : "");
+			put_escaped(&to, each);
+		}
+		put(&to, "'");
+		return word;
+	}
 	put(&to, "'");
 	for (; *path != '\0'; path++)
 		put_bytes(&to, *path == '\'' ? "'\\''" : path, *path == '\'' ? 4 : 1);
@@ -1235,10 +1289,10 @@ static void put_answer(Text *to, const Answer *answer, const Question *question)
 /* Write one line to stderr. A stderr that cannot be written to changes nothing. */
 static void print_line(const char *words)
 {
-	static char bytes[sizeof line + 32];
+	static char bytes[4 * sizeof line + 32];
 	Text text = TEXT(bytes);
 	put(&text, "token-broker: ");
-	put(&text, words);
+	put_escaped(&text, words);
 	put(&text, "\n");
 	(void)write_all(2, bytes, text.used);
 }

@@ -238,7 +238,19 @@ def socket_path() -> str:
     if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
         message = f"the socket's path is longer than {SOCKET_PATH_BYTES} bytes"
         raise SocketPathError(f"{message}; run: export TOKEN_BROKER_SOCKET=/a/shorter/path")
-    return path
+    return SYSTEM_SOCKET if is_system_socket(path) else path
+
+
+def is_system_socket(path: str) -> bool:
+    """Return whether `path` is the system's socket, also where it is written with `//`, `/./` or a link."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    system = SYSTEM_SOCKET.split("/")
+    if parts[-2:] != system[-2:]:
+        return False
+    try:
+        return os.path.samefile("/" + "/".join(parts[:-2]), "/".join(system[:-2]))
+    except (OSError, ValueError):
+        return False
 
 
 def _socket_directory() -> str:
@@ -314,7 +326,19 @@ def shell_word(path: str) -> str:
         character.isascii() and (character.isalnum() or character in "_@%+=:,./-") for character in path
     ):
         return path
+    if _escaped(path) != path:  # only this kind of quotes can name a control character
+        return "$'" + _escaped(path.replace("\\", "\\\\").replace("'", "\\'")) + "'"
     return "'" + path.replace("'", "'\\''") + "'"
+
+
+def _escaped(text: str) -> str:
+    """Return `text` with its control characters as a shell's `$'...'` writes them."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character >= " " and character != "\x7f" else f"\\{ord(character):03o}"
+        for character in text
+    )
 
 
 def is_own_place(directory: str) -> bool:
@@ -872,7 +896,7 @@ def _quoted(text: str) -> str:
 def print_line(line: str) -> None:
     """Write one line to stderr. A stderr that cannot be written to changes nothing."""
     try:
-        _write(2, f"token-broker: {line}\n".encode("utf-8", "replace"))
+        _write(2, f"token-broker: {_escaped(line)}\n".encode("utf-8", "replace"))
     except OSError:
         return
 

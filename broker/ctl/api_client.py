@@ -4,10 +4,8 @@ The socket, and which peers to trust there, are the client's; nothing here ever 
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -93,12 +91,7 @@ def feed_path(name: str, verb: str) -> str:
 
 def is_system_socket(path: str | None) -> bool:
     """True for the system broker's socket, however its path is written. Never raises."""
-    if path is None or path == client.SYSTEM_SOCKET:
-        return path is not None
-    try:
-        return Path(path).samefile(client.SYSTEM_SOCKET)
-    except (OSError, ValueError):
-        return os.path.normpath(path) == client.SYSTEM_SOCKET
+    return path is not None and client.is_system_socket(path)
 
 
 class BrokerNotRunningError(CommandError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -185,6 +186,38 @@ def test_system_broker_named_as_the_users_is_asked_once(
     ended = shim("get", URL, "Fred", TOKEN_BROKER_SOCKET=str(session.system_socket))
 
     assert (ended.code, ended.stderr, system_broker.connections) == (1, "", 1)
+
+
+@pytest.mark.parametrize(
+    "spelling", ["{0}//system/broker.sock", "{0}/./system/./broker.sock", "/{0}/system//broker.sock", "{1}"]
+)
+def test_system_socket_is_known_however_it_is_written(
+    shim: Shim, system_broker: ScriptedBroker, session: Session, place: Path, spelling: str
+) -> None:
+    system_broker.will(answers(404, "no feed\n"))
+    (place / "run" / "linked").symlink_to(session.folder)
+
+    written = spelling.format(session.folder, place / "run" / "linked" / "system" / "broker.sock")
+    ended = shim("get", URL, "Fred", TOKEN_BROKER_SOCKET=written)
+
+    assert (ended.code, ended.stderr, system_broker.connections) == (1, "", 1)
+
+
+@pytest.mark.parametrize("kind_of_path", ["folder", "socket"])
+def test_control_characters_of_a_path_are_shown_escaped_on_one_line(
+    shim: Shim, place: Path, kind_of_path: str
+) -> None:
+    folder = place / "run" / "a\n'b\\\x1b"
+    folder.mkdir(mode=0o755 if kind_of_path == "folder" else 0o700)
+    (folder / "broker.sock").write_text("")
+
+    ended = shim("get", URL, "Fred", TOKEN_BROKER_SOCKET=str(folder / "broker.sock"))
+
+    assert (ended.code, ended.stderr.count("\n")) == (1, 1)
+    assert f"{place}/run/a\\012'b\\\\033" in ended.line
+    word = ended.line.partition("TOKEN_BROKER_SOCKET=")[2]
+    said = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, text=True, check=True)
+    assert said.stdout == f"{folder}/token-broker-{os.geteuid()}/broker.sock"
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775])
