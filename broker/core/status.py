@@ -52,6 +52,14 @@ class FeedStatus:
     verdict: str = Verdict.UNKNOWN.word
     end_unknown: bool = False
 
+    @property
+    def needs_help(self) -> bool:
+        """Whether a look-up would get no credential although one was tried, or a person must sign in.
+
+        For `brokerctl status` and `doctor` alike. A renewal that failed is no need while the token lives.
+        """
+        return self.state == State.SIGN_IN_NEEDED or not (self.usable or self.state == State.EMPTY)
+
     def aged(self, seconds: int) -> "FeedStatus":
         """What the status will say these seconds later if nothing else changes."""
         if self.left_s is None:

@@ -1,14 +1,18 @@
 """A hint never names the command that prints it: then this is what to type instead."""
 
-OTHERWISE = {"doctor": "brokerctl logs"}
-"""By verb; for every other one it is the doctor."""
+OTHERWISE = {"doctor": "brokerctl logs", "doctor --fix": "brokerctl setup"}
+"""By command; for every other one it is the doctor. `setup` takes the steps that `doctor --fix` takes."""
 
 
-def other_than(hint: str | None, verb: str) -> str | None:
-    """The hint, or another one where it is the command that is running; None stays None.
+def other_than(hint: str | None, *commands: str) -> str | None:
+    """The hint, or another one where it is one of the commands that run, such as `doctor`; None stays None.
 
-    A command line with options of its own, such as `brokerctl doctor --fix`, does something else.
+    A line with options of its own, such as `brokerctl doctor --fix`, does something else: who runs that one
+    names both.
     """
     words = [] if hint is None else hint.removeprefix("sudo ").split()
-    names_itself = words[:2] == ["brokerctl", verb] and not any(word.startswith("--") for word in words)
-    return OTHERWISE.get(verb, "brokerctl doctor") if names_itself else hint
+    if words[:1] != ["brokerctl"]:
+        return hint
+    options = [word for word in words[2:] if word.startswith("--")]
+    named = " ".join([*words[1:2], *options])
+    return OTHERWISE.get(named, "brokerctl doctor") if named in commands else hint

@@ -104,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"; run: {failure.hint}" if failure.hint is not None else ""
         return _ended(f"{failure}{hint}")
     except token_broker_client.BrokerError as error:
+        _record(options, str(error), None)
         return _ended(str(error))
     except Exception as defect:
         at = traceback.extract_tb(defect.__traceback__)[-1]
@@ -114,7 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _record_of(options: argparse.Namespace) -> WhyNotFile:
     """Where this daemon says why it does not serve. One with a socket of its own says it there alone."""
-    socket = Path(options.socket or token_broker_client.socket_path()).absolute()
+    try:
+        socket = Path(options.socket or token_broker_client.socket_path()).absolute()
+    except token_broker_client.SocketPathError:
+        return WhyNotFile(None, _record_state(options))
     return WhyNotFile(socket, _record_state(options))
 
 

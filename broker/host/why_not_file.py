@@ -17,18 +17,22 @@ NAME = "why-not.json"
 
 
 class WhyNotFile:
-    """The record of the broker at `socket`. `state` is the second folder, None for a broker without one."""
+    """The record of the broker at `socket`; None: of the starts for which no path could be named.
 
-    def __init__(self, socket: Path, state: Path | None = None) -> None:
-        self._socket = socket
-        self._places = tuple(folder / NAME for folder in (socket.parent, state) if folder is not None)
+    `state` is the second folder, None for a broker without one.
+    """
+
+    def __init__(self, socket: Path | None, state: Path | None = None) -> None:
+        self._socket = "" if socket is None else str(socket)
+        folders = (None if socket is None else socket.parent, state)
+        self._places = tuple(folder / NAME for folder in folders if folder is not None)
         self._state = state
 
     def read(self) -> tuple[Reason, ...]:
         """The reasons in the newest record of this broker; none where there is none. Never raises."""
         for place in sorted(self._places, key=_written_at, reverse=True):
             text = state_file.read(place) if _is_private(place.parent) else None
-            reasons = _reasons_in(text, str(self._socket))
+            reasons = _reasons_in(text, self._socket)
             if reasons:
                 return reasons
         return ()
@@ -38,10 +42,10 @@ class WhyNotFile:
 
         Blocks. Never raises.
         """
-        text, is_written = json.dumps(to_record(reasons, str(self._socket)), indent=1), not reasons
+        text, is_written = json.dumps(to_record(reasons, self._socket), indent=1), not reasons
         for place in self._places:
             if is_written:
-                _remove(place, str(self._socket))
+                _remove(place, self._socket)
                 continue
             try:
                 if self._state is not None and place.parent == self._state:

@@ -121,6 +121,25 @@ def test_a_failing_renewal_says_why_while_the_token_is_usable() -> None:
     assert (status.error, status.hint) == ("signed out", "az login")
 
 
+@pytest.mark.parametrize(
+    ("state", "usable", "needs_help"),
+    [
+        ("fresh", True, False),
+        ("failing", True, False),
+        ("empty", False, False),
+        ("sign-in-needed", True, True),
+        ("sign-in-needed", False, True),
+        ("failing", False, True),
+        ("refused", False, True),
+        ("expired", False, True),
+    ],
+)
+def test_a_feed_needs_help_when_no_look_up_gets_an_answer_or_soon_none_will(
+    state: str, usable: bool, needs_help: bool
+) -> None:
+    assert replace(status_of(FRESH), state=state, usable=usable).needs_help is needs_help
+
+
 def test_what_the_feed_itself_refused_is_not_usable() -> None:
     status = status_of(FRESH, Refused("no right", hint="ask"))
 

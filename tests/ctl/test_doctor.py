@@ -102,6 +102,16 @@ def test_fix_repairs_what_is_safe_and_says_what_is_left(brokerctl: Brokerctl, ho
     assert (home / ".config/uv/uv.toml").read_text() == 'keyring-provider = "subprocess"\n'
 
 
+def test_fix_that_fails_does_not_name_itself(brokerctl: Brokerctl, home: Path) -> None:
+    (home / ".config/uv").write_text("no folder")
+
+    ended = brokerctl("doctor", "--fix")
+
+    assert "uv: keyring provider is off: not repaired" in ended.stderr
+    left = next(line for line in ended.stdout.splitlines() if "uv: keyring provider is off" in line)
+    assert left.split("  ")[-1].strip() == "brokerctl setup"
+
+
 def test_what_the_fix_did_is_undone_by_teardown(brokerctl: Brokerctl, home: Path) -> None:
     brokerctl("doctor", "--fix")
 

@@ -119,6 +119,14 @@ def test_sign_in_that_works_here_and_not_in_the_service_is_found(
     ]
 
 
+def test_a_failed_renewal_is_a_warning_while_the_token_lives(clinic: Clinic) -> None:
+    renewing = feed("corp", state="failing", error="no connection", hint="curl https://x.example")
+
+    warnings = found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(renewing)))
+
+    assert warnings == [("warning", "corp: no connection; its token lives on", "curl https://x.example")]
+
+
 def test_sign_ins_that_work_start_nothing(clinic: Clinic) -> None:
     assert found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(feed("corp")))) == []
 

@@ -1,11 +1,16 @@
 """What brokerd says before it serves anybody."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from broker.core.why_not import Topic
+from broker.core.why_not import Topic, WhyNot
 from broker.daemon.main import main
+from broker.host.clock import SystemClock
 from broker.host.why_not_file import WhyNotFile, state_folder
 
 
@@ -62,3 +67,55 @@ def test_a_start_that_ends_by_a_defect_leaves_its_place(home: Path, monkeypatch:
 
     (reason,) = record(home).read()
     assert reason.detail.startswith("a defect in brokerd (ZeroDivisionError in test_main.py line ")
+
+
+def test_a_start_whose_socket_cannot_be_named_leaves_its_reason(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_BROKER_SOCKET", f"/{'x' * 200}/broker.sock")
+
+    assert main([]) == 1
+
+    (reason,) = WhyNotFile(None, state_folder({}, home)).read()
+    assert (reason.topic, reason.subject) == (Topic.START, "")
+    assert reason.detail.startswith("the socket's path is longer than")
+    assert record(home).read() == ()
+
+
+@pytest.fixture
+def full_disk(home: Path) -> Iterator[Path]:
+    """The runtime folder, on a file system of its own that takes no byte."""
+    folder = home / "token-broker"
+    folder.mkdir(mode=0o700)
+    size = ["-t", "tmpfs", "-o", "size=4k,mode=0700", "tmpfs"]
+    mounted = os.geteuid() == 0 and subprocess.run(["mount", *size, folder], check=False).returncode == 0
+    if not mounted:
+        pytest.skip("only root, with CAP_SYS_ADMIN, can mount a file system")
+    try:
+        with (folder / "filling").open("wb", buffering=0) as filling:
+            filled = filling.write(bytes(8192))
+        assert filled == 4096
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_on_a_full_runtime_disk_the_record_goes_to_the_state_folder(full_disk: Path, home: Path) -> None:
+    why_not = WhyNot()
+    why_not.tell(Topic.START, "the disk is full", at=SystemClock().now().wall)
+
+    assert record(home).write(why_not.reasons)
+
+    assert record(home).read() == why_not.reasons
+    assert not (full_disk / "why-not.json").exists()
+
+
+def test_a_daemon_on_a_full_runtime_disk_serves_or_says_a_line(full_disk: Path, home: Path) -> None:
+    command = [sys.executable, "-m", "broker.daemon", "--idle-exit", "1s"]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert "Traceback" not in ended.stderr
+    if ended.returncode == 1:
+        assert ended.stderr.splitlines()[-1].startswith(f"brokerd: {full_disk}")
+        assert [each.topic for each in record(home).read()] == [Topic.START]

@@ -128,7 +128,7 @@ class Index:
         scheme, separator, rest = self.url.partition("://")
         authority, slash, path = rest.partition("/")
         _, at, host = authority.rpartition("@")
-        looks_like_a_host = "." in path.rpartition("@")[2].partition("/")[0]
+        looks_like_a_host = _HOST.fullmatch(path.rpartition("@")[2].partition("/")[0]) is not None
         if not at and "@" in path and (":" in authority or "." not in authority or looks_like_a_host):
             raise BadRequest("its user name or password has a slash that is not encoded")
         return f"{scheme}{separator}{host}{slash}{path}"

@@ -89,9 +89,9 @@ class DoctorContext:
     def why_not(self) -> tuple[Reason, ...]:
         """What the last daemon left: why it did not start, why feeds had no answer."""
         try:
-            socket = Path(client.socket_path())
+            socket: Path | None = Path(client.socket_path())
         except client.BrokerError:
-            return ()
+            socket = None
         state = state_folder(self.user_dirs.environ, self.user_dirs.home)
         return WhyNotFile(socket, state).read()
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import token_broker_client as client
 
-from broker.core.refresh import State
 from broker.core.secret_source import EnvSecret, sources_of
 from broker.ctl import user_files
 from broker.ctl.api_client import FETCH_PATIENCE_S, feed_path
@@ -16,7 +15,6 @@ from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.exec.private_broker import private_broker
 from broker.providers.recognise import AZURE
 
-NEED_HELP = {State.SIGN_IN_NEEDED, State.FAILING, State.REFUSED, State.EXPIRED}
 OK = 200
 
 TOKENS = (
@@ -31,7 +29,11 @@ TOKENS = (
 def sign_ins_work_in_the_service(context: DoctorContext) -> Iterator[Finding]:
     """A sign-in that fails in the service fails here, too: where it does not, the service lacks something."""
     status = context.broker.status
-    failing = [feed for feed in status.feeds if feed.state in NEED_HELP] if status is not None else []
+    feeds = status.feeds if status is not None else ()
+    for feed in feeds:
+        if feed.error is not None and not feed.needs_help:
+            yield warning("sign-in", f"{feed.name}: {feed.error}; its token lives on", feed.hint)
+    failing = [feed for feed in feeds if feed.needs_help]
     if not failing:
         return
     here = _outcomes_here(context, [feed.name for feed in failing])

@@ -1,10 +1,12 @@
 """`brokerctl doctor`: look, say, and repair where that is safe."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from broker.ctl.command_error import CommandError, ExitCode
+from broker.ctl.hints import other_than
 from broker.ctl.ui.terminal import cells, say
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def doctor(
     if fix and _repaired(found, quiet=as_json or report):
         context = DoctorContext.here()
         found = findings(context)
+    if fix:
+        found = [replace(each, repair=other_than(each.repair, "doctor --fix")) for each in found]
     if as_json:
         typer.echo(_json(found))
     else:

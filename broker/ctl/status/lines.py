@@ -4,15 +4,14 @@ stands in prompts, where 50 ms are felt.
 
 from datetime import datetime
 
-from broker.core.refresh import State
-from broker.core.status import BrokerStatus, FeedStatus, ShareStatus
+from broker.core.status import BrokerStatus, ShareStatus
 from broker.ctl.ui.humanize import ago, duration
 
 
 def status_line(status: BrokerStatus) -> str:
     """The form for prompts and status bars: `feeds 4/5 !labs`, each feed that cannot answer named."""
     usable = sum(feed.usable for feed in status.feeds)
-    flags = [f" !{feed.name}" for feed in status.feeds if _is_wrong(feed)]
+    flags = [f" !{feed.name}" for feed in status.feeds if feed.needs_help]
     if status.error is not None:
         flags.append(" !configuration")
     return f"feeds {usable}/{len(status.feeds)}{''.join(flags)}"
@@ -25,7 +24,3 @@ def share_line(share: ShareStatus, now: datetime) -> str:
         return f"share {share.name}: {feeds}, {duration(share.left_s)} left"
     ended = f"ended {ago((now - share.ends_at).total_seconds())}"
     return f"share {share.name}: {feeds}, {ended}  {share.renewal}"
-
-
-def _is_wrong(feed: FeedStatus) -> bool:
-    return feed.state == State.SIGN_IN_NEEDED or not (feed.usable or feed.state == State.EMPTY)
