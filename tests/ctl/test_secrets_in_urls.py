@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.core.failures import BadRequest
 from broker.core.urls import may_be_token, printable
+from broker.ctl.clients.client_index import Index, Place
 from tests.ctl.clinic import Clinic
 from tests.ctl.stand_in import StandInBroker, problem
 
@@ -50,6 +52,19 @@ ADDRESSES = {
 @pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
 def test_printable_address_has_no_secret(address: str) -> None:
     assert SECRET not in (printable(address) or "")
+
+
+@pytest.mark.parametrize("feed", ["corp@v1.0", "corp@1.0", "corp@Local", "corp@2026.11.3"])
+def test_an_at_sign_in_a_path_is_no_end_of_a_login(feed: str) -> None:
+    url = f"https://pkgs.dev.azure.com/acme/_packaging/{feed}/pypi/simple/"
+
+    assert Index("uv", Place("UV_INDEX"), url).bare == url
+
+
+@pytest.mark.parametrize("host", [HOST, f"{HOST}:8443", "10.1.2.3", "10.1.2.3:80", "a.example"])
+def test_a_login_with_a_slash_has_no_clear_end(host: str) -> None:
+    with pytest.raises(BadRequest):
+        _ = Index("uv", Place("UV_INDEX"), f"https://john.doe/{SECRET}@{host}{PATH}").bare
 
 
 def test_printable_address_is_the_one_that_was_typed() -> None:

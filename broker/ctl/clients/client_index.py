@@ -16,6 +16,9 @@ from broker.core.failures import BadRequest
 from broker.core.urls import Url, parse_url
 
 UV = "uv"
+_HOST = re.compile(r"(?:[\w-]+\.)+[a-zA-Z][\w-]+(?::\d*)?|\d+(?:\.\d+){3}(?::\d*)?")
+"""A name with a top-level domain, or an IPv4 address: no version such as `v1.0`."""
+
 ALWAYS = "always"
 NEVER = "never"
 
