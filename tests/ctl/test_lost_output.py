@@ -44,6 +44,9 @@ VERBS = [
     ("logs",),
 ]
 
+SLOW = {"doctor", "discover", "setup"}
+"""These look at much of the machine first; `setup` stands for them, in a process of its own below."""
+
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
 
 
@@ -65,7 +68,11 @@ def _answering(broker: StandInBroker) -> None:
 
 
 @pytest.mark.usefixtures("_answering")
-@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param(words, marks=pytest.mark.long if words[0] in SLOW else []) for words in VERBS],
+    ids=[" ".join(words) for words in VERBS],
+)
 def test_output_that_a_full_disk_loses_is_exit_1_with_one_line(
     brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
@@ -91,14 +98,19 @@ def shell(line: str, program: str = "broker.ctl.app") -> subprocess.CompletedPro
 LOST = "the output could not be written: "
 
 
-@pytest.mark.parametrize("words", ["--version", "--help", "setup --dry-run"])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    "words", ["--version", pytest.param("--help", marks=LONG), pytest.param("setup --dry-run", marks=LONG)]
+)
 def test_a_closed_stdout_is_exit_1_with_one_line(words: str) -> None:
     ended = shell(f"$B {words} >&-")
 
     assert (ended.returncode, ended.stderr) == (1, f"token-broker: {LOST}bad file descriptor\n")
 
 
-@pytest.mark.parametrize("words", ["--version", "--help"])
+@pytest.mark.parametrize("words", ["--version", pytest.param("--help", marks=LONG)])
 @pytest.mark.parametrize(
     ("where", "why"), [(">&-", "bad file descriptor"), ("> /dev/full", "no space left on device")]
 )
@@ -108,7 +120,7 @@ def test_brokerd_says_so_as_well(words: str, where: str, why: str) -> None:
     assert (ended.returncode, ended.stderr) == (1, f"brokerd: {LOST}{why}\n")
 
 
-@pytest.mark.parametrize("program", ["broker.ctl.app", "broker.daemon"])
+@pytest.mark.parametrize("program", ["broker.ctl.app", pytest.param("broker.daemon", marks=LONG)])
 def test_a_reader_that_hung_up_is_told_nothing(program: str) -> None:
     ended = shell("{ $B --help; echo $? >&2; } | true", program)
 

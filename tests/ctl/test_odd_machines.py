@@ -72,8 +72,17 @@ def names_are_not_utf_8(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 MACHINES = [no_home, home_is_a_device, home_is_relative, directory_is_gone, names_are_not_utf_8]
 
 
-@pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+QUICK = [(machine, VERBS[number % len(VERBS)]) for number, machine in enumerate(MACHINES)]
+QUICK += [(machine, ("exec", "no-such-command")) for machine in MACHINES]
+"""Each machine with a verb of its own, and `exec` on each; the others are long tests."""
+
+ALL = [(machine, words) for machine in MACHINES for words in VERBS]
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [pytest.param(*each, marks=[] if each in QUICK else pytest.mark.long) for each in ALL],
+)
 def test_no_verb_breaks_there(
     brokerctl: Brokerctl,
     monkeypatch: pytest.MonkeyPatch,

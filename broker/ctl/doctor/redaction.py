@@ -72,11 +72,15 @@ class Redactor:
         return known
 
 
-@cache
 def own_words() -> frozenset[str]:
-    """Every word in the texts of token-broker's own sources, but for docstrings. Takes a second."""
+    """Every word in the texts of token-broker's own sources, but for docstrings. Takes a second at first."""
+    return _words_below(SOURCES)
+
+
+@cache
+def _words_below(folder: Path) -> frozenset[str]:
     words: set[str] = set()
-    for path in SOURCES.rglob("*.py"):
+    for path in folder.rglob("*.py"):
         try:
             tree = ast.parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError):
