@@ -2,7 +2,11 @@
 
 import errno
 import os
+import shutil
+import subprocess
 from pathlib import Path
+
+from broker.core.shortage import shortage_of
 
 FIRST_LINE_BYTES = 256
 """Linux reads no more of a script than this for its interpreter (BINPRM_BUF_SIZE)."""
@@ -30,6 +34,19 @@ def why_not_run(program: str, error: OSError | None = None) -> str:
     if error.errno == errno.EACCES:
         return f"permission to run {interpreter or program} is denied"
     return _REASONS.get(error.errno or 0) or (error.strerror or "for an unknown reason").lower()
+
+
+def no_outcome(program: str, error: OSError | subprocess.TimeoutExpired) -> str:
+    """Why a run of a program that is looked up on PATH brought nothing: absent, not started, or no end."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"{program} did not end within {error.timeout:g} s"
+    shortage = shortage_of(error)
+    if shortage is not None:
+        return f"{program} could not be started: {shortage}"
+    found = shutil.which(program)
+    if found is None:
+        return f"{program} is not installed, or not on PATH"
+    return f"{program} could not be started: {why_not_run(found, error)}"
 
 
 def _interpreter_of(program: str) -> str | None:

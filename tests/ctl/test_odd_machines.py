@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import pytest
 import token_broker_client as client
 
 from broker.ctl.api_client import is_system_socket
+from broker.ctl.service import launchctl, systemd
 from broker.host.whereabouts import NOWHERE, home_of, working_directory
 
 if TYPE_CHECKING:
@@ -133,3 +136,39 @@ def test_a_working_directory_that_is_gone_is_nowhere(monkeypatch: pytest.MonkeyP
 )
 def test_the_systems_socket_is_known_however_it_is_written(path: str | None, is_the_systems: bool) -> None:
     assert is_system_socket(path) is is_the_systems
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(errno.ENOENT, "no"), "is not installed, or not on PATH"),
+        (
+            BlockingIOError(errno.EAGAIN, "no"),
+            "could not be started: this user or service may start",
+        ),
+        (OSError(errno.ENOMEM, "no"), "could not be started: the machine has no memory left"),
+        (subprocess.TimeoutExpired("no-such-tool", 20), "did not end within 20 s"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("tool", "ask"),
+    [
+        ("systemd-sysusers", lambda: systemd.made_users("x")),
+        ("launchctl", lambda: launchctl.load(Path("/x.plist"))),
+    ],
+)
+def test_a_service_tool_that_is_absent_hangs_or_finds_no_process_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    error: Exception,
+    said: str,
+    tool: str,
+    ask: Callable[[], str | None],
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("subprocess.run", failing)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert str(ask()).startswith(f"{tool} {said}")

@@ -30,6 +30,7 @@ from broker.ctl.service import systemd
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.status.record import broker_status
 from broker.host.clock import SystemClock
+from broker.host.start_failure import no_outcome
 from broker.host.whereabouts import working_directory
 from broker.host.why_not_file import WhyNotFile, state_folder
 
@@ -158,7 +159,7 @@ class DoctorContext:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             code = NO_ANSWER if isinstance(error, subprocess.TimeoutExpired) else 127
-            return subprocess.CompletedProcess(list(command), code, "", type(error).__name__)
+            return subprocess.CompletedProcess(list(command), code, "", no_outcome(str(command[0]), error))
 
 
 def ask_broker() -> BrokerAnswer:

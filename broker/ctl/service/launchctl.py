@@ -9,6 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from broker.host.start_failure import no_outcome
+
 LABEL = "io.github.token-broker"
 LIMIT_S = 30.0
 
@@ -48,4 +50,4 @@ def _run(*words: str) -> "subprocess.CompletedProcess[str]":
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return subprocess.CompletedProcess(command, 127, "", type(error).__name__)
+        return subprocess.CompletedProcess(command, 127, "", no_outcome("launchctl", error))

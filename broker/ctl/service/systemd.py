@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from broker.host.start_failure import no_outcome
+
 SOCKET_UNIT = "token-broker.socket"
 SERVICE_UNIT = "token-broker.service"
 
@@ -72,7 +74,7 @@ def _complaint(*command: str) -> str | None:
     try:
         done = _run(ACT_LIMIT_S, *command)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{command[0]} did not end ({type(error).__name__})"
+        return no_outcome(command[0], error)
     if done.returncode == 0:
         return None
     said = done.stderr.strip().splitlines()
