@@ -160,6 +160,7 @@ def test_the_systems_socket_is_known_however_it_is_written(path: str | None, is_
 def test_a_service_tool_that_is_absent_hangs_or_finds_no_process_is_told_apart(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    *,
     error: Exception,
     said: str,
     tool: str,
