@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.doctor import feed_addresses, network, sign_in_checks
+from broker.ctl.doctor import asked_feeds, feed_addresses, network, sign_in_checks
+from broker.ctl.doctor.context import BrokerAnswer
 from broker.ctl.doctor.server_clock import server_date
+from broker.ctl.status.record import broker_status, feed_status
 from broker.host.clock import SystemClock
 from tests.ctl.clinic import found
 from tests.ctl.found_feeds import broker, empty_handed, feed
@@ -106,7 +108,7 @@ def test_sign_in_that_works_here_and_not_in_the_service_is_found(
         empty_handed(name, "sign-in-needed", error="not set", hint="do it") for name in ("here", "nowhere")
     ]
 
-    problems = found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(*failing)))
+    problems = found(asked_feeds.feeds_take_the_tokens, clinic.room(broker(*failing)))
 
     assert problems == [
         (
@@ -118,8 +120,45 @@ def test_sign_in_that_works_here_and_not_in_the_service_is_found(
     ]
 
 
+def test_no_of_the_feed_to_a_token_that_looks_fresh_is_found(clinic: Clinic) -> None:
+    refused = feed("corp", usable=False, state="refused", verdict="rejected", error="no right", hint="do it")
+    room = clinic.room(broker(feed("corp", verdict="accepted")), asked=[refused])
+
+    assert found(asked_feeds.feeds_take_the_tokens, room) == [("problem", "corp: no right", "do it")]
+
+
+def test_feed_of_the_system_broker_that_says_no_is_found(clinic: Clinic) -> None:
+    room = clinic.room()
+    refused = feed("corp", usable=False, state="refused", verdict="rejected", error="no right", hint="do it")
+    room.ask_system = lambda: BrokerAnswer(broker_status(broker(refused)))
+
+    assert found(asked_feeds.feeds_take_the_tokens, room) == [
+        ("problem", "the system broker: corp: no right", "do it")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("service", "here", "is_better"),
+    [
+        ("rejected", "accepted", True),
+        ("rejected", "unknown", False),
+        ("rejected", "rejected", False),
+        ("unknown", "accepted", True),
+        ("unknown", "unknown", True),
+        ("unknown", "rejected", False),
+    ],
+)
+def test_sign_in_of_this_shell_is_better_only_where_the_feed_does_not_say_otherwise(
+    service: str, here: str, is_better: bool
+) -> None:
+    of_service = feed_status(empty_handed("corp", "refused", verdict=service))
+
+    assert asked_feeds.is_better(feed_status(feed("corp", verdict=here)), of_service) is is_better
+    assert not asked_feeds.is_better(None, of_service)
+
+
 def test_sign_ins_that_work_start_nothing(clinic: Clinic) -> None:
-    assert found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(feed("corp")))) == []
+    assert found(asked_feeds.feeds_take_the_tokens, clinic.room(broker(feed("corp")))) == []
 
 
 def test_key_of_a_feed_that_only_the_site_gives_an_address_counts(clinic: Clinic) -> None:

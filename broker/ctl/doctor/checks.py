@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from broker.ctl.doctor import (
+    asked_feeds,
     feed_addresses,
     index_usernames,
     keyring_on_path,
@@ -44,7 +45,7 @@ CHECKS: tuple[Check, ...] = (
     feed_addresses.gitlab_by_number,
     feed_addresses.one_credential_per_host,
     permissions.permissions_are_tight,
-    sign_in_checks.sign_ins_work_in_the_service,
+    asked_feeds.feeds_take_the_tokens,
     sign_in_checks.secrets_last,
     sign_in_checks.service_sees_the_tokens,
     sign_in_checks.az_is_signed_in,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from broker.core.status import BrokerStatus, FeedStatus, ShareStatus
+from broker.core.verdict import Verdict
 from broker.ctl.command_error import CommandError
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -61,6 +62,8 @@ def feed_status(found: Mapping[str, Any]) -> FeedStatus:
         hint=found.get("hint"),
         shares=found.get("shares"),
         warning=found.get("warning"),
+        verified_at=_time(found.get("verified_at")),
+        verdict=str(found.get("verdict", Verdict.UNKNOWN.word)),
     )
 
 
