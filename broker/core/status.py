@@ -71,7 +71,8 @@ class Usage:
 class LookupRecord:
     """One look-up as it is remembered: who asked, for what, how it went. No secret, no userinfo.
 
-    `verdict` is what the feed said when the token was next tried; None while nothing was said.
+    `verdict` is what the feed said when the token was next tried; None while nothing was said. `error` says
+    why there was no answer.
     """
 
     at: datetime
@@ -82,6 +83,7 @@ class LookupRecord:
     outcome: str
     hint: str | None
     verdict: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

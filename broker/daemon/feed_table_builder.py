@@ -12,7 +12,14 @@ from broker.core.refresh import RefreshPolicy
 from broker.core.urls import Service, Url
 from broker.keeper.renewal_policy import LEARNED_IDLE_S, RenewalPolicies
 from broker.providers.protocol import Provider, ProviderClass, Recognising
-from broker.providers.recognise import default_name, provider_of, realm_of, recognise, spellings_of
+from broker.providers.recognise import (
+    default_name,
+    looks_like_feed,
+    provider_of,
+    realm_of,
+    recognise,
+    spellings_of,
+)
 
 
 def schema_of(classes: Sequence[ProviderClass]) -> Schema:
@@ -54,7 +61,7 @@ def table_of(config: Config, providers: Mapping[str, Provider], *, system: bool 
         wanted = name in providers and config.learns(name)
         return _learned(recognised, providers[name]) if wanted else None
 
-    return FeedTable(feeds, _recognise_with(feeds, providers), adopt)
+    return FeedTable(feeds, _recognise_with(feeds, providers), adopt, looks_like_feed)
 
 
 def _refuse_what_cannot_be_shared(feeds: Sequence[Feed]) -> None:

@@ -5,6 +5,7 @@ job's server and nowhere else. A personal, project or group access token is aske
 """
 
 import json
+import shlex
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -153,7 +154,12 @@ class GitLabProvider:
     def _job_token(self, feed: Feed) -> Credential:
         server = job_api(self._environ)
         if server is None or not self._environ.get(JOB_TOKEN):
-            hint = f'{ADD_TO}its [[feed]] in config.toml: secret = "keyring:gitlab-pat" or "env:NAME"'
+            place = f"file:~/.config/token-broker/secrets/{feed.name}"
+            hint = (
+                f'{ADD_TO}its [[feed]] ({feed.place or feed.name}): secret = "{place}"'
+                if feed.configured
+                else shlex.join(("brokerctl", "add", str(feed.url)))
+            )
             raise NoSource(f"no token is configured for {feed.url.origin}", hint=hint)
         if not server.covers(feed.url):
             raise NoSource(f"this job is of {server.origin}: its token is not for {feed.url.origin}")

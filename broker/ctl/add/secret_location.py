@@ -39,8 +39,10 @@ class SecretLocation:
     def putting(self, source: SecretSource, username: str) -> str | None:
         """The command that puts a secret there; None where it is there, or another program's to keep."""
         match source:
-            case KeyringSecret(service, own):
+            case KeyringSecret(service, own) if self.has_keychain:
                 return shlex.join((*self._keyring(), "set", service, own or username))
+            case KeyringSecret():
+                return None
             case FileSecret(path) if not self.user_dirs.expanded(path).exists():
                 return filling(path)
         return None
@@ -49,7 +51,7 @@ class SecretLocation:
         """A `keyring` that can write: ours only looks up, and passes the rest on where there is another."""
         if any(not is_ours(program) for program in keyrings(self.user_dirs)):
             return ("keyring",)
-        return (sys.executable, "-m", "keyring")
+        return (sys.executable, "-m", PROBE)
 
 
 def secret_location(user_dirs: UserDirs) -> SecretLocation:

@@ -15,6 +15,7 @@ from typing import Annotated, Self
 
 import typer
 
+from broker.core.failures import advice
 from broker.core.shortage import shortage_of
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.client_index import Index
@@ -233,6 +234,7 @@ def _failed_lookups(broker: PrivateBroker) -> list[str]:
         if lookup["outcome"] != "error" and lookup["hint"] is None:
             continue
         what = lookup["feed"] or lookup["url"]
-        line = f"{what}: {errors.get(lookup['feed']) or 'a look-up was not answered'}"
-        lines.append(line if lookup["hint"] is None else f"{line}; run: {lookup['hint']}")
+        why = lookup.get("error") or errors.get(lookup["feed"]) or "a look-up was not answered"
+        line = f"{what}: {why}"
+        lines.append(line if lookup["hint"] is None else f"{line}; {advice(lookup['hint'])}")
     return list(dict.fromkeys(lines))
