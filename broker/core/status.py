@@ -122,6 +122,21 @@ class BrokerStatus:
     shares: tuple[ShareStatus, ...] = ()
 
 
+ADDING = "brokerctl add "
+"""How the line begins that makes an address a feed."""
+
+
+def addresses_to_add(status: BrokerStatus) -> dict[str, LookupRecord]:
+    """The last look-up of each address that could be a feed and is none, by address."""
+    known = [url.rstrip("/") for feed in status.feeds for url in feed.urls]
+    return {
+        lookup.url: lookup
+        for lookup in reversed(status.recent)
+        if (lookup.hint or "").startswith(ADDING)
+        and not any(f"{lookup.url}/".startswith(f"{url}/") for url in known)
+    }
+
+
 def feed_status(
     feed: Feed,
     slot: Slot,
