@@ -16,6 +16,7 @@ from broker.core.access import Account, OwnSocket, Principal, may_do_everything,
 from broker.core.credential import Credential, unanswerable_username
 from broker.core.failures import (
     AmbiguousHost,
+    BadConfiguration,
     BadRequest,
     Failure,
     NoFeed,
@@ -205,7 +206,7 @@ def match_feed(backend: Backend, service: Service, username: str | None) -> Matc
     if backend.fault is not None:
         if isinstance(service, Host) and "." not in service.host and service.port is None:
             raise NoFeed("this is no address of a feed")  # pdm and poetry ask for plain words, too
-        raise backend.fault
+        raise BadConfiguration(backend.fault.detail, hint=backend.fault.line)
     found = backend.keeper.slot_table.find(service, username)
     match found:
         case NoMatch(why=why, names_feed=names_feed):

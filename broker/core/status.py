@@ -106,7 +106,7 @@ class ShareStatus:
 @dataclass(frozen=True, slots=True)
 class BrokerStatus:
     """The whole broker as a person sees it; `error` says why the configuration on disk is not in
-    force.
+    force, `hint` what to type.
     """
 
     version: str
@@ -119,6 +119,7 @@ class BrokerStatus:
     recent: tuple[LookupRecord, ...]
     feeds: tuple[FeedStatus, ...]
     error: str | None = None
+    hint: str | None = None
     shares: tuple[ShareStatus, ...] = ()
 
 

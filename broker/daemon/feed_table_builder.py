@@ -11,7 +11,7 @@ from broker.core.feeds import READ, Feed, FeedTable, Recognise, Recognised, Slot
 from broker.core.refresh import RefreshPolicy
 from broker.core.urls import Service, Url
 from broker.keeper.renewal_policy import LEARNED_IDLE_S, RenewalPolicies
-from broker.providers.protocol import Provider, ProviderClass, Recognising
+from broker.providers.protocol import NeedsSecret, Provider, ProviderClass, Recognising
 from broker.providers.recognise import (
     default_name,
     looks_like_feed,
@@ -58,8 +58,12 @@ def table_of(config: Config, providers: Mapping[str, Provider], *, system: bool 
 
     def adopt(recognised: Recognised) -> Feed | None:
         name = recognised.realm.provider
-        wanted = name in providers and config.learns(name)
-        return _learned(recognised, providers[name]) if wanted else None
+        provider = providers.get(name)
+        if provider is None or not config.learns(name):
+            return None
+        if isinstance(provider, NeedsSecret) and not provider.brings_secret(recognised.prefixes[0]):
+            return None
+        return _learned(recognised, provider)
 
     return FeedTable(feeds, _recognise_with(feeds, providers), adopt, looks_like_feed)
 

@@ -115,6 +115,11 @@ class GitLabProvider:
 
         return recognise
 
+    def brings_secret(self, url: Url) -> bool:
+        """True on the server whose job this is."""
+        server = job_api(self._environ)
+        return server is not None and server.covers(url)
+
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - GitLab's tokens have their own
         """Read the token.
 

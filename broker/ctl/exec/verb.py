@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Self
@@ -16,6 +16,7 @@ from typing import Annotated, Self
 import typer
 
 from broker.core.failures import advice
+from broker.core.feeds import OTHER_USERNAME
 from broker.core.shortage import shortage_of
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.client_index import Index
@@ -35,6 +36,9 @@ FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signa
 FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
 SETTINGS_S = 5.0
 """For all settings of a project and its user: they are read in a few ms."""
+
+ASKED_MAX = 8
+"""So many feeds are asked, after a command that failed, whether they take their tokens."""
 
 SIGNALLED = 128
 """A shell's code for a command that died of signal n is this and n."""
@@ -231,10 +235,23 @@ def _failed_lookups(broker: PrivateBroker) -> list[str]:
     errors = {feed["name"]: feed.get("error") for feed in seen["feeds"]}
     lines: list[str] = []
     for lookup in seen["recent"]:
-        if lookup["outcome"] != "error" and lookup["hint"] is None:
+        is_others = OTHER_USERNAME in (lookup.get("error") or "")
+        if lookup["outcome"] != "error" and lookup["hint"] is None and not is_others:
             continue
         what = lookup["feed"] or lookup["url"]
         why = lookup.get("error") or errors.get(lookup["feed"]) or "a look-up was not answered"
         line = f"{what}: {why}"
         lines.append(line if lookup["hint"] is None else f"{line}; {advice(lookup['hint'])}")
-    return list(dict.fromkeys(lines))
+    return list(dict.fromkeys((*lines, *_refusals(broker, seen["feeds"]))))
+
+
+def _refusals(broker: PrivateBroker, feeds: Sequence[api_client.Json]) -> Iterator[str]:
+    """One line for each feed whose look-ups were answered, and that does not take what was answered."""
+    for feed in feeds[:ASKED_MAX]:
+        if not feed.get("lookups") or feed.get("error"):
+            continue
+        with contextlib.suppress(CommandError):
+            asked = api_client.asked_feed(feed["name"], socket=broker.socket)
+            if asked.get("error"):
+                hint = f"; {advice(asked['hint'])}" if asked.get("hint") else ""
+                yield f"{feed['name']}: {asked['error']}{hint}"

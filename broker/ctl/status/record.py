@@ -28,6 +28,7 @@ def broker_status(found: Mapping[str, Any]) -> BrokerStatus:
             recent=tuple(lookup_record(lookup) for lookup in found.get("recent", ())),
             feeds=tuple(feed_status(feed) for feed in found["feeds"]),
             error=found.get("error"),
+            hint=found.get("hint"),
             shares=tuple(share_status(share) for share in found.get("shares", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from broker.core.failures import READ_AGAIN
 from broker.core.feeds import NO_FEED
 from broker.core.refresh import State
 from broker.core.status import BrokerStatus, FeedStatus, addresses_to_add
@@ -142,7 +143,7 @@ def _errors(status: BrokerStatus) -> list[tuple[str, str, str | None]]:
     """(feeds, what failed, what to type), once for all the feeds with the same hint."""
     said: dict[tuple[str, str | None], list[str]] = {}
     if status.error is not None:
-        said[status.error, "brokerctl reload"] = ["configuration"]
+        said[status.error, status.hint or READ_AGAIN] = ["configuration"]
     for feed in status.feeds:
         if feed.error is not None:
             said.setdefault((feed.error, feed.hint), []).append(feed.name)
