@@ -158,10 +158,10 @@ SCREENS: dict[str, Callable[[str], list[str]]] = {
     "doctor": lambda _: [BROKERCTL, "doctor"],
     "exec": lambda url: [
         *(BROKERCTL, "exec", "--", "sh", "-c"),
-        f"keyring get {url} VssSessionToken 2>/dev/null >&2; exit $?",
+        f"keyring get {url} VssSessionToken 2>/dev/null >&2; exit 1",
     ],
 }
-"""exec's own words only: the shim's are thrown away."""
+"""exec's own words only: the shim's are thrown away, and the command fails as an installer would."""
 
 IN_DOCTOR = {"brokerctl doctor": "brokerctl logs"}
 """No command names itself."""
