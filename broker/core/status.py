@@ -119,8 +119,8 @@ class BrokerStatus:
     recent: tuple[LookupRecord, ...]
     feeds: tuple[FeedStatus, ...]
     error: str | None = None
-    hint: str | None = None
     shares: tuple[ShareStatus, ...] = ()
+    hint: str | None = None
 
 
 ADDING = "brokerctl add "

@@ -11,6 +11,6 @@ AGENT_SESSION_ID = "AGENT_SESSION_ID"
 
 
 def leave_agent_session(environ: MutableMapping[str, str]) -> None:
-    """Take the variables that name an agent's session out of the environment, and so out of all children's."""
+    """Take the variables that name a session out of the environment, and so out of all children's."""
     for name in [each for each in environ if each.endswith(AGENT_SESSION_ID)]:
         del environ[name]

@@ -193,7 +193,16 @@ class TokenFlow:
             issued = await self._exchange(bearer, goal)
             username, secret, ends = SESSION_USERNAME, issued.secret, issued.expires_at
         tenant = bearer.tenant or (goal.tenant if bearer.kind != "ready" else None)
-        return Credential(username, secret, ends, bearer.source, bearer.account, tenant)
+        return Credential(
+            username,
+            secret,
+            ends,
+            bearer.source,
+            bearer.account,
+            tenant,
+            manual_renewal=bearer.manual_renewal,
+            replacing=bearer.replacing,
+        )
 
     async def _exchange(self, bearer: Bearer, goal: _Goal) -> SessionToken:
         for valid_to in (self.tools.now() + LIFE, None):
