@@ -18,7 +18,8 @@ def addresses_are_feeds(context: DoctorContext) -> Iterator[Finding]:
     lines = {} if status is None else {url: each.hint for url, each in addresses_to_add(status).items()}
     for index in context.indexes:
         for url in urls_of([index.url]):
-            if looks_like_feed(url) and context.feed_of(index.url) is None:
-                lines.setdefault(str(url), shlex.join(("brokerctl", "add", str(url))))
+            shown = printable(index.url)  # None where a password may be a part of it
+            if shown is not None and looks_like_feed(url) and context.feed_of(index.url) is None:
+                lines.setdefault(shown, shlex.join(("brokerctl", "add", shown)))
     for address, line in lines.items():
-        yield problem("unknown-feed", f"{printable(address)}: {NO_FEED}", line)
+        yield problem("unknown-feed", f"{address}: {NO_FEED}", line)
