@@ -5,11 +5,13 @@ Where the command cannot be wrapped, a step of a CI job starts the broker for th
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 import typer
 
+from broker.core.failures import advice
+from broker.core.feeds import OTHER_USERNAME
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.client_index import Index
 from broker.ctl.clients.time_limit import TooSlowError, at_most
@@ -27,6 +29,9 @@ from broker.host.whereabouts import home_of, working_directory
 
 SETTINGS_S = 5.0
 """For all settings of a project and its user: they are read in a few ms."""
+
+ASKED_MAX = 8
+"""So many feeds are asked, after a command that failed, whether they take their tokens."""
 
 STRICT = "--gateway-strict"
 """What `--gateway=strict` becomes before options are read: an option with a value that may be missing would
@@ -196,9 +201,23 @@ def _failed_lookups(broker: PrivateBroker) -> list[str]:
     errors = {feed["name"]: feed.get("error") for feed in seen["feeds"]}
     lines: list[str] = []
     for lookup in seen["recent"]:
-        if lookup["outcome"] != "error" and lookup["hint"] is None:
+        is_others = OTHER_USERNAME in (lookup.get("error") or "")
+        if lookup["outcome"] != "error" and lookup["hint"] is None and not is_others:
             continue
         what = lookup["feed"] or lookup["url"]
-        line = f"{what}: {errors.get(lookup['feed']) or 'a look-up was not answered'}"
-        lines.append(line if lookup["hint"] is None else f"{line}; run: {lookup['hint']}")
-    return list(dict.fromkeys(lines))
+        why = lookup.get("error") or errors.get(lookup["feed"]) or "a look-up was not answered"
+        line = f"{what}: {why}"
+        lines.append(line if lookup["hint"] is None else f"{line}; {advice(lookup['hint'])}")
+    return list(dict.fromkeys((*lines, *_refusals(broker, seen["feeds"]))))
+
+
+def _refusals(broker: PrivateBroker, feeds: Sequence[api_client.Json]) -> Iterator[str]:
+    """One line for each feed whose look-ups were answered, and that does not take what was answered."""
+    for feed in feeds[:ASKED_MAX]:
+        if not feed.get("lookups") or feed.get("error"):
+            continue
+        with contextlib.suppress(CommandError):
+            asked = api_client.asked_feed(feed["name"], socket=broker.socket)
+            if asked.get("error"):
+                hint = f"; {advice(asked['hint'])}" if asked.get("hint") else ""
+                yield f"{feed['name']}: {asked['error']}{hint}"
