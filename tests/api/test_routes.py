@@ -388,7 +388,17 @@ async def test_status_has_the_contracts_keys(client: httpx.AsyncClient) -> None:
 
     assert [key for key in status if key in STATUS_KEYS] == STATUS_KEYS
     assert [key for key in status["feeds"][0] if key in FEED_KEYS] == FEED_KEYS
-    assert list(status["recent"][0]) == ["at", "uid", "pid", "url", "feed", "outcome", "hint", "verdict"]
+    assert list(status["recent"][0]) == [
+        "at",
+        "uid",
+        "pid",
+        "url",
+        "feed",
+        "outcome",
+        "hint",
+        "verdict",
+        "error",
+    ]
 
 
 async def test_status_tells_a_feeds_life(client: httpx.AsyncClient, clock: FakeClock) -> None:
