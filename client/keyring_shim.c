@@ -235,7 +235,7 @@ static struct {
 	char bytes[ANSWER_BYTES + 1 + OUTPUT_BYTES];
 } wire;
 static char line[LINE_BYTES + 2 * PATH_BYTES];
-static char told[LINE_BYTES + 1]; /* why no feed answers, for where there is nobody to pass on to */
+static char unfed[LINE_BYTES + 1]; /* why no feed answers, for where there is nobody to pass on to */
 
 /* Remember that `count` bytes from the start are to be wiped. */
 static void touch(size_t count)
@@ -1194,7 +1194,7 @@ static Outcome judge(const Reply *reply, const Question *question, Answer *answe
 		if (find(reply->body, reply->body_bytes, addable, strlen(addable)) != NULL ||
 		    find(reply->body, reply->body_bytes, other_name, strlen(other_name)) != NULL) {
 			(void)judge_failure(reply);
-			memcpy(told, line, sizeof told - 1);
+			memcpy(unfed, line, sizeof unfed - 1);
 		}
 		return NOT_OURS;
 	case 400:
@@ -1464,8 +1464,8 @@ int main(int count, char **arguments)
 		pass_on(arguments);
 		if (question.username != NULL && strlen(question.username) > USERNAME_BYTES)
 			print_line(TOO_LONG);
-		else if (told[0] != 0)
-			print_line(told);
+		else if (unfed[0] != 0)
+			print_line(unfed);
 		break;
 	case SILENT:
 		break;
