@@ -28,6 +28,7 @@ PLUGIN_SURFACE = {
     "Recognising": {"recogniser(self, feeds)"},
     "Interactive": {"sign_in(self, feed, ways, *, in_file)", "sign_out(self, feed)"},
     "SignsInElsewhere": {"sign_in_line(self, feed)"},
+    "NeedsSecret": {"brings_secret(self, url)"},
     "ProviderClass": {"name", "settings", "__call__(self, context, /)"},
 }
 
@@ -73,7 +74,7 @@ def test_what_a_plug_in_answers_with_is_where_it_was(module: str, names: set[str
 def test_what_a_plug_in_makes_and_reads_has_the_fields_that_it_knows() -> None:
     assert [field.name for field in fields(Credential)] == [
         *("username", "secret", "expires_at", "source", "account", "tenant", "is_personal", "manual_renewal"),
-        *("has_secret_name", "is_end_unknown"),
+        *("has_secret_name", "is_end_unknown", "replacing"),
     ]
     assert [field.name for field in fields(Feed)] == [
         *("name", "realm", "prefixes", "identity", "kind", "scope", "username", "configured", "verify"),

@@ -82,9 +82,9 @@ class Credential:
     tenant: str | None = None
     is_personal: bool = False
     manual_renewal: str | None = None
-    replacing: str | None = None
     has_secret_name: bool = False
     is_end_unknown: bool = False
+    replacing: str | None = None
 
     def __post_init__(self) -> None:
         wrong = unanswerable_username(self.username)

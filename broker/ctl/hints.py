@@ -1,7 +1,9 @@
 """A hint never names the command that prints it: then this is what to type instead."""
 
-OTHERWISE = {"doctor": "brokerctl logs", "doctor --fix": "brokerctl setup"}
-"""By command; for every other one it is the doctor. `setup` takes the steps that `doctor --fix` takes."""
+OTHERWISE = {"doctor": "brokerctl logs", "doctor --fix": "brokerctl setup", "login": None}
+"""By command; for every other one it is the doctor. `setup` takes the steps that `doctor --fix` takes; who
+has just declined a sign-in needs no line.
+"""
 
 
 def other_than(hint: str | None, *commands: str) -> str | None:

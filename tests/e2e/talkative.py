@@ -78,11 +78,10 @@ def strike_everywhere() -> None:
     vars(broker.api.routes_status).update(status_of=strike)
 
 
-def on_signal(keeper: Keeper) -> None:
+def on_signal(ending: asyncio.Event) -> None:
     """The first signal strikes everywhere, the second ends the daemon."""
     if vars(broker.api.routes_status)["status_of"] is strike:
-        Keeper._turn = strike  # type: ignore[method-assign]
-        keeper.has_turned()  # which wakes it
+        ending.set()
     else:
         strike_everywhere()
 
@@ -106,8 +105,12 @@ def listen_in() -> None:
         return outcome
 
     async def running(self: Keeper) -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, on_signal, self)
-        await run(self)
+        ending = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, on_signal, ending)
+        keeping, told = asyncio.create_task(run(self)), asyncio.create_task(ending.wait())
+        await asyncio.wait({keeping, told}, return_when=asyncio.FIRST_COMPLETED)
+        keeping.cancel()
+        strike()  # outside the walls of a turn
 
     ProviderGuard.obtain = obtained  # type: ignore[method-assign]
     Keeper.run = running  # type: ignore[method-assign]

@@ -31,6 +31,7 @@ PATHS = (
     "/v1/health",
     "/v1/reload",
     "/v1/feeds/{name}/refresh",
+    "/v1/feeds/{name}/verify",
     "/v1/feeds/{name}/forget",
     "/v1/feeds/{name}/login",
     "/v1/feeds/{name}/logout",

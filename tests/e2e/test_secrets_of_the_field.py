@@ -34,6 +34,9 @@ INDEXES = {
     NEXUS: PackageIndex([PACKAGE, DEPENDENCY], root="/repository/internal/simple/", username="ci"),
     ARTIFACTORY: PackageIndex([PACKAGE, DEPENDENCY], root="/artifactory/api/pypi/internal/simple/"),
 }
+FILE_LINE = r"sh -c 'umask 077; mkdir -p \S+; cat > \S+'"
+EXPLAIN = r"brokerctl explain https://\S+"
+
 REFUSED = "the feed does not accept the credential"
 SWEEP_S = 45.0
 """The daemon looks at the places of its secrets every 30 s."""
@@ -58,7 +61,7 @@ def town() -> Iterator[Town]:
 
 class TestPassword(SecretContract):
     name, url = "plain", PLAIN_FEED
-    told = Told(1, "refused", f"{REFUSED} of ci (401): put another into file:")
+    told = Told(1, "refused", f"{REFUSED} of ci (401): put another into file:", replacing=FILE_LINE)
 
     def put(self, town: Town, secret: str) -> None:
         town.house.keep_secret("plain.secret", secret)
@@ -69,7 +72,7 @@ class TestPassword(SecretContract):
 
 class TestUserTokenInNetrc(SecretContract):
     name, url = "pair", NEXUS
-    told = Told(1, "refused", f"{REFUSED} (401): put another into netrc")
+    told = Told(1, "refused", f"{REFUSED} (401): put another into netrc", replacing=EXPLAIN)
 
     def put(self, town: Town, secret: str) -> None:
         netrc = town.house.home / "netrc-of-the-daemon"
@@ -82,7 +85,7 @@ class TestUserTokenInNetrc(SecretContract):
 
 class TestIdentityTokenInEnvToml(SecretContract):
     name, url = "identity", ARTIFACTORY
-    told = Told(1, "refused", f"{REFUSED} (401): put another into env:IDENTITY_TOKEN")
+    told = Told(1, "refused", f"{REFUSED} (401): put another into env:IDENTITY_TOKEN", replacing=EXPLAIN)
 
     def put(self, town: Town, secret: str) -> None:
         town.house.config.with_name("env.toml").write_text(f'[env]\nIDENTITY_TOKEN = "{secret}"\n')
@@ -95,7 +98,9 @@ class TestIdentityTokenInEnvToml(SecretContract):
 
 class TestRefreshToken(SecretContract):
     name, url = "artifactory", places.ARTIFACTORY
-    told = Told(4, "sign-in-needed", "was used (each works once), has ended or was revoked")
+    told = Told(
+        4, "sign-in-needed", "was used (each works once), has ended or was revoked", replacing=FILE_LINE
+    )
     is_handed_out = False
 
     def put(self, town: Town, secret: str) -> None:
@@ -107,7 +112,7 @@ class TestRefreshToken(SecretContract):
 
 class TestCloudsmithKey(SecretContract):
     name, url = "cloudsmith", places.CLOUDSMITH
-    told = Told(1, "refused", f"{REFUSED} (401): put another into file:")
+    told = Told(1, "refused", f"{REFUSED} (401): put another into file:", replacing=FILE_LINE)
 
     def put(self, town: Town, secret: str) -> None:
         town.house.keep_secret("cloudsmith", secret)
@@ -150,7 +155,9 @@ class TestSignInOfTheJFrogCli(SecretContract):
 
 class TestClientSecret(SecretContract):
     name, url = "oauth2", places.OAUTH2
-    told = Told(1, "refused", "login.example.com does not take the client's secret from file:")
+    told = Told(
+        1, "refused", "login.example.com does not take the client's secret from file:", replacing=FILE_LINE
+    )
     is_handed_out = False
 
     def put(self, town: Town, secret: str) -> None:
@@ -163,7 +170,12 @@ class TestClientSecret(SecretContract):
 class TestPersonalAccessToken(SecretContract):
     name, url = "gitlab", places.GITLAB
     first, second, wrong = "glpat-the-first-one", "glpat-the-second-one", "glpat-the-wrong-one"
-    told = Told(4, "sign-in-needed", "has expired or was revoked: make another at https://git.example.com/-/")
+    told = Told(
+        4,
+        "sign-in-needed",
+        "has expired or was revoked: make another at https://git.example.com/-/",
+        replacing=FILE_LINE,
+    )
 
     def put(self, town: Town, secret: str) -> None:
         town.house.keep_secret("gitlab", secret)

@@ -124,7 +124,7 @@ def test_a_code_that_is_declined_is_exit_4(house: Household, entra: Entra) -> No
 
     assert (login.returncode, said) == (
         4,
-        "token-broker: the sign-in was declined; run: brokerctl login corp\n",
+        "token-broker: the sign-in was declined\n",
     )
 
 
