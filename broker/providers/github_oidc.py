@@ -26,13 +26,19 @@ async def job_assertion(http: Http, environ: Mapping[str, str], audience: str | 
         raise NoSource("this is no GitHub job with `permissions: id-token: write`")
     bearer = from_env(BEARER, environ).secret.reveal()
     asked = f"{url}&audience={quote(audience, safe='')}" if audience else url
+    request = Request("GET", asked, (("Authorization", f"Bearer {bearer}"),))
+    return await assertion_of(http, request, "GitHub", "value")
+
+
+async def assertion_of(http: Http, request: Request, service: str, key: str) -> Secret:
+    """The assertion that the CI service hands out under `key`. Raises Unavailable, or Refused for none."""
     try:
-        response = await http.send(Request("GET", asked, (("Authorization", f"Bearer {bearer}"),)))
+        response = await http.send(request)
     except Unreachable as error:
         raise Unavailable(error.reason) from None
     if response.status == 429 or response.status >= 500:  # noqa: PLR2004 - RFC 6585, RFC 9110 section 15.6
-        raise Unavailable(f"GitHub answers {response.status}", retry_after_s=retry_after_s(response))
+        raise Unavailable(f"{service} answers {response.status}", retry_after_s=retry_after_s(response))
     try:
-        return Secret(json.loads(response.body)["value"])
+        return Secret(json.loads(response.body)[key])
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise Refused(f"GitHub gives this job no assertion ({response.status})") from None
+        raise Refused(f"{service} gives this job no assertion ({response.status})") from None

@@ -4,15 +4,12 @@ CircleCI, Bitbucket. For services that take any of them; `github_oidc.py` is Git
 Where each one is, is what Cloudsmith's CLI 1.30 reads and the platforms' pages say.
 """
 
-import json
 from collections.abc import Mapping
 
 from broker.core.credential import Secret
-from broker.core.failures import NoSource, Refused, Unavailable
+from broker.core.failures import NoSource
 from broker.host.http import Http, Request
-from broker.host.http_errors import Unreachable
 from broker.providers import github_oidc
-from broker.providers.retry_after import retry_after_s
 from broker.providers.secret_reader import from_env
 
 VARIABLES = (
@@ -60,14 +57,5 @@ async def _of_azure_pipelines(http: Http, environ: Mapping[str, str]) -> Secret:
         raise NoSource(f"{AZURE_URL} is no https address")
     bearer = from_env(AZURE_BEARER, environ).secret.reveal()
     headers = (("Authorization", f"Bearer {bearer}"), ("Content-Type", "application/json"))
-    try:
-        asked = Request("POST", f"{url}{'&' if '?' in url else '?'}api-version={AZURE_VERSION}", headers, b"")
-        response = await http.send(asked)
-    except Unreachable as error:
-        raise Unavailable(error.reason) from None
-    if response.status == 429 or response.status >= 500:  # noqa: PLR2004 - RFC 6585, RFC 9110 section 15.6
-        raise Unavailable(f"Azure Pipelines answers {response.status}", retry_after_s=retry_after_s(response))
-    try:
-        return Secret(json.loads(response.body)["oidcToken"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise Refused(f"Azure Pipelines gives this job no assertion ({response.status})") from None
+    asked = Request("POST", f"{url}{'&' if '?' in url else '?'}api-version={AZURE_VERSION}", headers, b"")
+    return await github_oidc.assertion_of(http, asked, "Azure Pipelines", "oidcToken")
