@@ -21,6 +21,7 @@ from broker.ctl.exec.verb import exec_
 from broker.ctl.service.verb import restart, start, stop
 from broker.ctl.setup.verb import setup, teardown
 from broker.ctl.status.verb import status, tool_version
+from broker.ctl.why.verb import why
 
 app = typer.Typer(
     name="brokerctl",
@@ -63,6 +64,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "get": (get.get, _FEED_URL),
     "explain": (explain.explain, _FEED_URL),
     "exec": (exec_, "-- uv sync"),
+    "why": (why, "-- uv sync"),
     "share": (share.share, "--feed corp --for 8h"),
     "login": (login_verbs.login, "corp"),
     "logout": (login_verbs.logout, "corp"),
@@ -77,7 +79,8 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
 """Every verb, in the order of the help, and the arguments in the example of its own help."""
 
 _OWN_SETTINGS: dict[str, dict[str, object]] = {
-    "exec": {"ignore_unknown_options": True, "allow_interspersed_args": False},  # they are the command's
+    verb: {"ignore_unknown_options": True, "allow_interspersed_args": False}  # they are the command's
+    for verb in ("exec", "why")
 }
 
 for _name, (_verb, _words) in _VERBS.items():
@@ -101,7 +104,7 @@ def main() -> None:
         place = traceback.extract_tb(defect.__traceback__)[-1]
         kind = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
         _say(f"a defect in brokerctl ({kind}); run: brokerctl doctor --report")
-        sys.exit(ExitCode.EXEC_FAILED if sys.argv[1:2] == ["exec"] else ExitCode.CANNOT_BE_HAD)
+        sys.exit(ExitCode.EXEC_FAILED if sys.argv[1:2] in (["exec"], ["why"]) else ExitCode.CANNOT_BE_HAD)
 
 
 def _say(line: str) -> None:

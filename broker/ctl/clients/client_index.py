@@ -50,6 +50,7 @@ class Index:
     """One index of one client. `name` is empty where none is given.
 
     `username` is what the client would send, None where it knows none. `has_password`: it needs no keyring.
+    `option` is the key or option that the place names the URL by.
     `publishes` is true of an address that is only uploaded to. `obstacles` are in the order of their weight.
     """
 
@@ -62,6 +63,7 @@ class Index:
     has_password: bool = False
     publishes: bool = False
     obstacles: tuple[Obstacle, ...] = ()
+    option: str = "url"
 
     @classmethod
     def at(
@@ -75,6 +77,7 @@ class Index:
         username: object = None,
         has_password: bool = False,
         publishes: bool = False,
+        option: str = "url",
     ) -> Self:
         """The index at a URL, whose own user name and password go before those that are said of it."""
         own, held = login_in(url)
@@ -87,6 +90,7 @@ class Index:
             own or (username if isinstance(username, str) and username else None),
             held or has_password,
             publishes,
+            option=option,
         )
 
     @property

@@ -93,10 +93,15 @@ def pip_files(user_dirs: UserDirs) -> list[Path]:
     ]
 
 
+def requirement_indexes(path: Path, user_dirs: UserDirs) -> Iterator[Index]:
+    """The indexes that a requirements file names, and those it leads to; without obstacles."""
+    for option in index_options(path, user_dirs.environ):
+        yield _of_requirements(option, user_dirs)
+
+
 def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     for path in sorted(directory.glob(REQUIREMENTS)):
-        for option in index_options(path, user_dirs.environ):
-            yield _of_requirements(option, user_dirs)
+        yield from requirement_indexes(path, user_dirs)
     for variable in VARIABLES:
         for url in user_dirs.environ.get(variable, "").split():
             yield Index.at(PIP, Place(variable), url)
@@ -104,9 +109,10 @@ def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
         file = ini_file(path)
         for section, settings in file.content.items():
             for key, value in settings.items():
-                if key.replace("_", "-") in KEYS:
+                option = key.replace("_", "-")
+                if option in KEYS:
                     for url in value.split():
-                        yield Index.at(PIP, file.place(key.replace("_", "-"), url, section), url)
+                        yield Index.at(PIP, file.place(option, url, section), url, option=option)
 
 
 def _of_requirements(option: IndexOption, user_dirs: UserDirs) -> Index:
@@ -123,4 +129,4 @@ def _of_requirements(option: IndexOption, user_dirs: UserDirs) -> Index:
     userinfo, at, host = authority.rpartition("@")
     host, path, scheme = (with_variables(part, environ) for part in (host, path, scheme))
     url = f"{scheme}{separator}{userinfo}{at}{host}{slash}{path}"
-    return Index.at(PIP, Place(option.path, option.line), url)
+    return Index.at(PIP, Place(option.path, option.line), url, option=option.name)

@@ -37,11 +37,15 @@ _FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--pre")
 
 @dataclass(frozen=True, slots=True)
 class IndexOption:
-    """One index: the URL as written, in which file, and at which line, from 1, its logical line begins."""
+    """One index: the URL as written, in which file, and at which line, from 1, its logical line begins.
+
+    `name` is the option's long spelling.
+    """
 
     url: str = field(repr=False)
     path: Path
     line: int
+    name: str = "--index-url"
 
 
 class _BadOptionError(Exception):
@@ -110,8 +114,9 @@ def _options(path: Path, environ: Mapping[str, str], seen: list[Path]) -> Iterat
             if "://" not in name:
                 yield from _options(Path(os.path.normpath(path.parent / name)), environ, seen)
             continue
-        for url in (*(options.index or ()), *(options.extra or ())):
-            yield IndexOption(url, path, number)
+        for name, urls in (("--index-url", options.index), ("--extra-index-url", options.extra)):
+            for url in urls or ():
+                yield IndexOption(url, path, number, name)
 
 
 def _parsed(line: str, environ: Mapping[str, str]) -> Values | None:

@@ -5,13 +5,9 @@ Where the command cannot be wrapped, a step of a CI job starts the broker for th
 
 import contextlib
 import os
-import shutil
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 
@@ -21,14 +17,10 @@ from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec import ci_env
 from broker.ctl.exec.ci_broker import ci_broker
+from broker.ctl.exec.foreground import as_own_failure, found_program, run_in_foreground
 from broker.ctl.exec.private_broker import PrivateBroker, private_broker
 from broker.ctl.service import verb
 from broker.ctl.setup.user_dirs import UserDirs
-
-FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
-SIGNALLED = 128
-"""A shell's code for a command that died of signal n is this and n."""
 
 
 def exec_(
@@ -61,9 +53,7 @@ def exec_(
     try:
         code = _with_private_broker(command) if command else _for_later_steps(github=github_env)
     except CommandError as failure:
-        own = failure.exit_code not in {ExitCode.EXEC_CANNOT_RUN, ExitCode.EXEC_NO_SUCH_COMMAND}
-        exit_code = ExitCode.EXEC_FAILED if own else failure.exit_code
-        raise CommandError(failure.detail, hint=failure.hint, exit_code=exit_code) from None
+        raise as_own_failure(failure) from None
     raise typer.Exit(code)
 
 
@@ -71,9 +61,9 @@ def _with_private_broker(command: Sequence[str]) -> int:
     """Run the command; its code as a shell would have it. Raises CommandError."""
     with private_broker() as broker:
         environment = broker.environment(os.environ)
-        program = _found(command[0], environment)
+        program = found_program(command[0], environment)
         with broker.serving():
-            code = _run(program, command, environment | _usernames(broker, environment))
+            code = run_in_foreground(program, command, environment | _usernames(broker, environment))
             if code != 0:
                 for line in _failed_lookups(broker):
                     typer.echo(f"token-broker: {line}", err=True)
@@ -98,17 +88,6 @@ def _for_later_steps(*, github: bool) -> int:
     return ExitCode.FINE
 
 
-def _found(name: str, environ: Mapping[str, str]) -> str:
-    """The program's path, by PATH as execvp(3) goes by it. Raises CommandError with a shell's 126 or 127."""
-    path = environ.get("PATH", os.defpath)
-    found = shutil.which(name, path=path)
-    if found is not None:
-        return found
-    if (os.sep in name and Path(name).exists()) or shutil.which(name, os.F_OK, path) is not None:
-        raise CommandError(f"{name} cannot be run", hint=f"ls -l {name}", exit_code=ExitCode.EXEC_CANNOT_RUN)
-    raise CommandError(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
-
-
 def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, str]:
     """UV_INDEX_<NAME>_USERNAME for each index here that is a feed; raises CommandError if none can be
     known.
@@ -123,65 +102,6 @@ def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, s
             found = broker.read("/v1/match", {"url": index.url})
             variables[index.variable] = username_for(str(found["provider"]), found.get("username"))
     return variables
-
-
-def _run(program: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the command in the foreground, pass signals on to it, and return its code as a shell would."""
-    with _Relay() as relay:
-        try:
-            child = subprocess.Popen(command, executable=program, env=environment)
-        except OSError as error:
-            reason = str(error.strerror).lower()
-            raise CommandError(
-                f"{command[0]} cannot be run: {reason}", exit_code=ExitCode.EXEC_CANNOT_RUN
-            ) from None
-        relay.to(child)
-        code = child.wait()
-    return code if code >= 0 else SIGNALLED - code
-
-
-class _Relay:
-    """While in it, signals go to the command instead of ending us; those that come too early, later."""
-
-    def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
-        self._early: list[int] = []
-
-    def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._forward) for number in FORWARDED}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, action in self._before.items():
-            signal.signal(number, action)
-
-    def to(self, child: "subprocess.Popen[bytes]") -> None:
-        """Forward to this process from now on."""
-        self._child = child
-        for number in self._early:
-            child.send_signal(number)
-
-    def _forward(self, number: int, _: FrameType | None) -> None:
-        if number in FROM_TERMINALS and _is_foreground():
-            return  # the terminal has sent it to the command as well: twice would mean "at once"
-        if self._child is None:
-            self._early.append(number)
-        else:
-            self._child.send_signal(number)
-
-
-def _is_foreground() -> bool:
-    """True when we, and so the command, are what the terminal's keys reach."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
 
 
 def _failed_lookups(broker: PrivateBroker) -> list[str]:

@@ -1,0 +1,95 @@
+"""What a command line itself tells a package client: indexes, files to read, the keyring provider. Pure.
+
+Only the options are read that uv, pip, pipx and twine share the spelling of; a word that is a program's own
+is passed over.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+INDEX_OPTIONS = frozenset(
+    {"--index-url", "-i", "--pypi-url", "--extra-index-url", "--index", "--default-index"}
+)
+PUBLISH_OPTIONS = frozenset({"--publish-url", "--repository-url"})
+REQUIREMENT_OPTIONS = frozenset(
+    {"-r", "--requirement", "--requirements", "-c", "--constraint", "--constraints"}
+)
+PROVIDER = "--keyring-provider"
+CONFIG_FILE = "--config-file"
+_FOLDERS = ("--directory", "--project")
+
+PLACE = "the command line"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexWord:
+    """An index of a command line; `position` is the word that has it, `name` is empty where none is given."""
+
+    position: int
+    url: str = field(repr=False)
+    name: str = ""
+    publishes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOptions:
+    """What the words of a command tell its client."""
+
+    words: tuple[str, ...]
+    indexes: tuple[IndexWord, ...]
+    requirements: tuple[str, ...]
+    scripts: tuple[str, ...]
+    provider: str | None = None
+    config_file: str | None = None
+    folder: str | None = None
+
+    @property
+    def program(self) -> str:
+        """The name of the program that is run; of `python -m NAME`, NAME."""
+        name = Path(self.words[0]).name
+        match self.words[1:]:
+            case ("-m", module, *_) if name.startswith("python"):
+                return module
+        return name
+
+
+def options_of(words: Sequence[str]) -> CommandOptions:
+    """Read the words of a command."""
+    indexes: list[IndexWord] = []
+    found: dict[str, list[str]] = {}
+    for position, option, value in _valued(words):
+        if option in INDEX_OPTIONS | PUBLISH_OPTIONS:
+            name, equals, rest = value.partition("=")
+            named = equals and "/" not in name and option in {"--index", "--default-index"}
+            url = rest if named else value
+            indexes.append(IndexWord(position, url, name if named else "", option in PUBLISH_OPTIONS))
+        else:
+            found.setdefault(option, []).append(value)
+    requirements = [value for option in REQUIREMENT_OPTIONS for value in found.get(option, ())]
+    return CommandOptions(
+        tuple(words),
+        tuple(indexes),
+        tuple(requirements),
+        tuple(word for word in words[1:] if word.endswith(".py") and not word.startswith("-")),
+        provider=_last(found.get(PROVIDER)),
+        config_file=_last(found.get(CONFIG_FILE)),
+        folder=next((found[each][-1] for each in _FOLDERS if each in found), None),
+    )
+
+
+def _last(values: Sequence[str] | None) -> str | None:
+    return values[-1] if values else None
+
+
+def _valued(words: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    """Each option that is read here with its value and the word that has the value."""
+    known = INDEX_OPTIONS | PUBLISH_OPTIONS | REQUIREMENT_OPTIONS | {PROVIDER, CONFIG_FILE, *_FOLDERS}
+    for position, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option in known and equals and option.startswith("--"):
+            yield position, option, value
+        elif word in known and position + 1 < len(words):
+            yield position + 1, word, words[position + 1]
+        elif word[:2] in {"-i", "-r"} and word[2:]:
+            yield position, word[:2], word[2:]

@@ -1,0 +1,61 @@
+"""Passwords that uv and pip take before they ask any keyring: in netrc, and in uv's own store."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from broker.ctl.clients.foreign_files import toml_file
+from broker.ctl.setup.user_dirs import UserDirs
+
+STORE = "credentials.toml"
+DEFAULT = "default"
+_MACHINE = re.compile(r"(?:^|(?<=\s))(?:machine\s+(\S+)|(default))(?=\s|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class NetrcEntry:
+    """One entry: its host, or `default`, and the lines, from 1, that it takes."""
+
+    path: Path
+    host: str
+    first: int
+    last: int
+
+    @property
+    def lines(self) -> str:
+        """The lines as a sentence has them."""
+        return f"line {self.first}" if self.first == self.last else f"lines {self.first}-{self.last}"
+
+
+def netrc_entries(user_dirs: UserDirs) -> Iterator[NetrcEntry]:
+    """Every entry of the netrc that uv and pip read; none where it cannot be read."""
+    path = Path(user_dirs.environ.get("NETRC") or user_dirs.home / ".netrc")
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError):
+        return
+    entries = list(_MACHINE.finditer(text))
+    for number, entry in enumerate(entries):
+        end = entries[number + 1].start() if number + 1 < len(entries) else len(text.rstrip())
+        first = text.count("\n", 0, entry.start()) + 1
+        last = text.count("\n", 0, len(text[:end].rstrip())) + 1
+        yield NetrcEntry(path, entry[1] or entry[2], first, last)
+
+
+def uv_store_services(user_dirs: UserDirs) -> Iterator[str]:
+    """The services that `uv auth login` stored a password for."""
+    folder = user_dirs.environ.get("UV_CREDENTIALS_DIR") or user_dirs.belongings / "uv" / "credentials"
+    listed = toml_file(Path(folder, STORE)).content.get("credential")
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, dict) and entry.get("service"):
+            yield str(entry["service"])
+
+
+def host_of(service: str) -> str | None:
+    """The host of a service's address."""
+    try:
+        return urlsplit(service).hostname
+    except ValueError:
+        return None

@@ -1,0 +1,114 @@
+"""A command in the foreground in our stead: found by PATH, signals passed on, a shell's exit code."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+from broker.ctl.command_error import CommandError, ExitCode
+
+FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
+SIGNALLED = 128
+"""A shell's code for a command that died of signal n is this and n."""
+
+
+def found_program(name: str, environ: Mapping[str, str]) -> str:
+    """The program's path, by PATH as execvp(3) goes by it. Raises CommandError with a shell's 126 or 127."""
+    path = environ.get("PATH", os.defpath)
+    found = shutil.which(name, path=path)
+    if found is not None:
+        return found
+    if (os.sep in name and Path(name).exists()) or shutil.which(name, os.F_OK, path) is not None:
+        raise CommandError(f"{name} cannot be run", hint=f"ls -l {name}", exit_code=ExitCode.EXEC_CANNOT_RUN)
+    raise CommandError(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
+
+
+def run_in_foreground(program: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the command in the foreground, pass signals on to it, and return its code as a shell would.
+
+    Raises CommandError where it cannot be run.
+    """
+    with SignalRelay() as relay:
+        child = started(program, command, environment)
+        relay.to(child)
+        code = child.wait()
+    return shell_code(code)
+
+
+def started(
+    program: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    stdout: int | None = None,
+    stderr: int | None = None,
+) -> "subprocess.Popen[bytes]":
+    """The command's process, with these descriptors or ours. Raises CommandError with a shell's 126."""
+    try:
+        return subprocess.Popen(command, executable=program, env=environment, stdout=stdout, stderr=stderr)
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise CommandError(
+            f"{command[0]} cannot be run: {reason}", exit_code=ExitCode.EXEC_CANNOT_RUN
+        ) from None
+
+
+def shell_code(code: int) -> int:
+    """The exit code of a process as a shell has it: a command that died of a signal has 128 and more."""
+    return code if code >= 0 else SIGNALLED - code
+
+
+def as_own_failure(failure: CommandError) -> CommandError:
+    """The failure with the exit code that `exec` and `why` have for it: 125, unless it is 126 or 127."""
+    kept = failure.exit_code in {ExitCode.EXEC_CANNOT_RUN, ExitCode.EXEC_NO_SUCH_COMMAND}
+    code = failure.exit_code if kept else ExitCode.EXEC_FAILED
+    return CommandError(failure.detail, hint=failure.hint, exit_code=code)
+
+
+class SignalRelay:
+    """While in it, signals go to the command instead of ending us; those that come too early, later."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._forward) for number in FORWARDED}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, action in self._before.items():
+            signal.signal(number, action)
+
+    def to(self, child: "subprocess.Popen[bytes]") -> None:
+        """Forward to this process from now on."""
+        self._child = child
+        for number in self._early:
+            child.send_signal(number)
+
+    def _forward(self, number: int, _: FrameType | None) -> None:
+        if number in FROM_TERMINALS and _is_foreground():
+            return  # the terminal has sent it to the command as well: twice would mean "at once"
+        if self._child is None:
+            self._early.append(number)
+        else:
+            self._child.send_signal(number)
+
+
+def _is_foreground() -> bool:
+    """True when we, and so the command, are what the terminal's keys reach."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
