@@ -1,5 +1,5 @@
 """Situations in which a real client gets no password though the broker has one: what each consists of, and what
-`brokerctl why` must find. Next: `test_why.py`, which runs them.
+`brokerctl why` must find. Next: `test_why_in_the_field.py`, which runs them.
 """
 
 from __future__ import annotations

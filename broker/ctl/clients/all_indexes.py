@@ -9,12 +9,14 @@ from broker.ctl.clients.pip import pip_files, pip_indexes
 from broker.ctl.clients.pypirc import pypirc, repository_indexes
 from broker.ctl.clients.source_projects import SETTINGS, settings_file, source_indexes
 from broker.ctl.clients.uv import uv_files, uv_indexes
+from broker.ctl.clients.uv_elsewhere import uv_indexes_elsewhere
 from broker.ctl.setup.user_dirs import UserDirs
 
 
 def all_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     """uv's, pip's, poetry's, PDM's and twine's, each client's strongest first."""
     yield from uv_indexes(directory, user_dirs)
+    yield from uv_indexes_elsewhere(directory, user_dirs)
     yield from pip_indexes(directory, user_dirs)
     yield from source_indexes(directory, user_dirs)
     yield from repository_indexes(user_dirs)

@@ -131,6 +131,11 @@ def _parsed(line: str, environ: Mapping[str, str]) -> Values | None:
     return None if words else options
 
 
+def beginning_of(path: Path) -> str:
+    """The beginning of a text file, as far as it is read; empty where it cannot be."""
+    return _text(path)
+
+
 def _text(path: Path) -> str:
     """The file's beginning; empty where it cannot be read."""
     try:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from urllib.parse import urlsplit
 
 from broker.ctl.clients.foreign_files import toml_file
@@ -44,13 +45,28 @@ def netrc_entries(user_dirs: UserDirs) -> Iterator[NetrcEntry]:
         yield NetrcEntry(path, entry[1] or entry[2], first, last)
 
 
-def uv_store_services(user_dirs: UserDirs) -> Iterator[str]:
-    """The services that `uv auth login` stored a password for."""
+@dataclass(frozen=True, slots=True)
+class StoredLogin:
+    """One entry of uv's store."""
+
+    service: str
+    username: str | None
+
+    @property
+    def removal(self) -> str:
+        """The command that removes it: uv finds an entry by both."""
+        named = "" if self.username is None else f" --username {quote(self.username)}"
+        return f"uv auth logout {quote(self.service)}{named}"
+
+
+def uv_store_entries(user_dirs: UserDirs) -> Iterator[StoredLogin]:
+    """What `uv auth login` stored a password for."""
     folder = user_dirs.environ.get("UV_CREDENTIALS_DIR") or user_dirs.belongings / "uv" / "credentials"
     listed = toml_file(Path(folder, STORE)).content.get("credential")
     for entry in listed if isinstance(listed, list) else ():
         if isinstance(entry, dict) and entry.get("service"):
-            yield str(entry["service"])
+            username = entry.get("username")
+            yield StoredLogin(str(entry["service"]), username if isinstance(username, str) else None)
 
 
 def host_of(service: str) -> str | None:

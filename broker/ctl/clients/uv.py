@@ -106,10 +106,11 @@ def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
         username = environ.get("UV_PUBLISH_USERNAME")
         yield Index.at(UV, Place(PUBLISH), environ[PUBLISH], username=username, publishes=True)
     for path, keys in uv_files(directory, user_dirs):
-        yield from _of_settings(toml_file(path), keys, environ)
+        yield from indexes_of_file(toml_file(path), keys, environ)
 
 
-def _of_settings(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[Index]:
+def indexes_of_file(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[Index]:
+    """The indexes in the settings under these keys, without obstacles."""
     settings = file.table(*keys)
     head = ".".join((*keys, "index"))
     for number, entry in tables(settings, "index"):
@@ -133,6 +134,14 @@ def _of_settings(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[str,
     if isinstance(upload, str):
         place = file.place("publish-url", upload, ".".join(keys))
         yield Index.at(UV, place, upload, publishes=True)
+
+
+def index_of_settings(
+    place: Place, url: str, environ: Mapping[str, str], entry: Mapping[str, object]
+) -> Index:
+    """The index of one `[[index]]` table."""
+    name = str(entry.get("name", ""))
+    return _index(place, url, environ, name=name, authenticate=entry.get("authenticate"))
 
 
 def _index(

@@ -1,10 +1,9 @@
 """Passwords that uv and pip take before they ask any keyring: in netrc, and in uv's own store."""
 
 from collections.abc import Iterator
-from shlex import quote
 
 from broker.core.secret_source import NetrcSecret, sources_of
-from broker.ctl.clients.stored_passwords import DEFAULT, host_of, netrc_entries, uv_store_services
+from broker.ctl.clients.stored_passwords import DEFAULT, host_of, netrc_entries, uv_store_entries
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
 
@@ -27,7 +26,7 @@ def netrc_shadows(context: DoctorContext) -> Iterator[Finding]:
 def uv_store_shadows(context: DoctorContext) -> Iterator[Finding]:
     """An entry of `uv auth login` for a feed's host: uv sends it and never asks."""
     hosts = {url.origin.host for feed in context.feeds for url in feed.urls}
-    for service in uv_store_services(context.user_dirs):
-        if host_of(service) in hosts:
-            said = f"uv has a password of its own for {service}: it takes that before any keyring"
-            yield warning("uv-store", said, f"uv auth logout {quote(service)}")
+    for entry in uv_store_entries(context.user_dirs):
+        if host_of(entry.service) in hosts:
+            said = f"uv has a password of its own for {entry.service}: it takes that before any keyring"
+            yield warning("uv-store", said, entry.removal)

@@ -74,10 +74,10 @@ def _netrc(account: IndexAccount, evidence: Evidence) -> Finding | None:
 def _store(account: IndexAccount, evidence: Evidence) -> Finding | None:
     if not account.has(Act.FOUND, Source.STORE):
         return None
-    for service in evidence.store:
-        if same_host(service, account.url):
-            said = f"uv's own store has a password for {service}, which uv took, and the feed refused it"
-            return problem("uv-store", said, f"uv auth logout {service}")
+    for entry in evidence.store:
+        if same_host(entry.service, account.url):
+            said = f"uv's own store has a password for {entry.service}, which the feed refused"
+            return problem("uv-store", said, entry.removal)
     return None
 
 
@@ -91,7 +91,9 @@ def _locked_elsewhere(account: IndexAccount, evidence: Evidence) -> Finding | No
 
 
 def _no_feed(account: IndexAccount, evidence: Evidence) -> Finding | None:
-    if evidence.feed_of(account.url) is not None or any(each.feed for each in account.lookups):
+    if evidence.feed_of(account.url) is not None or any(
+        each.feed and "://" in each.url for each in account.lookups
+    ):
         return None
     if not (account.was_asked or account.has(Act.SKIPPED) or account.has(Act.PROVIDER)):
         return None
@@ -124,7 +126,8 @@ def _provider_off(account: IndexAccount, evidence: Evidence) -> Finding | None:
     named = evidence.provider(account.client)
     chosen = [each.detail for each in account.steps if each.act is Act.PROVIDER]
     is_off = named is None or not named.is_on
-    if account.was_asked or not is_off or SUBPROCESS in chosen:
+    is_understood = account.client != UV or not evidence.run.account.unknown
+    if account.was_asked or not is_off or SUBPROCESS in chosen or not is_understood:
         return None
     if not account.has(Act.REQUESTED) and not chosen:
         return None

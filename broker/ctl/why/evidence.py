@@ -12,9 +12,10 @@ from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import UV, Index, Place
 from broker.ctl.clients.command_line import PLACE, CommandOptions
 from broker.ctl.clients.foreign_files import toml_file
+from broker.ctl.clients.inline_script import script_indexes
 from broker.ctl.clients.keyring_provider import KeyringProvider
 from broker.ctl.clients.pip import PIP, pip_keyring_provider, pip_obstacles, requirement_indexes
-from broker.ctl.clients.stored_passwords import netrc_entries, uv_store_services
+from broker.ctl.clients.stored_passwords import StoredLogin, netrc_entries, uv_store_entries
 from broker.ctl.clients.usernames import username_for
 from broker.ctl.clients.uv import uv_keyring_provider, uv_obstacles
 from broker.ctl.config_view import configured
@@ -48,9 +49,9 @@ class Evidence:
         return [(each.host, each.lines, self.shown(each.path)) for each in netrc_entries(self.user_dirs)]
 
     @cached_property
-    def store(self) -> list[str]:
-        """The services in uv's own store."""
-        return list(uv_store_services(self.user_dirs))
+    def store(self) -> list[StoredLogin]:
+        """What is in uv's own store."""
+        return list(uv_store_entries(self.user_dirs))
 
     @cached_property
     def hidden_shim(self) -> tuple[str, str] | None:
@@ -125,6 +126,8 @@ class Evidence:
             for client in (UV, PIP) if self.options.program not in {UV, PIP} else (self.options.program,):
                 index = Index.at(client, Place(PLACE), word.url, name=word.name, publishes=word.publishes)
                 found.append(self._judged(index))
+        for script in self.options.scripts:
+            found += map(self._judged, script_indexes(self.directory / script, self._dirs.environ))
         for file in self.options.requirements:
             for index in requirement_indexes(self.directory / file, self._dirs):
                 found += [self._judged(replace(index, client=client)) for client in (PIP, UV)]

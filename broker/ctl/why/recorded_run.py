@@ -75,7 +75,7 @@ def recorded_run(command: Sequence[str], environ: Mapping[str, str]) -> Recorded
 
     def hear(_: str, text: str) -> None:
         account.add(uv_account.steps_of(text))
-        account.unknown += not uv_account.is_known(text)
+        account.unknown += not shown and not uv_account.is_known(text)
 
     is_uv = _UV.fullmatch(Path(command[0]).name) is not None
     shown = _levels_shown(command if is_uv else (), environ)

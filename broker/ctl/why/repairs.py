@@ -34,7 +34,7 @@ def with_user(
         return _command(options, {word: _replaced(word, index.url, url) for word in options.words})
     if not isinstance(source, Path):
         return exported if has_variable else _variable(source, index, url, environ)
-    if has_variable and not editable:
+    if has_variable and (not editable or environ.get(index.variable)):
         return exported
     if source.suffix in SETTINGS or source.suffix == ".py" or not index.option.startswith("-"):
         return f'{index.option} = "{url}"' if index.option == "url" else f"{index.option} = {url}"

@@ -143,7 +143,8 @@ _HEADS = re.compile(
 
 _BOX = re.compile(r"[\u2500-\u257f\u00d7]")
 _REFUSALS = (
-    re.compile(r"Missing credentials for `?(?P<url>https?://[^\s`]+?)[`.,;]?(?= |$)"),
+    re.compile(r"to `(?P<url>https?://[^\s`]+)` cause: Server returned status code (?P<status>[0-9]{3})\b"),
+    re.compile(r"Missing credentials for:? `?(?P<url>https?://[^\s`]+?)[`.,;]?(?= |$)"),
     re.compile(
         r"index URL \((?P<url>https?://[^\s)]+)\) (?:could not be queried|returned a) [^(]*"
         r"\((?P<status>[0-9]{3})\b"
