@@ -1,5 +1,5 @@
-"""Situations in which a real client gets no password though the broker has one: what each consists of, and what
-`brokerctl why` must find. Next: `test_why_in_the_field.py`, which runs them.
+"""Situations in which a real client gets no password though the broker has one: what each consists of, and
+what `brokerctl why` must find. Next: `test_why_in_the_field.py`, which runs them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ STALE = "an-old-password"
 AS_CI = PLAIN_FEED.replace("//", "//ci@")
 AS_JANE = PLAIN_FEED.replace("//", "//jane@")
 WITH_STALE = PLAIN_FEED.replace("//", f"//ci:{STALE}@")
-NETRC = f"machine elsewhere.example\n  login me\n  password no\nmachine {PLAIN_HOST}\n  login ci\n  password {STALE}\n"
+NETRC = (
+    "machine elsewhere.example\n  login me\n  password no\n"
+    f"machine {PLAIN_HOST}\n  login ci\n  password {STALE}\n"
+)
 
 UV_INSTALL = ("{UV}", "pip", "install", "--no-cache", "--target", "{T}")
 PIP_INSTALL = ("{PYTHON}", "-m", "pip", "--no-input", "install", "--no-cache-dir", "--target", "{T}")
@@ -50,8 +53,8 @@ def uv_toml(url: str, *more: str, name: str = "corp") -> str:
 class Case:
     """A command that fails. `{D}` is its working directory, `{T}` a target, the others are programs.
 
-    `check` is the finding's, `says` are words of it, `drops` are variables that it is run without. `before` is
-    a command that prepares it, with the `prepared` variables.
+    `check` is the finding's, `says` are words of it, `drops` are variables that it is run without. `before`
+    is a command that prepares it, with the `prepared` variables.
     """
 
     name: str

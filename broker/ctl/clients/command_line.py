@@ -4,9 +4,14 @@ Only the options are read that uv, pip, pipx and twine share the spelling of; a 
 is passed over.
 """
 
+import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from broker.ctl.clients.client_index import UV, Index, Obstacle, Place
+from broker.ctl.clients.pip import pip_obstacles
+from broker.ctl.clients.uv import uv_obstacles
 
 INDEX_OPTIONS = frozenset(
     {"--index-url", "-i", "--pypi-url", "--extra-index-url", "--index", "--default-index"}
@@ -76,6 +81,32 @@ def options_of(words: Sequence[str]) -> CommandOptions:
         config_file=_last(found.get(CONFIG_FILE)),
         folder=next((found[each][-1] for each in _FOLDERS if each in found), None),
     )
+
+
+def indexes_in(options: CommandOptions, client: str, *, is_on: bool) -> Iterator[Index]:
+    """The indexes of a command line as those of uv or pip; `is_on`: that client's keyring is."""
+    for word in options.indexes:
+        index = Index.at(client, Place(PLACE), word.url, name=word.name, publishes=word.publishes)
+        yield replace(index, obstacles=obstacles_of(index, is_on=is_on))
+
+
+def obstacles_of(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
+    """Why uv, or a new pip, does not ask the keyring for an index."""
+    return uv_obstacles(index, is_on=is_on) if index.client == UV else pip_obstacles(index, None, is_on=is_on)
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """The command as a shell takes it, without the passwords of its URLs."""
+    return shlex.join(map(without_password, words))
+
+
+def without_password(word: str) -> str:
+    """The word; of a URL in it, the password is left out and the user name stays."""
+    head, separator, rest = word.partition("://")
+    authority, slash, path = rest.partition("/")
+    userinfo, at, host = authority.rpartition("@")
+    username = userinfo.partition(":")[0]
+    return f"{head}{separator}{username}{at}{host}{slash}{path}" if separator and at else word
 
 
 def _last(values: Sequence[str] | None) -> str | None:

@@ -3,24 +3,20 @@
 Where the command cannot be wrapped, a step of a CI job starts the broker for the steps that come after it.
 """
 
-import contextlib
 import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from broker.ctl import api_client, broker_process
-from broker.ctl.clients.usernames import username_for
-from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes
+from broker.ctl import broker_process
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec import ci_env
 from broker.ctl.exec.ci_broker import ci_broker
 from broker.ctl.exec.foreground import as_own_failure, found_program, run_in_foreground
+from broker.ctl.exec.index_lookups import index_variables, lookups_counted
 from broker.ctl.exec.private_broker import PrivateBroker, private_broker
 from broker.ctl.service import verb
-from broker.ctl.setup.user_dirs import UserDirs
 
 
 def exec_(
@@ -63,9 +59,10 @@ def _with_private_broker(command: Sequence[str]) -> int:
         environment = broker.environment(os.environ)
         program = found_program(command[0], environment)
         with broker.serving():
-            code = run_in_foreground(program, command, environment | _usernames(broker, environment))
+            variables = index_variables(broker, environment, command)
+            code = run_in_foreground(program, command, environment | variables)
             if code != 0:
-                for line in _failed_lookups(broker):
+                for line in (*_failed_lookups(broker), *lookups_counted(broker, environment, command)):
                     typer.echo(f"token-broker: {line}", err=True)
     return code
 
@@ -75,7 +72,7 @@ def _for_later_steps(*, github: bool) -> int:
     ci_env.refuse_elsewhere(os.environ, github=github)
     broker = ci_broker(os.environ)
     try:
-        variables = broker.variables | _usernames(broker, os.environ)
+        variables = broker.variables | index_variables(broker, os.environ)
         if github:
             ci_env.tell_github(variables, broker.programs, os.environ)
         else:
@@ -86,22 +83,6 @@ def _for_later_steps(*, github: bool) -> int:
         raise
     typer.echo("uv and pip of the later steps ask a broker that ends with this job")
     return ExitCode.FINE
-
-
-def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, str]:
-    """UV_INDEX_<NAME>_USERNAME for each index here that is a feed; raises CommandError if none can be
-    known.
-    """
-    fault = broker.read("/v1/status").get("error")
-    if fault is not None:
-        raise CommandError(str(fault))
-    variables: dict[str, str] = {}
-    indexes = uv_indexes(Path.cwd(), UserDirs(Path.home(), environ))
-    for index in indexes_to_name_a_user_for(indexes, environ):
-        with contextlib.suppress(api_client.RefusedError):  # no feed of ours
-            found = broker.read("/v1/match", {"url": index.url})
-            variables[index.variable] = username_for(str(found["provider"]), found.get("username"))
-    return variables
 
 
 def _failed_lookups(broker: PrivateBroker) -> list[str]:

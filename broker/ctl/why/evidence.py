@@ -10,14 +10,14 @@ from broker.core.feeds import Ambiguous, Feed, FeedTable, Match
 from broker.core.status import FeedStatus
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import UV, Index, Place
-from broker.ctl.clients.command_line import PLACE, CommandOptions
+from broker.ctl.clients.command_line import PLACE, CommandOptions, indexes_in, obstacles_of
 from broker.ctl.clients.foreign_files import toml_file
 from broker.ctl.clients.inline_script import script_indexes
 from broker.ctl.clients.keyring_provider import KeyringProvider
-from broker.ctl.clients.pip import PIP, pip_keyring_provider, pip_obstacles, requirement_indexes
+from broker.ctl.clients.pip import PIP, pip_keyring_provider, requirement_indexes
 from broker.ctl.clients.stored_passwords import StoredLogin, netrc_entries, uv_store_entries
 from broker.ctl.clients.usernames import username_for
-from broker.ctl.clients.uv import uv_keyring_provider, uv_obstacles
+from broker.ctl.clients.uv import uv_keyring_provider
 from broker.ctl.config_view import configured
 from broker.ctl.matching import table_of, urls_of
 from broker.ctl.setup.keyring_link import what_hides_the_shim
@@ -121,11 +121,11 @@ class Evidence:
         return replace(self.user_dirs, environ={**self.user_dirs.environ, **named})
 
     def _of_command_line(self) -> list[Index]:
-        found = []
-        for word in self.options.indexes:
-            for client in (UV, PIP) if self.options.program not in {UV, PIP} else (self.options.program,):
-                index = Index.at(client, Place(PLACE), word.url, name=word.name, publishes=word.publishes)
-                found.append(self._judged(index))
+        program = self.options.program
+        clients = (program,) if program in {UV, PIP} else (UV, PIP)
+        found = [
+            each for client in clients for each in indexes_in(self.options, client, is_on=self._is_on(client))
+        ]
         for script in self.options.scripts:
             found += map(self._judged, script_indexes(self.directory / script, self._dirs.environ))
         for file in self.options.requirements:
@@ -135,11 +135,11 @@ class Evidence:
 
     def _judged(self, index: Index) -> Index:
         """With the obstacles that its client meets."""
-        provider = self.provider(index.client)
-        is_on = provider is not None and provider.is_on
-        if index.client == UV:
-            return replace(index, obstacles=uv_obstacles(index, is_on=is_on))
-        return replace(index, obstacles=pip_obstacles(index, None, is_on=is_on))
+        return replace(index, obstacles=obstacles_of(index, is_on=self._is_on(index.client)))
+
+    def _is_on(self, client: str) -> bool:
+        provider = self.provider(client)
+        return provider is not None and provider.is_on
 
 
 def directory_of(options: CommandOptions, current: Path) -> Path:

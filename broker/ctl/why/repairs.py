@@ -9,7 +9,7 @@ from pathlib import Path
 
 from broker.core.failures import BadRequest
 from broker.ctl.clients.client_index import UV, Index, login_in
-from broker.ctl.clients.command_line import PLACE, PROVIDER, CommandOptions
+from broker.ctl.clients.command_line import PLACE, PROVIDER, CommandOptions, shown_command, without_password
 from broker.ctl.clients.keyring_provider import SUBPROCESS, KeyringProvider, variable_of
 from broker.ctl.clients.usernames import with_username
 
@@ -57,21 +57,13 @@ def with_provider(client: str, named: KeyringProvider | None, options: CommandOp
 
 
 def _command(options: CommandOptions, words: Mapping[str, str]) -> str:
-    return shlex.join(_without_password(words.get(word, word)) for word in options.words)
+    return shown_command([words.get(word, word) for word in options.words])
 
 
 def _replaced(word: str, url: str, new: str) -> str:
     return word.replace(url, new) if url in word else word
 
 
-def _without_password(word: str) -> str:
-    head, separator, rest = word.partition("://")
-    authority, slash, path = rest.partition("/")
-    userinfo, at, host = authority.rpartition("@")
-    username = userinfo.partition(":")[0]
-    return f"{head}{separator}{username}{at}{host}{slash}{path}" if separator and at else word
-
-
 def _variable(name: str, index: Index, url: str, environ: Mapping[str, str]) -> str:
-    entries = [_without_password(entry.replace(index.url, url)) for entry in environ.get(name, "").split()]
+    entries = [without_password(entry.replace(index.url, url)) for entry in environ.get(name, "").split()]
     return f"export {name}={shlex.quote(' '.join(entries) or url)}"

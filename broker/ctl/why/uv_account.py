@@ -132,7 +132,9 @@ _HEADS = re.compile(
     "|".join(  # noqa: FLY002 - the lines are too long for one
         (
             r"Caching credentials for |Handling request for |Attempting .* request for ",
-            r"Request for .* (is|failed|already) |Retrying request for |Updating cached credentials ",
+            r"Request for .* (is (unauthenticated|missing a|already fully|fully auth)|failed with )",
+            r"Request for .* already contains (complete auth|username and)|Retrying request for ",
+            r"Updating cached credentials ",
             r"(No|Found) .* (in cache|in environment|file found)|Found (cached credentials|username for) ",
             r"Found credentials in |Using credentials from |Loaded credential file|No (entry|netrc) ",
             r"(Checking|Skipping) (keyring|netrc|text|native|for|fetch)|Error reading netrc",
