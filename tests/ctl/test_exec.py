@@ -336,3 +336,14 @@ def test_members_scripts_and_named_options_get_user_names(room: Path, tmp_path: 
 
     named = [line.partition("=")[0] for line in ended.stdout.splitlines() if line.startswith("UV_INDEX_")]
     assert named == [f"UV_INDEX_{name}_USERNAME" for name in ("MEMBER", "OPTION", "SCRIPT")]
+
+
+def test_a_tool_that_cleans_the_environment_finds_the_broker_by_path(room: Path) -> None:
+    url = "https://sesame.example.com/simple/"
+    configure(
+        room,
+        f'[[feed]]\nurl = "{url}"\nprovider = "command"\ncommand = ["echo", "{TOKEN}"]\nverify = false\n',
+    )
+    cleaned = f"exec env -i PATH=\"$PATH\" HOME={room} sh -c '$(command -v keyring) get {url} x'"
+
+    assert run("sh", "-c", cleaned) == Ended(0, f"{TOKEN}\n", "")
