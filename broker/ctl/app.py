@@ -1,11 +1,5 @@
-"""The command line: every verb by name, and the one place where an outcome becomes an exit code.
+"""The command line: every verb by name. `entry.py` runs it."""
 
-Verbs raise CommandError; `main` prints its line and exits with its code. No traceback is ever shown.
-"""
-
-import contextlib
-import io
-import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -13,10 +7,10 @@ import typer
 
 from broker.ctl import explain, feed_actions, get, login_verbs, logs, share
 from broker.ctl.add.verb import add, remove
-from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.demo.verb import demo
 from broker.ctl.discover.verb import discover
 from broker.ctl.doctor.verb import doctor
+from broker.ctl.entry import OF_THE_COMMAND, example_of, run
 from broker.ctl.exec.verb import exec_
 from broker.ctl.service.verb import restart, start, stop
 from broker.ctl.setup.verb import setup, teardown
@@ -78,39 +72,14 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
 }
 """Every verb, in the order of the help, and the arguments in the example of its own help."""
 
-_OWN_SETTINGS: dict[str, dict[str, object]] = {
-    verb: {"ignore_unknown_options": True, "allow_interspersed_args": False}  # they are the command's
-    for verb in ("exec", "why")
-}
-
 for _name, (_verb, _words) in _VERBS.items():
-    _example = f"\b\nExample:  brokerctl {_name} {_words}".rstrip()
-    app.command(_name, epilog=_example, context_settings=_OWN_SETTINGS.get(_name))(_verb)
+    _settings = OF_THE_COMMAND if _name in {"exec", "why"} else None
+    app.command(_name, epilog=example_of(_name, _words), context_settings=_settings)(_verb)
 
 
 def main() -> None:
     """Run brokerctl with this process's arguments, and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a bar in an old terminal is no reason to fail
-    try:
-        app(prog_name="brokerctl")
-    except CommandError as failure:
-        _say(failure.line)
-        sys.exit(failure.exit_code)
-    except Exception as defect:  # noqa: BLE001 - the outermost boundary: a traceback tells a user nothing
-        import traceback  # noqa: PLC0415 - for a defect only
-
-        place = traceback.extract_tb(defect.__traceback__)[-1]
-        kind = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
-        _say(f"a defect in brokerctl ({kind}); run: brokerctl doctor --report")
-        sys.exit(ExitCode.EXEC_FAILED if sys.argv[1:2] in (["exec"], ["why"]) else ExitCode.CANNOT_BE_HAD)
-
-
-def _say(line: str) -> None:
-    """One line on stderr. Its end being closed changes nothing."""
-    with contextlib.suppress(OSError):
-        typer.echo(line if line.startswith("token-broker") else f"token-broker: {line}", err=True)
+    run(lambda: app(prog_name="brokerctl"))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from broker.core.failures import BadRequest
 from broker.core.urls import Url, parse_url
 
 UV = "uv"
+PIP = "pip"
 ALWAYS = "always"
 NEVER = "never"
 

@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients import keyring_provider
-from broker.ctl.clients.client_index import Index, Obstacle, Place
+from broker.ctl.clients.client_index import PIP, Index, Obstacle, Place
 from broker.ctl.clients.foreign_files import ini_file
 from broker.ctl.clients.keyring_provider import PIP_SECTIONS, KeyringProvider
 from broker.ctl.clients.requirements_file import IndexOption, index_options, with_variables
 from broker.ctl.setup.user_dirs import UserDirs
 
-PIP = "pip"
 KEYS = ("index-url", "extra-index-url")
 VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 NAME = "pip.conf"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from broker.ctl.clients.client_index import UV, Index, Obstacle, login_in
+from broker.ctl.clients.client_index import PIP, UV, Index, Obstacle, login_in
 from broker.ctl.clients.command_line import options_of
-from broker.ctl.clients.pip import PIP, pip_version
+from broker.ctl.clients.pip import pip_version
 from broker.ctl.clients.usernames import username_for
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem, warning

@@ -8,9 +8,9 @@ says to that.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broker.ctl.clients.client_index import NEVER, UV, Index, login_in
+from broker.ctl.clients.client_index import NEVER, PIP, UV, Index, login_in
 from broker.ctl.clients.keyring_provider import SUBPROCESS
-from broker.ctl.clients.pip import ASKS_WITHOUT_USERNAME, PIP
+from broker.ctl.clients.pip import ASKS_WITHOUT_USERNAME
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.why import repairs
 from broker.ctl.why.account import Act, Source

@@ -9,12 +9,12 @@ from pathlib import Path
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match
 from broker.core.status import FeedStatus
 from broker.ctl.clients.all_indexes import all_indexes
-from broker.ctl.clients.client_index import UV, Index, Place
+from broker.ctl.clients.client_index import PIP, UV, Index, Place
 from broker.ctl.clients.command_line import PLACE, CommandOptions, indexes_in, obstacles_of
 from broker.ctl.clients.foreign_files import toml_file
 from broker.ctl.clients.inline_script import script_indexes
 from broker.ctl.clients.keyring_provider import KeyringProvider
-from broker.ctl.clients.pip import PIP, pip_keyring_provider, requirement_indexes
+from broker.ctl.clients.pip import pip_keyring_provider, requirement_indexes
 from broker.ctl.clients.stored_passwords import StoredLogin, netrc_entries, uv_store_entries
 from broker.ctl.clients.usernames import username_for
 from broker.ctl.clients.uv import uv_keyring_provider

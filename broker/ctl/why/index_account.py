@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from broker.core.failures import BadRequest
-from broker.ctl.clients.client_index import UV, Index
-from broker.ctl.clients.pip import PIP
+from broker.ctl.clients.client_index import PIP, UV, Index
 from broker.ctl.why.account import AccountStep, Act, Source
 from broker.ctl.why.evidence import Evidence, is_below, same_host
 from broker.ctl.why.recorded_run import Lookup

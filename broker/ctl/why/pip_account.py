@@ -7,7 +7,7 @@ name of the provider is said from 23.1 on. pip names hosts rather than URLs wher
 import re
 from collections.abc import Callable, Iterator
 
-from broker.ctl.clients.pip import PIP
+from broker.ctl.clients.client_index import PIP
 from broker.ctl.why.account import AccountStep, Act, Source
 from broker.ctl.why.uv_account import bare
 

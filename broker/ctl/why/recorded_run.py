@@ -10,20 +10,20 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from broker.ctl import api_client
-from broker.ctl.clients.pip import PIP
+from broker.ctl.clients.client_index import PIP
 from broker.ctl.command_error import CommandError
 from broker.ctl.exec.foreground import SignalRelay, found_program, shell_code, started
 from broker.ctl.why import pip_account, uv_account
 from broker.ctl.why.account import ClientAccount
 from broker.ctl.why.account_stream import AccountStream
 from broker.ctl.why.streams import STDERR, STDOUT, Streams
-from broker.host.clock import SystemClock
 
 POLL_S = 0.5
 """The broker remembers its last 20 look-ups: a long run is asked for them in between."""
@@ -90,16 +90,16 @@ def recorded_run(command: Sequence[str], environ: Mapping[str, str]) -> Recorded
                 lambda: AccountStream(hear, takes_all=is_uv, shown=shown), with_stdout=not is_direct(command)
             ) as streams,
             SignalRelay() as relay,
+            watch,
         ):
             child = started(
                 program, command, environment, stdout=streams.given(STDOUT), stderr=streams.given(STDERR)
             )
             relay.to(child)
-            streams.pump(child, watch.look)
+            streams.pump(child)
             code = child.wait()
         _read_pip(log, account)
     account.add(uv_account.refusals_in(streams.tail))
-    watch.look(last=True)
     return RecordedRun(shell_code(code), account, streams.tail, watch.seen, watch.status)
 
 
@@ -191,36 +191,35 @@ class _BrokerWatch:
     """The look-ups that the user's broker saw since we began, but for those of programs that still run."""
 
     def __init__(self) -> None:
-        self._clock = SystemClock()
         self._known = {_key(each) for each in self._recent()}
-        self._next = self._clock.now().boot_s + POLL_S
         self._seen: dict[tuple[object, ...], Lookup] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
         self.status: api_client.Json | None = None
 
-    def look(self, *, last: bool = False) -> None:
-        """Look, if it is time."""
-        now = self._clock.now().boot_s
-        if now < self._next and not last:
-            return
-        self._next = now + POLL_S
-        for each in self._recent():
-            if _key(each) not in self._known and len(self._seen) < LOOKUPS_MAX:
-                self._seen.setdefault(
-                    _key(each),
-                    Lookup(
-                        str(each.get("at")),
-                        int(each.get("pid") or 0),
-                        str(each.get("url")),
-                        each.get("feed"),
-                        str(each.get("outcome")),
-                        each.get("hint"),
-                    ),
-                )
+    def __enter__(self) -> Self:
+        """While in it, the broker is looked at now and then."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
 
     @property
     def seen(self) -> list[Lookup]:
         """Those of processes that have ended, as all of the command's have."""
         return [each for each in self._seen.values() if not _lives(each.pid)]
+
+    def _watch(self) -> None:
+        while not self._over.wait(POLL_S):
+            self._look()
+
+    def _look(self) -> None:
+        for each in self._recent():
+            if _key(each) not in self._known and len(self._seen) < LOOKUPS_MAX:
+                self._seen.setdefault(_key(each), _lookup(each))
 
     def _recent(self) -> list[api_client.Json]:
         try:
@@ -229,6 +228,17 @@ class _BrokerWatch:
             self.status = None
             return []
         return list(self.status.get("recent", ()))
+
+
+def _lookup(told: api_client.Json) -> Lookup:
+    return Lookup(
+        str(told.get("at")),
+        int(told.get("pid") or 0),
+        str(told.get("url")),
+        told.get("feed"),
+        str(told.get("outcome")),
+        told.get("hint"),
+    )
 
 
 def _key(lookup: api_client.Json) -> tuple[object, ...]:

@@ -1,32 +1,14 @@
-"""What `why` prints: one line about a command that succeeded, else the findings. Pure."""
+"""What `why` prints about a command that failed. Pure."""
 
 import json
 from collections.abc import Iterable, Sequence
 
-from broker.ctl.clients.client_index import UV
-from broker.ctl.clients.pip import PIP
 from broker.ctl.doctor import screen as doctor_screen
 from broker.ctl.doctor.finding import Finding, fine, warning
 from broker.ctl.why.account import Act
 from broker.ctl.why.diagnosis import IndexReport
-from broker.ctl.why.recorded_run import Lookup, RecordedRun
-
-
-def summary(run: RecordedRun) -> str:
-    """The one line about a command that succeeded."""
-    clients = [client for client in (UV, PIP) if run.account.is_understood(client)]
-    sources = sorted({str(each.source) for each in run.account.of(Act.FOUND) if each.source is not None})
-    told = [f"{' and '.join(clients)} took passwords from {', '.join(sources)}"] if sources else []
-    return "; ".join(["nothing failed", *told, looked_up(run.lookups)])
-
-
-def looked_up(lookups: Sequence[Lookup]) -> str:
-    """How many look-ups there were, and how many of them were answered."""
-    if not lookups:
-        return "the broker saw no look-up"
-    answered = sum(each.is_answered for each in lookups)
-    each = "1 look-up" if len(lookups) == 1 else f"{len(lookups)} look-ups"
-    return f"the broker saw {each} and answered {answered}"
+from broker.ctl.why.recorded_run import RecordedRun
+from broker.ctl.why.success_line import looked_up
 
 
 def findings(reports: Iterable[IndexReport], run: RecordedRun, more: Sequence[Finding]) -> list[Finding]:

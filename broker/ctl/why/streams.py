@@ -108,7 +108,7 @@ class Streams:
         stream = self._streams.get(number)
         return None if stream is None else stream.given
 
-    def pump(self, child: "subprocess.Popen[bytes]", each_turn: Callable[[], None]) -> None:
+    def pump(self, child: "subprocess.Popen[bytes]") -> None:
         """Pass everything on until the command has ended and its streams have, too."""
         streams = list(self._each())
         for stream in streams:
@@ -121,7 +121,6 @@ class Streams:
                 ready = selector.select(IDLE_S)
                 for ended in (key for key, _ in ready if not key.data.take()):
                     selector.unregister(ended.fd)
-                each_turn()
                 lingered += not ready and child.poll() is not None
                 if lingered > LINGER_TURNS:
                     break
