@@ -7,6 +7,7 @@ is passed over.
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 from broker.ctl.clients.client_index import UV, Index, Obstacle, Place
@@ -23,6 +24,8 @@ REQUIREMENT_OPTIONS = frozenset(
 PROVIDER = "--keyring-provider"
 CONFIG_FILE = "--config-file"
 _FOLDERS = ("--directory", "--project")
+_SHORT_FOLDERS = {"pdm": "-p", "poetry": "-C"}
+"""The short options for the same, of those clients alone: uv's `-p` is a Python."""
 
 PLACE = "the command line"
 
@@ -52,11 +55,7 @@ class CommandOptions:
     @property
     def program(self) -> str:
         """The name of the program that is run; of `python -m NAME`, NAME."""
-        name = Path(self.words[0]).name
-        match self.words[1:]:
-            case ("-m", module, *_) if name.startswith("python"):
-                return module
-        return name
+        return _program(self.words)
 
 
 def options_of(words: Sequence[str]) -> CommandOptions:
@@ -71,6 +70,8 @@ def options_of(words: Sequence[str]) -> CommandOptions:
             indexes.append(IndexWord(position, url, name if named else "", option in PUBLISH_OPTIONS))
         else:
             found.setdefault(option, []).append(value)
+    short = _SHORT_FOLDERS.get(_program(words))
+    chosen = [after for word, after in pairwise(words) if word == short]
     requirements = [value for option in REQUIREMENT_OPTIONS for value in found.get(option, ())]
     return CommandOptions(
         tuple(words),
@@ -79,7 +80,7 @@ def options_of(words: Sequence[str]) -> CommandOptions:
         tuple(word for word in words[1:] if word.endswith(".py") and not word.startswith("-")),
         provider=_last(found.get(PROVIDER)),
         config_file=_last(found.get(CONFIG_FILE)),
-        folder=next((found[each][-1] for each in _FOLDERS if each in found), None),
+        folder=next((found[each][-1] for each in _FOLDERS if each in found), _last(chosen)),
     )
 
 
@@ -107,6 +108,14 @@ def without_password(word: str) -> str:
     userinfo, at, host = authority.rpartition("@")
     username = userinfo.partition(":")[0]
     return f"{head}{separator}{username}{at}{host}{slash}{path}" if separator and at else word
+
+
+def _program(words: Sequence[str]) -> str:
+    name = Path(words[0]).name if words else ""
+    match words[1:]:
+        case ["-m", module, *_] | ("-m", module, *_) if name.startswith("python"):
+            return module
+    return name
 
 
 def _last(values: Sequence[str] | None) -> str | None:

@@ -34,8 +34,14 @@ class Evidence:
     options: CommandOptions
     run: RecordedRun
     user_dirs: UserDirs
-    directory: Path
+    current: Path
     served: Sequence[FeedStatus] = field(default_factory=tuple)
+
+    @cached_property
+    def directory(self) -> Path:
+        """The folder that the command's client works in."""
+        folder = self.options.folder
+        return self.current if folder is None else self.current / folder
 
     @cached_property
     def indexes(self) -> list[Index]:
@@ -104,8 +110,8 @@ class Evidence:
 
     def shown(self, place: Path | str) -> str:
         """A place as a person would spell it."""
-        if isinstance(place, Path) and place.is_relative_to(self.directory):
-            return f"./{place.relative_to(self.directory)}"
+        if isinstance(place, Path) and place.is_relative_to(self.current):
+            return f"./{place.relative_to(self.current)}"
         return self.user_dirs.shown(place)
 
     @cached_property
@@ -140,11 +146,6 @@ class Evidence:
     def _is_on(self, client: str) -> bool:
         provider = self.provider(client)
         return provider is not None and provider.is_on
-
-
-def directory_of(options: CommandOptions, current: Path) -> Path:
-    """The directory that the command's client works in."""
-    return current if options.folder is None else current / options.folder
 
 
 def same_host(url: str, other: str) -> bool:

@@ -1,12 +1,12 @@
 """What is said of clients that give no account: library clients, and look-ups without an index."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients.client_index import Index, Place, login_in
 from broker.ctl.clients.command_line import PLACE
 from broker.ctl.clients.library_clients import LIBRARY_CLIENTS, library_client
+from broker.ctl.clients.pipfile import PIPENV
 from broker.ctl.clients.pypirc import TWINE
 from broker.ctl.clients.source_projects import PDM, POETRY
 from broker.ctl.doctor.finding import Finding, problem
@@ -32,9 +32,11 @@ def other_findings(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterat
 
 def _library_client(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterator[Finding]:
     name = evidence.options.program
-    if name not in {*LIBRARY_CLIENTS, PDM} or any(lookup.is_answered for lookup in evidence.run.lookups):
+    if name not in {*LIBRARY_CLIENTS, PDM, PIPENV} or any(
+        lookup.is_answered for lookup in evidence.run.lookups
+    ):
         return
-    if groups or evidence.run.lookups:
+    if groups or (evidence.run.lookups and name in LIBRARY_CLIENTS):
         return
     variable = PASSWORDS.get(name)
     if variable is not None and evidence.user_dirs.environ.get(variable):
@@ -66,10 +68,14 @@ def _own_places(name: str, evidence: Evidence) -> Iterator[Finding]:
             line = repairs.with_user(index, user, evidence.options, evidence.user_dirs.environ, editable=True)
             yield problem("own-password", f"{where} has a password, and {name} took it", line)
         elif name == POETRY and index.username is not None:
-            bare = replace(index, username=None).bare
-            yield problem(
-                "poetry-username", f"{where} has a user name: poetry asks nobody", f'url = "{bare}"'
+            line = f'url = "{index.bare}"'
+            yield problem("poetry-username", f"{where} has a user name: poetry asks nobody", line)
+        elif feed.username not in {None, index.username} and index.username is not None:
+            said = f"{where} says {index.username}, and the feed {feed.name} answers {feed.username}"
+            line_of_user = repairs.with_user(
+                index, str(feed.username), evidence.options, evidence.user_dirs.environ, editable=True
             )
+            yield problem("other-user", said, line_of_user)
 
 
 def _has_user(evidence: Evidence) -> bool:

@@ -34,6 +34,9 @@ LOG_BYTES_MAX = 64 << 20
 
 LOOKUPS_MAX = 1000
 
+TOX_OVERRIDE = "TOX_OVERRIDE"
+"""Settings that go before those of tox's file (tox 4, "Overriding configuration"), joined by semicolons."""
+
 _UV = re.compile(r"uvx?")
 _PIP = re.compile(r"pip[0-9.]*")
 _PYTHON = re.compile(r"python[0-9.]*")
@@ -83,6 +86,7 @@ def recorded_run(command: Sequence[str], environ: Mapping[str, str]) -> Recorded
         environment = {
             **environ,
             **variables,
+            **_passed_on(command, environ),
             uv_account.VARIABLE: uv_account.filter_with(environ.get(uv_account.VARIABLE), level),
         }
         with (
@@ -112,6 +116,14 @@ def is_direct(command: Sequence[str]) -> bool:
     if _PYTHON.fullmatch(name):
         return list(command[1:3]) in (["-m", "pip"], ["-m", "uv"])
     return bool(_UV.fullmatch(name) or _PIP.fullmatch(name))
+
+
+def _passed_on(command: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """What makes tox 4 pass on the one variable of ours that it would not: PIP_* and UV_* it does."""
+    if Path(command[0]).name != "tox" and list(command[1:3]) != ["-m", "tox"]:
+        return {}
+    settings = (f"{section}.pass_env+={uv_account.VARIABLE}" for section in ("testenv", "env_run_base"))
+    return {TOX_OVERRIDE: ";".join((*filter(None, [environ.get(TOX_OVERRIDE)]), *settings))}
 
 
 def _levels_shown(words: Sequence[str], environ: Mapping[str, str]) -> frozenset[str]:

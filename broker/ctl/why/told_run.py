@@ -44,13 +44,12 @@ def _explained(command: list[str], run: "RecordedRun", *, as_json: bool) -> str:
     from broker.ctl.setup.user_dirs import UserDirs  # noqa: PLC0415 - the same
     from broker.ctl.why import screen  # noqa: PLC0415 - the same
     from broker.ctl.why.diagnosis import report_of  # noqa: PLC0415 - the same
-    from broker.ctl.why.evidence import Evidence, directory_of  # noqa: PLC0415 - the same
+    from broker.ctl.why.evidence import Evidence  # noqa: PLC0415 - the same
     from broker.ctl.why.index_account import by_index  # noqa: PLC0415 - the same
     from broker.ctl.why.other_clients import other_findings  # noqa: PLC0415 - the same
 
     options = options_of(command)
-    directory = directory_of(options, Path.cwd())
-    evidence = Evidence(options, run, UserDirs.here(), directory, tuple(_served(run)))
+    evidence = Evidence(options, run, UserDirs.here(), Path.cwd(), tuple(_served(run)))
     groups = by_index(evidence)
     reports = [report_of(each, evidence) for each in groups]
     more = [] if run.exit_code == 0 else list(other_findings(evidence, groups))
