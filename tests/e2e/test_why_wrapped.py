@@ -1,5 +1,5 @@
-"""The tools that run uv or pip, and those that ask a keyring of their own: `why` names the cause through them,
-and `exec` serves them, though some of them clean the environment. The real ones.
+"""The real tools that run uv or pip, and those that ask a keyring of their own: `why` names the cause through
+them, and `exec` serves them, though some of them clean the environment.
 """
 
 from __future__ import annotations
@@ -24,10 +24,27 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("wrapped")]
 
-TOX = f"[tox]\nskipsdist = true\nenvlist = t\n[testenv]\ndeps = {PACKAGE.name}\ncommands = python -c 'import demo_package'\n"
+TOX = f"""[tox]
+skipsdist = true
+envlist = t
+[testenv]
+deps = {PACKAGE.name}
+commands = python -c "import demo_package"
+"""
 NOX = f'import nox\n@nox.session\ndef t(session):\n    session.install("{PACKAGE.name}")\n'
-BUILD = f'[build-system]\nrequires = ["{PACKAGE.name}"]\nbuild-backend = "demo_package"\n[project]\nname = "x"\nversion = "1"\n'
-PROJECT = f'[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11,<4"\ndependencies = ["{PACKAGE.name}"]\n'
+BUILD = f"""[build-system]
+requires = ["{PACKAGE.name}"]
+build-backend = "demo_package"
+[project]
+name = "x"
+version = "1"
+"""
+PROJECT = f"""[project]
+name = "x"
+version = "1"
+requires-python = ">=3.11,<4"
+dependencies = ["{PACKAGE.name}"]
+"""
 PDM = PROJECT + '[tool.pdm]\ndistribution = false\n[[tool.pdm.source]]\nname = "pypi"\nurl = "{}"\n'
 POETRY = (
     PROJECT + "[tool.poetry]\npackage-mode = false\n"
