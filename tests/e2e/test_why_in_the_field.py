@@ -27,7 +27,7 @@ from tests.e2e.household import (
     feed,
     household,
 )
-from tests.e2e.why_cases import CASES, QUICK, STALE, Case
+from tests.e2e.why_cases import CASES, OF_DOCTOR, QUICK, STALE, Case
 from tests.fakes.clients import PYTHON, UV, Outcome
 from tests.fakes.wheels import wheel
 
@@ -190,3 +190,21 @@ def test_cause_and_place_are_named_and_the_line_repairs_it(
         )
         done = scene.repaired(found[0], place)
         assert done.exit_code == 0, f"{found[0]['repair']}\n{done.text}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", OF_DOCTOR)
+def test_doctor_names_cause_and_place_too_where_it_can_know(
+    house: Household, tmp_path: Path, old_python: Path, name: str
+) -> None:
+    check, words = OF_DOCTOR[name]
+    with scene_of(name, house, tmp_path, old_python) as scene:
+        path = f"{scene.environment['PATH']}:{UV.parent}"
+
+        told = scene.run([BROKERCTL, "doctor", "--json"], PATH=path)
+
+    findings = json.loads(told.stdout)["findings"]
+    found = [each for each in findings if each["check"] == check and words in each["said"]]
+    assert found, [each for each in findings if each["level"] != "fine"]
+    assert found[0]["repair"]
+    assert STALE not in told.text

@@ -404,3 +404,23 @@ CASES = (*UV_CASES, *PIP_CASES)
 
 QUICK = ("uv: option", "uv: netrc", "pip: keyring off", "pip: password in pip.conf")
 """Those that every run of the tests has."""
+
+OF_DOCTOR = {
+    "uv: UV_INDEX_URL": ("index-username", "UV_INDEX_URL"),
+    "uv: project": ("index-username", "pyproject.toml line 12"),
+    "uv: always, files elsewhere, frozen": ("index-files", "pyproject.toml line 12"),
+    "uv: never": ("index-never", "pyproject.toml line 12"),
+    "uv: keyring off in the project": ("uv-provider", "pyproject.toml line 9"),
+    "uv: password in a variable": ("index-password", "UV_INDEX_CORP_PASSWORD"),
+    "uv: lone password in a variable": ("index-username", "pyproject.toml line 12"),
+    "uv: password in the project": ("index-password", "pyproject.toml line 12"),
+    "uv: netrc": ("netrc", "netrc has packages.example"),
+    "uv: its own store": ("uv-store", "packages.example"),
+    "uv: another user in a variable": ("index-user", "says jane"),
+    "uv: another keyring on PATH": ("shim", "is the first keyring on PATH"),
+    "uv: script": ("index-username", "tool.py line 6"),
+    "pip: keyring off": ("pip-provider", "off"),
+    "pip: password in pip.conf": ("index-password", "pip.conf line 3"),
+    "pip: password in PIP_INDEX_URL": ("index-password", "PIP_INDEX_URL"),
+}
+"""What the doctor finds of these situations, without any run of a client: its check, and words of it."""
