@@ -195,3 +195,10 @@ def test_a_child_that_goes_on_does_not_keep_us(tmp_path: Path) -> None:
 
     assert ended.exit_code == 0
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_what_is_said_begins_a_line_of_its_own() -> None:
+    ended = run("--json", "sh", "-c", "printf 'no end' >&2; exit 3")
+
+    assert ended.stderr.startswith("no end\n{")
+    assert json.loads(ended.stderr.splitlines()[-1])["exit_code"] == 3

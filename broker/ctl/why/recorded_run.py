@@ -61,13 +61,16 @@ class Lookup:
 
 @dataclass
 class RecordedRun:
-    """How the command ended, and what was said. `said` is the end of what it wrote to its own streams."""
+    """How the command ended, and what was said. `said` is the end of what it wrote to its own streams.
+
+    `ends_in_a_line`: its stderr did not end with a line's end, so that ours begins on a new one."""
 
     exit_code: int
     account: ClientAccount
     said: str = ""
     lookups: list[Lookup] = field(default_factory=list)
     status: api_client.Json | None = None
+    ends_in_a_line: bool = False
 
 
 def recorded_run(command: Sequence[str], environ: Mapping[str, str]) -> RecordedRun:
@@ -104,7 +107,9 @@ def recorded_run(command: Sequence[str], environ: Mapping[str, str]) -> Recorded
             code = child.wait()
         _read_pip(log, account)
     account.add(uv_account.refusals_in(streams.tail))
-    return RecordedRun(shell_code(code), account, streams.tail, watch.seen, watch.status)
+    return RecordedRun(
+        shell_code(code), account, streams.tail, watch.seen, watch.status, streams.ends_in_a_line
+    )
 
 
 def is_direct(command: Sequence[str]) -> bool:

@@ -129,6 +129,12 @@ class Streams:
         _flush(streams, ended=True)
 
     @property
+    def ends_in_a_line(self) -> bool:
+        """True when the last that passed to stderr was not the end of a line."""
+        tail = self._streams[STDERR].tail
+        return bool(tail) and not tail.endswith(b"\n")
+
+    @property
     def tail(self) -> str:
         """The end of what passed, of all streams."""
         return "\n".join(stream.tail.decode("utf-8", "replace") for stream in self._each())

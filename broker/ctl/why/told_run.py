@@ -32,6 +32,8 @@ def told_run(command: Sequence[str], *, as_json: bool) -> int:
         run = recorded_run(command, os.environ)
     except CommandError as failure:
         raise as_own_failure(failure) from None
+    if run.ends_in_a_line:
+        _tell("")
     if run.exit_code == 0 and not as_json:
         _tell(f"token-broker: {summary(run)}")
     else:
