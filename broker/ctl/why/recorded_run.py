@@ -63,7 +63,8 @@ class Lookup:
 class RecordedRun:
     """How the command ended, and what was said. `said` is the end of what it wrote to its own streams.
 
-    `ends_in_a_line`: its stderr did not end with a line's end, so that ours begins on a new one."""
+    `ends_in_a_line`: its stderr did not end with a line's end, so that ours begins on a new one.
+    """
 
     exit_code: int
     account: ClientAccount
