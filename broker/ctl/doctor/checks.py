@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from broker.ctl.doctor import (
+    client_logins,
     feed_addresses,
     index_usernames,
     keyring_on_path,
+    library_backends,
     network,
     permissions,
     poetry_sources,
@@ -38,7 +40,14 @@ CHECKS: tuple[Check, ...] = (
     keyring_on_path.clients_ask,
     index_usernames.indexes_have_usernames,
     index_usernames.pip_sees_what_the_user_may,
+    client_logins.indexes_have_no_passwords,
+    client_logins.indexes_ask_as_the_feeds_user,
+    client_logins.uv_may_send_passwords,
+    client_logins.old_pip_has_usernames,
+    client_logins.uv_sees_the_feeds_of_pip,
     poetry_sources.poetry_sources_have_no_username,
+    library_backends.library_clients_have_the_backend,
+    library_backends.keyring_of_the_project_leads_here,
     shadowing_passwords.netrc_shadows,
     shadowing_passwords.uv_store_shadows,
     feed_addresses.gitlab_by_number,

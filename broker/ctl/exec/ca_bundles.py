@@ -4,6 +4,7 @@ A variable that named a file goes on naming what was in it, and one more; one th
 system's, because clients take such a file in place of their own list. Certificates alone are copied.
 """
 
+import contextlib
 import re
 import ssl
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from broker.ctl.command_error import CommandError
+from broker.host.trusted_file import UnreadableFile, read
 
 SYSTEM_VARIABLE = "SSL_CERT_FILE"
 """OpenSSL's own: uv, Go and others read it, too. Where it is set, it is what the system trusts."""
@@ -95,8 +97,8 @@ def _system_bundle() -> Iterable[str]:
         return _CERTIFICATE.findall(done.stdout)
     compiled_in = ssl.get_default_verify_paths().openssl_cafile
     for path in (compiled_in, *_SYSTEM_FILES):
-        if Path(path).is_file():
-            return _certificates(Path(path))
+        with contextlib.suppress(UnreadableFile):
+            return list(_certificates(Path(path)))
     return ()
 
 
@@ -105,12 +107,13 @@ def _read(variable: str, named: str) -> list[str]:
     try:
         files = sorted(file for file in place.iterdir() if file.is_file()) if place.is_dir() else [place]
         return list(dict.fromkeys(found for file in files for found in _certificates(file)))
+    except UnreadableFile as error:
+        reason = error.told_of(place)
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
-        raise CommandError(f"{variable}={named} cannot be read: {reason}", hint=f"unset {variable}") from None
+    raise CommandError(f"{variable}={named} cannot be read: {reason}", hint=f"unset {variable}")
 
 
 def _certificates(file: Path) -> Iterator[str]:
-    with file.open("rb") as opened:
-        content = opened.read(BUNDLE_BYTES_MAX)
+    content = read(file, BUNDLE_BYTES_MAX, beginning=True)
     yield from _CERTIFICATE.findall(content.decode("ascii", "ignore"))

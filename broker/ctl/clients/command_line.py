@@ -1,0 +1,135 @@
+"""What a command line itself tells a package client: indexes, files to read, the keyring provider. Pure.
+
+Only the options are read that uv, pip, pipx and twine share the spelling of; a word that is a program's own
+is passed over.
+"""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+
+from broker.ctl.clients.client_index import UV, Index, Obstacle, Place
+from broker.ctl.clients.pip import pip_obstacles
+from broker.ctl.clients.uv import uv_obstacles
+
+INDEX_OPTIONS = frozenset(
+    {"--index-url", "-i", "--pypi-url", "--extra-index-url", "--index", "--default-index"}
+)
+PUBLISH_OPTIONS = frozenset({"--publish-url", "--repository-url"})
+REQUIREMENT_OPTIONS = frozenset(
+    {"-r", "--requirement", "--requirements", "-c", "--constraint", "--constraints"}
+)
+PROVIDER = "--keyring-provider"
+CONFIG_FILE = "--config-file"
+_FOLDERS = ("--directory", "--project")
+_SHORT_FOLDERS = {"pdm": "-p", "poetry": "-C"}
+"""The short options for the same, of those clients alone: uv's `-p` is a Python."""
+
+PLACE = "the command line"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexWord:
+    """An index of a command line; `position` is the word that has it, `name` is empty where none is given."""
+
+    position: int
+    url: str = field(repr=False)
+    name: str = ""
+    publishes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOptions:
+    """What the words of a command tell its client."""
+
+    words: tuple[str, ...]
+    indexes: tuple[IndexWord, ...]
+    requirements: tuple[str, ...]
+    scripts: tuple[str, ...]
+    provider: str | None = None
+    config_file: str | None = None
+    folder: str | None = None
+
+    @property
+    def program(self) -> str:
+        """The name of the program that is run; of `python -m NAME`, NAME."""
+        return _program(self.words)
+
+
+def options_of(words: Sequence[str]) -> CommandOptions:
+    """Read the words of a command."""
+    indexes: list[IndexWord] = []
+    found: dict[str, list[str]] = {}
+    for position, option, value in _valued(words):
+        if option in INDEX_OPTIONS | PUBLISH_OPTIONS:
+            name, equals, rest = value.partition("=")
+            named = equals and "/" not in name and option in {"--index", "--default-index"}
+            url = rest if named else value
+            indexes.append(IndexWord(position, url, name if named else "", option in PUBLISH_OPTIONS))
+        else:
+            found.setdefault(option, []).append(value)
+    short = _SHORT_FOLDERS.get(_program(words))
+    chosen = [after for word, after in pairwise(words) if word == short]
+    requirements = [value for option in REQUIREMENT_OPTIONS for value in found.get(option, ())]
+    return CommandOptions(
+        tuple(words),
+        tuple(indexes),
+        tuple(requirements),
+        tuple(word for word in words[1:] if word.endswith(".py") and not word.startswith("-")),
+        provider=_last(found.get(PROVIDER)),
+        config_file=_last(found.get(CONFIG_FILE)),
+        folder=next((found[each][-1] for each in _FOLDERS if each in found), _last(chosen)),
+    )
+
+
+def indexes_in(options: CommandOptions, client: str, *, is_on: bool) -> Iterator[Index]:
+    """The indexes of a command line as those of uv or pip; `is_on`: that client's keyring is."""
+    for word in options.indexes:
+        index = Index.at(client, Place(PLACE), word.url, name=word.name, publishes=word.publishes)
+        yield replace(index, obstacles=obstacles_of(index, is_on=is_on))
+
+
+def obstacles_of(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
+    """Why uv, or a new pip, does not ask the keyring for an index."""
+    return uv_obstacles(index, is_on=is_on) if index.client == UV else pip_obstacles(index, None, is_on=is_on)
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """The command as a shell takes it, without the passwords of its URLs."""
+    return shlex.join(map(without_password, words))
+
+
+def without_password(word: str) -> str:
+    """The word; of a URL in it, the password is left out and the user name stays."""
+    head, separator, rest = word.partition("://")
+    authority, slash, path = rest.partition("/")
+    userinfo, at, host = authority.rpartition("@")
+    username = userinfo.partition(":")[0]
+    return f"{head}{separator}{username}{at}{host}{slash}{path}" if separator and at else word
+
+
+def _program(words: Sequence[str]) -> str:
+    name = Path(words[0]).name if words else ""
+    match words[1:]:
+        case ["-m", module, *_] | ("-m", module, *_) if name.startswith("python"):
+            return module
+    return name
+
+
+def _last(values: Sequence[str] | None) -> str | None:
+    return values[-1] if values else None
+
+
+def _valued(words: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    """Each option that is read here with its value and the word that has the value."""
+    known = INDEX_OPTIONS | PUBLISH_OPTIONS | REQUIREMENT_OPTIONS | {PROVIDER, CONFIG_FILE, *_FOLDERS}
+    for position, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option in known and equals and option.startswith("--"):
+            yield position, option, value
+        elif word in known and position + 1 < len(words):
+            yield position + 1, word, words[position + 1]
+        elif word[:2] in {"-i", "-r"} and word[2:]:
+            yield position, word[:2], word[2:]
