@@ -483,7 +483,7 @@ static bool is_system_socket(const char *path)
 	}
 	*strrchr(runtime, '/') = '\0';
 	*strrchr(runtime, '/') = '\0';
-	tail = SYSTEM_SOCKET + strlen(runtime);
+	tail = &SYSTEM_SOCKET[strlen(runtime)];
 	if (to.used < strlen(tail) || strcmp(clean + to.used - strlen(tail), tail) != 0)
 		return false;
 	clean[to.used - strlen(tail)] = '\0';

@@ -23,7 +23,7 @@ URL = "https://feed.example/simple/"
 # Nothing that allocates (malloc, setenv, realpath), prints (stdio) or has a locale (strtol) is here.
 STRINGS = {
     *("bcmp", "getenv", "memchr", "memcmp", "memcpy", "memmove", "memset"),
-    *("strchr", "strcmp", "strlen", "strncmp", "strrchr", "strspn"),
+    *("strchr", "strcmp", "strlen", "strncmp", "strrchr", "strcspn", "strspn"),
 }
 CALLS = {
     *("access", "chdir", "clock_gettime", "close", "connect", "dup2", "_exit", "execv", "execve", "fcntl"),
