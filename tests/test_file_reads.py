@@ -36,6 +36,7 @@ ALLOWED = {
     "ctl/setup/undo_rules.py": "what set-up has kept, in a folder of its own",
     "ctl/setup/unit_files.py": "a template of this package",
     "ctl/why/recorded_run.py": "pip's log, from where it ended before the command; a regular file alone",
+    "daemon/share_program.py": "a new file in a share's folder, to write it",
     "gateway/admission.py": "/proc",
     "gateway/authority.py": "a certificate and key of its own, through files of its own making",
     "host/authorities.py": "a folder of certificates; a file's are handed over as text",
