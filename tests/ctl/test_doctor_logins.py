@@ -94,6 +94,23 @@ def test_a_password_in_a_variable_is_found(
     assert repair == line
 
 
+@pytest.mark.parametrize(
+    ("check", "url"),
+    [
+        (client_logins.indexes_ask_as_the_feeds_user, PLAIN.replace("//", "//ghp_0123456789abcdefghij@")),
+        (client_logins.indexes_have_no_passwords, PLAIN.replace("//", "//ghp_0123456789abcdefghij:old@")),
+    ],
+)
+def test_a_user_name_that_may_be_a_token_is_not_told(clinic: Clinic, check: Check, url: str) -> None:
+    clinic.configure(FEED)
+    clinic.write("pyproject.toml", INDEX.format(url))
+
+    _, words, repair = only(check, clinic)
+
+    assert "ghp_" not in f"{words}{repair}"
+    assert repair == 'url = "https://ci@packages.example/simple/"'
+
+
 def test_another_user_than_the_feeds_is_found(clinic: Clinic) -> None:
     clinic.configure(FEED)
     clinic.write("pyproject.toml", INDEX.format(PLAIN.replace("//", "//jane@")))

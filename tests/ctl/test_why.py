@@ -70,6 +70,18 @@ def test_exit_code_is_the_commands_own_or_one_of_three(words: tuple[str, ...], e
     assert run(*words).exit_code == exit_code
 
 
+def test_what_keeps_us_from_explaining_changes_no_exit_code() -> None:
+    program = (
+        "import sys; from broker.ctl.why import told_run, evidence;"
+        "evidence.Evidence.indexes = property(lambda self: 1 / 0);"
+        "sys.exit(told_run.told_run(['sh', '-c', 'exit 7'], as_json=False))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    told = "this failure cannot be explained (ZeroDivisionError); run: brokerctl doctor --report"
+    assert (done.returncode, done.stderr) == (7, f"token-broker: {told}\n")
+
+
 def test_a_failure_that_is_about_no_index_is_not_explained() -> None:
     ended = run("false")
 

@@ -13,7 +13,7 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from broker.core.failures import BadRequest
-from broker.core.urls import Url, parse_url
+from broker.core.urls import Url, may_be_token, parse_url
 
 UV = "uv"
 PIP = "pip"
@@ -96,6 +96,16 @@ class Index:
             publishes,
             option=option,
         )
+
+    @property
+    def safe_username(self) -> str | None:
+        """The user name for a line to type; None without one, and where it may be a token."""
+        return None if self.username is None or may_be_token(self.username) else self.username
+
+    @property
+    def shown_username(self) -> str:
+        """The user name in a sentence."""
+        return "a user name that may be a token" if self.safe_username is None else self.safe_username
 
     @property
     def asks_keyring(self) -> bool:

@@ -4,14 +4,18 @@ Only the options are read that uv, pip, pipx and twine share the spelling of; a 
 is passed over.
 """
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote
 
+from broker.core.urls import may_be_token
 from broker.ctl.clients.client_index import UV, Index, Obstacle, Place
 from broker.ctl.clients.pip import pip_obstacles
+from broker.ctl.clients.usernames import PLACEHOLDER
 from broker.ctl.clients.uv import uv_obstacles
 
 INDEX_OPTIONS = frozenset(
@@ -28,6 +32,14 @@ _SHORT_FOLDERS = {"pdm": "-p", "poetry": "-C"}
 """The short options for the same, of those clients alone: uv's `-p` is a Python."""
 
 PLACE = "the command line"
+
+SECRET = "PASSWORD"  # noqa: S105 - stands in the place of one
+_SECRET_OPTIONS = frozenset({"--password", "--token", "--auth"})
+_SHORT_SECRET_OPTIONS = frozenset({"-p", "-t", "-a"})
+"""Of the commands that upload: uv's and poetry's `publish`, twine's `upload`, hatch's `publish`."""
+
+_AFTER_HOST = re.compile(r":(?![0-9]*$)")
+"""A colon that no port follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +109,36 @@ def obstacles_of(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
 
 
 def shown_command(words: Sequence[str]) -> str:
-    """The command as a shell takes it, without the passwords of its URLs."""
-    return shlex.join(map(without_password, words))
+    """The command as a shell takes it, without its passwords: those of options have a placeholder."""
+    uploads = not {"publish", "upload"}.isdisjoint(words)
+    secret = _SECRET_OPTIONS | (_SHORT_SECRET_OPTIONS if uploads else frozenset())
+    shown: list[str] = []
+    for before, word in pairwise(("", *words)):
+        option, equals, _ = word.partition("=")
+        if before in secret:
+            shown.append(SECRET)
+        elif equals and option in secret:
+            shown.append(f"{option}={SECRET}")
+        elif uploads and word[:2] in _SHORT_SECRET_OPTIONS and word[2:]:
+            shown.append(f"{word[:2]}{SECRET}")
+        else:
+            shown.append(without_password(word))
+    return shlex.join(shown)
 
 
 def without_password(word: str) -> str:
-    """The word; of a URL in it, the password is left out and the user name stays."""
+    """The word; of a URL in it, the password is left out, and so is a user name that may be a token."""
     head, separator, rest = word.partition("://")
     authority, slash, path = rest.partition("/")
     userinfo, at, host = authority.rpartition("@")
+    if not separator:
+        return word
+    if not at and "@" in path and _AFTER_HOST.search(authority):
+        return f"{head}{separator}HOST/"  # a password in which a slash stands has no sure end
     username = userinfo.partition(":")[0]
-    return f"{head}{separator}{username}{at}{host}{slash}{path}" if separator and at else word
+    if may_be_token(unquote(username)):
+        username = PLACEHOLDER
+    return f"{head}{separator}{username}{at}{host}{slash}{path}"
 
 
 def _program(words: Sequence[str]) -> str:

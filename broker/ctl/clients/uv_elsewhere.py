@@ -35,8 +35,8 @@ def uv_settings_elsewhere(directory: Path, user_dirs: UserDirs) -> Iterator[UvSe
     owners = owners_of_project(directory)
     for member in _members(directory, owners):
         yield UvSettings(member, ("tool", "uv"))
-    for path in matching(tools_folder(user_dirs), f"*/{RECEIPT}"):
-        yield UvSettings(toml_file(path), ("tool", "options"))
+    receipts = (toml_file(tool / RECEIPT) for tool in matching(tools_folder(user_dirs), "*"))
+    yield from (UvSettings(file, ("tool", "options")) for file in receipts if file.is_there)
 
 
 def _members(directory: Path, owners: Collection[int]) -> Iterator[ForeignFile]:

@@ -16,7 +16,7 @@ def indexes_have_no_passwords(context: DoctorContext) -> Iterator[Finding]:
     for index, provider, required in _ours(context):
         if Obstacle.PASSWORD not in index.obstacles:
             continue
-        user = required or index.username or username_for(provider)
+        user = required or index.safe_username or username_for(provider)
         said = f"{_at(index, context)} has {Obstacle.PASSWORD}: {index.client} takes that and asks no keyring"
         if index.client == UV and not login_in(index.url)[1]:
             said = f"{index.password_variable} is set: uv takes it for {index.shown} and asks no keyring"
@@ -30,7 +30,7 @@ def indexes_ask_as_the_feeds_user(context: DoctorContext) -> Iterator[Finding]:
     for index, _, required in _ours(context):
         if required is None or index.username in {None, required} or index.has_password:
             continue
-        said = f"{_at(index, context)} says {index.username}, and the feed answers {required}"
+        said = f"{_at(index, context)} says {index.shown_username}, and the feed answers {required}"
         yield problem("index-user", said, _line(index, required, context))
 
 

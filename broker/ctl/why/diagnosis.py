@@ -168,7 +168,8 @@ def _other_user(account: IndexAccount, evidence: Evidence) -> Finding | None:
         return None
     if index.username in {None, feed.username}:
         return None
-    said = f"{_at(account, evidence)} says {index.username}, and the feed {feed.name} answers {feed.username}"
+    answers = f"the feed {feed.name} answers {feed.username}"
+    said = f"{_at(account, evidence)} says {index.shown_username}, and {answers}"
     return problem("other-user", said, _with_user(index, evidence))
 
 

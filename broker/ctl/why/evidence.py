@@ -97,7 +97,7 @@ class Evidence:
     def username_at(self, index: Index, feed: Feed | None) -> str:
         """The user name for an index: its own where the feed takes any, else the feed's."""
         if feed is None or feed.username is None:
-            return index.username or username_for("" if feed is None else feed.realm.provider)
+            return index.safe_username or username_for("" if feed is None else feed.realm.provider)
         return feed.username
 
     def is_editable(self, index: Index) -> bool:

@@ -71,7 +71,7 @@ def _own_places(name: str, evidence: Evidence) -> Iterator[Finding]:
             line = f'url = "{index.bare}"'
             yield problem("poetry-username", f"{where} has a user name: poetry asks nobody", line)
         elif feed.username not in {None, index.username} and index.username is not None:
-            said = f"{where} says {index.username}, and the feed {feed.name} answers {feed.username}"
+            said = f"{where} says {index.shown_username}, and the feed {feed.name} answers {feed.username}"
             line_of_user = repairs.with_user(
                 index, str(feed.username), evidence.options, evidence.user_dirs.environ, editable=True
             )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 
+from broker.core.urls import may_be_token
 from broker.ctl.doctor import screen as doctor_screen
 from broker.ctl.doctor.finding import Finding, fine, warning
 from broker.ctl.why.account import AccountAct
@@ -36,7 +37,7 @@ def as_json(run: RecordedRun, reports: Sequence[IndexReport], found: Sequence[Fi
             "place": str(each.account.index.place.source) if each.account.index else None,
             "line": each.account.index.place.line if each.account.index else None,
             "asked": each.account.was_asked,
-            "username": each.account.asked_as,
+            "username": None if may_be_token(each.account.asked_as or "") else each.account.asked_as,
             "password_from": [
                 str(step.source)
                 for step in each.account.steps
