@@ -82,6 +82,15 @@ def test_what_keeps_us_from_explaining_changes_no_exit_code() -> None:
     assert (done.returncode, done.stderr) == (7, f"token-broker: {told}\n")
 
 
+def test_a_command_whose_reader_has_gone_ends_as_it_does_without_us() -> None:
+    script = f"{{ {BROKERCTL} why -- yes; echo $? >&2; }} | head -n 1"
+    done = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+
+    assert (done.stdout, done.stderr.splitlines()[-1]) == ("y\n", "141")
+
+
 def test_a_failure_that_is_about_no_index_is_not_explained() -> None:
     ended = run("false")
 

@@ -5,6 +5,7 @@ is a terminal the command gets one too, of the same size.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import selectors
@@ -49,7 +50,7 @@ class RecordedStream:
         except OSError:  # Linux's word for the end of a terminal
             data = b""
         self._pass(self.account.feed(data) if data else self.account.flush(ended=True))
-        return bool(data)
+        return bool(data) and self.source >= 0
 
     def release(self) -> None:
         """Close our copy of the command's end."""
@@ -66,10 +67,16 @@ class RecordedStream:
         while data:
             try:
                 data = data[os.write(self.sink, data) :]
-            except (
-                OSError
-            ):  # whoever read it has gone: the command goes on, as it would have with SIGPIPE ignored
+            except OSError as error:
+                if error.errno == errno.EPIPE and self.sink == STDOUT:
+                    self.close()  # its reader has gone, as `head` does: the next write ends the command
                 return
+
+    def close(self) -> None:
+        """Read no more: what the command writes from now on fails."""
+        if self.source >= 0:
+            os.close(self.source)
+            self.source = -1
 
 
 class Streams:
@@ -101,7 +108,7 @@ class Streams:
             signal.signal(signal.SIGWINCH, self._before)
         for stream in self._each():
             stream.release()
-            os.close(stream.source)
+            stream.close()
 
     def given(self, number: int) -> int | None:
         """What the command gets as this descriptor; None: ours."""
@@ -119,8 +126,10 @@ class Streams:
                 selector.register(stream.source, selectors.EVENT_READ, stream)
             while selector.get_map():
                 ready = selector.select(IDLE_S)
-                for ended in (key for key, _ in ready if not key.data.take()):
-                    selector.unregister(ended.fd)
+                for key, _ in ready:
+                    stream = key.data
+                    if not stream.take():
+                        selector.unregister(key.fd)
                 lingered += not ready and child.poll() is not None
                 if lingered > LINGER_TURNS:
                     break
