@@ -83,6 +83,8 @@ enum {
 #define NOT_UNDERSTOOD "the broker's answer was not understood; run: brokerctl restart"
 #define NOT_STARTED "brokerd was started and does not serve; run: brokerctl doctor"
 #define UNANSWERABLE "the username cannot stand in an answer" /* said by the one 400 that is not NOT_OURS */
+#define ADDABLE "; run: brokerctl add " /* in a 404 that is told: an address that names a kind of feed */
+#define OTHER_NAME ", the URL says "    /* the same: another user's name */
 #define NOT_PRINTABLE UNANSWERABLE ": it is not one line of printable ASCII without blanks at its ends"
 #define TOO_LONG UNANSWERABLE ": it is longer than 1,024 bytes"
 #define NOT_WRITTEN "the answer cannot be written to stdout"
@@ -233,6 +235,7 @@ static struct {
 	char bytes[ANSWER_BYTES + 1 + OUTPUT_BYTES];
 } wire;
 static char line[LINE_BYTES + 2 * PATH_BYTES];
+static char unfed[LINE_BYTES + 1]; /* why no feed answers, for where there is nobody to pass on to */
 
 /* Remember that `count` bytes from the start are to be wiped. */
 static void touch(size_t count)
@@ -1183,11 +1186,16 @@ static Outcome judge_failure(const Reply *reply)
 /* Return what the broker's status and body mean. */
 static Outcome judge(const Reply *reply, const Question *question, Answer *answer)
 {
-	static const char unanswerable[] = UNANSWERABLE;
+	static const char unanswerable[] = UNANSWERABLE, addable[] = ADDABLE, other_name[] = OTHER_NAME;
 	switch (reply->status) {
 	case 200:
 		return judge_credential(reply, question, answer);
 	case 404:
+		if (find(reply->body, reply->body_bytes, addable, strlen(addable)) != NULL ||
+		    find(reply->body, reply->body_bytes, other_name, strlen(other_name)) != NULL) {
+			(void)judge_failure(reply);
+			memcpy(unfed, line, sizeof unfed - 1);
+		}
 		return NOT_OURS;
 	case 400:
 		if (find(reply->body, reply->body_bytes, unanswerable, strlen(unanswerable)) != NULL)
@@ -1495,6 +1503,8 @@ int main(int count, char **arguments)
 		pass_on(arguments);
 		if (question.username != NULL && strlen(question.username) > USERNAME_BYTES)
 			print_line(TOO_LONG);
+		else if (unfed[0] != 0)
+			print_line(unfed);
 		break;
 	case SILENT:
 		break;

@@ -63,6 +63,8 @@ SAME_USER = "run: docker run --user UID, or podman run --userns=keep-id"
 UNANSWERABLE = (
     "the username cannot stand in an answer"  # how the broker's one 400 begins that is no `not ours`
 )
+ADDABLE = "; run: brokerctl add "  # in a 404 that is told: an address that names a kind of feed
+OTHER_NAME = ", the URL says "  # the same: another user's name
 NOT_PRINTABLE = f"{UNANSWERABLE}: it is not one line of printable ASCII without blanks at its ends"
 TOO_LONG = f"{UNANSWERABLE}: it is longer than {USERNAME_BYTES:,} bytes"
 NOT_WRITTEN = "the answer cannot be written to stdout"
@@ -91,9 +93,15 @@ class Answer:
 
 
 class NotOurs:
-    """No broker knows a feed for this service and username: somebody else may be asked."""
+    """No broker knows a feed for this service and username: somebody else may be asked.
 
-    __slots__ = __match_args__ = ()
+    `line` says why and what to type, where the address names a kind of feed or the feed answers another name.
+    """
+
+    __slots__ = __match_args__ = ("line",)
+
+    def __init__(self, line: str = "") -> None:
+        self.line = line
 
 
 class Silent:
@@ -631,6 +639,8 @@ def ask(
     outcome = _ask_broker(path, *question, deadline, start=start)
     if path != SYSTEM_SOCKET and isinstance(outcome, (NotOurs, NotRunning)):
         system = _ask_broker(SYSTEM_SOCKET, *question, deadline, start=False)
+        if isinstance(system, NotOurs) and isinstance(outcome, NotOurs):
+            return NotOurs(system.line or outcome.line)
         if not isinstance(system, NotRunning):
             return system
     return outcome
@@ -741,7 +751,8 @@ def _judge(status: int, body: bytes, asked: bytes) -> Answer | NotOurs | Silent 
         case 200:
             return _judge_credential(body, asked)
         case 404:
-            return NotOurs()
+            is_told = ADDABLE.encode() in body or OTHER_NAME.encode() in body
+            return NotOurs(_printable_line(body) if is_told else "")
         case 400 if UNANSWERABLE.encode() not in body:
             return NotOurs()
         case 409:
@@ -986,9 +997,11 @@ def _replaced_directory() -> str:
     return f"{home}/token-broker/replaced"
 
 
-def _print_if_too_long(question: Question) -> None:
+def _print_why_nobody_answers(question: Question, line: str) -> None:
     if len(os.fsencode(question.username or "")) > USERNAME_BYTES:
         print_line(TOO_LONG)
+    elif line:
+        print_line(line)
 
 
 def main() -> int:
@@ -1012,9 +1025,9 @@ def main() -> int:
                 if "TOKEN_BROKER_PASSED" not in os.environ:  # said once, by the first of us
                     print_line(reason)
                 pass_on(arguments)
-            case NotOurs():
+            case NotOurs(line):
                 pass_on(arguments)
-                _print_if_too_long(question)
+                _print_why_nobody_answers(question, line)
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - a traceback is no answer, and a client would show it

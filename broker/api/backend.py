@@ -120,6 +120,7 @@ def status_of(backend: Backend, principal: Principal) -> BrokerStatus:
     about, keeper = backend.about, backend.keeper
     now = keeper.clock.now()
     seen = [feed for feed in keeper.slot_table.feeds() if may_see(principal, feed)]
+    failure = backend.fault or backend.reload_failure
     return BrokerStatus(
         version=about.version,
         pid=about.pid,
@@ -134,15 +135,10 @@ def status_of(backend: Backend, principal: Principal) -> BrokerStatus:
             if may_see_look_up_of(principal, lookup.uid, lookup.feed)
         ),
         feeds=tuple(feed_status_of(backend, feed) for feed in seen),
-        error=_why_not_in_force(backend),
+        error=None if failure is None else failure.detail,
+        hint=None if failure is None else failure.line,
         shares=backend.shares.listed() if isinstance(principal.socket_kind, OwnSocket) else (),
     )
-
-
-def _why_not_in_force(backend: Backend) -> str | None:
-    """Why the configuration on disk is not in force, with file and line: at the start, or after a reload."""
-    failure = backend.fault or backend.reload_failure
-    return None if failure is None else failure.detail
 
 
 def feed_status_of(backend: Backend, feed: Feed) -> FeedStatus:

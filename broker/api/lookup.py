@@ -16,6 +16,7 @@ from broker.core.access import Account, OwnSocket, Principal, may_do_everything,
 from broker.core.credential import Credential, unanswerable_username
 from broker.core.failures import (
     AmbiguousHost,
+    BadConfiguration,
     BadRequest,
     Failure,
     NoFeed,
@@ -23,7 +24,7 @@ from broker.core.failures import (
     NotNeeded,
     Unavailable,
 )
-from broker.core.feeds import Ambiguous, Match, NoMatch, NoRoom
+from broker.core.feeds import Ambiguous, Match, NoMatch, NoRoom, other_username
 from broker.core.problem import problem_type
 from broker.core.refresh import Moment
 from broker.core.status import LookupRecord, rfc3339
@@ -157,7 +158,7 @@ class _Lookup:
         """The answer with the match's credential; raises NoFeed where it goes with another username."""
         feed, username = match.feed.name, self._question.username
         if found.is_personal and username not in {None, "", found.username}:
-            raise NoFeed(f"feed {feed} answers only the username that its secret came with")
+            raise NoFeed(other_username(feed, found.shown_username, username))
         self._ending = _Ending(self._backend.keeper.clock.now(), feed, outcome)
         # pip asks twice when another username comes back than the one it named, so that one is echoed.
         name, password = username or found.username, found.secret.reveal()
@@ -192,6 +193,7 @@ class _Lookup:
             feed=feed,
             outcome=outcome.value,
             hint=failure.hint if failure is not None else None,
+            error=failure.detail if failure is not None else None,
         )
         self._backend.stats.record(lookup, outcome, self.begun, now)
         if not self._is_own:
@@ -204,11 +206,11 @@ def match_feed(backend: Backend, service: Service, username: str | None) -> Matc
     if backend.fault is not None:
         if isinstance(service, Host) and "." not in service.host and service.port is None:
             raise NoFeed("this is no address of a feed")  # pdm and poetry ask for plain words, too
-        raise backend.fault
+        raise BadConfiguration(backend.fault.detail, hint=backend.fault.line)
     found = backend.keeper.slot_table.find(service, username)
     match found:
-        case NoMatch(why=why):
-            raise NoFeed(why)
+        case NoMatch(why=why, names_feed=names_feed):
+            raise NoFeed(why, hint=_adding(service) if names_feed else None)
         case NoRoom(why=why):  # not NoFeed: clients keep that to themselves
             raise Unavailable(why, hint=_adding(service))
         case Ambiguous(feeds=feeds):

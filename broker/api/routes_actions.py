@@ -1,4 +1,6 @@
-"""The routes that change something: refresh, forget, reload."""
+"""The routes that change something: refresh, verify, forget, reload."""
+
+import contextlib
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -7,7 +9,7 @@ from broker.api.backend import backend_of, feed_status_of
 from broker.api.principal import feed_for_action, principal_of
 from broker.api.problems import problem
 from broker.core.access import Action, refusal_of_action
-from broker.core.failures import BadConfiguration, Failure, NoFeed
+from broker.core.failures import BadConfiguration, Failure, NoFeed, NotObtained
 from broker.core.feeds import Match
 from broker.core.status import to_json
 
@@ -27,6 +29,23 @@ async def refresh(request: Request, name: str) -> Response:
         return problem(failure, text=False)
     except Failure as failure:
         return problem(failure, text=False, feed=name)
+    return JSONResponse(to_json(feed_status_of(backend, feed)))
+
+
+@router.post("/v1/feeds/{name}/verify")
+async def verify(request: Request, name: str) -> Response:
+    """Try the feed's token at the feed now, wait for its word, answer the feed's status.
+
+    Where nothing is held, or the feed says 401, one is fetched first. The answer is 200 whatever the feed
+    said: `verdict`, `error` and `hint` tell.
+    """
+    backend = backend_of(request)
+    try:
+        feed = await feed_for_action(request, Action.REFRESH, name)
+    except Failure as failure:
+        return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
+    with contextlib.suppress(NotObtained):  # it is in the status
+        await backend.keeper.verify(Match(feed, feed.key(), "named"))
     return JSONResponse(to_json(feed_status_of(backend, feed)))
 
 

@@ -73,9 +73,12 @@ async def _walk(backend: Backend, principal: Principal, url: str, username: str 
             credential = await keeper.credential_for(match, WAIT_DEFAULT_S)
         held = keeper.slot_table.of(match, keeper.clock.now()).slot.held
         trace_step("answer", _answer(credential, held), good=True)
-        verdict = await keeper.verdict(match) if may_renew else keeper.last_verdict(match)
-        text, good = WORDS[verdict] if match.feed.verify else ("verify is off", None)
-        trace_step("verified", text, good=good)
+        try:
+            if may_renew:
+                await keeper.verify(match)
+        finally:
+            text, good = WORDS[keeper.last_verdict(match)] if match.feed.verify else ("verify is off", None)
+            trace_step("verified", text, good=good)
     except Failure as failure:
         trace_step("your turn" if isinstance(failure, SignInNeeded) else "failed", failure.detail, good=False)
         if failure.hint is not None:

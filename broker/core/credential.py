@@ -67,8 +67,9 @@ class Credential:
     `expires_at` is the token's real end in UTC, or None when it is not known. `source` names the way it was
     obtained (`azure-cli`, `env:NAME`), `account` and `tenant` whom it belongs to, where known. `is_personal`:
     the secret came with its username, as in netrc, and goes with no other. `manual_renewal` is what a person
-    does for the next one before this ends; None where renewal brings it. `has_secret_name`: the username is
-    half of the secret. `is_end_unknown`: a tool gave a token that ends, and did not say when.
+    does for the next one before this ends; None where renewal brings it. `replacing` is the line to type for
+    that, where there is one. `has_secret_name`: the username is half of the secret. `is_end_unknown`: a tool
+    gave a token that ends, and did not say when.
 
     Raises Refused for a username that cannot stand in an answer, whichever provider it comes from.
     """
@@ -81,6 +82,7 @@ class Credential:
     tenant: str | None = None
     is_personal: bool = False
     manual_renewal: str | None = None
+    replacing: str | None = None
     has_secret_name: bool = False
     is_end_unknown: bool = False
 

@@ -21,6 +21,9 @@ holds a secret or a response body.
 LOOK_ROUND = "brokerctl doctor"
 """Finds what commonly stands between a machine and a service: proxy, certificates, clock, a missing tool."""
 
+READ_AGAIN = "brokerctl reload"
+"""What to type once a configuration was corrected."""
+
 ADD_TO = "add to "
 """How a hint begins that is no command: lines for a file, which it names first."""
 
@@ -57,6 +60,11 @@ class NotAllowed(Failure):
 
 class BadConfiguration(Failure):
     """The configuration cannot be used: `detail` names file and line, and what to write instead."""
+
+    @property
+    def line(self) -> str:
+        """What to type: the command that makes the file usable, or else what takes the corrected one."""
+        return self.hint or READ_AGAIN
 
 
 class NotObtained(Failure):

@@ -9,10 +9,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from broker.core.credential import unanswerable_username
 from broker.core.urls import Host, Origin, Service, Url
 
 READ = "read"
 PUBLISH = "publish"
+
+NO_FEED = "no feed has this address"
+"""The shims tell it where a command follows it; else an address is none of ours."""
+
+OTHER_USERNAME = ", the URL says "
+"""In what is said of a feed that answers another username; the shims tell it for these words."""
 
 DEFAULT_IDENTITY = "default"
 """The identity of a feed that says nothing of who signs in: the default of its whole realm."""
@@ -115,9 +122,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class NoMatch:
-    """No feed answers; `why` is one line for a person."""
+    """No feed answers; `why` is one line for a person. `names_feed`: the address is of a kind of feed."""
 
     why: str
+    names_feed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +149,35 @@ Recognise = Callable[[Service], Recognised | None]
 Adopt = Callable[[Recognised], Feed | None]
 
 
+def other_username(feed: str, answers: str | None, asked: str | None) -> str:
+    """Why a feed does not answer a username; one that is no plain word is not repeated."""
+    own = "another" if answers is None else answers
+    named = "another" if not asked or unanswerable_username(asked) else asked
+    return f"feed {feed} answers {own}{OTHER_USERNAME}{named}"
+
+
 class FeedTable:
     """All configured feeds, laid out so that a match costs the depth of a path, not the number of feeds.
 
     `groups` are all that some feed's `allow` names. `recognise` reads a service's own shape; `adopt` makes
-    an unconfigured feed of it, or None where `auto` does not cover its provider. Never changes after it was
-    made.
+    an unconfigured feed of it, or None where `auto` does not cover its provider. `looks_like_feed` tells an
+    address of a kind that can be configured. Never changes after it was made.
     """
 
-    def __init__(self, feeds: Iterable[Feed], recognise: Recognise, adopt: Adopt) -> None:
+    def __init__(
+        self,
+        feeds: Iterable[Feed],
+        recognise: Recognise,
+        adopt: Adopt,
+        looks_like_feed: Callable[[Url], bool] = lambda _: False,
+    ) -> None:
         self.feeds = tuple(feeds)
         self.groups = frozenset(
             group for feed in self.feeds if feed.allow is not None for group in feed.allow.groups
         )
         self._recognise = recognise
         self._adopt = adopt
+        self._looks_like_feed = looks_like_feed
         self._by_prefix: defaultdict[Origin, dict[tuple[str, ...], Match]] = defaultdict(dict)
         self._by_realm: defaultdict[Realm, list[Feed]] = defaultdict(list)
         self._by_host: defaultdict[str, list[Feed]] = defaultdict(list)
@@ -178,9 +200,9 @@ class FeedTable:
         if found is None:
             found = self._elsewhere(service)
         if not isinstance(found, Match):
-            return found or NoMatch("no feed has this address")
+            return found or NoMatch(NO_FEED, isinstance(service, Url) and self._looks_like_feed(service))
         if not found.feed.answers(username):
-            return NoMatch(f"feed {found.feed.name} answers only the username {found.feed.username}")
+            return NoMatch(other_username(found.feed.name, found.feed.username, username))
         return found
 
     def below(self, url: Url) -> Match | None:

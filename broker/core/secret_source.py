@@ -124,6 +124,20 @@ def manual_renewal(source: SecretSource) -> str | None:
     return None if isinstance(source, CommandSecret) else f"put another into {shown(source)}"
 
 
+def filling(path: str) -> str:
+    """The command that makes a file with a secret, readable by its owner alone; the secret is typed into it.
+
+    sh expands a path's `~/` and nothing else of it.
+    """
+
+    def quoted(path: str) -> str:
+        return f"~/{shlex.quote(path[2:])}" if path.startswith("~/") else shlex.quote(path)
+
+    folder = path.rpartition("/")[0]
+    made = "" if folder in {"", "~"} else f"mkdir -p {quoted(folder)}; "
+    return shlex.join(("sh", "-c", f"umask 077; {made}cat > {quoted(path)}"))
+
+
 def brings_username(source: SecretSource) -> bool:
     """True for a place that may know the username, too."""
     return isinstance(source, NetrcSecret | CommandSecret)

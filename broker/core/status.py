@@ -82,7 +82,8 @@ class Usage:
 class LookupRecord:
     """One look-up as it is remembered: who asked, for what, how it went. No secret, no userinfo.
 
-    `verdict` is what the feed said when the token was next tried; None while nothing was said.
+    `verdict` is what the feed said when the token was next tried; None while nothing was said. `error` says
+    why there was no answer.
     """
 
     at: datetime
@@ -93,6 +94,7 @@ class LookupRecord:
     outcome: str
     hint: str | None
     verdict: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class ShareStatus:
 @dataclass(frozen=True, slots=True)
 class BrokerStatus:
     """The whole broker as a person sees it; `error` says why the configuration on disk is not in
-    force.
+    force, `hint` what to type.
     """
 
     version: str
@@ -129,6 +131,22 @@ class BrokerStatus:
     feeds: tuple[FeedStatus, ...]
     error: str | None = None
     shares: tuple[ShareStatus, ...] = ()
+    hint: str | None = None
+
+
+ADDING = "brokerctl add "
+"""How the line begins that makes an address a feed."""
+
+
+def addresses_to_add(status: BrokerStatus) -> dict[str, LookupRecord]:
+    """The last look-up of each address that could be a feed and is none, by address."""
+    known = [url.rstrip("/") for feed in status.feeds for url in feed.urls]
+    return {
+        lookup.url: lookup
+        for lookup in reversed(status.recent)
+        if (lookup.hint or "").startswith(ADDING)
+        and not any(f"{lookup.url}/".startswith(f"{url}/") for url in known)
+    }
 
 
 def feed_status(

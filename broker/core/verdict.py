@@ -6,11 +6,13 @@ after a change of network). A 403 is a missing right. A 401 makes the credential
 asks for one new fetch; a 401 to what came of it is a no. Everything else proves nothing.
 """
 
+import shlex
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from broker.core.credential import Credential
 from broker.core.failures import Refused
+from broker.core.feeds import Feed
 from broker.core.refresh import HOLD_REFUSED_S, Held, Moment, Slot
 
 RETRY_S = 15.0
@@ -49,6 +51,11 @@ class Verification:
     refusal: Refused | None = None
     said: Moment | None = None
 
+    @property
+    def wants_fetch(self) -> bool:
+        """True for a 401 that may be over with a newly fetched credential."""
+        return self.verdict is Verdict.UNAUTHORISED and self.refusal is None
+
     def wants_repeating(self, now: Moment) -> bool:
         """True for a refusal old enough that the right may have been granted meanwhile."""
         return self.refusal is not None and self.tried.after(HOLD_REFUSED_S).reached(now)
@@ -82,7 +89,7 @@ def refusal_of(verification: Verification | None) -> Refused | None:
     return None if verification is None else verification.refusal
 
 
-def judge(held: Held, verdict: Verdict, before: Verification | None, now: Moment) -> Verification:
+def judge(feed: Feed, held: Held, verdict: Verdict, before: Verification | None, now: Moment) -> Verification:
     """The verification of what is held, `before` being the feed's last one.
 
     UNKNOWN proves nothing: what was said to the same credential stands. A first UNAUTHORISED asks for a new
@@ -92,20 +99,22 @@ def judge(held: Held, verdict: Verdict, before: Verification | None, now: Moment
         if before is not None and before.held.credential == held.credential:
             return replace(before, held=held, tried=now)
         return Verification(held, now, verdict)
-    return Verification(held, now, verdict, _refusal(held, verdict, before), said=now)
+    return Verification(held, now, verdict, _refusal(feed, held, verdict, before), said=now)
 
 
-def _refusal(held: Held, verdict: Verdict, before: Verification | None) -> Refused | None:
+def _refusal(feed: Feed, held: Held, verdict: Verdict, before: Verification | None) -> Refused | None:
     credential = held.credential
     if verdict is Verdict.FORBIDDEN:
         who = credential.account or f"the credential from {credential.source}"
-        return Refused(f"{who} has no right to read this feed (403): ask its owner for the reader role")
+        said = f"{who} has no right to read this feed (403): ask its owner for the reader role"
+        return Refused(said, hint=shlex.join(("brokerctl", "refresh", feed.name)))  # once it was granted
     if verdict is not Verdict.UNAUTHORISED or before is None or before.verdict is not Verdict.UNAUTHORISED:
         return None
     if before.held is held:
         return before.refusal
     theirs = f"the credential of {credential.account}" if credential.account else "the credential"
+    hint = credential.replacing or shlex.join(("brokerctl", "explain", str(feed.url)))
     if credential.manual_renewal is not None:
-        return Refused(f"the feed does not accept {theirs} (401): {credential.manual_renewal}")
+        return Refused(f"the feed does not accept {theirs} (401): {credential.manual_renewal}", hint=hint)
     refused = f"the feed does not accept {theirs} from {credential.source}"
-    return Refused(f"{refused} (401), not even a newly fetched one")
+    return Refused(f"{refused} (401), not even a newly fetched one", hint=hint)

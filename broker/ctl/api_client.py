@@ -89,6 +89,11 @@ def feed_path(name: str, verb: str) -> str:
     return f"/v1/feeds/{quote(name, safe='')}/{verb}"
 
 
+def asked_feed(name: str, *, socket: str | None = None) -> Json:
+    """The status of a feed that the daemon has just asked whether it takes its token. Raises CommandError."""
+    return order(feed_path(name, "verify"), patience_s=FETCH_PATIENCE_S, socket=socket)
+
+
 def is_system_socket(path: str | None) -> bool:
     """True for the system broker's socket, however its path is written. Never raises."""
     return path is not None and client.is_system_socket(path)

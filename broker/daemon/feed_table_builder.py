@@ -11,8 +11,15 @@ from broker.core.feeds import READ, Feed, FeedTable, Recognise, Recognised, Slot
 from broker.core.refresh import RefreshPolicy
 from broker.core.urls import Service, Url
 from broker.keeper.renewal_policy import LEARNED_IDLE_S, RenewalPolicies
-from broker.providers.protocol import Provider, ProviderClass, Recognising
-from broker.providers.recognise import default_name, provider_of, realm_of, recognise, spellings_of
+from broker.providers.protocol import NeedsSecret, Provider, ProviderClass, Recognising
+from broker.providers.recognise import (
+    default_name,
+    looks_like_feed,
+    provider_of,
+    realm_of,
+    recognise,
+    spellings_of,
+)
 
 
 def schema_of(classes: Sequence[ProviderClass]) -> Schema:
@@ -51,10 +58,14 @@ def table_of(config: Config, providers: Mapping[str, Provider], *, system: bool 
 
     def adopt(recognised: Recognised) -> Feed | None:
         name = recognised.realm.provider
-        wanted = name in providers and config.learns(name)
-        return _learned(recognised, providers[name]) if wanted else None
+        provider = providers.get(name)
+        if provider is None or not config.learns(name):
+            return None
+        if isinstance(provider, NeedsSecret) and not provider.brings_secret(recognised.prefixes[0]):
+            return None
+        return _learned(recognised, provider)
 
-    return FeedTable(feeds, _recognise_with(feeds, providers), adopt)
+    return FeedTable(feeds, _recognise_with(feeds, providers), adopt, looks_like_feed)
 
 
 def _refuse_what_cannot_be_shared(feeds: Sequence[Feed]) -> None:

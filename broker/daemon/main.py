@@ -35,6 +35,7 @@ from broker.daemon.plugins import with_plugins
 from broker.daemon.runtime import Runtime
 from broker.daemon.why_not_recorder import WhyNotRecorder
 from broker.host import excepthooks, hardening
+from broker.host.agent_session import leave_agent_session
 from broker.host.clock import SystemClock
 from broker.host.installation import installation_fingerprint
 from broker.host.log_handlers import handlers_for
@@ -89,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with checked_stdout(_ended):
         options = _options(arguments)
     hardening.close_to_others()
+    leave_agent_session(os.environ)
     log_buffer = LogBuffer()
     logging.basicConfig(handlers=handlers_for(os.environ, sys.stderr, log_buffer))
     excepthooks.say_all()

@@ -204,11 +204,32 @@ class Keeper:
         """Drop every credential of the realm; the next question fetches anew."""
         self._drop(self.slot_table.of_realm(realm))
 
-    async def verdict(self, match: Match) -> Verdict:
-        """What the feed says to the credential that is held for it, asked now."""
+    async def verify(self, match: Match) -> Verdict:
+        """What the feed says, asked now, to the credential that is held for it, or after a 401 to a new one.
+
+        Raises NotObtained: why there is none, or the feed's refusal.
+        """
         entry = self.slot_table.of(match, self.clock.now())
-        verification = await self._verifier.verdict(entry, match.feed)
+        known = entry.verifications.get(match.feed.name)
+        is_over = known is not None and known.refusal is not None and self._may_have_changed(entry, known)
+        if is_over or entry.slot.live(self.clock.now()) is None:
+            verification = await self._fetched_and_tried(entry, match)
+        else:
+            verification = await self._verifier.verdict(entry, match.feed)
+        if verification is not None and verification.wants_fetch:
+            verification = await self._fetched_and_tried(entry, match)
+        refusal = refusal_of(verification)
+        if refusal is not None:
+            raise refusal
         return Verdict.UNKNOWN if verification is None else verification.verdict
+
+    async def _fetched_and_tried(self, entry: SlotEntry, match: Match) -> Verification | None:
+        """What the feed says to a new credential, which is tried once; raises NotObtained without one."""
+        await self.refresh(match)
+        verification = entry.verifications.get(match.feed.name)
+        if verification is not None and verification.held is entry.slot.held:
+            return verification  # it has landed, and was tried already
+        return await self._verifier.verdict(entry, match.feed)
 
     def last_verdict(self, match: Match) -> Verdict:
         """What the feed said when it was last asked."""

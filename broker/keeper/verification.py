@@ -137,12 +137,12 @@ class Verifier:
     def _enter(self, entry: SlotEntry, feed: Feed, held: Held, verdict: Verdict, *, is_asked: bool) -> None:
         """Keep what the feed said, and act on it."""
         before = entry.verifications.get(feed.name)
-        verification = judge(held, verdict, before, self._clock.now())
+        verification = judge(feed, held, verdict, before, self._clock.now())
         entry.verifications[feed.name] = verification
         refusal, was = verification.refusal, Verdict.UNKNOWN if before is None else before.verdict
         if entry.slot.held is not held:
             self.start(entry, feed)  # another came meanwhile, and nothing was said of that one yet
-        elif verdict is Verdict.UNAUTHORISED and refusal is None:
+        elif verdict is Verdict.UNAUTHORISED and verification.wants_fetch:
             if was is not verdict:
                 log.warning("rejected_by_feed feed=%s: 401 before the token's end, fetching anew", feed.name)
             self._fetch(entry)

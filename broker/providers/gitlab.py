@@ -5,6 +5,7 @@ job's server and nowhere else. A personal, project or group access token is aske
 """
 
 import json
+import shlex
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -114,6 +115,11 @@ class GitLabProvider:
 
         return recognise
 
+    def brings_secret(self, url: Url) -> bool:
+        """True on the server whose job this is."""
+        server = job_api(self._environ)
+        return server is not None and server.covers(url)
+
     async def obtain(self, feed: Feed, scope: str) -> Credential:  # noqa: ARG002 - GitLab's tokens have their own
         """Read the token.
 
@@ -153,7 +159,12 @@ class GitLabProvider:
     def _job_token(self, feed: Feed) -> Credential:
         server = job_api(self._environ)
         if server is None or not self._environ.get(JOB_TOKEN):
-            hint = f'{ADD_TO}its [[feed]] in config.toml: secret = "keyring:gitlab-pat" or "env:NAME"'
+            place = f"file:~/.config/token-broker/secrets/{feed.name}"
+            hint = (
+                f'{ADD_TO}its [[feed]] ({feed.place or feed.name}): secret = "{place}"'
+                if feed.configured
+                else shlex.join(("brokerctl", "add", str(feed.url)))
+            )
             raise NoSource(f"no token is configured for {feed.url.origin}", hint=hint)
         if not server.covers(feed.url):
             raise NoSource(f"this job is of {server.origin}: its token is not for {feed.url.origin}")

@@ -13,10 +13,10 @@ import queue
 import shlex
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from broker.core.failures import SignInNeeded, Unavailable
+from broker.core.failures import ADD_TO, SignInNeeded, Unavailable
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -68,11 +68,12 @@ async def read_login(
 
 
 def putting(service: str, username: str | None) -> str:
-    """The command that puts a password into the store.
+    """The command that puts a password into the store that is read here, which asks for it.
 
-    By our own interpreter, which has the library: a `keyring` on PATH may be our shim and no other.
+    Not `keyring set`: on PATH that may be our shim, and the library may take our own backend, which keeps
+    nothing.
     """
-    return shlex.join((sys.executable, "-m", "keyring", "set", service, username or "USERNAME"))
+    return shlex.join((sys.executable, "-m", __name__, "set", service, username or "USERNAME"))
 
 
 def chosen_store() -> "KeyringBackend":
@@ -92,7 +93,8 @@ def chosen_store() -> "KeyringBackend":
         with contextlib.suppress(*_NO_SUCH_STORE):
             return core.load_keyring(name)
     raise SignInNeeded(
-        "the broker reaches no keyring: it needs a Secret Service, KWallet or macOS's keychain"
+        "the broker reaches no keyring: it needs a Secret Service, KWallet or macOS's keychain",
+        hint=f'{ADD_TO}its [[feed]], in place of its secret: secret = "file:~/.config/token-broker/NAME"',
     )
 
 
@@ -151,17 +153,36 @@ def _ask_for_ever() -> None:
             answer.set_exception(error)
 
 
-def main() -> int:
-    """Print the name of the store that the broker would ask; exit 1 where there is none.
+def main(arguments: Sequence[str] = ()) -> int:
+    """Print the name of the store that the broker would ask; `set SERVICE USERNAME` puts a password into it.
 
-    Run as a program by code that must not load the library.
+    Exit code 1 where there is none. Run as a program by code that must not load the library, and by a person.
     """
     try:
-        name = type(chosen_store()).__module__
-    except SignInNeeded:
+        store = chosen_store()
+    except SignInNeeded as failure:
+        if arguments:
+            sys.stderr.write(f"token-broker: {failure.detail}\n")
         return 1
+    if arguments:
+        verb, service, username = arguments
+        return _set(store, service, username) if verb == "set" else 2
+    name = type(store).__module__
     sys.stdout.write(f"{name}\n")
     return 1 if name in _NOWHERE else 0
+
+
+def _set(store: "KeyringBackend", service: str, username: str) -> int:
+    from getpass import getpass  # noqa: PLC0415 - for a person alone
+
+    from keyring.errors import KeyringError  # noqa: PLC0415 - as above
+
+    try:
+        store.set_password(service, username, getpass(f"Password for {username} at {service}: "))
+    except (KeyringError, NotImplementedError, OSError, RuntimeError) as error:
+        sys.stderr.write(f"token-broker: the keyring took nothing ({type(error).__name__})\n")
+        return 1
+    return 0
 
 
 _NOWHERE = frozenset({"keyring.backends.null", "keyring.backends.fail"})
@@ -169,4 +190,4 @@ _NOWHERE = frozenset({"keyring.backends.null", "keyring.backends.fail"})
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed, Recognise
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
+from broker.core.urls import Url
 from broker.host.http import Http
 
 
@@ -97,6 +98,15 @@ class Recognising(Protocol):
 
     def recogniser(self, feeds: Sequence[Feed]) -> Recognise:
         """What tells a service's own words on a machine with these configured feeds of the provider's."""
+        ...
+
+
+@runtime_checkable
+class NeedsSecret(Protocol):
+    """A provider that has a credential without configuration in some surroundings only, such as a CI job."""
+
+    def brings_secret(self, url: Url) -> bool:
+        """True where a feed at this address needs no configuration here; elsewhere none is learned."""
         ...
 
 

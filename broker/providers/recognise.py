@@ -163,6 +163,11 @@ def likely_provider(url: Url) -> str | None:
     return None
 
 
+def looks_like_feed(url: Url) -> bool:
+    """True for an address that names or looks like a kind of feed, which `brokerctl add` knows."""
+    return (provider_of(url) or likely_provider(url)) is not None
+
+
 def realm_of(url: Url, provider: str) -> Realm:
     """The realm of a configured feed: what its address names for this provider, else its origin."""
     recognised = recognise(url)

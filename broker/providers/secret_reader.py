@@ -21,6 +21,7 @@ from broker.core.secret_source import (
     KeyringSecret,
     NetrcSecret,
     SecretSource,
+    filling,
 )
 from broker.host import trusted_file
 from broker.host.file_stamp import file_stamp
@@ -43,6 +44,8 @@ def replacing(source: SecretSource) -> str | None:
     match source:
         case KeyringSecret(service, username):
             return keyring_store.putting(service, username)
+        case FileSecret(path):
+            return filling(path)
         case _:
             return None
 
@@ -60,7 +63,10 @@ async def read(
         case EnvSecret(name):
             return from_env(name, environ)
         case FileSecret(path):
-            text = await asyncio.to_thread(read_file, expand(path, environ))
+            try:
+                text = await asyncio.to_thread(read_file, expand(path, environ))
+            except SignInNeeded as missing:
+                raise SignInNeeded(missing.detail, hint=filling(path)) from None
             return _usable(text, path)
         case CredentialSecret(name):
             text = await asyncio.to_thread(_from_credential, name, environ)

@@ -77,6 +77,7 @@ def login(
         account=username or found.username,
         is_personal=found.username is not None,
         manual_renewal=secret_source.manual_renewal(source),
+        replacing=secret_reader.replacing(source),
     )
 
 

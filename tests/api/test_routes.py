@@ -29,6 +29,7 @@ from broker.core.learned_feeds import LEARNED_MAX
 from broker.core.log_buffer import LogBuffer
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.core.urls import parse_url
+from broker.core.verdict import Verdict
 from broker.daemon.shares import Shares
 from broker.keeper.keeper import Keeper
 from broker.keeper.renewal_policy import RenewalPolicies
@@ -47,6 +48,8 @@ LABS = Feed(
 )
 LEARNED_URL = "https://pkgs.dev.azure.com/acme/_packaging/x/pypi/simple/"
 
+
+NO_RIGHT = "the credential from fake has no right to read this feed (403): ask its owner for the reader role"
 
 OWN = OwnSocket()
 
@@ -385,7 +388,17 @@ async def test_status_has_the_contracts_keys(client: httpx.AsyncClient) -> None:
 
     assert [key for key in status if key in STATUS_KEYS] == STATUS_KEYS
     assert [key for key in status["feeds"][0] if key in FEED_KEYS] == FEED_KEYS
-    assert list(status["recent"][0]) == ["at", "uid", "pid", "url", "feed", "outcome", "hint", "verdict"]
+    assert list(status["recent"][0]) == [
+        "at",
+        "uid",
+        "pid",
+        "url",
+        "feed",
+        "outcome",
+        "hint",
+        "verdict",
+        "error",
+    ]
 
 
 async def test_status_tells_a_feeds_life(client: httpx.AsyncClient, clock: FakeClock) -> None:
@@ -599,6 +612,50 @@ async def test_explain_ends_with_what_failed_and_what_to_type(
     steps = await told(client, str(CORP.url))
 
     assert steps[-2:] == [("your turn", "the sign-in has expired", False), ("hint", "az login", None)]
+
+
+async def test_explain_ends_with_the_no_of_the_feed(client: httpx.AsyncClient, household: Household) -> None:
+    household.gatekeeper.words = [Verdict.FORBIDDEN] * 2
+    steps = await told(client, str(CORP.url))
+
+    assert steps[-3:] == [
+        ("verified", "the feed said 403: the right to read it is missing", False),
+        ("failed", NO_RIGHT, False),
+        ("hint", "brokerctl refresh corp", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], ("accepted", None, None)),
+        ([Verdict.UNAUTHORISED], ("accepted", None, None)),
+        ([Verdict.FORBIDDEN], ("rejected", NO_RIGHT, "brokerctl refresh corp")),
+        ([Verdict.UNKNOWN], ("unknown", None, None)),
+    ],
+)
+async def test_a_feed_that_is_asked_answers_in_its_status(
+    client: httpx.AsyncClient, household: Household, words: list[Verdict], told: tuple[str | None, ...]
+) -> None:
+    household.gatekeeper.words = words
+    answer = await client.post("/v1/feeds/corp/verify")
+
+    assert answer.status_code == 200
+    assert tuple(answer.json()[key] for key in ("verdict", "error", "hint")) == told
+
+
+async def test_a_feed_without_a_sign_in_is_asked_nothing(
+    client: httpx.AsyncClient, issuer: Issuer, household: Household
+) -> None:
+    issuer.failure = SignInNeeded("the sign-in has expired", hint="az login")
+    answer = await client.post("/v1/feeds/corp/verify")
+
+    assert (answer.json()["state"], answer.json()["hint"]) == ("sign-in-needed", "az login")
+    assert household.gatekeeper.heard == []
+
+
+async def test_asking_a_feed_that_there_is_not_is_a_problem(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/v1/feeds/nobody/verify")).status_code == 404
 
 
 async def test_explain_says_that_a_service_is_no_feed(client: httpx.AsyncClient) -> None:

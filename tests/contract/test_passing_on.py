@@ -66,6 +66,42 @@ def test_next_keyring_gets_the_same_arguments(
     assert (ended.code, ended.stderr) == (0, "")
 
 
+ADD = f"no feed has this address; run: brokerctl add {URL}"
+OTHER_NAME = "feed art answers jane, the URL says __token__"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (ADD, ADD),
+        (OTHER_NAME, OTHER_NAME),
+        ("no feed has this address", None),
+        ("az is not installed; run: brokerctl doctor", None),
+    ],
+)
+def test_address_of_a_kind_of_feed_is_told_where_there_is_nobody_else(
+    shim: Shim, broker: ScriptedBroker, body: str, told: str | None
+) -> None:
+    broker.will(answers(404, f"{body}\n"))
+
+    ended = shim("get", URL, "Fred")
+
+    assert (ended.code, ended.stdout) == (1, b"")
+    assert ended.stderr == ("" if told is None else f"token-broker: {told}\n")
+
+
+@pytest.mark.parametrize("body", [ADD, OTHER_NAME])
+def test_address_of_a_kind_of_feed_is_another_keyrings_where_there_is_one(
+    shim: Shim, broker: ScriptedBroker, place: Path, body: str
+) -> None:
+    broker.will(answers(404, f"{body}\n"))
+    other_keyring(place / "next")
+
+    ended = shim("get", URL, "Fred", PATH=f"{place}/next")
+
+    assert (ended.code, ended.stderr) == (0, "")
+
+
 def test_next_keyring_has_our_standard_input(shim: Shim, place: Path) -> None:
     other_keyring(place / "next").write_text('#!/bin/sh\nread -r line\necho "$line"\n')
 

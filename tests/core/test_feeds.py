@@ -226,7 +226,7 @@ def test_a_feed_with_its_own_username_answers_it_and_none(username: str | None) 
 
 
 def test_another_users_name_for_a_feed_with_its_own_is_not_answered() -> None:
-    assert TABLE.match(INTERNAL.url, "somebody") == NoMatch("feed internal answers only the username ci")
+    assert TABLE.match(INTERNAL.url, "somebody") == NoMatch("feed internal answers ci, the URL says somebody")
 
 
 def test_any_username_is_answered_where_the_server_ignores_it() -> None:

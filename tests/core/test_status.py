@@ -176,12 +176,13 @@ def test_a_status_is_written_as_the_contract_has_it() -> None:
             "outcome": "hit",
             "hint": None,
             "verdict": None,
+            "error": None,
         }
     ]
     assert plain["feeds"] == [to_json(status_of(EMPTY))]
     assert list(plain) == [
         "version", "pid", "socket", "config", "started_at", "uptime_s", "lookups", "recent", "feeds", "error",
-        "shares",
+        "shares", "hint",
     ]  # fmt: skip
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.doctor.context import BrokerAnswer, DoctorContext
 from broker.ctl.setup.user_dirs import UserDirs
-from broker.ctl.status.record import broker_status
+from broker.ctl.status.record import broker_status, feed_status
 from tests.ctl.found_feeds import broker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -97,14 +97,26 @@ class Clinic:
         *,
         failure: CommandError | None = None,
         date: datetime | None = None,
+        asked: Sequence[dict[str, Any]] = (),
     ) -> DoctorContext:
-        """The room with a broker that says `status`; None: one without feeds."""
+        """The room with a broker that says `status`; None: one without feeds. `asked`: what it says of feeds
+        that it has just asked.
+        """
         answered = (
             BrokerAnswer(broker_status(status or broker()), 0.0009)
             if failure is None
             else BrokerAnswer(failure=failure)
         )
-        return DoctorContext(OwnSite(self.home, self.environ), self.project, lambda: answered, lambda _: date)
+        said = {feed["name"]: feed for feed in (status or broker())["feeds"]} | {
+            feed["name"]: feed for feed in asked
+        }
+        return DoctorContext(
+            OwnSite(self.home, self.environ),
+            self.project,
+            lambda: answered,
+            lambda _: date,
+            ask_feed=lambda name: feed_status(said[name]),
+        )
 
 
 def found(check: Check, room: DoctorContext) -> list[tuple[str, str, str | None]]:

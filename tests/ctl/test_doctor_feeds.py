@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.core.failures import LOOK_ROUND
-from broker.ctl.doctor import feed_addresses, network, sign_in_checks
+from broker.ctl.doctor import asked_feeds, feed_addresses, network, sign_in_checks
+from broker.ctl.doctor.context import BrokerAnswer
 from broker.ctl.doctor.server_clock import server_date
+from broker.ctl.status.record import broker_status, feed_status
 from broker.host.clock import SystemClock
 from tests.ctl.clinic import found
 from tests.ctl.found_feeds import broker, empty_handed, feed
@@ -107,7 +108,7 @@ def test_sign_in_that_works_here_and_not_in_the_service_is_found(
         empty_handed(name, "sign-in-needed", error="not set", hint="do it") for name in ("here", "nowhere")
     ]
 
-    problems = found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(*failing)))
+    problems = found(asked_feeds.feeds_take_the_tokens, clinic.room(broker(*failing)))
 
     assert problems == [
         (
@@ -122,13 +123,50 @@ def test_sign_in_that_works_here_and_not_in_the_service_is_found(
 def test_a_failed_renewal_is_a_warning_while_the_token_lives(clinic: Clinic) -> None:
     renewing = feed("corp", state="failing", error="no connection", hint="curl https://x.example")
 
-    warnings = found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(renewing)))
+    warnings = found(asked_feeds.feeds_take_the_tokens, clinic.room(broker(renewing)))
 
     assert warnings == [("warning", "corp: no connection; its token lives on", "curl https://x.example")]
 
 
+def test_no_of_the_feed_to_a_token_that_looks_fresh_is_found(clinic: Clinic) -> None:
+    refused = feed("corp", usable=False, state="refused", verdict="rejected", error="no right", hint="do it")
+    room = clinic.room(broker(feed("corp", verdict="accepted")), asked=[refused])
+
+    assert found(asked_feeds.feeds_take_the_tokens, room) == [("problem", "corp: no right", "do it")]
+
+
+def test_feed_of_the_system_broker_that_says_no_is_found(clinic: Clinic) -> None:
+    room = clinic.room()
+    refused = feed("corp", usable=False, state="refused", verdict="rejected", error="no right", hint="do it")
+    room.ask_system = lambda: BrokerAnswer(broker_status(broker(refused)))
+
+    assert found(asked_feeds.feeds_take_the_tokens, room) == [
+        ("problem", "the system broker: corp: no right", "do it")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("service", "here", "is_better"),
+    [
+        ("rejected", "accepted", True),
+        ("rejected", "unknown", False),
+        ("rejected", "rejected", False),
+        ("unknown", "accepted", True),
+        ("unknown", "unknown", True),
+        ("unknown", "rejected", False),
+    ],
+)
+def test_sign_in_of_this_shell_is_better_only_where_the_feed_does_not_say_otherwise(
+    service: str, here: str, is_better: bool
+) -> None:
+    of_service = feed_status(empty_handed("corp", "refused", verdict=service))
+
+    assert asked_feeds.is_better(feed_status(feed("corp", verdict=here)), of_service) is is_better
+    assert not asked_feeds.is_better(None, of_service)
+
+
 def test_sign_ins_that_work_start_nothing(clinic: Clinic) -> None:
-    assert found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(feed("corp")))) == []
+    assert found(asked_feeds.feeds_take_the_tokens, clinic.room(broker(feed("corp")))) == []
 
 
 def test_key_of_a_feed_that_only_the_site_gives_an_address_counts(clinic: Clinic) -> None:
@@ -145,18 +183,6 @@ def test_feed_in_place_of_the_sites_of_its_address_is_the_only_one(clinic: Clini
     clinic.configure(basic("a", "me").replace('name = "a"', 'name = "mine"'))
 
     assert [(each.name, each.settings["username"]) for each in clinic.room().feeds] == [("mine", "me")]
-
-
-def test_the_doctor_does_not_send_a_person_to_the_doctor(
-    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`brokerctl doctor` is what a failure says that knows nothing better."""
-    monkeypatch.setattr(sign_in_checks, "_outcomes_here", lambda *_: {})
-    failing = empty_handed("corp", "failing", error="az cannot reach", hint=LOOK_ROUND)
-
-    problems = found(sign_in_checks.sign_ins_work_in_the_service, clinic.room(broker(failing)))
-
-    assert problems == [("problem", "corp: az cannot reach", None)]
 
 
 def test_secret_that_ends_soon_is_found(clinic: Clinic) -> None:

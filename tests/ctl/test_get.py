@@ -111,7 +111,7 @@ def test_address_that_nobody_knows_can_be_added(broker: StandInBroker, brokerctl
 
 
 def test_feed_of_another_username_is_explained(broker: StandInBroker, brokerctl: Brokerctl) -> None:
-    broker.answers["GET /v1/credential"] = problem(404, "no-feed", "feed corp answers only the username ci")
+    broker.answers["GET /v1/credential"] = problem(404, "no-feed", "feed corp answers ci, the URL says bob")
     broker.answers["GET /v1/match"] = 200, {"feed": "corp"}
 
     ended = brokerctl("get", URL, "--username", "bob")
@@ -119,7 +119,7 @@ def test_feed_of_another_username_is_explained(broker: StandInBroker, brokerctl:
     assert ended.exit_code == 1
     assert (
         ended.stderr
-        == f"token-broker: feed corp answers only the username ci; run: brokerctl explain {BARE}\n"
+        == f"token-broker: feed corp answers ci, the URL says bob; run: brokerctl explain {BARE}\n"
     )
 
 

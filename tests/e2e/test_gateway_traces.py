@@ -128,7 +128,7 @@ def test_token_is_nowhere_in_a_client_at_work(
 
 
 def test_memory_of_the_gateway_is_closed(behind: Behind, tmp_path: Path) -> None:
-    script = f"curl -fsS {PLAIN_FEED} >/dev/null && pgrep -f broker.gateway.gateway_main"
+    script = f"curl -fsS {PLAIN_FEED} >/dev/null && pgrep -P $PPID -f 'gateway_mai[n]'"
 
     with subprocess.Popen(
         behind.words("sh", "-c", f"{script}; read -r _"),

@@ -27,6 +27,8 @@ BROKERCTL = Path(sysconfig.get_path("scripts")) / "brokerctl"
 UNWATCHED_S = 45.0
 """A keychain cannot be watched: a look-up asks it again 30 s after it had nothing."""
 
+STORE = ("-m", "broker.providers.keyring_store")
+
 
 @pytest.fixture
 def keychain(house: Household) -> SecretService:
@@ -58,7 +60,10 @@ def test_entry_that_is_missing_is_told_with_the_command_that_makes_it(
     assert (missing.exit_code, missing.stdout, state) == (4, "", "sign-in-needed")
     _, _, command = missing.stderr.partition("has no password for packages and user ci; run: ")
     program, *words = shlex.split(command)
-    assert (Path(program).resolve(), words) == (PYTHON, ["-m", "keyring", "set", "packages", "ci"])
+    assert (Path(program).resolve(), words) == (
+        PYTHON,
+        [*STORE, "set", "packages", "ci"],
+    )
     assert refreshed.exit_code == 0, refreshed.text
     assert (asked.exit_code, asked.stdout) == (0, "first-password-of-ci\n")
 

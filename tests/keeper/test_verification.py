@@ -1,6 +1,7 @@
 """Tokens in use are tried again: how often, what a no costs, and what look-ups get meanwhile."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
@@ -219,6 +220,42 @@ async def test_a_token_that_comes_again_from_its_source_is_refused_with_the_feed
     assert len(issuer.asked) == 2
 
 
+async def test_a_feed_that_is_asked_says_what_it_says_to_a_newly_fetched_token(
+    start: Start, issuer: Issuer, gatekeeper: Gatekeeper
+) -> None:
+    keeper = await start(CORP)
+    gatekeeper.words = [Verdict.UNAUTHORISED]
+
+    assert await keeper.verify(Match(CORP, CORP.key(), "test")) is Verdict.ACCEPTED
+    assert len(issuer.asked) == 2
+
+
+async def test_a_feed_that_is_asked_and_says_no_twice_is_heard(
+    start: Start, issuer: Issuer, gatekeeper: Gatekeeper
+) -> None:
+    keeper = await start(CORP)
+    gatekeeper.words = [Verdict.UNAUTHORISED] * 2
+
+    with pytest.raises(Refused, match="not even a newly fetched one"):
+        await keeper.verify(Match(CORP, CORP.key(), "test"))
+    assert len(issuer.asked) == 2
+
+
+async def test_a_feed_that_refused_a_secret_is_asked_about_the_one_in_its_place(
+    start: Start, issuer: Issuer, gatekeeper: Gatekeeper
+) -> None:
+    issuer.mark = "the wrong one"
+    keeper = await start(CORP)
+    match = Match(CORP, CORP.key(), "test")
+    gatekeeper.words = [Verdict.FORBIDDEN]
+    with pytest.raises(Refused):
+        await keeper.verify(match)
+    issuer.mark = "the right one"
+
+    assert await keeper.verify(match) is Verdict.ACCEPTED
+    assert len(issuer.asked) == 2
+
+
 async def test_an_unreachable_feed_takes_nothing_back(start: Start, gatekeeper: Gatekeeper) -> None:
     keeper = await start(CORP)
     match = Match(CORP, CORP.key(), "test")
@@ -229,7 +266,8 @@ async def test_an_unreachable_feed_takes_nothing_back(start: Start, gatekeeper: 
         (Verdict.UNKNOWN, Verdict.FORBIDDEN),
     ):
         gatekeeper.words = [word]
-        await keeper.verdict(match)
+        with contextlib.suppress(Refused):
+            await keeper.verify(match)
         assert keeper.last_verdict(match) is last
 
 

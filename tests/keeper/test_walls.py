@@ -324,7 +324,7 @@ async def test_a_verification_that_breaks_proves_nothing_and_is_made_again(
     assert house.keeper.held(match, house.clock.now()) is not None
 
     house.keeper._verifier._verify_at = house.gatekeeper
-    assert await house.keeper.verdict(match) is Verdict.ACCEPTED
+    assert await house.keeper.verify(match) is Verdict.ACCEPTED
 
 
 async def test_a_dropped_verification_does_not_hide_the_one_after_it(house: House) -> None:

@@ -1,4 +1,6 @@
 import asyncio
+import shlex
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -12,7 +14,7 @@ from keyring.credentials import SimpleCredential
 from keyring.errors import KeyringError, KeyringLocked
 
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
-from broker.providers.keyring_store import LOCKED_RETRY_S, chosen_store, read_login
+from broker.providers.keyring_store import LOCKED_RETRY_S, chosen_store, putting, read_login
 
 CLIENT = Path(__file__).resolve().parents[2] / "client"
 
@@ -101,7 +103,10 @@ async def test_a_missing_entry_needs_a_person_who_is_told_what_to_type(
         await read_login(service, username, store=PaperStore)
 
     # by name it could be our own shim and no other, which writes nothing
-    assert (raised.value.detail, raised.value.hint) == (detail, f"{sys.executable} -m keyring {hint}")
+    assert (raised.value.detail, raised.value.hint) == (
+        detail,
+        f"{sys.executable} -m broker.providers.keyring_store {hint}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -220,3 +225,51 @@ def test_without_a_usable_store_a_person_is_needed(
 
     with pytest.raises(SignInNeeded, match="reaches no keyring"):
         chosen_store()
+
+
+def typed(line: str, password: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """A line as a person types it, and the password that it asks for."""
+    return subprocess.run(
+        shlex.split(line),
+        input=f"{password}\n",
+        env={"PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+FILE_STORE = """
+import os, pathlib
+from keyring.backend import KeyringBackend
+class Store(KeyringBackend):
+    priority = 1.0
+    def get_password(self, service, username):
+        return None
+    def set_password(self, service, username, password):
+        pathlib.Path(os.environ["KEPT"]).write_text(f"{service} {username} {password}")
+"""
+
+
+def test_the_line_that_is_told_puts_a_password_into_the_store_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file_store.py").write_text(FILE_STORE)
+    kept = tmp_path / "kept"
+    environment = {
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(tmp_path),
+        "PYTHON_KEYRING_BACKEND": "file_store.Store",
+        "KEPT": str(kept),
+    }
+
+    ended = typed(putting("gitlab-pat", "ci"), "s3cret", environment)
+
+    assert (ended.returncode, kept.read_text()) == (0, "gitlab-pat ci s3cret"), ended.stderr
+
+
+def test_where_no_store_is_reached_the_line_says_so_without_a_traceback(tmp_path: Path) -> None:
+    ended = typed(putting("gitlab-pat", "ci"), "s3cret", {"HOME": str(tmp_path)})
+
+    assert ended.returncode == 1
+    assert "the broker reaches no keyring" in ended.stderr
+    assert "Traceback" not in ended.stderr

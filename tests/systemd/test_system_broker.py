@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXPOSURE_MAX = 1.4
+NO_FEED = 404
 
 
 @pytest.fixture
@@ -77,6 +78,10 @@ def test_what_can_publish_is_given_to_nobody(shared: Workstation) -> None:
     shared.root("systemctl", "reload", SERVICE_UNIT)
     upload = "https://pkgs.dev.azure.com/acme/_packaging/f/pypi/upload/"
 
+    def known() -> bool:  # a changed file is looked at twice before it is in force
+        return shared.ask("root", "GET", credential(upload))[0] != NO_FEED
+
+    until(known, "the feed in force")
     answers = [shared.ask(user, "GET", credential(upload)) for user in ("alice", "root")]
     shared.file("etc/token-broker/system.toml").write_text(FEEDS)
     shared.root("systemctl", "reload", SERVICE_UNIT)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from broker.core.secret_source import FileSecret, KeyringSecret, SecretSource, spell
+from broker.core.secret_source import FileSecret, KeyringSecret, SecretSource, filling, spell
 from broker.ctl.setup.keyring_link import is_ours, keyrings
 from broker.ctl.setup.user_dirs import UserDirs
 
@@ -39,19 +39,19 @@ class SecretLocation:
     def putting(self, source: SecretSource, username: str) -> str | None:
         """The command that puts a secret there; None where it is there, or another program's to keep."""
         match source:
-            case KeyringSecret(service, own):
+            case KeyringSecret(service, own) if self.has_keychain:
                 return shlex.join((*self._keyring(), "set", service, own or username))
+            case KeyringSecret():
+                return None
             case FileSecret(path) if not self.user_dirs.expanded(path).exists():
-                folder = path.rpartition("/")[0]
-                made = "" if folder in {"", "~"} else f"mkdir -p {_quoted(folder)}; "
-                return shlex.join(("sh", "-c", f"umask 077; {made}cat > {_quoted(path)}"))
+                return filling(path)
         return None
 
     def _keyring(self) -> tuple[str, ...]:
         """A `keyring` that can write: ours only looks up, and passes the rest on where there is another."""
         if any(not is_ours(program) for program in keyrings(self.user_dirs)):
             return ("keyring",)
-        return (sys.executable, "-m", "keyring")
+        return (sys.executable, "-m", PROBE)
 
 
 def secret_location(user_dirs: UserDirs) -> SecretLocation:
@@ -69,8 +69,3 @@ def secret_location(user_dirs: UserDirs) -> SecretLocation:
     except (OSError, subprocess.TimeoutExpired):
         return SecretLocation(user_dirs, has_keychain=False)
     return SecretLocation(user_dirs, has_keychain=probed.returncode == 0)
-
-
-def _quoted(path: str) -> str:
-    """A path for sh, which expands its `~/` and nothing else."""
-    return f"~/{shlex.quote(path[2:])}" if path.startswith("~/") else shlex.quote(path)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from broker.ctl.doctor import (
+    asked_feeds,
     client_logins,
     feed_addresses,
     index_usernames,
@@ -18,6 +19,7 @@ from broker.ctl.doctor import (
     service_checks,
     shadowing_passwords,
     sign_in_checks,
+    unknown_feeds,
 )
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem
@@ -53,7 +55,8 @@ CHECKS: tuple[Check, ...] = (
     feed_addresses.gitlab_by_number,
     feed_addresses.one_credential_per_host,
     permissions.permissions_are_tight,
-    sign_in_checks.sign_ins_work_in_the_service,
+    unknown_feeds.addresses_are_feeds,
+    asked_feeds.feeds_take_the_tokens,
     sign_in_checks.secrets_last,
     sign_in_checks.service_sees_the_tokens,
     sign_in_checks.az_is_signed_in,

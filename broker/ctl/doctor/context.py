@@ -28,7 +28,7 @@ from broker.ctl.doctor.server_clock import server_date
 from broker.ctl.matching import table_of, urls_of
 from broker.ctl.service import systemd
 from broker.ctl.setup.user_dirs import UserDirs
-from broker.ctl.status.record import broker_status
+from broker.ctl.status.record import broker_status, feed_status
 from broker.host.clock import SystemClock
 from broker.host.start_failure import no_outcome
 from broker.host.whereabouts import working_directory
@@ -62,13 +62,17 @@ class KnownFeed:
 
 @dataclass
 class DoctorContext:
-    """What is looked at. `date_of` is the time by a server's clock, None where it does not tell."""
+    """What is looked at. `date_of` is the time by a server's clock, None where it does not tell.
+
+    `ask_feed` has the broker ask one of its feeds whether it takes the token, and raises CommandError.
+    """
 
     user_dirs: UserDirs
     directory: Path
     ask: Callable[[], BrokerAnswer]
     date_of: Callable[[str], datetime | None] = server_date
     ask_system: Callable[[], BrokerAnswer] = field(default_factory=lambda: ask_system_broker)
+    ask_feed: Callable[[str], FeedStatus] = field(default_factory=lambda: ask_feed)
     clock: SystemClock = field(default_factory=SystemClock)
 
     @classmethod
@@ -186,6 +190,11 @@ def ask_system_broker() -> BrokerAnswer:
         return BrokerAnswer(status, clock.now().boot_s - begun.boot_s)
     except CommandError as failure:
         return BrokerAnswer(failure=failure)
+
+
+def ask_feed(name: str) -> FeedStatus:
+    """Have the user's broker ask a feed whether it takes its token. Raises CommandError."""
+    return feed_status(api_client.asked_feed(name))
 
 
 def is_linux() -> bool:

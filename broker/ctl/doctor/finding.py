@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from broker.core.failures import LOOK_ROUND
-
 
 class Level(StrEnum):
     """`fine` is told too: a person wants to know what was looked at."""
@@ -33,14 +31,9 @@ def fine(check: str, said: str) -> Finding:
 
 def warning(check: str, said: str, repair: str | None, fix: Callable[[], None] | None = None) -> Finding:
     """It works, and will not one day or not everywhere."""
-    return Finding(check, Level.WARNING, said, _another(repair), fix)
+    return Finding(check, Level.WARNING, said, repair, fix)
 
 
 def problem(check: str, said: str, repair: str | None, fix: Callable[[], None] | None = None) -> Finding:
     """It does not work."""
-    return Finding(check, Level.PROBLEM, said, _another(repair), fix)
-
-
-def _another(repair: str | None) -> str | None:
-    """The repair, unless it is this very command: a failure names it where it knows nothing better."""
-    return None if repair == LOOK_ROUND else repair
+    return Finding(check, Level.PROBLEM, said, repair, fix)

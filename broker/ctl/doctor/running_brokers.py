@@ -7,6 +7,7 @@ from pathlib import Path
 import token_broker_client as client
 
 from broker.config.paths import SYSTEM
+from broker.core.failures import READ_AGAIN
 from broker.core.why_not import Topic
 from broker.ctl.command_error import ExitCode
 from broker.ctl.doctor.context import DoctorContext, is_linux
@@ -40,7 +41,7 @@ def broker_answers(context: DoctorContext) -> Iterator[Finding]:
             yield problem("broker", failure.detail, failure.hint)
         return
     if answered.status is not None and answered.status.error is not None:
-        yield problem("configuration", answered.status.error, "brokerctl reload")
+        yield problem("configuration", answered.status.error, answered.status.hint or READ_AGAIN)
     yield fine("broker", f"broker answers in {answered.took_s * 1000:.1f} ms")
 
 

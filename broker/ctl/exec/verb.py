@@ -3,13 +3,16 @@
 Where the command cannot be wrapped, a step of a CI job starts the broker for the steps that come after it.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 
-from broker.ctl import broker_process
+from broker.core.failures import advice
+from broker.core.feeds import OTHER_USERNAME
+from broker.ctl import api_client, broker_process
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec import ci_env
 from broker.ctl.exec.ci_broker import ci_broker
@@ -18,6 +21,9 @@ from broker.ctl.exec.index_lookups import index_variables, lookups_counted
 from broker.ctl.exec.private_broker import PrivateBroker, private_broker
 from broker.ctl.service import verb
 from broker.gateway.host_rules import unusable
+
+ASKED_MAX = 8
+"""So many feeds are asked, after a command that failed, whether they take their tokens."""
 
 STRICT = "--gateway-strict"
 """What `--gateway=strict` becomes before options are read: an option with a value that may be missing would
@@ -149,9 +155,23 @@ def _failed_lookups(broker: PrivateBroker) -> list[str]:
     errors = {feed["name"]: feed.get("error") for feed in seen["feeds"]}
     lines: list[str] = []
     for lookup in seen["recent"]:
-        if lookup["outcome"] != "error" and lookup["hint"] is None:
+        is_others = OTHER_USERNAME in (lookup.get("error") or "")
+        if lookup["outcome"] != "error" and lookup["hint"] is None and not is_others:
             continue
         what = lookup["feed"] or lookup["url"]
-        line = f"{what}: {errors.get(lookup['feed']) or 'a look-up was not answered'}"
-        lines.append(line if lookup["hint"] is None else f"{line}; run: {lookup['hint']}")
-    return list(dict.fromkeys(lines))
+        why = lookup.get("error") or errors.get(lookup["feed"]) or "a look-up was not answered"
+        line = f"{what}: {why}"
+        lines.append(line if lookup["hint"] is None else f"{line}; {advice(lookup['hint'])}")
+    return list(dict.fromkeys((*lines, *_refusals(broker, seen["feeds"]))))
+
+
+def _refusals(broker: PrivateBroker, feeds: Sequence[api_client.Json]) -> Iterator[str]:
+    """One line for each feed whose look-ups were answered, and that does not take what was answered."""
+    for feed in feeds[:ASKED_MAX]:
+        if not feed.get("lookups") or feed.get("error"):
+            continue
+        with contextlib.suppress(CommandError):
+            asked = api_client.asked_feed(feed["name"], socket=broker.socket)
+            if asked.get("error"):
+                hint = f"; {advice(asked['hint'])}" if asked.get("hint") else ""
+                yield f"{feed['name']}: {asked['error']}{hint}"

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from broker.core.status import BrokerStatus, FeedStatus, ShareStatus
+from broker.core.status import BrokerStatus, FeedStatus, LookupRecord, ShareStatus
+from broker.core.verdict import Verdict
 from broker.ctl.command_error import CommandError
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def broker_status(found: Mapping[str, Any]) -> BrokerStatus:
-    """The record of GET /v1/status without `recent`; raises CommandError when it is not one at all."""
+    """The record of GET /v1/status; raises CommandError when it is not one at all."""
     try:
         return BrokerStatus(
             version=str(found["version"]),
@@ -24,9 +25,10 @@ def broker_status(found: Mapping[str, Any]) -> BrokerStatus:
             started_at=_time(found.get("started_at")) or _EPOCH,
             uptime_s=int(found.get("uptime_s", 0)),
             lookups=dict(found.get("lookups", {})),
-            recent=(),
+            recent=tuple(lookup_record(lookup) for lookup in found.get("recent", ())),
             feeds=tuple(feed_status(feed) for feed in found["feeds"]),
             error=found.get("error"),
+            hint=found.get("hint"),
             shares=tuple(share_status(share) for share in found.get("shares", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -62,6 +64,23 @@ def feed_status(found: Mapping[str, Any]) -> FeedStatus:
         shares=found.get("shares"),
         warning=found.get("warning"),
         end_unknown=found.get("end_unknown", False),
+        verified_at=_time(found.get("verified_at")),
+        verdict=str(found.get("verdict", Verdict.UNKNOWN.word)),
+    )
+
+
+def lookup_record(found: Mapping[str, Any]) -> LookupRecord:
+    """One look-up's record. Raises KeyError, TypeError or ValueError for what is none."""
+    return LookupRecord(
+        at=_time(found["at"]) or _EPOCH,
+        uid=int(found.get("uid", 0)),
+        pid=int(found.get("pid", 0)),
+        url=str(found["url"]),
+        feed=found.get("feed"),
+        outcome=str(found["outcome"]),
+        hint=found.get("hint"),
+        verdict=found.get("verdict"),
+        error=found.get("error"),
     )
 
 

@@ -13,13 +13,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from broker.core.failures import READ_AGAIN
+from broker.core.feeds import NO_FEED
 from broker.core.refresh import State
-from broker.core.status import BrokerStatus, FeedStatus
+from broker.core.status import BrokerStatus, FeedStatus, addresses_to_add
+from broker.core.verdict import Verdict
 from broker.ctl.api_client import is_system_socket
 from broker.ctl.hints import other_than
 from broker.ctl.status.lines import share_line
 from broker.ctl.ui.humanize import ago, clock_time, duration
 
+ACCEPTED, REJECTED = Verdict.ACCEPTED.word, Verdict.UNAUTHORISED.word
 BAR_CELLS = 12
 GAP_CELLS = 2
 MARGIN_CELLS = 1
@@ -139,12 +143,14 @@ def _errors(status: BrokerStatus) -> list[tuple[str, str, str | None]]:
     """(feeds, what failed, what to type), once for all the feeds with the same hint."""
     said: dict[tuple[str, str | None], list[str]] = {}
     if status.error is not None:
-        said[status.error, "brokerctl reload"] = ["configuration"]
+        said[status.error, status.hint or READ_AGAIN] = ["configuration"]
     for feed in status.feeds:
         if feed.error is not None:
             said.setdefault((feed.error, feed.hint), []).append(feed.name)
         elif feed.warning is not None:
             said.setdefault((feed.warning, None), []).append(feed.name)
+    for url, lookup in addresses_to_add(status).items():
+        said.setdefault((lookup.error or NO_FEED, lookup.hint), []).append(url)
     return [(", ".join(names), error, hint) for (error, hint), names in said.items()]
 
 
@@ -235,11 +241,15 @@ def _bar(feed: FeedStatus) -> str:
 
 def _token(feed: FeedStatus, now: datetime) -> str:
     """The life left, and what is wrong with its renewal; or why there is none, and since when."""
+    if not feed.usable and feed.verdict == REJECTED and feed.state not in NO_LIFE:
+        return "rejected by the feed"
     if not feed.usable:
         reason = NO_LIFE.get(feed.state, feed.state)
         return reason if feed.state == State.EMPTY else f"{reason} since {clock_time(feed.since, now)}"
     none = "end unknown" if feed.end_unknown else "no expiry"
     left = none if feed.left_s is None else f"{duration(feed.left_s)} left"
+    if feed.verdict == ACCEPTED and feed.verified_at is not None and feed.state not in RENEWALS:
+        return f"{left}, accepted {ago((now - feed.verified_at).total_seconds())}"
     return f"{left}, {RENEWALS[feed.state]}" if feed.state in RENEWALS else left
 
 

@@ -7,6 +7,7 @@ replaced one is found. Next: `workloads.py`, the ways that a job or a machine br
 
 import shlex
 from collections.abc import Hashable
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from broker.core import secret_source
@@ -28,6 +29,19 @@ CERTIFICATE_PASSWORD = "AZURE_CLIENT_CERTIFICATE_PASSWORD"  # noqa: S105 - a var
 NO_TENANT = f"the organisation names no tenant: configure tenant, or set {TENANT}"
 
 
+GLOBAL_PATS_END = datetime(2026, 12, 1, tzinfo=UTC)
+"""From this day on Azure DevOps takes no personal access token of all organisations."""
+
+
+def renewal_of_pat(organisation: str, place: str, now: datetime) -> str:
+    """What a person does for another personal access token, `place` being where the last one is."""
+    page = f"https://dev.azure.com/{organisation}/_usersSettings/tokens"
+    if now < GLOBAL_PATS_END:
+        return f"make another at {page} and put it into {place}"
+    ended = "global PATs have ended on 1 December 2026"
+    return f"{ended}: put a token of one organisation, from {page}, into {place}, or sign in with Entra"
+
+
 class Pat:
     """A personal access token, good for the feed as it is."""
 
@@ -37,6 +51,8 @@ class Pat:
         self._environ = tools.environ
         self._secret = _there(settings.secret)
         self._host = feed.url.origin.host
+        self._organisation = feed.realm.authority
+        self._now = tools.now
 
     def unavailable_reason(self) -> str | None:
         """None: the configuration says where it is."""
@@ -45,7 +61,15 @@ class Pat:
     async def bearer(self, tenant: str) -> Bearer | Skipped:  # noqa: ARG002 - it knows its organisation itself
         """Read it; raises what keeps it from being read."""
         found = await secret_reader.read(self._secret, host=self._host, username=None, environ=self._environ)
-        return Bearer(found.secret, "ready", secret_source.shown(self._secret), found.expires_at)
+        place = secret_source.shown(self._secret)
+        return Bearer(
+            found.secret,
+            "ready",
+            place,
+            found.expires_at,
+            manual_renewal=renewal_of_pat(self._organisation, place, self._now()),
+            replacing=secret_reader.replacing(self._secret),
+        )
 
     def fingerprint(self) -> Hashable:
         """What changes when it was replaced."""

@@ -24,6 +24,7 @@ Kind = Literal["user", "app", "ready"]
 class Bearer:
     """What a sign-in gave: the Entra token of a user or an app, or a token that is `ready` for the feed as it
     is (a personal access token, a pipeline's own). `source` is how it was come by, `expires_at` is UTC.
+    The last two are a `Credential`'s.
     """
 
     token: Secret
@@ -32,6 +33,8 @@ class Bearer:
     expires_at: datetime | None
     account: str | None = None
     tenant: str | None = None
+    manual_renewal: str | None = None
+    replacing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

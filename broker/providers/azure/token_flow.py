@@ -198,7 +198,15 @@ class TokenFlow:
         tenant = bearer.tenant or (goal.tenant if bearer.kind != "ready" else None)
         unknown = ends is None and bearer.source in TOOLS
         return Credential(
-            username, secret, ends, bearer.source, bearer.account, tenant, is_end_unknown=unknown
+            username,
+            secret,
+            ends,
+            bearer.source,
+            bearer.account,
+            tenant,
+            manual_renewal=bearer.manual_renewal,
+            replacing=bearer.replacing,
+            is_end_unknown=unknown,
         )
 
     async def _exchange(self, bearer: Bearer, goal: _Goal) -> SessionToken:

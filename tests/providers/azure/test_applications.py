@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from broker.core.failures import NoSource, Refused, Unavailable
 from broker.core.feeds import READ
 from broker.providers.azure import sdk_client
+from broker.providers.azure.applications import renewal_of_pat
 from broker.providers.azure.entra_errors import failure_of_app
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.azure.workloads import ManagedIdentity
@@ -237,3 +239,18 @@ def test_another_client_in_the_environment_changes_the_marks(
     leave(tools, AZURE_CLIENT_ID=CLIENT)
 
     assert provider.sign_in_fingerprint(feed_with(auth=[way])) != before
+
+
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [
+        (datetime(2026, 11, 30, tzinfo=UTC), "make another at "),
+        (datetime(2026, 12, 1, tzinfo=UTC), "global PATs have ended on 1 December 2026: put a token of one "),
+    ],
+)
+def test_refused_pat_is_read_by_the_day(day: datetime, told: str) -> None:
+    line = renewal_of_pat("acme", "file:~/pat", day)
+
+    assert line.startswith(told)
+    assert "https://dev.azure.com/acme/_usersSettings/tokens" in line
+    assert "file:~/pat" in line
