@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
-from broker.ctl.clients.command_line import shown_command
+from broker.ctl.clients.client_index import UV, Index, Place
+from broker.ctl.clients.command_line import PLACE, options_of, shown_command
 from broker.ctl.clients.stored_passwords import StoredLogin
+from broker.ctl.why.repairs import with_user
+from tests.ctl.test_secrets_in_urls import ADDRESSES, SECRET
 
 TOKEN = "ghp_0123456789abcdefghij"
 
@@ -17,7 +21,7 @@ TOKEN = "ghp_0123456789abcdefghij"
     [
         ("uv sync --index corp=https://me:hunter2@h.example/s/", "--index corp=https://me@h.example/s/"),
         (f"pip install -i https://{TOKEN}@h.example/s/ x", "-i https://USERNAME@h.example/s/ x"),
-        ("pip install -i https://me:hun/ter2@h.example/s/", "-i https://HOST/"),
+        ("pip install -i https://me:hun/ter2@h.example/s/", "-i https://HOST/simple/"),
         ("twine upload -u me -p hunter2 dist/x", "-u me -p PASSWORD dist/x"),
         ("uv publish --password=hunter2", "--password=PASSWORD"),
         ("uv publish --token hunter2", "--token PASSWORD"),
@@ -41,6 +45,22 @@ def test_a_command_is_shown_without_its_passwords(words: str, shown: str) -> Non
 )
 def test_a_command_without_a_password_is_shown_as_it_is(words: str) -> None:
     assert shlex.split(shown_command(words.split())) == words.split()
+
+
+SHOWN = {name: each for name, each in ADDRESSES.items() if not each.startswith(f"https://{SECRET}")}
+"""There it is a user as any other."""
+
+
+@pytest.mark.parametrize("address", SHOWN.values(), ids=SHOWN)
+def test_a_repair_has_no_secret_of_an_address(address: str) -> None:
+    command = ("uv", "pip", "install", "--index-url", address)
+    told = [shown_command(command), shown_command(("pip", "install", address))]
+    for place, words in ((PLACE, command), ("UV_INDEX_URL", ()), (Path("pip.conf"), ())):
+        index = Index.at(UV, Place(place), address)
+        environ = {"UV_INDEX_URL": f"{address} corp={address}"}
+        told.append(str(with_user(index, "ci", options_of(words), environ, editable=True)))
+
+    assert SECRET not in "\n".join(told)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
-from broker.core.urls import may_be_token
-from broker.ctl.clients.client_index import UV, Index, Obstacle, Place
+from broker.core.urls import may_be_token, printable
+from broker.ctl.clients.client_index import UV, Index, Obstacle, Place, login_in
 from broker.ctl.clients.pip import pip_obstacles
-from broker.ctl.clients.usernames import PLACEHOLDER
+from broker.ctl.clients.usernames import PLACEHOLDER, with_username
 from broker.ctl.clients.uv import uv_obstacles
 
 INDEX_OPTIONS = frozenset(
@@ -38,8 +38,14 @@ _SECRET_OPTIONS = frozenset({"--password", "--token", "--auth"})
 _SHORT_SECRET_OPTIONS = frozenset({"-p", "-t", "-a"})
 """Of the commands that upload: uv's and poetry's `publish`, twine's `upload`, hatch's `publish`."""
 
-_AFTER_HOST = re.compile(r":(?![0-9]*$)")
+_NO_PORT = re.compile(r":(?![0-9]*$)")
 """A colon that no port follows."""
+
+_LOGIN = re.compile(r"[^/\s:@]+:[^@\s]+@")
+"""A user name and a password, of an address that lacks its scheme."""
+
+_OF_A_REQUIREMENT = re.compile(r"(egg|subdirectory|sha[0-9]+|md5)=")
+"""Fragments of a direct reference (pip's "VCS Support", PEP 508)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,33 +118,51 @@ def shown_command(words: Sequence[str]) -> str:
     """The command as a shell takes it, without its passwords: those of options have a placeholder."""
     uploads = not {"publish", "upload"}.isdisjoint(words)
     secret = _SECRET_OPTIONS | (_SHORT_SECRET_OPTIONS if uploads else frozenset())
+    indexes = {each.position: each for each in options_of(words).indexes}
     shown: list[str] = []
-    for before, word in pairwise(("", *words)):
+    for position, (before, word) in enumerate(pairwise(("", *words))):
         option, equals, _ = word.partition("=")
-        if before in secret:
+        if position in indexes:
+            url = indexes[position].url
+            shown.append(word.replace(url, shown_index(url)))
+        elif before in secret:
             shown.append(SECRET)
         elif equals and option in secret:
             shown.append(f"{option}={SECRET}")
         elif uploads and word[:2] in _SHORT_SECRET_OPTIONS and word[2:]:
             shown.append(f"{word[:2]}{SECRET}")
         else:
-            shown.append(without_password(word))
+            shown.append(_without_password(word))
     return shlex.join(shown)
 
 
-def without_password(word: str) -> str:
-    """The word; of a URL in it, the password is left out, and so is a user name that may be a token."""
+def shown_index(url: str) -> str:
+    """An index's URL, or NAME=URL, with its user name and without what may be a secret."""
+    name, equals, rest = url.partition("=")
+    if equals and "/" not in name:
+        return f"{name}={shown_index(rest)}"
+    username = login_in(url)[0]
+    if username is not None:
+        return with_username(url, username)
+    return printable(url) or "https://HOST/simple/"
+
+
+def _without_password(word: str) -> str:
+    """A word that need be no index, such as `git+https://HOST/REPOSITORY@REVISION`."""
     head, separator, rest = word.partition("://")
     authority, slash, path = rest.partition("/")
     userinfo, at, host = authority.rpartition("@")
     if not separator:
-        return word
-    if not at and "@" in path and _AFTER_HOST.search(authority):
+        return "HOST/" if _LOGIN.match(word) else word
+    if "@" in path and ("." not in host or _NO_PORT.search(host)):
         return f"{head}{separator}HOST/"  # a password in which a slash stands has no sure end
     username = userinfo.partition(":")[0]
     if may_be_token(unquote(username)):
         username = PLACEHOLDER
-    return f"{head}{separator}{username}{at}{host}{slash}{path}"
+    path, mark, fragment = path.partition("#")
+    kept = f"{mark}{fragment}" if _OF_A_REQUIREMENT.match(fragment) else ""
+    shown = re.split("[?#]", f"{host}{slash}{path}", maxsplit=1)[0]
+    return f"{head}{separator}{username}{at}{shown}{kept}"
 
 
 def _program(words: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from broker.core.failures import BadRequest
 from broker.ctl.clients.client_index import UV, Index, login_in
-from broker.ctl.clients.command_line import PLACE, PROVIDER, CommandOptions, shown_command, without_password
+from broker.ctl.clients.command_line import PLACE, PROVIDER, CommandOptions, shown_command, shown_index
 from broker.ctl.clients.keyring_provider import SUBPROCESS, KeyringProvider, variable_of
 from broker.ctl.clients.usernames import with_username
 
@@ -65,5 +65,5 @@ def _replaced(word: str, url: str, new: str) -> str:
 
 
 def _variable(name: str, index: Index, url: str, environ: Mapping[str, str]) -> str:
-    entries = [without_password(entry.replace(index.url, url)) for entry in environ.get(name, "").split()]
+    entries = [shown_index(entry.replace(index.url, url)) for entry in environ.get(name, "").split()]
     return f"export {name}={shlex.quote(' '.join(entries) or url)}"
