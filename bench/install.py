@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from bench import rivals
 from bench.sheet import Aim, Sheet
 from bench.whole_process import Command, Times, measure
-from tests.e2e.household import AZURE_FEED, PACKAGE, PLAIN_PASSWORD, feed, household
+from tests.e2e.household import AZURE_FEED, PACKAGE, PLAIN_FEED, PLAIN_PASSWORD, feed, household
 from tests.fakes.clients import UV
 from tests.fakes.index import PackageIndex
+from tests.fakes.wheels import wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +21,16 @@ if TYPE_CHECKING:
 
 FIVE = tuple(f"https://index-{number}.example/simple/" for number in range(5))
 NOFUSS_EVERY = 10
+PIP_EVERY = 5
+TEN_FEED = PLAIN_FEED.replace("//", "//ci@")
 NOTE = """Indexes are marked `authenticate = "always"`, as `brokerctl add` says. Without it uv asks no
 `keyring` before the index has refused a request that has no password: one exchange more, whoever
 answers then."""
+
+
+WHY_NOTE = """`brokerctl why` costs its own start, once a command: about a third of an install of one wheel by
+pip. The row has ten wheels."""
+TEN = tuple(wheel(f"bench-wheel-{number}", "1.0") for number in range(10))
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,9 @@ def sheet(*, short: bool, folder: Path) -> Sheet:
                 _asking(house, "five indexes, through the shim", five, house.bin),
                 _asking(house, "through the shim, once refused without a password", refused_first, house.bin),
             ]
-            notes = [NOTE]
+            pip = _pip(house, "pip, ten wheels")
+            commands += [pip, _under_why(pip)]
+            notes = [NOTE, WHY_NOTE]
             programs = rivals.Absent(rivals.NOFUSS, "a short look") if short else _nofuss(house, folder)
             if isinstance(programs, rivals.Absent):
                 notes.append(f"Not here: {programs}.")
@@ -62,6 +72,7 @@ def sheet(*, short: bool, folder: Path) -> Sheet:
 
 def _report(times: list[Times], notes: list[str]) -> Sheet:
     told, asked, told_five, asked_five = (each.median_s for each in times[:4])
+    pip, under_why = (each.median_s for each in times[5:7])
     return Sheet(
         f"`uv pip install` of one wheel, in those with the {times[0].command.name}",
         ("command", "ratio (quartiles)", "runs"),
@@ -69,6 +80,7 @@ def _report(times: list[Times], notes: list[str]) -> Sheet:
         [
             Aim("through the shim : password in the environment", asked / told, 1.03),
             Aim("the same with five indexes", asked_five / told_five, 1.03),
+            Aim("pip under brokerctl why : pip, ten wheels", under_why / pip, 1.3),
         ],
         notes,
     )
@@ -79,8 +91,9 @@ def _configure(house: Household) -> None:
     for url in FIVE:
         host = url.split("/")[2]
         house.proxy.route(host, PackageIndex([PACKAGE], passwords=[PLAIN_PASSWORD]))
+    house.packages.wheels += TEN
     plain = (house.plain_feed(f"index-{number}", url=url) for number, url in enumerate(FIVE))
-    house.configure(feed("corp", AZURE_FEED) + "".join(plain))
+    house.configure(feed("corp", AZURE_FEED) + house.plain_feed() + "".join(plain))
 
 
 def _nofuss(house: Household, folder: Path) -> Path | rivals.Absent:
@@ -97,6 +110,19 @@ def _asking(house: Household, name: str, setting: Setting, programs: Path, *, ev
     """Uv asks the `keyring` in the folder of programs."""
     more = {"PATH": f"{programs}:{house.environment['PATH']}", "UV_KEYRING_PROVIDER": "subprocess"}
     return _installing(house, name, setting, more, every)
+
+
+def _pip(house: Household, name: str) -> Command:
+    """Pip with no cache, which asks for ten projects one after another."""
+    command = [sys.executable, "-m", "pip", "--no-input", "install", "--quiet", "--no-cache-dir", "--no-deps"]
+    command += ["--upgrade", "--target", str(house.folder / "of-pip"), "--index-url", TEN_FEED]
+    return Command(name, [*command, *(each.name for each in TEN)], house.environment, every=PIP_EVERY)
+
+
+def _under_why(command: Command) -> Command:
+    brokerctl = str(UV.with_name("brokerctl"))
+    arguments = [brokerctl, "why", "--", *command.arguments]
+    return Command("the same under brokerctl why", arguments, command.environment, every=command.every)
 
 
 def _installing(

@@ -1219,9 +1219,13 @@ static Outcome ask_broker(const char *path, const Question *question, int64_t de
 	return outcome == CLOSED ? FAILED : outcome;
 }
 
-/* Return what the user's broker says, or the system's where the user's knows no such feed. */
-static Outcome ask(const Question *question, Answer *answer)
+static bool socket_beside_us(const char *program, Text *path);
+
+/* Return what the broker of the folder that `program` was found in says, or the user's where there is none; then
+ * the system's where that one knows no such feed. */
+static Outcome ask(const char *program, const Question *question, Answer *answer)
 {
+	bool start = true;
 	char socket[SOCKET_PATH_BYTES + 1];
 	Text path = TEXT(socket);
 	int64_t deadline = now_ms() + budget_ms();
@@ -1230,10 +1234,15 @@ static Outcome ask(const Question *question, Answer *answer)
 		return NOT_OURS;
 	if (question->username != NULL && strlen(question->username) > USERNAME_BYTES)
 		return NOT_OURS;
-	outcome = socket_path(&path);
-	if (outcome != GOOD)
-		return outcome;
-	outcome = ask_broker(socket, question, deadline, true, answer);
+	if (socket_beside_us(program, &path)) {
+		start = false;
+	} else {
+		path = TEXT(socket);
+		outcome = socket_path(&path);
+		if (outcome != GOOD)
+			return outcome;
+	}
+	outcome = ask_broker(socket, question, deadline, start, answer);
 	if (!is_system(socket) && (outcome == NOT_OURS || outcome == NOBODY)) {
 		Outcome systems = ask_broker(SYSTEM_SOCKET, question, deadline, false, answer);
 		if (systems != NOBODY)
@@ -1373,6 +1382,36 @@ static const char *path_after_us(const char *program, const struct stat *ourselv
 	return path;
 }
 
+/* Fill `path` with DIR/broker.sock where we were found as DIR/bin/keyring and it is there: tox and its like clean
+ * the environment of TOKEN_BROKER_SOCKET but not of PATH. A name without a slash was found by PATH's first. */
+static bool socket_beside_us(const char *program, Text *path)
+{
+	static const char tail[] = "/bin";
+	const char *explicit_path = getenv("TOKEN_BROKER_SOCKET"), *rest = getenv("PATH"), *folder = program;
+	const char *slash = program == NULL ? NULL : strrchr(program, '/');
+	char file[PATH_BYTES];
+	struct stat ourselves, found;
+	size_t count = slash == NULL ? 0 : (size_t)(slash - program);
+	if (program == NULL || (explicit_path != NULL && explicit_path[0] != '\0'))
+		return false;
+	if (strcmp(slash == NULL ? program : slash + 1, "keyring") != 0)
+		return false;
+	if (slash == NULL) {
+		while ((folder = next_entry(&rest, &count)) != NULL)
+			if (join(file, folder, count, program) && identity(file, &found))
+				break;
+		if (folder == NULL || !own_identity(&ourselves) || !same(&found, &ourselves))
+			return false;
+	}
+	while (count > 1 && folder[count - 1] == '/')
+		count--;
+	if (folder[0] != '/' || count < sizeof tail || strncmp(folder + count - 4, tail, 4) != 0)
+		return false;
+	put_bytes(path, folder, count - 4);
+	put(path, "/broker.sock");
+	return !path->overflowed && lstat(path->bytes, &found) == 0 && S_ISSOCK(found.st_mode);
+}
+
 /* Become the `keyring` in `directory` if there is one that is not this program. */
 static void try_to_become(const char *directory, size_t count, char **arguments, char **variables,
 			  const struct stat *ourselves)
@@ -1447,7 +1486,7 @@ int main(int count, char **arguments)
 		return 1;
 	}
 	hide();
-	switch (ask(&question, &answer)) {
+	switch (ask(arguments[0], &question, &answer)) {
 	case GOOD:
 		printed = print_answer(&answer, &question);
 		break;

@@ -261,6 +261,24 @@ def is_system_socket(path: str) -> bool:
         return False
 
 
+def socket_beside_us() -> str | None:
+    """Return `DIR/broker.sock` where we were found as `DIR/bin/keyring` and it is there, else None.
+
+    tox and its like clean the environment of TOKEN_BROKER_SOCKET but not of PATH. A socket that is named
+    comes first, and the same rules say whether this one may be trusted.
+    """
+    folder, _, name = sys.argv[0].rpartition("/")
+    above, _, last = folder.rpartition("/")
+    if os.environ.get("TOKEN_BROKER_SOCKET") or (name, last) != ("keyring", "bin") or above[:1] != "/":
+        return None
+    path = f"{above}/broker.sock"
+    try:
+        is_socket = stat.S_ISSOCK(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return None
+    return path if is_socket and len(os.fsencode(path)) <= SOCKET_PATH_BYTES else None
+
+
 def _socket_directory() -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/") and _is_our_directory(runtime):  # after `su` it is another user's
@@ -596,19 +614,26 @@ def _is_alive(pid: int) -> bool:
 
 
 def ask(
-    service: str, username: str | None = None, *, patience_s: float | None = None, start: bool = True
+    service: str,
+    username: str | None = None,
+    *,
+    patience_s: float | None = None,
+    start: bool = True,
+    path: str | None = None,
 ) -> Answer | NotOurs | Silent | Failed | NotRunning:
     """Return what the user's broker says of `service`, or the system's where the user's knows no such feed.
 
     `patience_s` limits the whole, TOKEN_BROKER_TIMEOUT when None. With `start` a broker that does
-    not run is started if it is installed beside this program. Never raises for what a broker does.
+    not run is started if it is installed beside this program. `path` is another socket than the user's, whose
+    broker is never started. Never raises for what a broker does.
     """
     deadline = time.monotonic() + (budget_s() if patience_s is None else patience_s)
     question = (os.fsencode(service), os.fsencode(username or ""))
     if len(question[0]) > SERVICE_BYTES or len(question[1]) > USERNAME_BYTES:
         return NotOurs()
+    start = start and path is None
     try:
-        path = socket_path()
+        path = path or socket_path()
     except SocketPathError as error:
         return Failed(str(error))
     outcome = _ask_broker(path, *question, deadline, start=start)
@@ -991,7 +1016,7 @@ def main() -> int:
             pass_on(arguments)
             print_line(HOW_TO_GET if "get" in arguments else NOBODY_ELSE)
             return 1
-        match ask(question.service, question.username):
+        match ask(question.service, question.username, path=socket_beside_us()):
             case Answer() as answer:
                 return 0 if print_answer(answer, question) else 1
             case Failed(line):

@@ -1,31 +1,22 @@
-"""The command line: every verb by name, and the one place where an outcome becomes an exit code.
+"""The command line: every verb by name. `entry.py` runs it."""
 
-Verbs raise CommandError; `main` prints its line and exits with its code. No traceback is ever shown.
-"""
-
-import contextlib
-import io
-import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from broker.core.failures import Failure, advice
-from broker.core.shortage import shortage_of
 from broker.ctl import explain, feed_actions, get, login_verbs, logs, share
 from broker.ctl.add.verb import add, remove
-from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.demo.verb import demo
 from broker.ctl.discover.verb import discover
 from broker.ctl.doctor.verb import doctor
+from broker.ctl.entry import run
 from broker.ctl.exec.verb import exec_, with_strict_as_option
-from broker.ctl.hints import other_than
 from broker.ctl.service.verb import restart, start, stop
 from broker.ctl.setup.verb import setup, teardown
 from broker.ctl.status.verb import status, tool_version
-from broker.host.standard_streams import LostOutputError, checked_stdout
+from broker.ctl.why.verb import why
 
 app = typer.Typer(
     name="brokerctl",
@@ -68,6 +59,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "get": (get.get, _FEED_URL),
     "explain": (explain.explain, _FEED_URL),
     "exec": (exec_, "-- uv sync"),
+    "why": (why, "-- uv sync"),
     "share": (share.share, "--feed corp --for 8h"),
     "login": (login_verbs.login, "corp"),
     "logout": (login_verbs.logout, "corp"),
@@ -81,71 +73,23 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
 }
 """Every verb, in the order of the help, and the arguments in the example of its own help."""
 
-_OWN_SETTINGS: dict[str, dict[str, object]] = {
-    "exec": {"ignore_unknown_options": True, "allow_interspersed_args": False},  # they are the command's
-}
+_OF_THE_COMMAND: dict[str, object] = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+"""Settings of a verb whose further words are the command's own."""
 
 for _name, (_verb, _words) in _VERBS.items():
     _example = f"\b\nExample:  brokerctl {_name} {_words}".rstrip()
-    app.command(_name, epilog=_example, context_settings=_OWN_SETTINGS.get(_name))(_verb)
+    _settings = _OF_THE_COMMAND if _name in {"exec", "why"} else None
+    app.command(_name, epilog=_example, context_settings=_settings)(_verb)
+
+
+def command_line() -> None:
+    """Do what this process's arguments say; `run` makes an exit code of what it raises."""
+    app(with_strict_as_option(sys.argv[1:]), prog_name="brokerctl")
 
 
 def main() -> None:
     """Run brokerctl with this process's arguments, and exit."""
-    if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(errors="replace")  # a bar in an old terminal is no reason to fail
-    with checked_stdout(_say, _own_failure()):
-        _run()
-
-
-def _own_failure() -> ExitCode:
-    """What our own failures end with: `exec` has a code of its own, for any other may be its command's."""
-    return ExitCode.EXEC_FAILED if sys.argv[1:2] == ["exec"] else ExitCode.CANNOT_BE_HAD
-
-
-def _run() -> None:
-    verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    try:
-        app(with_strict_as_option(sys.argv[1:]), prog_name="brokerctl")
-    except LostOutputError:
-        raise
-    except CommandError as failure:
-        failure.hint = other_than(failure.hint, verb)
-        _say(failure.line)
-        sys.exit(failure.exit_code)
-    except Failure as failure:
-        hint = "" if failure.hint is None else f"; {advice(failure.hint)}"
-        _say(f"{failure.detail}{hint}")
-        sys.exit(_own_failure())
-    except UnicodeEncodeError:  # what stands there may hold a secret, such as a proxy's password
-        _say("a path or a variable here is not UTF-8, so that no settings file can name it")
-        sys.exit(_own_failure())
-    except OSError as error:
-        _say(_told(error))
-        sys.exit(_own_failure())
-    except Exception as defect:  # noqa: BLE001 - the outermost boundary: a traceback tells a user nothing
-        import traceback  # noqa: PLC0415 - for a defect only
-
-        place = traceback.extract_tb(defect.__traceback__)[-1]
-        kind = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
-        hint = "brokerctl logs" if verb == "doctor" else "brokerctl doctor --report"
-        _say(f"a defect in brokerctl ({kind}); run: {hint}")
-        sys.exit(_own_failure())
-
-
-def _told(error: OSError) -> str:
-    """What the machine refused: most often a file, by its name."""
-    reason = shortage_of(error) or (error.strerror or type(error).__name__).lower()
-    if isinstance(error, FileNotFoundError) and error.filename is None:
-        return "the working directory is gone; run: cd"
-    name = error.filename if isinstance(error.filename, str) else os.fspath(error.filename or "")
-    return f"{os.fsdecode(name)}: {reason}" if name else f"this machine refused it: {reason}"
-
-
-def _say(line: str) -> None:
-    """One line on stderr. Its end being closed changes nothing."""
-    with contextlib.suppress(OSError):
-        typer.echo(line if line.startswith("token-broker") else f"token-broker: {line}", err=True)
+    run(command_line)
 
 
 if __name__ == "__main__":

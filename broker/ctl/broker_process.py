@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import token_broker_client as client
 
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError
+from broker.host import installation
 from broker.host.clock import SystemClock
 
 START_LIMIT_S = 20.0
@@ -26,10 +26,9 @@ SAID_BYTES = 4096
 
 def beside_us(program: str) -> Path:
     """The program installed together with this brokerctl. Raises CommandError when there is none."""
-    for neighbour in (Path(sys.argv[0]).resolve(), Path(sys.executable)):
-        found = neighbour.parent / program
-        if os.access(found, os.X_OK):
-            return found
+    found = installation.beside_us(program)
+    if found is not None:
+        return found
     hint = "pip install --force-reinstall token-broker token-broker-client"
     raise CommandError(f"{program} is not installed beside brokerctl", hint=hint)
 

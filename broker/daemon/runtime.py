@@ -36,6 +36,7 @@ from broker.host.clock import Clock, nap_or
 from broker.host.file_stamp import file_stamp
 from broker.host.http import Http
 from broker.host.http_errors import Unreachable
+from broker.host.installation import SHIM, beside_us
 from broker.keeper.keeper import Keeper
 from broker.keeper.slot_table import SlotPlan
 from broker.keeper.stats import Stats
@@ -153,7 +154,11 @@ class Runtime:
             judged=self.stats.judge,
         )
         self.shares = Shares(
-            Path(about.socket).parent, os.geteuid(), clock=clock, feed_named=self._configured
+            Path(about.socket).parent,
+            os.geteuid(),
+            clock=clock,
+            feed_named=self._configured,
+            program=beside_us(SHIM),
         )
 
     async def reload(self) -> None:

@@ -18,6 +18,7 @@ from broker.core.failures import BadRequest, NoFeed, NotAllowed, Unavailable
 from broker.core.feeds import READ, Feed
 from broker.core.share_grant import MOST, Grant, from_record, granted, to_record
 from broker.core.status import ShareStatus
+from broker.daemon.share_program import put_program
 from broker.host import state_file
 from broker.host.clock import Clock
 from broker.server.http_server import ListenerSpec, any_peer
@@ -58,16 +59,23 @@ class _Open:
 class Shares:
     """All shares of one daemon, whose socket lies in `base` and whose user has the uid `owner`.
 
-    `feed_named` finds a feed that is configured now.
+    `feed_named` finds a feed that is configured now; `program` is the shim that each share's folder gets.
     """
 
     def __init__(
-        self, base: Path, owner: int, *, clock: Clock, feed_named: Callable[[str], Feed | None]
+        self,
+        base: Path,
+        owner: int,
+        *,
+        clock: Clock,
+        feed_named: Callable[[str], Feed | None],
+        program: Path | None = None,
     ) -> None:
         self._base = base
         self._owner = owner
         self._clock = clock
         self._feed_named = feed_named
+        self._program = program
         self._listen: Listen | None = None
         self._by_name: dict[str, _Open] = {}
 
@@ -171,6 +179,7 @@ class Shares:
             self._take_away(grant.name)
         assert self._listen is not None  # noqa: S101 - `begin` comes first
         share_listener = ShareListener.at(self._base / FOLDERS / grant.name)
+        put_program(share_listener.path.parent, self._program)
         spec = ListenerSpec(
             share_listener.socket,
             ShareSocket(grant.name),

@@ -54,6 +54,14 @@ def checked_stdout(say: Callable[[str], object], failed: int = FAILED) -> Iterat
         raise ended
 
 
+def tell(text: str) -> None:
+    """Say it on stderr; where its end is closed, that changes nothing."""
+    if sys.stderr is not None:  # what Python has in the place of a descriptor that was closed at the start
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+
+
 def reserve_descriptors() -> None:
     """Open 0, 1 and 2 where they are closed, so that no file of ours gets such a number.
 

@@ -154,7 +154,9 @@ def test_lookup_that_failed_is_told_after_a_command_that_failed(room: Path) -> N
 
     ended = run("sh", "-c", f"{ask}; {ask}; exit 2")
 
-    assert ended == Ended(2, "", "token-broker: labs: false ended with exit code 1; run: brokerctl doctor\n")
+    said = "token-broker: labs: false ended with exit code 1; run: brokerctl doctor\n"
+    said += "token-broker: 2 look-ups, 0 answered\n"
+    assert ended == Ended(2, "", said)
 
 
 def test_lookup_that_failed_is_no_news_when_the_command_did_not(room: Path) -> None:
@@ -317,3 +319,45 @@ def test_uv_syncs_a_frozen_project_whose_files_lie_elsewhere(room: Path, tmp_pat
 
     assert (locked.exit_code, synced.exit_code) == (0, 0), locked.stderr + synced.stderr
     assert list(tmp_path.glob(".venv/lib/*/site-packages/gem.py"))
+
+
+def test_a_command_that_fails_without_a_look_up_though_an_index_is_a_feed_is_told_how_to_see_why(
+    room: Path, tmp_path: Path
+) -> None:
+    configure(room, f"[[feed]]\n{FAILING}")
+    index = 'name = "labs"\nurl = "https://labs.example.com/simple/"'
+    (tmp_path / "pyproject.toml").write_text(f"[[tool.uv.index]]\n{index}\n")
+
+    ended = run("sh", "-c", "exit 7", cwd=tmp_path)
+
+    assert ended.stderr == (
+        f"token-broker: no look-up, though {tmp_path}/pyproject.toml line 3 names a feed; "
+        "run: brokerctl why -- sh -c 'exit 7'\n"
+    )
+
+
+def test_members_scripts_and_named_options_get_user_names(room: Path, tmp_path: Path) -> None:
+    configure(room, f"[[feed]]\n{FAILING}")
+    url = "https://labs.example.com/simple/"
+    (tmp_path / "member").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["mem*"]\n')
+    member = f'[[tool.uv.index]]\nname = "member"\nurl = "{url}"\n'
+    (tmp_path / "member" / "pyproject.toml").write_text(member)
+    script = tmp_path / "tool.py"
+    script.write_text(f'# /// script\n# [[tool.uv.index]]\n# name = "script"\n# url = "{url}"\n# ///\n')
+
+    ended = run("sh", "-c", "env | sort", "sh", "--index", f"option={url}", cwd=tmp_path)
+
+    named = [line.partition("=")[0] for line in ended.stdout.splitlines() if line.startswith("UV_INDEX_")]
+    assert named == [f"UV_INDEX_{name}_USERNAME" for name in ("MEMBER", "OPTION", "SCRIPT")]
+
+
+def test_a_tool_that_cleans_the_environment_finds_the_broker_by_path(room: Path) -> None:
+    url = "https://sesame.example.com/simple/"
+    configure(
+        room,
+        f'[[feed]]\nurl = "{url}"\nprovider = "command"\ncommand = ["echo", "{TOKEN}"]\nverify = false\n',
+    )
+    cleaned = f"exec env -i PATH=\"$PATH\" HOME={room} sh -c '$(command -v keyring) get {url} x'"
+
+    assert run("sh", "-c", cleaned) == Ended(0, f"{TOKEN}\n", "")

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from broker.ctl.clients import foreign_files, requirements_file
 from broker.ctl.clients.all_indexes import all_indexes, passed_over
 from broker.ctl.clients.foreign_files import toml_file
+from broker.ctl.clients.library_clients import library_client
 from broker.ctl.clients.requirements_file import index_options
 from broker.ctl.clients.time_limit import TooSlowError, at_most
 from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes
@@ -43,6 +44,8 @@ PLACES = (
     "project/uv.toml",
     "project/pyproject.toml",
     "project/requirements.txt",
+    "project/Pipfile",
+    "project/script.py",
     "home/.config/uv/uv.toml",
     "home/.config/pip/pip.conf",
     "home/.pip/pip.conf",
@@ -51,6 +54,8 @@ PLACES = (
     "home/.config/pypoetry/config.toml",
     "home/.config/pdm/config.toml",
     "home/.local/share/uv/credentials/credentials.toml",
+    "home/.local/share/uv/tools/black/uv-receipt.toml",
+    "home/bin/poetry",
 )
 """Every file of another program that brokerctl reads."""
 
@@ -58,6 +63,7 @@ PLACES = (
 def looked_at(room: Path) -> list[str]:
     """Read everything that exec, discover and doctor read; the reasons of what was passed over."""
     directory, user_dirs = room / "project", UserDirs(room / "home", {})
+    library_client("poetry", room / "home/bin/poetry")
     list(indexes_to_name_a_user_for(uv_indexes(directory, user_dirs), {}))
     list(all_indexes(directory, user_dirs))
     context = DoctorContext(user_dirs, directory, ask=lambda: pytest.fail("the files alone"))
@@ -113,7 +119,7 @@ def test_what_is_no_file_is_passed_over(make: Callable[[Path], None], tmp_path: 
         path.parent.mkdir(parents=True, exist_ok=True)
         make(path)
 
-    silent = {"requirements.txt", ".netrc", "credentials.toml"}
+    silent = {"requirements.txt", "script.py", ".netrc", "credentials.toml", "poetry"}
     assert len(looked_at(tmp_path)) == sum(Path(place).name not in silent for place in PLACES)
 
 
@@ -164,6 +170,10 @@ KEYS = (
     "tool.uv.extra-index-url",
     "tool.uv.keyring-provider",
     "tool.uv.publish-url",
+    "tool.uv.workspace",
+    "tool.uv.workspace.members",
+    "tool.options.index",
+    "source",
     "tool.poetry.source",
     "tool.pdm.source",
     "tool",
@@ -185,7 +195,22 @@ WORDS = """
 [a] [install] [global] [[index]] [ ] index-url= repository= keyring-provider= -r -c -i :// @ : ' " $
 --extra-index-url= ${HOME} %(x)s requirements.txt machine login password default macdef http://["""
 words = st.sampled_from(
-    [*WORDS.split(), CORP, "\\\n", "\n", " ", " #", "\0", "\ufeff", "\x85", "\u2028", "\r"]
+    [
+        *WORDS.split(),
+        CORP,
+        "\\\n",
+        "\n",
+        " ",
+        " #",
+        "# /// script\n# ",
+        "\n# ///\n",
+        "#!/",
+        "\0",
+        "\ufeff",
+        "\x85",
+        "\u2028",
+        "\r",
+    ]
 )
 odd_text = st.one_of(odd_toml, st.lists(st.one_of(words, st.text(max_size=8)), max_size=12).map("".join))
 odd_bytes = st.one_of(odd_text.map(lambda text: text.encode(errors="replace")), st.binary(max_size=60))
@@ -301,6 +326,23 @@ def test_files_of_another_user_above_the_project_are_not_read(
     }
     shown = brokerctl("discover", "--offline")
     assert f"pyproject.toml is passed over: it belongs to another user (uid {STRANGER})" in shown.stdout
+
+
+@two_users
+def test_members_scripts_and_a_pipfile_of_another_user_are_not_read(below_shared: Path) -> None:
+    pyproject_of(below_shared, '[tool.uv.workspace]\nmembers = ["*"]\n')
+    script = f'# /// script\n# [[tool.uv.index]]\n# url = "{CORP}"\n# ///\n'
+    pipfile = f'[[source]]\nurl = "{CORP}"\n'
+    for place, content in (("member/pyproject.toml", INDEX), ("a.py", script), ("Pipfile", pipfile)):
+        put(below_shared, place, content.encode())
+    user_dirs = UserDirs(below_shared / "home", {})
+    ours = [each.client for each in all_indexes(below_shared, user_dirs)]
+    for path in (below_shared / "member" / "pyproject.toml", below_shared / "a.py", below_shared / "Pipfile"):
+        os.chown(path, STRANGER, STRANGER)
+
+    assert ours == ["uv", "uv", "pipenv"]
+    assert list(all_indexes(below_shared, user_dirs)) == []
+    assert len(list(passed_over(below_shared, user_dirs))) == 1  # a Pipfile further up would be taken
 
 
 @two_users

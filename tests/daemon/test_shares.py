@@ -1,6 +1,8 @@
 """Shares over time: over the daemon's end, over their own, and when a container tampers with its folder."""
 
 import json
+import subprocess
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from broker.core.share_grant import LINGER_S, MOST
 from broker.core.urls import parse_url
 from broker.daemon.shares import Shares
 from broker.server.http_server import ListenerSpec
+from tests.contract.scripted_broker import ScriptedBroker, credential
 from tests.fake_clock import FakeClock
 
 CORP = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp/simple/"),))
@@ -34,9 +37,9 @@ class Door:
 class Daemon:
     """One daemon's shares, and the doors that it opened."""
 
-    def __init__(self, base: Path, clock: FakeClock) -> None:
+    def __init__(self, base: Path, clock: FakeClock, program: Path | None = None) -> None:
         self.doors: list[Door] = []
-        self.shares = Shares(base, 1001, clock=clock, feed_named={"corp": CORP}.get)
+        self.shares = Shares(base, 1001, clock=clock, feed_named={"corp": CORP}.get, program=program)
         self.shares.begin(self._open)
 
     def _open(self, spec: ListenerSpec) -> Door:
@@ -159,3 +162,59 @@ def test_there_is_a_limit_to_what_one_daemon_holds_open(daemon: Daemon) -> None:
     with pytest.raises(Exception, match=f"{MOST} shares already"):
         daemon.shares.grant("one-more", ["corp"], HOUR_S)
     assert daemon.shares.grant("s0", ["corp"], 2 * HOUR_S).left_s == 2 * HOUR_S
+
+
+SHIM = Path(sysconfig.get_path("scripts")) / "keyring-shim"
+
+
+def test_a_share_has_a_keyring_that_asks_it_where_the_environment_was_cleaned(
+    base: Path, clock: FakeClock
+) -> None:
+    daemon = Daemon(base, clock, SHIM)
+    folder = Path(daemon.shares.grant("dev", ["corp"], HOUR_S).folder)
+    daemon.shares.close()  # a broker that a test scripts answers at its place
+    with ScriptedBroker(folder / "broker.sock").will(credential("me", "of the share")):
+        ended = subprocess.run(
+            ["keyring", "get", "https://feed.example/corp/simple/", "me"],
+            env={"PATH": str(folder / "bin")},
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
+
+    assert (ended.stdout, ended.stderr) == (b"of the share\n", b"")
+    assert not (folder / "bin" / "keyring").is_symlink()  # a container sees nothing outside of the folder
+
+
+def test_the_next_daemon_puts_its_own_keyring_there(base: Path, clock: FakeClock) -> None:
+    older, newer = base / "older", base / "newer"
+    older.write_text("older")
+    newer.write_text("newer")
+    before = Daemon(base, clock, older)
+    folder = Path(before.shares.grant("dev", ["corp"], HOUR_S).folder)
+    before.shares.close()
+    Daemon(base, clock, newer).shares.close()
+
+    assert (folder / "bin" / "keyring").read_text() == "newer"
+    assert [path.name for path in (folder / "bin").iterdir()] == ["keyring"]
+
+
+@pytest.mark.parametrize("planted", ["bin", "bin/keyring", "bin/.keyring.new"])
+def test_a_keyring_is_written_through_no_link_of_a_containers(
+    base: Path, clock: FakeClock, planted: str
+) -> None:
+    program, outside = base / "program", base / "outside"
+    program.write_text("shim")
+    outside.mkdir()
+    (outside / "keyring").write_text("mine")
+    link = base / "shares" / "dev" / planted
+    link.parent.mkdir(parents=True, mode=0o700)
+    for made in (base / "shares", base / "shares" / "dev", link.parent):
+        made.chmod(0o700)
+    link.symlink_to(outside if planted == "bin" else outside / "keyring")
+    daemon = Daemon(base, clock, program)
+    granted = daemon.shares.grant("dev", ["corp"], HOUR_S)
+    daemon.shares.close()
+
+    assert granted.state == "open"
+    assert (outside / "keyring").read_text() == "mine"

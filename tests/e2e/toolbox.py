@@ -19,10 +19,17 @@ RELEASES = {
     "pdm": "pdm[locked]==2.29.3",  # without its own pins it gets a hishel and an unearth that it breaks with
     "hatch": "hatch==1.18.2",
     "pipx": "pipx==1.18.4",
-    "pipenv": "pipenv",
-    "tox": "tox",
+    "tox": "tox==4.67.13",
+    "tox-uv": "tox-uv==1.37.7",
+    "nox": "nox==2026.10.20",
+    "pyproject-build": "build==1.6.1",
+    "pipenv": "pipenv==2026.10.3",
+    "twine": "twine==7.0.0",
 }
 """The clients as they were when their dialects were written down."""
+
+PROGRAMS = {"tox-uv": "tox"}
+"""The command of those that are called otherwise."""
 
 INSTALL_S = 600.0
 
@@ -41,7 +48,7 @@ class Toolbox:
             venv.create(place, symlinks=True)
             more = ["keyring", str(self._backend())] if library else []
             _pip("--python", str(place / "bin" / "python"), "install", RELEASES[name], *more)
-        return place / "bin" / name
+        return place / "bin" / PROGRAMS.get(name, name)
 
     def pip(self) -> Wheel:
         """The newest pip, for a fake index to serve."""

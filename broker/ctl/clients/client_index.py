@@ -13,9 +13,10 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from broker.core.failures import BadRequest
-from broker.core.urls import Url, parse_url
+from broker.core.urls import Url, may_be_token, parse_url
 
 UV = "uv"
+PIP = "pip"
 _HOST = re.compile(r"(?:[\w-]+\.)+[a-zA-Z][\w-]+(?::\d*)?|\d+(?:\.\d+){3}(?::\d*)?")
 """A name with a top-level domain, or an IPv4 address: no version such as `v1.0`."""
 
@@ -53,6 +54,7 @@ class Index:
     """One index of one client. `name` is empty where none is given.
 
     `username` is what the client would send, None where it knows none. `has_password`: it needs no keyring.
+    `option` is the key or option that the place names the URL by.
     `publishes` is true of an address that is only uploaded to. `obstacles` are in the order of their weight.
     """
 
@@ -65,6 +67,7 @@ class Index:
     has_password: bool = False
     publishes: bool = False
     obstacles: tuple[Obstacle, ...] = ()
+    option: str = "url"
 
     @classmethod
     def at(
@@ -78,6 +81,7 @@ class Index:
         username: object = None,
         has_password: bool = False,
         publishes: bool = False,
+        option: str = "url",
     ) -> Self:
         """The index at a URL, whose own user name and password go before those that are said of it."""
         own, held = login_in(url)
@@ -90,7 +94,18 @@ class Index:
             own or (username if isinstance(username, str) and username else None),
             held or has_password,
             publishes,
+            option=option,
         )
+
+    @property
+    def safe_username(self) -> str | None:
+        """The user name for a line to type; None without one, and where it may be a token."""
+        return None if self.username is None or may_be_token(self.username) else self.username
+
+    @property
+    def shown_username(self) -> str:
+        """The user name in a sentence."""
+        return "a user name that may be a token" if self.safe_username is None else self.safe_username
 
     @property
     def asks_keyring(self) -> bool:

@@ -95,6 +95,25 @@ def ini_file(path: Path) -> ForeignFile:
     return _file(path, None, "utf-8", _sections, "an INI file")
 
 
+def nearest_toml(directory: Path, name: str) -> ForeignFile:
+    """The TOML file of this name that is nearest: here or in a folder above; empty where there is none.
+
+    Those of another user are passed over (`owners_of_project`).
+    """
+    owners = owners_of_project(directory)
+    files = (toml_file(each / name, owners) for each in (directory, *directory.parents))
+    nearest = (each for each in files if each.is_there and not each.is_of_another_user)
+    return next(nearest, ForeignFile(directory / name))
+
+
+def matching(directory: Path, pattern: str) -> list[Path]:
+    """What matches below the directory, sorted and not all of too many; none where it cannot be looked at."""
+    try:
+        return sorted(first_of(directory.glob(pattern)))
+    except (OSError, ValueError, NotImplementedError):  # the last two of a pattern that is none
+        return []
+
+
 def owners_of_project(directory: Path) -> frozenset[int]:
     """Whose files count as a project's: this user's, root's, and those of the owner of the directory.
 

@@ -3,18 +3,17 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients import keyring_provider
-from broker.ctl.clients.client_index import Index, Obstacle, Place
-from broker.ctl.clients.foreign_files import first_of, ini_file, owners_of_project
+from broker.ctl.clients.client_index import PIP, Index, Obstacle, Place
+from broker.ctl.clients.foreign_files import first_of, ini_file, matching, owners_of_project
 from broker.ctl.clients.keyring_provider import PIP_SECTIONS, KeyringProvider
 from broker.ctl.clients.requirements_file import IndexOption, index_options, with_variables
 from broker.ctl.setup.user_dirs import UserDirs
 
-PIP = "pip"
 KEYS = ("index-url", "extra-index-url")
 VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 NAME = "pip.conf"
@@ -63,7 +62,7 @@ def pip_keyring_provider(user_dirs: UserDirs) -> KeyringProvider | None:
 def pip_version(user_dirs: UserDirs) -> tuple[int, int] | None:
     """The version of the active environment's pip; None without an environment, or where it has no pip."""
     folder = user_dirs.environ.get("VIRTUAL_ENV")
-    for path in _matching(Path(folder), "lib/python*/site-packages/pip-*.dist-info") if folder else ():
+    for path in matching(Path(folder), "lib/python*/site-packages/pip-*.dist-info") if folder else ():
         version = _VERSION.fullmatch(path.name)
         if version is not None:
             return int(version[1]), int(version[2])
@@ -92,11 +91,21 @@ def pip_files(user_dirs: UserDirs) -> list[Path]:
     ]
 
 
+def requirement_indexes(
+    path: Path, user_dirs: UserDirs, owners: Collection[int] | None = None
+) -> Iterator[Index]:
+    """The indexes that a requirements file names, and those it leads to; without obstacles.
+
+    `owners`: the uids whose files are taken; None: anyone's, of a file that the user names.
+    """
+    for option in first_of(index_options(path, user_dirs.environ, owners)):
+        yield _of_requirements(option, user_dirs)
+
+
 def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     owners = owners_of_project(directory)
-    for path in _matching(directory, REQUIREMENTS):
-        for option in first_of(index_options(path, user_dirs.environ, owners)):
-            yield _of_requirements(option, user_dirs)
+    for path in matching(directory, REQUIREMENTS):
+        yield from requirement_indexes(path, user_dirs, owners)
     for variable in VARIABLES:
         for url in user_dirs.environ.get(variable, "").split():
             yield Index.at(PIP, Place(variable), url)
@@ -104,17 +113,10 @@ def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
         file = ini_file(path)
         for section, settings in file.content.items():
             for key, value in settings.items():
-                if key.replace("_", "-") in KEYS:
+                option = key.replace("_", "-")
+                if option in KEYS:
                     for url in first_of(value.split()):
-                        yield Index.at(PIP, file.place(key.replace("_", "-"), url, section), url)
-
-
-def _matching(directory: Path, pattern: str) -> list[Path]:
-    """What matches below the directory, sorted and not all of too many; none where it cannot be looked at."""
-    try:
-        return sorted(first_of(directory.glob(pattern)))
-    except (OSError, ValueError):
-        return []
+                        yield Index.at(PIP, file.place(option, url, section), url, option=option)
 
 
 def _of_requirements(option: IndexOption, user_dirs: UserDirs) -> Index:
@@ -131,4 +133,4 @@ def _of_requirements(option: IndexOption, user_dirs: UserDirs) -> Index:
     userinfo, at, host = authority.rpartition("@")
     host, path, scheme = (with_variables(part, environ) for part in (host, path, scheme))
     url = f"{scheme}{separator}{userinfo}{at}{host}{slash}{path}"
-    return Index.at(PIP, Place(option.path, option.line), url)
+    return Index.at(PIP, Place(option.path, option.line), url, option=option.name)

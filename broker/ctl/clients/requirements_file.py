@@ -44,11 +44,15 @@ _FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--pre")
 
 @dataclass(frozen=True, slots=True)
 class IndexOption:
-    """One index: the URL as written, in which file, and at which line, from 1, its logical line begins."""
+    """One index: the URL as written, in which file, and at which line, from 1, its logical line begins.
+
+    `name` is the option's long spelling.
+    """
 
     url: str = field(repr=False)
     path: Path
     line: int
+    name: str = "--index-url"
 
 
 class _BadOptionError(Exception):
@@ -119,7 +123,7 @@ def _options(
     if path in seen or len(seen) >= FILES_MAX:
         return
     seen.append(path)
-    for number, line in logical_lines(_text(path, owners)):
+    for number, line in logical_lines(beginning_of(path, owners)):
         if len(line) > LINE_CHARS:
             continue
         options = _parsed(_COMMENT.sub("", line).strip(), environ)
@@ -131,8 +135,9 @@ def _options(
             if "://" not in name:
                 yield from _options(Path(os.path.normpath(path.parent / name)), environ, owners, seen)
             continue
-        for url in (*(options.index or ()), *(options.extra or ())):
-            yield IndexOption(url, path, number)
+        for name, urls in (("--index-url", options.index), ("--extra-index-url", options.extra)):
+            for url in urls or ():
+                yield IndexOption(url, path, number, name)
 
 
 def _parsed(line: str, environ: Mapping[str, str]) -> Values | None:
@@ -147,8 +152,8 @@ def _parsed(line: str, environ: Mapping[str, str]) -> Values | None:
     return None if words else options
 
 
-def _text(path: Path, owners: Collection[int] | None) -> str:
-    """The file's beginning; empty where it cannot be read."""
+def beginning_of(path: Path, owners: Collection[int] | None) -> str:
+    """The beginning of a text file; empty where it cannot be read or belongs to none of these uids."""
     try:
         return read(path, FILE_BYTES, owners=owners, beginning=True).decode("utf-8-sig", errors="replace")
     except UnreadableFile:

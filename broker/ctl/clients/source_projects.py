@@ -10,7 +10,7 @@ from broker.ctl.clients.foreign_files import (
     ForeignFile,
     first_of,
     inner,
-    owners_of_project,
+    nearest_toml,
     tables,
     toml_file,
 )
@@ -55,10 +55,7 @@ def settings_file(user_dirs: UserDirs, client: str) -> Path:
 
 
 def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
-    owners = owners_of_project(directory)
-    files = (toml_file(each / PYPROJECT, owners) for each in (directory, *directory.parents))
-    nearest = (each for each in files if each.is_there and not each.is_of_another_user)
-    file = next(nearest, ForeignFile(directory / PYPROJECT))
+    file = nearest_toml(directory, PYPROJECT)
     for client in (POETRY, PDM):
         for number, source in tables(file.table("tool", client), "source"):
             yield from _index(client, file, f"tool.{client}.source", source, number=number)

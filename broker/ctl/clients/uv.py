@@ -128,19 +128,18 @@ def _named(settings: Iterable[UvSettings], user_dirs: UserDirs) -> Iterator[Inde
         username = environ.get("UV_PUBLISH_USERNAME")
         yield Index.at(UV, Place(PUBLISH), environ[PUBLISH], username=username, publishes=True)
     for each in settings:
-        yield from _of_settings(each.file, each.keys, environ)
+        yield from indexes_of_file(each.file, each.keys, environ)
 
 
-def _of_settings(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[Index]:
+def indexes_of_file(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[Index]:
+    """The indexes in the settings under these keys, without obstacles."""
     settings = file.table(*keys)
     head = ".".join((*keys, "index"))
     for number, entry in tables(settings, "index"):
         match entry:
             case {"url": str(url)}:
                 name, publish = entry.get("name", ""), entry.get("publish-url")
-                name = name if isinstance(name, str) else ""
-                place = file.place("url", url, head, number)
-                yield _index(place, url, environ, name=name, authenticate=entry.get("authenticate"))
+                yield index_of_settings(file.place("url", url, head, number), url, environ, entry)
                 if isinstance(publish, str):
                     place = file.place("publish-url", publish, head, number)
                     yield Index.at(UV, place, publish, name=name, publishes=True)
@@ -156,6 +155,15 @@ def _of_settings(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[str,
     if isinstance(upload, str):
         place = file.place("publish-url", upload, ".".join(keys))
         yield Index.at(UV, place, upload, publishes=True)
+
+
+def index_of_settings(
+    place: Place, url: str, environ: Mapping[str, str], entry: Mapping[str, object]
+) -> Index:
+    """The index of one `[[index]]` table."""
+    name = entry.get("name")
+    authenticate = entry.get("authenticate")
+    return _index(place, url, environ, name=name if isinstance(name, str) else "", authenticate=authenticate)
 
 
 def _index(

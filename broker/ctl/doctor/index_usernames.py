@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from broker.ctl.clients.client_index import UV, Obstacle
-from broker.ctl.clients.pip import PIP
+from broker.ctl.clients.client_index import PIP, UV, Obstacle
 from broker.ctl.clients.usernames import username_for, with_username
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning

@@ -6,6 +6,7 @@ from broker.ctl.doctor.finding import Finding, Level
 from broker.ctl.ui.layout import laid_out
 
 MARKS = {Level.FINE: "\N{CHECK MARK}", Level.WARNING: "!", Level.PROBLEM: "\N{BALLOT X}"}
+NOTHING = "Nothing is wrong."
 COLUMN_CELLS = 48
 """Where repairs begin, and the second of two fine findings."""
 
@@ -19,7 +20,7 @@ def summary(found: Sequence[Finding]) -> str:
     """The last line: how many, and what repairs them at once."""
     problems, warnings = _count(found, Level.PROBLEM), _count(found, Level.WARNING)
     if not problems and not warnings:
-        return "Nothing is wrong."
+        return NOTHING
     counts = [_counted(problems, "problem")] if problems else []
     counts += [_counted(warnings, "warning")] if warnings else []
     fixable = sum(finding.fix is not None for finding in found)

@@ -107,12 +107,11 @@ def _read(variable: str, named: str) -> list[str]:
     try:
         files = sorted(file for file in place.iterdir() if file.is_file()) if place.is_dir() else [place]
         return list(dict.fromkeys(found for file in files for found in _certificates(file)))
-    except UnreadableFile as failure:
-        reason = failure.told_of(place)
-        raise CommandError(f"{variable}={named} cannot be read: {reason}", hint=f"unset {variable}") from None
+    except UnreadableFile as error:
+        reason = error.told_of(place)
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
-        raise CommandError(f"{variable}={named} cannot be read: {reason}", hint=f"unset {variable}") from None
+    raise CommandError(f"{variable}={named} cannot be read: {reason}", hint=f"unset {variable}")
 
 
 def _certificates(file: Path) -> Iterator[str]:

@@ -36,22 +36,52 @@ def _cannot_run(name: str, reason: str) -> CommandError:
 
 
 def run_in_foreground(program: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the command in the foreground, pass signals on to it, and return its code as a shell would."""
-    with _Relay() as relay:
-        try:
-            child = subprocess.Popen(command, executable=program, env=environment)
-        except (OSError, ValueError) as error:
-            shortage = shortage_of(error)
-            if shortage is not None:
-                raise CommandError(f"{command[0]} could not be started: {shortage}") from None
-            reason = why_not_run(program, error) if isinstance(error, OSError) else str(error)
-            raise _cannot_run(command[0], reason) from None
+    """Run the command in the foreground, pass signals on to it, and return its code as a shell would.
+
+    Raises CommandError where it cannot be run.
+    """
+    with SignalRelay() as relay:
+        child = started(program, command, environment)
         relay.to(child)
         code = child.wait()
+    return shell_code(code)
+
+
+def started(
+    program: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    stdout: int | None = None,
+    stderr: int | None = None,
+) -> "subprocess.Popen[bytes]":
+    """The command's process, with these descriptors or ours.
+
+    Raises CommandError with a shell's 126 where it cannot be run, and for what passes by itself.
+    """
+    try:
+        return subprocess.Popen(command, executable=program, env=environment, stdout=stdout, stderr=stderr)
+    except (OSError, ValueError) as error:
+        shortage = shortage_of(error)
+        if shortage is not None:
+            raise CommandError(f"{command[0]} could not be started: {shortage}") from None
+        reason = why_not_run(program, error) if isinstance(error, OSError) else str(error)
+        raise _cannot_run(command[0], reason) from None
+
+
+def shell_code(code: int) -> int:
+    """The exit code of a process as a shell has it: a command that died of a signal has 128 and more."""
     return code if code >= 0 else SIGNALLED - code
 
 
-class _Relay:
+def as_own_failure(failure: CommandError) -> CommandError:
+    """The failure with the exit code that `exec` and `why` have for it: 125, unless it is 126 or 127."""
+    kept = failure.exit_code in {ExitCode.EXEC_CANNOT_RUN, ExitCode.EXEC_NO_SUCH_COMMAND}
+    code = failure.exit_code if kept else ExitCode.EXEC_FAILED
+    return CommandError(failure.detail, hint=failure.hint, exit_code=code)
+
+
+class SignalRelay:
     """While in it, signals go to the command instead of ending us; those that come too early, later."""
 
     def __init__(self) -> None:

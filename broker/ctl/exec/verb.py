@@ -5,7 +5,7 @@ Where the command cannot be wrapped, a step of a CI job starts the broker for th
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -13,22 +13,14 @@ import typer
 from broker.core.failures import advice
 from broker.core.feeds import OTHER_USERNAME
 from broker.ctl import api_client, broker_process
-from broker.ctl.clients.client_index import Index
-from broker.ctl.clients.time_limit import TooSlowError, at_most
-from broker.ctl.clients.usernames import username_for
-from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes, uv_settings
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec import ci_env
 from broker.ctl.exec.ci_broker import ci_broker
-from broker.ctl.exec.foreground import found_program, run_in_foreground
+from broker.ctl.exec.foreground import as_own_failure, found_program, run_in_foreground
+from broker.ctl.exec.index_lookups import index_variables, lookups_counted
 from broker.ctl.exec.private_broker import PrivateBroker, private_broker
 from broker.ctl.service import verb
-from broker.ctl.setup.user_dirs import UserDirs
 from broker.gateway.host_rules import unusable
-from broker.host.whereabouts import home_of, working_directory
-
-SETTINGS_S = 5.0
-"""For all settings of a project and its user: they are read in a few ms."""
 
 ASKED_MAX = 8
 """So many feeds are asked, after a command that failed, whether they take their tokens."""
@@ -105,9 +97,7 @@ def exec_(
         else:
             code = _with_private_broker(command) if command else _for_later_steps(github=github_env)
     except CommandError as failure:
-        own = failure.exit_code not in {ExitCode.EXEC_CANNOT_RUN, ExitCode.EXEC_NO_SUCH_COMMAND}
-        exit_code = ExitCode.EXEC_FAILED if own else failure.exit_code
-        raise CommandError(failure.detail, hint=failure.hint, exit_code=exit_code) from None
+        raise as_own_failure(failure) from None
     raise typer.Exit(code)
 
 
@@ -128,9 +118,10 @@ def _with_private_broker(command: Sequence[str]) -> int:
         environment = broker.environment(os.environ)
         program = found_program(command[0], environment)
         with broker.serving():
-            code = run_in_foreground(program, command, environment | _usernames(broker, environment))
+            variables = index_variables(broker, environment, command)
+            code = run_in_foreground(program, command, environment | variables)
             if code != 0:
-                for line in _failed_lookups(broker):
+                for line in (*_failed_lookups(broker), *lookups_counted(broker, environment, command)):
                     typer.echo(f"token-broker: {line}", err=True)
     return code
 
@@ -140,7 +131,7 @@ def _for_later_steps(*, github: bool) -> int:
     ci_env.refuse_elsewhere(os.environ, github=github)
     broker = ci_broker(os.environ)
     try:
-        variables = broker.variables | _usernames(broker, os.environ)
+        variables = broker.variables | index_variables(broker, os.environ)
         if github:
             ci_env.tell_github(variables, broker.programs, os.environ)
         else:
@@ -151,43 +142,6 @@ def _for_later_steps(*, github: bool) -> int:
         raise
     typer.echo("uv and pip of the later steps ask a broker that ends with this job")
     return ExitCode.FINE
-
-
-def _usernames(broker: PrivateBroker, environ: Mapping[str, str]) -> dict[str, str]:
-    """UV_INDEX_<NAME>_USERNAME for each index here that is a feed; raises CommandError if none can be
-    known.
-    """
-    fault = broker.read("/v1/status").get("error")
-    if fault is not None:
-        raise CommandError(str(fault))
-    variables: dict[str, str] = {}
-    for index in _indexes_to_name_a_user_for(environ):
-        with contextlib.suppress(api_client.RefusedError):  # no feed of ours
-            found = broker.read("/v1/match", {"url": index.url})
-            variables[index.variable] = username_for(str(found["provider"]), found.get("username"))
-    return variables
-
-
-def _indexes_to_name_a_user_for(environ: Mapping[str, str]) -> Sequence[Index]:
-    """What the project's files name. Whatever stands in them costs a line at most: the command must run."""
-    try:
-        directory, user_dirs = working_directory(), UserDirs(home_of(environ), environ)
-        with at_most(SETTINGS_S):
-            for each in uv_settings(directory, user_dirs):
-                if each.file.failure is not None:
-                    typer.echo(
-                        f"token-broker: {each.file.path} is passed over: {each.file.failure}", err=True
-                    )
-                    break
-            return list(indexes_to_name_a_user_for(uv_indexes(directory, user_dirs), environ))
-    except TooSlowError:
-        why = f"they take longer than {SETTINGS_S:.0f} s to read"
-    except OSError as error:  # a working directory that is gone
-        why = (error.strerror or "unknown error").lower()
-    except Exception as error:  # noqa: BLE001 - a defect of ours must not keep the command from running
-        why = type(error).__name__
-    typer.echo(f"token-broker: the project's settings are passed over: {why}", err=True)
-    return ()
 
 
 def _failed_lookups(broker: PrivateBroker) -> list[str]:

@@ -1,0 +1,190 @@
+"""What a command line itself tells a package client: indexes, files to read, the keyring provider. Pure.
+
+Only the options are read that uv, pip, pipx and twine share the spelling of; a word that is a program's own
+is passed over.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+from broker.core.urls import may_be_token, printable
+from broker.ctl.clients.client_index import UV, Index, Obstacle, Place, login_in
+from broker.ctl.clients.pip import pip_obstacles
+from broker.ctl.clients.usernames import PLACEHOLDER, with_username
+from broker.ctl.clients.uv import uv_obstacles
+
+INDEX_OPTIONS = frozenset(
+    {"--index-url", "-i", "--pypi-url", "--extra-index-url", "--index", "--default-index"}
+)
+PUBLISH_OPTIONS = frozenset({"--publish-url", "--repository-url"})
+REQUIREMENT_OPTIONS = frozenset(
+    {"-r", "--requirement", "--requirements", "-c", "--constraint", "--constraints"}
+)
+PROVIDER = "--keyring-provider"
+CONFIG_FILE = "--config-file"
+_FOLDERS = ("--directory", "--project")
+_SHORT_FOLDERS = {"pdm": "-p", "poetry": "-C"}
+"""The short options for the same, of those clients alone: uv's `-p` is a Python."""
+
+PLACE = "the command line"
+
+SECRET = "PASSWORD"  # noqa: S105 - stands in the place of one
+_SECRET_OPTIONS = frozenset({"--password", "--token", "--auth"})
+_SHORT_SECRET_OPTIONS = frozenset({"-p", "-t", "-a"})
+"""Of the commands that upload: uv's and poetry's `publish`, twine's `upload`, hatch's `publish`."""
+
+_NO_PORT = re.compile(r":(?![0-9]*$)")
+"""A colon that no port follows."""
+
+_LOGIN = re.compile(r"[^/\s:@]+:[^@\s]+@")
+"""A user name and a password, of an address that lacks its scheme."""
+
+_OF_A_REQUIREMENT = re.compile(r"(egg|subdirectory|sha[0-9]+|md5)=")
+"""Fragments of a direct reference (pip's "VCS Support", PEP 508)."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexWord:
+    """An index of a command line; `position` is the word that has it, `name` is empty where none is given."""
+
+    position: int
+    url: str = field(repr=False)
+    name: str = ""
+    publishes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOptions:
+    """What the words of a command tell its client."""
+
+    words: tuple[str, ...]
+    indexes: tuple[IndexWord, ...]
+    requirements: tuple[str, ...]
+    scripts: tuple[str, ...]
+    provider: str | None = None
+    config_file: str | None = None
+    folder: str | None = None
+
+    @property
+    def program(self) -> str:
+        """The name of the program that is run; of `python -m NAME`, NAME."""
+        return _program(self.words)
+
+
+def options_of(words: Sequence[str]) -> CommandOptions:
+    """Read the words of a command."""
+    indexes: list[IndexWord] = []
+    found: dict[str, list[str]] = {}
+    for position, option, value in _valued(words):
+        if option in INDEX_OPTIONS | PUBLISH_OPTIONS:
+            name, equals, rest = value.partition("=")
+            named = equals and "/" not in name and option in {"--index", "--default-index"}
+            url = rest if named else value
+            indexes.append(IndexWord(position, url, name if named else "", option in PUBLISH_OPTIONS))
+        else:
+            found.setdefault(option, []).append(value)
+    short = _SHORT_FOLDERS.get(_program(words))
+    chosen = [after for word, after in pairwise(words) if word == short]
+    requirements = [value for option in REQUIREMENT_OPTIONS for value in found.get(option, ())]
+    return CommandOptions(
+        tuple(words),
+        tuple(indexes),
+        tuple(requirements),
+        tuple(word for word in words[1:] if word.endswith(".py") and not word.startswith("-")),
+        provider=_last(found.get(PROVIDER)),
+        config_file=_last(found.get(CONFIG_FILE)),
+        folder=next((found[each][-1] for each in _FOLDERS if each in found), _last(chosen)),
+    )
+
+
+def indexes_in(options: CommandOptions, client: str, *, is_on: bool) -> Iterator[Index]:
+    """The indexes of a command line as those of uv or pip; `is_on`: that client's keyring is."""
+    for word in options.indexes:
+        index = Index.at(client, Place(PLACE), word.url, name=word.name, publishes=word.publishes)
+        yield replace(index, obstacles=obstacles_of(index, is_on=is_on))
+
+
+def obstacles_of(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
+    """Why uv, or a new pip, does not ask the keyring for an index."""
+    return uv_obstacles(index, is_on=is_on) if index.client == UV else pip_obstacles(index, None, is_on=is_on)
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """The command as a shell takes it, without its passwords: those of options have a placeholder."""
+    uploads = not {"publish", "upload"}.isdisjoint(words)
+    secret = _SECRET_OPTIONS | (_SHORT_SECRET_OPTIONS if uploads else frozenset())
+    indexes = {each.position: each for each in options_of(words).indexes}
+    shown: list[str] = []
+    for position, (before, word) in enumerate(pairwise(("", *words))):
+        option, equals, _ = word.partition("=")
+        if position in indexes:
+            url = indexes[position].url
+            shown.append(word.replace(url, shown_index(url)))
+        elif before in secret:
+            shown.append(SECRET)
+        elif equals and option in secret:
+            shown.append(f"{option}={SECRET}")
+        elif uploads and word[:2] in _SHORT_SECRET_OPTIONS and word[2:]:
+            shown.append(f"{word[:2]}{SECRET}")
+        else:
+            shown.append(_without_password(word))
+    return shlex.join(shown)
+
+
+def shown_index(url: str) -> str:
+    """An index's URL, or NAME=URL, with its user name and without what may be a secret."""
+    name, equals, rest = url.partition("=")
+    if equals and "/" not in name:
+        return f"{name}={shown_index(rest)}"
+    username = login_in(url)[0]
+    if username is not None:
+        return with_username(url, username)
+    return printable(url) or "https://HOST/simple/"
+
+
+def _without_password(word: str) -> str:
+    """A word that need be no index, such as `git+https://HOST/REPOSITORY@REVISION`."""
+    head, separator, rest = word.partition("://")
+    authority, slash, path = rest.partition("/")
+    userinfo, at, host = authority.rpartition("@")
+    if not separator:
+        return "HOST/" if _LOGIN.match(word) else word
+    if "@" in path and ("." not in host or _NO_PORT.search(host)):
+        return f"{head}{separator}HOST/"  # a password in which a slash stands has no sure end
+    username = userinfo.partition(":")[0]
+    if may_be_token(unquote(username)):
+        username = PLACEHOLDER
+    path, mark, fragment = path.partition("#")
+    kept = f"{mark}{fragment}" if _OF_A_REQUIREMENT.match(fragment) else ""
+    shown = re.split("[?#]", f"{host}{slash}{path}", maxsplit=1)[0]
+    return f"{head}{separator}{username}{at}{shown}{kept}"
+
+
+def _program(words: Sequence[str]) -> str:
+    name = Path(words[0]).name if words else ""
+    match words[1:]:
+        case ["-m", module, *_] | ("-m", module, *_) if name.startswith("python"):
+            return module
+    return name
+
+
+def _last(values: Sequence[str] | None) -> str | None:
+    return values[-1] if values else None
+
+
+def _valued(words: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    """Each option that is read here with its value and the word that has the value."""
+    known = INDEX_OPTIONS | PUBLISH_OPTIONS | REQUIREMENT_OPTIONS | {PROVIDER, CONFIG_FILE, *_FOLDERS}
+    for position, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option in known and equals and option.startswith("--"):
+            yield position, option, value
+        elif word in known and position + 1 < len(words):
+            yield position + 1, word, words[position + 1]
+        elif word[:2] in {"-i", "-r"} and word[2:]:
+            yield position, word[:2], word[2:]

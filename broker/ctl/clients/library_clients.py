@@ -1,0 +1,83 @@
+"""Clients that import the keyring library instead of running `keyring`: whether theirs has our backend.
+
+poetry, twine and hatch ask nobody without it (field facts 14); pdm falls back to the `keyring` program.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from broker.ctl.clients.foreign_files import matching
+from broker.ctl.setup.user_dirs import UserDirs
+from broker.host.trusted_file import UnreadableFile, read
+
+LIBRARY_CLIENTS = ("poetry", "twine", "hatch")
+"""Those that never run the program."""
+
+PACKAGE = "token-broker-client"
+BACKEND = "token_broker_keyring.py"
+SHEBANG_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryClient:
+    """One such client, its environment, what that `lacks`, and the command that puts it there."""
+
+    name: str
+    environment: Path
+    lacks: str | None
+    repair: str | None
+
+
+def library_clients(user_dirs: UserDirs) -> Iterator[LibraryClient]:
+    """Those that are on PATH in an environment that can be looked into."""
+    for name in LIBRARY_CLIENTS:
+        program = user_dirs.program(name)
+        found = None if program is None else library_client(name, program)
+        if found is not None:
+            yield found
+
+
+def library_client(name: str, program: Path) -> LibraryClient | None:
+    """The client that this program starts; None where its environment is no environment of Python's."""
+    python = _interpreter(program)
+    environment = None if python is None else python.parent.parent
+    folders = [] if environment is None else matching(environment, "lib/python*/site-packages")
+    if python is None or environment is None or not folders:
+        return None
+    has_library = any(matching(folder, "keyring/__init__.py") for folder in folders)
+    has_backend = any(matching(folder, BACKEND) or _is_editable(folder) for folder in folders)
+    if has_library and has_backend:
+        return LibraryClient(name, environment, None, None)
+    lacks = "our backend" if has_library else "the keyring library"
+    return LibraryClient(name, environment, lacks, repair_of(environment, python, library=has_library))
+
+
+def repair_of(environment: Path, python: Path, *, library: bool) -> str:
+    """The command that puts the backend, and the `library` where it lacks, into an environment."""
+    packages = PACKAGE if library else f"{PACKAGE} keyring"
+    match environment.parts:
+        case (*_, "pipx", "venvs", package):
+            return f"pipx inject {package} {packages}"
+        case (*_, "uv", "tools", package):
+            more = " ".join(f"--with {each}" for each in packages.split())
+            return f"uv tool install {package} {more}"
+    return f"{quote(str(python))} -m pip install {packages}"
+
+
+def _is_editable(folder: Path) -> bool:
+    return bool(matching(folder, "token_broker_client-*.dist-info"))
+
+
+def _interpreter(program: Path) -> Path | None:
+    """The Python that a script's first line names; None for what is none of Python's."""
+    try:
+        first = read(program, SHEBANG_BYTES, beginning=True).partition(b"\n")[0]
+    except UnreadableFile:
+        return None
+    if not first.startswith(b"#!/"):
+        return None
+    named = os.fsdecode(first[2:].strip()).partition(" ")[0]
+    return Path(named) if Path(named).name.startswith("python") else None

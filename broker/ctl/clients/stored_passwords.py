@@ -1,0 +1,88 @@
+"""Passwords that uv and pip take before they ask any keyring: in netrc, and in uv's own store."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
+from urllib.parse import urlsplit
+
+from broker.core.urls import may_be_token, printable
+from broker.ctl.clients.foreign_files import tables, toml_file
+from broker.ctl.clients.usernames import PLACEHOLDER
+from broker.ctl.setup.user_dirs import UserDirs
+from broker.host.trusted_file import UnreadableFile, read
+
+STORE = "credentials.toml"
+NETRC_BYTES = 65536
+"""One that is longer was not written by hand."""
+
+DEFAULT = "default"
+_MACHINE = re.compile(r"(?:^|(?<=\s))(?:machine\s+(\S+)|(default))(?=\s|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class NetrcEntry:
+    """One entry: its host, or `default`, and the lines, from 1, that it takes."""
+
+    path: Path
+    host: str
+    first: int
+    last: int
+
+    @property
+    def lines(self) -> str:
+        """The lines as a sentence has them."""
+        return f"line {self.first}" if self.first == self.last else f"lines {self.first}-{self.last}"
+
+
+def netrc_entries(user_dirs: UserDirs) -> Iterator[NetrcEntry]:
+    """Every entry of the netrc that uv and pip read; none where it cannot be read."""
+    path = Path(user_dirs.environ.get("NETRC") or user_dirs.home / ".netrc")
+    try:
+        text = read(path, NETRC_BYTES).decode()
+    except (UnreadableFile, UnicodeDecodeError):
+        return
+    entries = list(_MACHINE.finditer(text))
+    for number, entry in enumerate(entries):
+        end = entries[number + 1].start() if number + 1 < len(entries) else len(text.rstrip())
+        first = text.count("\n", 0, entry.start()) + 1
+        last = text.count("\n", 0, len(text[:end].rstrip())) + 1
+        yield NetrcEntry(path, entry[1] or entry[2], first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLogin:
+    """One entry of uv's store: `service` as it stands there, which `shown` is not."""
+
+    service: str = field(repr=False)
+    username: str | None
+
+    @property
+    def shown(self) -> str:
+        """The service's address, without what may be a secret."""
+        return printable(self.service) or f"https://{host_of(self.service) or 'HOST'}"
+
+    @property
+    def removal(self) -> str:
+        """The command that removes it: uv finds an entry by both."""
+        username = PLACEHOLDER if may_be_token(self.username or "") else self.username
+        named = "" if username is None else f" --username {quote(username)}"
+        return f"uv auth logout {quote(self.shown)}{named}"
+
+
+def uv_store_entries(user_dirs: UserDirs) -> Iterator[StoredLogin]:
+    """What `uv auth login` stored a password for."""
+    folder = user_dirs.environ.get("UV_CREDENTIALS_DIR") or user_dirs.belongings / "uv" / "credentials"
+    for _, entry in tables(toml_file(Path(folder, STORE)).content, "credential"):
+        service, username = entry.get("service"), entry.get("username")
+        if isinstance(service, str) and service:
+            yield StoredLogin(service, username if isinstance(username, str) else None)
+
+
+def host_of(service: str) -> str | None:
+    """The host of a service's address."""
+    try:
+        return urlsplit(service).hostname
+    except ValueError:
+        return None

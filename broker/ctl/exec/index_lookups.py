@@ -1,0 +1,124 @@
+"""The indexes that a command's clients would ask about: as whom uv asks, and whether anything was asked."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+
+from broker.ctl import api_client
+from broker.ctl.clients.all_indexes import all_indexes
+from broker.ctl.clients.client_index import UV, Index
+from broker.ctl.clients.command_line import indexes_in, options_of, shown_command
+from broker.ctl.clients.inline_script import script_indexes
+from broker.ctl.clients.time_limit import TooSlowError, at_most
+from broker.ctl.clients.usernames import username_for
+from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes, uv_settings
+from broker.ctl.clients.uv_elsewhere import uv_indexes_elsewhere, uv_settings_elsewhere
+from broker.ctl.command_error import CommandError
+from broker.ctl.exec.private_broker import PrivateBroker
+from broker.ctl.setup.user_dirs import UserDirs
+from broker.host.standard_streams import tell
+from broker.host.whereabouts import home_of, working_directory
+
+SETTINGS_S = 5.0
+"""For all settings of a project and its user: they are read in a few ms."""
+
+MATCHED_MAX = 32
+"""Indexes that the broker is asked about after a failure: more are of no one command."""
+
+
+def index_variables(
+    broker: PrivateBroker, environ: Mapping[str, str], command: Sequence[str] = ()
+) -> dict[str, str]:
+    """UV_INDEX_<NAME>_USERNAME for each index that is a feed: of this folder and of the command's words.
+
+    Raises CommandError if none can be known.
+    """
+    fault = broker.read("/v1/status").get("error")
+    if fault is not None:
+        raise CommandError(str(fault))
+    directory, user_dirs = working_directory(), UserDirs(home_of(environ), environ)
+
+    def found() -> Iterator[Index]:
+        _tell_of_failures(directory, user_dirs)
+        indexes = chain(
+            _of_command(command, environ),
+            uv_indexes(directory, user_dirs),
+            uv_indexes_elsewhere(directory, user_dirs),
+        )
+        return indexes_to_name_a_user_for(indexes, environ)
+
+    variables: dict[str, str] = {}
+    for index in _read(found):
+        feed = _feed_of(broker, index)
+        if feed is not None:
+            variables[index.variable] = username_for(str(feed["provider"]), feed.get("username"))
+    return variables
+
+
+def lookups_counted(
+    broker: PrivateBroker, environ: Mapping[str, str], command: Sequence[str]
+) -> Iterator[str]:
+    """After a command that failed: how many look-ups there were, or that there was none though an index is a
+    feed.
+    """
+    directory, user_dirs = working_directory(), UserDirs(home_of(environ), environ)
+
+    def found() -> Iterator[Index]:
+        indexes = chain(_of_command(command, environ), all_indexes(directory, user_dirs))
+        return islice((each for each in indexes if each.is_remote), MATCHED_MAX)
+
+    try:
+        counts = broker.read("/v1/status").get("lookups", {})
+        if any(counts.values()):
+            answered = sum(counts.get(outcome, 0) for outcome in ("hit", "wait"))
+            yield f"{_counted(sum(counts.values()))}, {answered} answered"
+            return
+        for index in _read(found):
+            if _feed_of(broker, index) is not None:
+                place = index.place.shown(user_dirs.shown)
+                hint = f"brokerctl why -- {shown_command(command)}"
+                yield f"no look-up, though {place} names a feed; run: {hint}"
+                return
+    except CommandError:
+        return
+
+
+def _read(indexes: Callable[[], Iterator[Index]]) -> Sequence[Index]:
+    """What files name. Whatever stands in them costs a line at most: the command must run."""
+    try:
+        with at_most(SETTINGS_S):
+            return list(indexes())
+    except TooSlowError:
+        why = f"they take longer than {SETTINGS_S:.0f} s to read"
+    except OSError as error:  # a working directory that is gone
+        why = (error.strerror or "unknown error").lower()
+    except Exception as error:  # noqa: BLE001 - a defect of ours must not keep the command from running
+        why = type(error).__name__
+    tell(f"token-broker: the project's settings are passed over: {why}")
+    return ()
+
+
+def _tell_of_failures(directory: Path, user_dirs: UserDirs) -> None:
+    """One line about the first of uv's files that cannot be read."""
+    for each in chain(uv_settings(directory, user_dirs), uv_settings_elsewhere(directory, user_dirs)):
+        if each.file.failure is not None:
+            tell(f"token-broker: {each.file.path} is passed over: {each.file.failure}")
+            return
+
+
+def _counted(number: int) -> str:
+    return "1 look-up" if number == 1 else f"{number} look-ups"
+
+
+def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[Index]:
+    options = options_of(command or ("",))
+    yield from indexes_in(options, UV, is_on=True)
+    for script in options.scripts:
+        yield from script_indexes(Path(script), environ)
+
+
+def _feed_of(broker: PrivateBroker, index: Index) -> api_client.Json | None:
+    with contextlib.suppress(api_client.RefusedError):  # no feed of ours
+        return broker.read("/v1/match", {"url": index.url})
+    return None

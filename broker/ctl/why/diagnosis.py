@@ -1,0 +1,302 @@
+"""Why each index had no answer: one cause, its place, and the line that repairs it.
+
+A cause is named only where the client's account, the broker or the place itself shows it. The rules stand in
+the order in which a client decides: what it takes before it asks, whether it asks, who answers, what the feed
+says to that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broker.ctl.clients.client_index import NEVER, PIP, UV, Index, login_in
+from broker.ctl.clients.keyring_provider import SUBPROCESS
+from broker.ctl.clients.pip import ASKS_WITHOUT_USERNAME
+from broker.ctl.doctor.finding import Finding, fine, problem, warning
+from broker.ctl.why import repairs
+from broker.ctl.why.account import AccountAct, Source
+from broker.ctl.why.evidence import Evidence, same_host
+from broker.ctl.why.foreign_index import feed_to_add
+from broker.ctl.why.index_account import IndexAccount
+from broker.providers.recognise import ANSWER_STRANGERS
+
+RUNS_THE_PROGRAM = (23, 1)
+"""The first pip with `--keyring-provider`; those before it use the keyring library, if they have it."""
+
+SHIM = "token-broker: "
+RUN = "; run: "
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """One index, what happened to it, and what was found."""
+
+    account: IndexAccount
+    feed: str | None
+    finding: Finding
+
+
+def report_of(account: IndexAccount, evidence: Evidence) -> IndexReport:
+    """What is to be said of one index of a command that failed."""
+    feed = evidence.feed_of(account.url)
+    found = None
+    if account.refusal is not None:
+        found = next(filter(None, (rule(account, evidence) for rule in RULES)), None)
+    elif _is_read_as_stranger(account, evidence):
+        found = _stranger(account, evidence)
+    return IndexReport(account, None if feed is None else feed.name, found or _as_seen(account))
+
+
+def _own_password(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    index = account.index
+    if not account.has(AccountAct.FOUND, Source.OWN) or index is None:
+        return None
+    user = evidence.username_at(index, evidence.feed_of(account.url))
+    if index.has_password and not login_in(index.url)[1] and index.client == UV:
+        said = f"{index.password_variable} has a password for {index.shown}, and the feed refused it"
+        line = repairs.without_password_variable(index, None if index.username else user)
+        return problem("own-password", f"{account.client} took no other: {said}", line)
+    if not index.has_password:
+        return None
+    said = f"{_at(account, evidence)} has a password, and the server {account.outcome} to it"
+    return problem("own-password", said, _with_user(index, evidence))
+
+
+def _netrc(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    if not account.has(AccountAct.FOUND, Source.NETRC) or account.has(AccountAct.FOUND, Source.KEYRING):
+        return None
+    for host, lines, path in evidence.netrc:
+        if host in {"default", _host(account)}:
+            said = f"{path} has a password for {host}, which {account.client} took, and the feed refused it"
+            return problem("netrc", said, f"remove {lines} of {path}")
+    return None
+
+
+def _store(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    if not account.has(AccountAct.FOUND, Source.STORE):
+        return None
+    for entry in evidence.store:
+        if same_host(entry.service, account.url):
+            said = f"uv's own store has a password for {entry.shown}, which the feed refused"
+            return problem("uv-store", said, entry.removal)
+    return None
+
+
+def _locked_elsewhere(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    if account.client != UV or account.index is not None:
+        return None
+    if any(same_host(url, account.url) for url in evidence.locked):
+        said = f"uv.lock names {account.url}, which no index here does"
+        return problem("lock", said, "uv lock")
+    return None
+
+
+def _no_feed(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    if evidence.feed_of(account.url) is not None or any(
+        each.feed and "://" in each.url for each in account.lookups
+    ):
+        return None
+    if not (account.was_asked or account.has(AccountAct.SKIPPED) or account.has(AccountAct.PROVIDER)):
+        return None
+    line = feed_to_add(account, evidence)
+    return problem("no-feed", f"{account.url} is no feed of the broker's", line)
+
+
+def _never(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    if account.policy != NEVER or account.index is None or account.index.authenticate != NEVER:
+        return None
+    said = f'{_at(account, evidence)} has authenticate = "never": uv sends no password'
+    return problem("never", said, 'authenticate = "always"')
+
+
+def _no_username(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    is_old = account.client != UV and _is_old_pip(evidence)
+    skipped = account.has(AccountAct.SKIPPED) or (is_old and _has_provider(account) and not account.was_asked)
+    index = account.index
+    if not skipped or index is None or index.username is not None:
+        return None
+    version = evidence.run.account.versions.get(account.client)
+    who = f"pip {version}" if is_old else account.client
+    said = f"{_at(account, evidence)} has no user name, so {who} did not ask the keyring"
+    if index.authenticate == "always":
+        said = f"{_at(account, evidence)} has no user name, so uv did not ask for files outside the index"
+    return problem("no-username", said, _with_user(index, evidence))
+
+
+def _provider_off(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    named = evidence.provider(account.client)
+    chosen = [each.detail for each in account.steps if each.act is AccountAct.PROVIDER]
+    is_off = named is None or not named.is_on
+    is_understood = account.client != UV or not evidence.run.account.unknown
+    if account.was_asked or not is_off or SUBPROCESS in chosen or not is_understood:
+        return None
+    if not account.has(AccountAct.REQUESTED) and not chosen:
+        return None
+    where = "" if named is None else f" ({evidence.shown(named.place.source)} says {named.name})"
+    said = f"{account.client} did not ask for {account.url}: its keyring provider is off{where}"
+    return problem("provider", said, repairs.with_provider(account.client, named, evidence.options))
+
+
+def _no_program(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    version = _pip_version(evidence)
+    if account.client == UV or not version or version >= RUNS_THE_PROGRAM or account.was_asked:
+        return None
+    shown = evidence.run.account.versions[PIP]
+    said = f"pip {shown} runs no keyring program; pip 23.1 and later do"
+    return problem("old-pip", said, "python -m pip install --upgrade pip")
+
+
+def _hidden_shim(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    tried = (
+        account.has(AccountAct.NOT_RUN) or account.has(AccountAct.ASKED) or account.has(AccountAct.PROVIDER)
+    )
+    if account.lookups or not tried or evidence.hidden_shim is None:
+        return None
+    said, line = evidence.hidden_shim
+    return problem(
+        "shim", f"{account.client} asked a keyring for {account.url}, not the broker: {said}", line
+    )
+
+
+def _other_user(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    feed, index = evidence.feed_of(account.url), account.index
+    if (
+        feed is None
+        or feed.username is None
+        or index is None
+        or account.has(AccountAct.FOUND, Source.KEYRING)
+    ):
+        return None
+    if index.username in {None, feed.username}:
+        return None
+    answers = f"the feed {feed.name} answers {feed.username}"
+    said = f"{_at(account, evidence)} says {index.shown_username}, and {answers}"
+    return problem("other-user", said, _with_user(index, evidence))
+
+
+def _unanswered(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    failed = next((each for each in reversed(account.lookups) if each.outcome == "error"), None)
+    if failed is None or account.has(AccountAct.FOUND, Source.KEYRING):
+        return None
+    feed = next((each for each in evidence.served if each.name == failed.feed), None)
+    why = feed.error if feed is not None and feed.error else "the broker could not answer"
+    return problem(
+        "unanswered",
+        f"{failed.feed or account.url}: {why}",
+        failed.hint or (None if feed is None else feed.hint),
+    )
+
+
+def _not_running(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    if account.lookups or account.has(AccountAct.FOUND, Source.KEYRING):
+        return None
+    for line in reversed(evidence.run.said.splitlines()):
+        _, found, said = line.strip().partition(SHIM)
+        if found and RUN in said and same_or_no_host(said, account.url):
+            what, _, command = said.rpartition(RUN)
+            return problem("shim-said", what, command)
+    if evidence.run.status is None and account.has(AccountAct.PROVIDER):
+        return problem("not-running", "the broker is not running", "brokerctl start")
+    return None
+
+
+def _refused(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    if not account.has(AccountAct.FOUND, Source.KEYRING):
+        return None
+    feed = evidence.feed_of(account.url)
+    status = None if feed is None else evidence.status_of(feed)
+    name = account.url if feed is None else feed.name
+    who = "" if status is None or status.account is None else f" of {status.account}"
+    said = f"{name}: to the broker's token{who} the server {account.outcome}"
+    if status is not None and status.error:
+        return problem("refused", f"{said}: {status.error}", status.hint)
+    return problem("refused", said, f"brokerctl explain {account.url}")
+
+
+Rule = Callable[[IndexAccount, Evidence], Finding | None]
+
+RULES: tuple[Rule, ...] = (
+    _locked_elsewhere,
+    _own_password,
+    _netrc,
+    _store,
+    _no_feed,
+    _never,
+    _refused,
+    _other_user,
+    _unanswered,
+    _no_program,
+    _provider_off,
+    _no_username,
+    _hidden_shim,
+    _not_running,
+)
+
+
+def _as_seen(account: IndexAccount) -> Finding:
+    """Without a cause: what happened, and no guess."""
+    answered = sum(each.is_answered for each in account.lookups)
+    heard = f"{len(account.lookups)} look-ups, {answered} answered" if account.lookups else "no look-up"
+    if account.refusal is None:
+        return fine("seen", f"{account.client}: {account.url} was not refused ({heard})")
+    said = f"{account.client}: {account.url} {account.outcome}; the broker saw {heard}"
+    return warning("seen", said, f"brokerctl explain {account.url}" if "://" in account.url else None)
+
+
+def _is_read_as_stranger(account: IndexAccount, evidence: Evidence) -> bool:
+    feed, index = evidence.feed_of(account.url), account.index
+    if feed is None or index is None or index.username is not None or account.was_asked:
+        return False
+    known = account.has(AccountAct.REQUESTED) and not any(each.source for each in account.steps)
+    return (
+        known and feed.realm.provider in {*ANSWER_STRANGERS, "basic"} and not account.has(AccountAct.SKIPPED)
+    )
+
+
+def _stranger(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    if account.index is None:
+        return None
+    said = (
+        f"{_at(account, evidence)} has no user name and was read without a password: the server may hide some"
+    )
+    return warning("stranger", said, _with_user(account.index, evidence))
+
+
+def same_or_no_host(said: str, url: str) -> bool:
+    """True unless the words name another host than the URL's."""
+    return "://" not in said or _host_in(url) in said
+
+
+def _with_user(index: Index, evidence: Evidence) -> str | None:
+    user = evidence.username_at(index, evidence.feed_of(index.url))
+    environ = evidence.user_dirs.environ
+    return repairs.with_user(index, user, evidence.options, environ, editable=evidence.is_editable(index))
+
+
+def _at(account: IndexAccount, evidence: Evidence) -> str:
+    index = account.index
+    if index is None:
+        return account.url
+    return f"{index.place.shown(evidence.shown)}: {index.shown if index.name else account.url}"
+
+
+def _has_provider(account: IndexAccount) -> bool:
+    return any(each.act is AccountAct.PROVIDER and each.detail == SUBPROCESS for each in account.steps)
+
+
+def _is_old_pip(evidence: Evidence) -> bool:
+    version = _pip_version(evidence)
+    return bool(version) and version < ASKS_WITHOUT_USERNAME
+
+
+def _pip_version(evidence: Evidence) -> tuple[int, ...]:
+    """The first two numbers of the version of the pip that ran; empty where it did not say."""
+    version = evidence.run.account.versions.get(PIP, "")
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+
+
+def _host(account: IndexAccount) -> str:
+    return _host_in(account.url)
+
+
+def _host_in(url: str) -> str:
+    return url.rpartition("://")[2].partition("/")[0].partition(":")[0]

@@ -1,0 +1,20 @@
+"""The line that makes an index, of which the broker knows nothing, a feed of the broker's."""
+
+import shlex
+from urllib.parse import urlsplit
+
+from broker.ctl.clients.client_index import Index, Place
+from broker.ctl.config_view import configured
+from broker.ctl.discover.classify import classify
+from broker.ctl.why.evidence import Evidence
+from broker.ctl.why.index_account import IndexAccount
+
+
+def feed_to_add(account: IndexAccount, evidence: Evidence) -> str | None:
+    """What `discover` would propose for this index; None for an address that cannot be a feed's."""
+    if not urlsplit(account.url).netloc:
+        return None
+    index = account.index or Index.at(account.client, Place(account.url), account.url)
+    found = classify([index], configured(evidence.user_dirs).config, evidence.served)
+    proposed = next((each.command for each in found if each.command), None)
+    return proposed or f"brokerctl add {shlex.quote(account.url)}"

@@ -1,0 +1,92 @@
+"""What is said of clients that give no account: library clients, and look-ups without an index."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from broker.ctl.clients.client_index import Index, Place, login_in
+from broker.ctl.clients.command_line import PLACE
+from broker.ctl.clients.library_clients import LIBRARY_CLIENTS, library_client
+from broker.ctl.clients.pipfile import PIPENV
+from broker.ctl.clients.pypirc import TWINE
+from broker.ctl.clients.source_projects import PDM, POETRY
+from broker.ctl.doctor.finding import Finding, problem
+from broker.ctl.why import repairs
+from broker.ctl.why.evidence import Evidence
+from broker.ctl.why.index_account import IndexAccount, unclaimed
+
+HATCH = "hatch"
+HATCH_USER = "HATCH_INDEX_USER"
+PASSWORDS = {TWINE: "TWINE_PASSWORD", HATCH: "HATCH_INDEX_AUTH", PDM: "PDM_PUBLISH_PASSWORD"}
+"""The variable that each takes a password from before it asks (their pages on publishing)."""
+
+
+def other_findings(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterator[Finding]:
+    """Findings that no client's account tells of. A failed look-up is one, whoever asked."""
+    for lookup in unclaimed(evidence, groups):
+        if lookup.outcome == "error":
+            feed = next((each for each in evidence.served if each.name == lookup.feed), None)
+            why = feed.error if feed is not None and feed.error else "the broker could not answer"
+            yield problem("unanswered", f"{lookup.feed or lookup.url}: {why}", lookup.hint)
+    yield from _library_client(evidence, groups)
+
+
+def _library_client(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterator[Finding]:
+    name = evidence.options.program
+    if name not in {*LIBRARY_CLIENTS, PDM, PIPENV} or any(
+        lookup.is_answered for lookup in evidence.run.lookups
+    ):
+        return
+    if groups or (evidence.run.lookups and name in LIBRARY_CLIENTS):
+        return
+    variable = PASSWORDS.get(name)
+    if variable is not None and evidence.user_dirs.environ.get(variable):
+        yield problem("own-password", f"{variable} has a password, and {name} took it", f"unset {variable}")
+        return
+    yield from _own_places(name, evidence)
+    program = _program(evidence)
+    found = library_client(name, program) if name in LIBRARY_CLIENTS and program is not None else None
+    if found is not None and found.lacks is not None:
+        said = f"{name} asked no keyring: {found.environment} lacks {found.lacks}"
+        yield problem("backend", said, found.repair)
+    elif name == HATCH and not _has_user(evidence):
+        feed = next((evidence.feed_of(each.url) for each in evidence.options.indexes), None)
+        user = evidence.username_at(Index.at(HATCH, _place(), ""), feed)
+        yield problem(
+            "no-username", f"{name} asks no keyring without a user name", f"export {HATCH_USER}={user}"
+        )
+
+
+def _own_places(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Passwords and user names in the files of a client that keep it from asking."""
+    for index in evidence.indexes:
+        feed = evidence.feed_of(index.url)
+        if index.client != name or feed is None:
+            continue
+        where = f"{index.place.shown(evidence.shown)}: {index.shown}"
+        if index.has_password and login_in(index.url)[1]:
+            user = evidence.username_at(index, feed)
+            line = repairs.with_user(index, user, evidence.options, evidence.user_dirs.environ, editable=True)
+            yield problem("own-password", f"{where} has a password, and {name} took it", line)
+        elif name == POETRY and index.username is not None:
+            line = f'url = "{index.bare}"'
+            yield problem("poetry-username", f"{where} has a user name: poetry asks nobody", line)
+        elif feed.username not in {None, index.username} and index.username is not None:
+            said = f"{where} says {index.shown_username}, and the feed {feed.name} answers {feed.username}"
+            line_of_user = repairs.with_user(
+                index, str(feed.username), evidence.options, evidence.user_dirs.environ, editable=True
+            )
+            yield problem("other-user", said, line_of_user)
+
+
+def _has_user(evidence: Evidence) -> bool:
+    words = evidence.options.words
+    return bool(evidence.user_dirs.environ.get(HATCH_USER)) or bool({"-u", "--user"} & set(words))
+
+
+def _program(evidence: Evidence) -> Path | None:
+    word = evidence.options.words[0]
+    return Path(word) if "/" in word else evidence.user_dirs.program(word)
+
+
+def _place() -> Place:
+    return Place(PLACE)

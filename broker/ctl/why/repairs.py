@@ -1,0 +1,69 @@
+"""The lines to type for what was found. Pure. None of them holds a password, whatever was found.
+
+A line is either a shell's, or one to write at the place that the finding names.
+"""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from broker.core.failures import BadRequest
+from broker.ctl.clients.client_index import UV, Index, login_in
+from broker.ctl.clients.command_line import PLACE, PROVIDER, CommandOptions, shown_command, shown_index
+from broker.ctl.clients.keyring_provider import SUBPROCESS, KeyringProvider, variable_of
+from broker.ctl.clients.usernames import with_username
+
+SETTINGS = (".toml",)
+
+
+def with_user(
+    index: Index, username: str, options: CommandOptions, environ: Mapping[str, str], *, editable: bool
+) -> str | None:
+    """The line by which the client knows the user name, and no password, for an index; None without any.
+
+    `editable`: the file that the index stands in is the user's to change.
+    """
+    try:
+        url = with_username(index.bare, username)
+    except BadRequest:
+        return None
+    source = index.place.source
+    has_variable = index.client == UV and bool(index.name) and not login_in(index.url)[1]
+    exported = f"export {index.variable}={shlex.quote(username)}"
+    if source == PLACE:
+        return _command(options, {word: _replaced(word, index.url, url) for word in options.words})
+    if not isinstance(source, Path):
+        return exported if has_variable else _variable(source, index, url, environ)
+    if has_variable and (not editable or environ.get(index.variable)):
+        return exported
+    if source.suffix in SETTINGS or source.suffix == ".py" or not index.option.startswith("-"):
+        return f'{index.option} = "{url}"' if index.option == "url" else f"{index.option} = {url}"
+    return f"{index.option} {url}"
+
+
+def without_password_variable(index: Index, username: str | None) -> str:
+    """The line that takes a password out of its variable; `username`: one that uv needs besides."""
+    line = f"unset {index.password_variable}"
+    return line if username is None else f"{line}; export {index.variable}={shlex.quote(username)}"
+
+
+def with_provider(client: str, named: KeyringProvider | None, options: CommandOptions) -> str:
+    """The line that turns the keyring on."""
+    if named is not None and named.place.source == PLACE:
+        spelt = f"{PROVIDER}={named.name}"
+        words = {word: word.replace(spelt, f"{PROVIDER}={SUBPROCESS}") for word in options.words}
+        return _command(options, words | {named.name: SUBPROCESS})
+    return f"export {variable_of(client)}={SUBPROCESS}"
+
+
+def _command(options: CommandOptions, words: Mapping[str, str]) -> str:
+    return shown_command([words.get(word, word) for word in options.words])
+
+
+def _replaced(word: str, url: str, new: str) -> str:
+    return word.replace(url, new) if url in word else word
+
+
+def _variable(name: str, index: Index, url: str, environ: Mapping[str, str]) -> str:
+    entries = [shown_index(entry.replace(index.url, url)) for entry in environ.get(name, "").split()]
+    return f"export {name}={shlex.quote(' '.join(entries) or url)}"
