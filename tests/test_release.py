@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 
 import pytest
 import yaml
@@ -36,3 +37,24 @@ def test_no_job_may_do_more_than_its_steps_need() -> None:
         workflow = yaml.safe_load(path.read_text())
         assert workflow["permissions"] == {}
         assert all("permissions" in job for job in workflow["jobs"].values())
+
+
+@pytest.mark.parametrize("project", ["pyproject.toml", "client/pyproject.toml"])
+def test_each_python_that_is_promised_is_run(project: str) -> None:
+    promised = tomllib.loads((ROOT / project).read_text())["project"]["classifiers"]
+    matrix = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["linux"]["strategy"][
+        "matrix"
+    ]
+
+    prefix = "Programming Language :: Python :: 3."
+    assert matrix["python"] == [
+        f"3.{each.removeprefix(prefix)}" for each in promised if each.startswith(prefix)
+    ]
+
+
+def test_linters_before_a_commit_are_those_of_ci() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+
+    assert {hook["entry"] for hook in hooks} <= set(
+        (ROOT / ".ci/run").read_text().replace(" --check", "").split("\n")
+    )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,6 @@ from tests.e2e.town import town as new_town
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.e2e.brokerd import Brokerd
 
@@ -56,3 +56,16 @@ def old_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if version >= (26, 2):
         pytest.skip("this Python bundles no pip from before 26.2")
     return python
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests run where its daemon, feeds and clients are."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and "module" in _scopes(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def _scopes(item: pytest.Item) -> set[str]:
+    fixtures = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 -- no public way tells a test's fixtures
+    return {str(definition.scope) for found in fixtures.values() for definition in found}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.fakes.azure_devops import AzureDevOps
     from tests.fakes.organisation import Organisation
 
+pytestmark = pytest.mark.long
+
 TENANT = "11111111-2222-3333-4444-555555555555"
 GUEST_TENANT = "22222222-2222-3333-4444-555555555555"
 USER = "dev@acme.example"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.fakes.connect_proxy import ConnectProxy
     from tests.fakes.http1 import Answer
 
+pytestmark = pytest.mark.long
+
 TENANT = "11111111-2222-3333-4444-555555555555"
 OTHER_TENANT = "99999999-2222-3333-4444-555555555555"
 USER = "dev@acme.example"

@@ -19,6 +19,8 @@ from tests.fakes.http1 import Answer, Held, Request, Reset, Response
 if TYPE_CHECKING:
     from tests.fakes.authority import Authority
 
+pytestmark = pytest.mark.long
+
 URL = "https://feed.example/a"
 CONNECT = b"CONNECT feed.example:443 HTTP/1.1\r\nHost: feed.example\r\n\r\n"
 

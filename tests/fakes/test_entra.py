@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from tests.fakes.azure_devops import AzureDevOps
     from tests.fakes.connect_proxy import ConnectProxy
 
+pytestmark = pytest.mark.long
+
 TENANT = "11111111-2222-3333-4444-555555555555"
 CLIENT = "66666666-2222-3333-4444-555555555555"
 USER = "dev@acme.example"

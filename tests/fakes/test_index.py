@@ -14,6 +14,8 @@ from tests.fakes.wheels import wheel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.long
+
 DEMO = wheel("Demo.Package", "1.0", requires=("other>=2",))
 
 

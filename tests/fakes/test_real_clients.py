@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.fakes.clients import Clients
     from tests.fakes.connect_proxy import ConnectProxy
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.long, pytest.mark.e2e]
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 DEMO = wheel("demo-package", "1.0", requires=("demo-dependency",))

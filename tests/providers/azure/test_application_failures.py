@@ -97,7 +97,7 @@ async def test_entras_answers_are_told_apart(
         assert failure.retry_after_s == 7
 
 
-@pytest.mark.parametrize("status", [302, 307])
+@pytest.mark.parametrize("status", [302, pytest.param(307, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("way", "host"),
     [
