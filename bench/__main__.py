@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import gateway, growth, install, lookup, serving, sheet, start
+from bench import busy, gateway, growth, install, lookup, serving, sheet, start, verbs
 
 Table = Callable[[bool, Path], sheet.Sheet]
 
@@ -16,6 +16,8 @@ TABLES: dict[str, Table] = {
     "memory": lambda short, _: serving.memory(short=short),
     "growth": lambda short, _: growth.sheet(short=short),
     "start": lambda short, _: start.sheet(short=short),
+    "verbs": lambda short, _: verbs.sheet(short=short),
+    "busy": lambda short, _: busy.sheet(short=short),
     "gateway": lambda short, _: gateway.sheet(short=short),
 }
 

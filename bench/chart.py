@@ -11,7 +11,7 @@ STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#24292f}.bar{fill:#8c959f}.ours{fill:#1f883d}"
     "@media (prefers-color-scheme:dark){text{fill:#e6edf3}.bar{fill:#6e7681}.ours{fill:#3fb950}}"
 )
-LEFT_OUT = ("empty static program", "server in C")
+LEFT_OUT = ("floor", "empty static program", "server in C")
 OURS = ("native shim", "Python shim")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench import chart, programs
 from bench.rivals import Absent, git_cache, nofuss, official, plain_keyring, ssh_agent
-from bench.servers import SECRET, URL, Server, basic_feeds, brokerd, constant
+from bench.servers import SECRET, URL, Server, basic_feeds, brokerd, constant, exchange
 from bench.sheet import Aim, Sheet
 from bench.whole_process import Command, Times, measure
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CLIENT = programs.SHIM.parent
 CHART = Path(__file__).resolve().parents[1] / "docs" / "lookup.svg"
+FLOOR = "floor: one exchange, without libc, with a server in C"
 AZ_PAUSES_S = (0.0, 1.0)
 
 
@@ -44,6 +45,8 @@ def sheet(*, short: bool, rivals: Path) -> Sheet:
 def _quick(folder: Path, undo: ExitStack) -> Iterator[Command | Absent]:
     broker = undo.enter_context(brokerd(folder / "home", basic_feeds(1, 1)))
     floor = undo.enter_context(constant(folder))
+    peer = undo.enter_context(exchange(folder))
+    yield Command(FLOOR, [str(programs.floor(folder)), str(peer.socket)], {})
     for compiler in programs.compilers():
         yield Command(f"empty static program ({compiler})", [str(programs.empty(compiler, folder))], {})
         shim = programs.shim(compiler, folder)
@@ -86,13 +89,14 @@ def _python_shim(folder: Path, broker: Server) -> Command:
 
 def report(times: list[Times], notes: list[str]) -> Sheet:
     """The table and what was aimed at."""
-    unit = times[0]
+    unit = next(each for each in times if each.command.name.startswith("empty"))
     took = {each.command.name: each.median_s for each in times}
     git, glibc, musl = "git credential-cache get", "native shim (cc)", "native shim (musl-gcc)"
     wanted = (
         (glibc, unit.command.name, 1.8),
         (musl, unit.command.name, 1.25),
         (glibc, git, 0.75),
+        (musl, FLOOR, 2.0),
         (musl, git, 0.5),
         (musl, "keyring, empty backend", 1 / 100),
         (musl, "keyring + nofuss, az of 1 s", 1 / 1000),

@@ -29,6 +29,15 @@ def empty(compiler: str, folder: Path) -> Path:
     return built(compiler, source, folder / f"empty-{compiler}")
 
 
+def floor(folder: Path) -> Path:
+    """The smallest program that makes one exchange: without libc."""
+    program = folder / "floor-program"
+    flags = ("-std=gnu11", "-O2", "-s", "-static", "-nostdlib", "-fno-stack-protector", "-fno-builtin")
+    source = Path(__file__).with_name("floor.c")
+    subprocess.run(["cc", *flags, "-o", program, source], check=True, capture_output=True)
+    return program
+
+
 def shim(compiler: str, folder: Path) -> Path:
     """The native shim."""
     return built(compiler, SHIM, folder / f"shim-{compiler}")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).resolve().parent
+EXCHANGED_BYTES = 2200
 START_LIMIT_S = 120.0
 SECRET = ANSWER.splitlines()[1]
 URL = "https://feed-0.example/simple/"
@@ -116,6 +117,15 @@ def constant(folder: Path) -> Iterator[Server]:
     environment = {"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "PATH": os.environ["PATH"]}
     path = home / "token-broker" / "broker.sock"
     with _running([str(program), str(path)], path, environment, CONSTANT) as server:
+        yield server
+
+
+@contextmanager
+def exchange(folder: Path) -> Iterator[Server]:
+    """A server in C that answers `floor.c` with 2,200 bytes, whatever it is sent."""
+    program = built("cc", HERE / "constant.c", folder / "exchange")
+    path = folder / "exchange.sock"
+    with _running([str(program), str(path)], path, {}, "HTTP/1.1 200".ljust(EXCHANGED_BYTES)) as server:
         yield server
 
 

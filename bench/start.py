@@ -32,5 +32,5 @@ def sheet(*, short: bool) -> Sheet:
         f"Start, in those of `{unit.name}`",
         ("", "ratio (quartiles)", "runs"),
         [("brokerd, from exec to its first answer", str(started), str(len(starts_s)))],
-        [Aim("brokerd : loading FastAPI and uvicorn", started.middle, 1.2)],
+        [Aim("brokerd : loading FastAPI and uvicorn", started.middle, 0.5)],
     )

@@ -849,16 +849,65 @@ def request(
     The broker is asked on its trusted socket, `path` or else socket_path(), and never started. Raise
     NotRunningError, UntrustedError, SocketPathError, or NoAnswerError after `patience_s` without a byte.
     """
-    with stream(
-        method,
-        target,
-        body=body,
-        headers=headers,
-        patience_s=patience_s,
-        between_lines_s=patience_s,
-        path=path,
-    ) as answer:
-        return BrokerResponse(answer.status, answer.headers, answer.read())
+    if any(character <= " " or character == "\x7f" for character in target):
+        raise ValueError("a request's target has neither blanks nor control characters")
+    lines = [f"{method} {target} HTTP/1.1", "Host: broker", "Accept-Encoding: identity", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    if body is not None or method == "POST":
+        lines.append(f"Content-Length: {len(body or b'')}")
+    words = "\r\n".join([*lines, "", ""]).encode() + (body or b"")
+    connection = open_broker(path or socket_path(), time.monotonic() + patience_s)
+    try:
+        _limit(connection, _socket.SO_SNDTIMEO, time.monotonic() + patience_s)
+        connection.sendall(words)
+        received, answer = b"", None
+        while answer is None:
+            _limit(connection, _socket.SO_RCVTIMEO, time.monotonic() + patience_s)
+            part = connection.recv(ANSWER_BYTES)
+            received += part
+            answer = _whole_answer(received, is_end=not part)
+    except BlockingIOError:
+        raise NoAnswerError(NOT_IN_TIME) from None
+    except (OSError, ValueError):
+        raise NoAnswerError(CUT_SHORT) from None
+    finally:
+        connection.close()
+    return answer
+
+
+def _whole_answer(received: bytes, *, is_end: bool) -> BrokerResponse | None:
+    """Return the answer once all of it is there, None before. Raise ValueError for one that never will be."""
+    head, blank, body = received.partition(b"\r\n\r\n")
+    if not blank or head.startswith(b"HTTP/1.1 1"):
+        if is_end or blank:
+            raise ValueError
+        return None
+    status_line, *fields = head.decode("latin-1").split("\r\n")
+    named = [field.partition(":") for field in fields]
+    headers = {name.lower(): value.strip(" \t") for name, _, value in named}
+    if not status_line.startswith("HTTP/1."):
+        raise ValueError
+    status = int(status_line[9:12])
+    if "transfer-encoding" in headers:
+        return BrokerResponse(status, headers, _joined(body)) if is_end else None
+    missing = int(headers.get("content-length", len(body) + (not is_end))) - len(body)
+    if missing and (is_end or missing < 0):
+        raise ValueError
+    return None if missing else BrokerResponse(status, headers, body)
+
+
+def _joined(chunks: bytes) -> bytes:
+    """Return what a whole chunked body holds (RFC 9112, section 7.1). Raise ValueError for a part."""
+    joined = b""
+    while True:
+        size, _, chunks = chunks.partition(b"\r\n")
+        length = int(size.partition(b";")[0], 16)
+        if length == 0:
+            return joined
+        if chunks[length : length + 2] != b"\r\n":
+            raise ValueError
+        joined += chunks[:length]
+        chunks = chunks[length + 2 :]
 
 
 def stream(

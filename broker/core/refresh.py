@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from broker.core import need
 from broker.core.credential import Credential
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import SlotKey
@@ -68,13 +69,13 @@ HOLD_REFUSED_S = 30.0
 class State(StrEnum):
     """How a slot's renewal is doing. Whether a look-up would be answered is another question: `Slot.live`."""
 
-    EMPTY = "empty"
+    EMPTY = need.EMPTY
     FRESH = "fresh"
     DUE = "due"
     EXPIRED = "expired"
     FAILING = "failing"
     REFUSED = "refused"
-    SIGN_IN_NEEDED = "sign-in-needed"
+    SIGN_IN_NEEDED = need.SIGN_IN_NEEDED
 
 
 class Moment(NamedTuple):

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
+from broker.core import need
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
 from broker.core.refresh import Moment, Slot, State
@@ -54,11 +55,8 @@ class FeedStatus:
 
     @property
     def needs_help(self) -> bool:
-        """Whether a look-up would get no credential although one was tried, or a person must sign in.
-
-        For `brokerctl status` and `doctor` alike. A renewal that failed is no need while the token lives.
-        """
-        return self.state == State.SIGN_IN_NEEDED or not (self.usable or self.state == State.EMPTY)
+        """As `core.need` says it."""
+        return need.needs_help(self.state, usable=self.usable)
 
     def aged(self, seconds: int) -> "FeedStatus":
         """What the status will say these seconds later if nothing else changes."""

@@ -3,15 +3,24 @@
 The socket, and which peers to trust there, are the client's; nothing here ever starts a daemon.
 """
 
+from __future__ import annotations
+
 import json
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
 
 import token_broker_client as client
 
 from broker.ctl.command_error import CommandError, ExitCode
+
+TYPE_CHECKING = False  # `typing` costs half a bare start of Python; type checkers take this name as true
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, TypeVar
+
+    Json = dict[str, Any]
+    _Answer = TypeVar("_Answer")
+else:
+    Json = dict
 
 PATIENCE_S = 10.0
 """For answers that the daemon has at hand: it may be importing an SDK just then."""
@@ -24,10 +33,6 @@ SIGN_IN_NEEDED = 401
 
 NO_FEED = "no-feed"
 BAD_CONFIGURATION = "bad-configuration"
-
-Json = dict[str, Any]
-
-_Answer = TypeVar("_Answer")
 
 
 def ask_either_broker(ask: Callable[[str | None], _Answer]) -> _Answer:
@@ -81,11 +86,17 @@ def steps(
 
 def _with_query(path: str, query: Mapping[str, str]) -> str:
     """The target; bytes of an argument that are no UTF-8 go as they came (PEP 383)."""
-    return f"{path}?{urlencode(query, errors='surrogateescape')}" if query else path
+    if not query:
+        return path
+    from urllib.parse import urlencode  # noqa: PLC0415 - for a query only
+
+    return f"{path}?{urlencode(query, errors='surrogateescape')}"
 
 
 def feed_path(name: str, verb: str) -> str:
     """The path of one feed's verb, whatever characters were typed for its name."""
+    from urllib.parse import quote  # noqa: PLC0415 - for a feed's verb only
+
     return f"/v1/feeds/{quote(name, safe='')}/{verb}"
 
 

@@ -1,41 +1,23 @@
-"""The command line: every verb by name. `entry.py` runs it."""
+"""The command line as typer reads it: all of it, or the one verb that was typed. `entry.py` runs it."""
 
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Annotated, cast
 
 import typer
 
-from broker.ctl import explain, feed_actions, get, login_verbs, logs, share
-from broker.ctl.add.verb import add, remove
-from broker.ctl.demo.verb import demo
-from broker.ctl.discover.verb import discover
-from broker.ctl.doctor.verb import doctor
 from broker.ctl.entry import run
-from broker.ctl.exec.verb import exec_, with_strict_as_option
-from broker.ctl.service.verb import restart, start, stop
-from broker.ctl.setup.verb import setup, teardown
-from broker.ctl.status.verb import status, tool_version
-from broker.ctl.why.verb import why
-
-app = typer.Typer(
-    name="brokerctl",
-    help="Fresh tokens for private Python feeds: see, start and steer your token-broker.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+from broker.ctl.verbs import OF_A_COMMAND, VERBS
+from broker.host.installation import installed_version
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"token-broker {tool_version() or '(not installed)'}")
+        typer.echo(f"token-broker {installed_version() or '(not installed)'}")
         raise typer.Exit
 
 
-@app.callback()
 def _brokerctl(
     *,
     _: Annotated[
@@ -45,46 +27,45 @@ def _brokerctl(
     """Fresh tokens for private Python feeds: see, start and steer your token-broker."""
 
 
-_FEED_URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
-
-_VERBS: dict[str, tuple[Callable[..., None], str]] = {
-    "demo": (demo, ""),
-    "setup": (setup, "--dry-run"),
-    "teardown": (teardown, ""),
-    "doctor": (doctor, "--fix"),
-    "status": (status, "--watch"),
-    "discover": (discover, ""),
-    "add": (add, _FEED_URL),
-    "remove": (remove, "corp"),
-    "get": (get.get, _FEED_URL),
-    "explain": (explain.explain, _FEED_URL),
-    "exec": (exec_, "-- uv sync"),
-    "why": (why, "-- uv sync"),
-    "share": (share.share, "--feed corp --for 8h"),
-    "login": (login_verbs.login, "corp"),
-    "logout": (login_verbs.logout, "corp"),
-    "refresh": (feed_actions.refresh, "corp"),
-    "forget": (feed_actions.forget, "corp"),
-    "reload": (feed_actions.reload, ""),
-    "start": (start, ""),
-    "stop": (stop, ""),
-    "restart": (restart, ""),
-    "logs": (logs.logs, "--follow"),
-}
-"""Every verb, in the order of the help, and the arguments in the example of its own help."""
-
 _OF_THE_COMMAND: dict[str, object] = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """Settings of a verb whose further words are the command's own."""
 
-for _name, (_verb, _words) in _VERBS.items():
-    _example = f"\b\nExample:  brokerctl {_name} {_words}".rstrip()
-    _settings = _OF_THE_COMMAND if _name in {"exec", "why"} else None
-    app.command(_name, epilog=_example, context_settings=_settings)(_verb)
+
+def app_with(verbs: Iterable[str]) -> typer.Typer:
+    """The command line with these verbs, whose modules are loaded for it."""
+    app = typer.Typer(
+        name="brokerctl",
+        help="Fresh tokens for private Python feeds: see, start and steer your token-broker.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_brokerctl)
+    for verb in verbs:
+        place, words = VERBS[verb]
+        module, _, function = place.partition(":")
+        example = f"\b\nExample:  brokerctl {verb} {words}".rstrip()
+        settings = _OF_THE_COMMAND if verb in OF_A_COMMAND else None
+        declared = cast("Callable[..., None]", getattr(import_module(module), function))
+        app.command(verb, epilog=example, context_settings=settings)(declared)
+    return app
 
 
 def command_line() -> None:
     """Do what this process's arguments say; `run` makes an exit code of what it raises."""
-    app(with_strict_as_option(sys.argv[1:]), prog_name="brokerctl")
+    words = sys.argv[1:]
+    alone = words[0] if words and words[0] in VERBS and words[0] not in _NAMES_ALL else None
+    if words[:1] == ["exec"]:
+        from broker.ctl.exec.verb import with_strict_as_option  # noqa: PLC0415 - this verb alone
+
+        words = with_strict_as_option(words)
+    app_with(VERBS if alone is None else [alone])(words, prog_name="brokerctl")
+
+
+_NAMES_ALL = ("setup",)
+"""Verbs that need every other one: for the completion of shells."""
 
 
 def main() -> None:

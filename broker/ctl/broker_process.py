@@ -10,7 +10,6 @@ import token_broker_client as client
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError
 from broker.host import installation
-from broker.host.clock import SystemClock
 
 START_LIMIT_S = 20.0
 """A cold start imports a web server from a disk that may be slow; measured warm: 0.4 s."""
@@ -19,6 +18,9 @@ LOOK_EVERY_S = 0.02
 
 ANNOUNCED = 'echo $$; exec "$0" "$@" >&2'
 """Says the process id on stdout, and becomes the command, whose stdout is where its stderr is."""
+
+HANDED = 'echo $$; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@" 3<&0 </dev/null >&2'
+"""The same with the listening socket that is its stdin, handed over as systemd does (sd_listen_fds(3))."""
 
 SAID_BYTES = 4096
 """Of a log, only its end is looked at."""
@@ -38,19 +40,24 @@ def launch(
     log: Path,
     environment: Mapping[str, str] | None = None,
     kept: Sequence[int] = (),
+    *,
     watcher: int | None = None,
+    listening: int | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start brokerd in a session of its own, its stderr in `log`; our terminal and pipes stay free.
 
     The descriptors `kept` stay open in it as long as it runs. Its process id is written to `watcher`, as a
     line and before it is brokerd: no moment of ours to die is too early for the watcher to know.
+    Who has a watcher may hand over a `listening` socket, whose copy here it closes then.
     """
     command = [str(beside_us("brokerd")), *arguments]
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         return subprocess.Popen(
-            command if watcher is None else ["/bin/sh", "-c", ANNOUNCED, *command],
-            stdin=subprocess.DEVNULL,
+            command
+            if watcher is None
+            else ["/bin/sh", "-c", ANNOUNCED if listening is None else HANDED, *command],
+            stdin=subprocess.DEVNULL if listening is None else listening,
             stdout=descriptor if watcher is None else watcher,
             stderr=descriptor,
             cwd="/",
@@ -64,6 +71,8 @@ def launch(
 
 def wait_until_it_answers(child: "subprocess.Popen[bytes] | None", log: Path | None, socket: str) -> None:
     """Return once the broker at `socket` answers; raises CommandError with an ended child's last line."""
+    from broker.host.clock import SystemClock  # noqa: PLC0415 - for who waits
+
     clock = SystemClock()
     limit = clock.now().after(START_LIMIT_S)
     while not answers(socket):
@@ -99,9 +108,13 @@ def socket_path() -> str:
 
 def last_line(log: Path | None) -> str:
     """The last line of a log, or nothing."""
+    return (last_lines(log) or [""])[-1]
+
+
+def last_lines(log: Path | None) -> list[str]:
+    """The last lines of a log."""
     try:
         said = b"" if log is None else log.read_bytes()[-SAID_BYTES:]
     except OSError:
         said = b""
-    lines = said.decode(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("brokerd: ") if lines else ""
+    return [line.removeprefix("brokerd: ") for line in said.decode(errors="replace").strip().splitlines()]

@@ -1,28 +1,31 @@
 """Where brokerctl begins, and the one place where an outcome becomes an exit code.
 
-Verbs raise CommandError; `run` prints its line and exits with its code. No traceback is ever shown. `why` is
-waited for with the command that it wraps, so it starts without the other verbs.
+Verbs raise CommandError; `run` prints its line and exits with its code. No traceback is ever shown. What
+stands in prompts, in scripts and before other programs starts without typer and the other verbs.
 """
+
+from __future__ import annotations
 
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
-from itertools import takewhile
 
 from broker.core.failures import Failure, advice
 from broker.core.shortage import shortage_of
 from broker.ctl.command_error import CommandError, ExitCode
+from broker.ctl.help_page import help_page
 from broker.ctl.hints import other_than
-from broker.host.standard_streams import LostOutputError, checked_stdout, tell
+from broker.ctl.verbs import OF_A_COMMAND, read_plainly
+from broker.host.standard_streams import LostOutputError, checked_stdout, put_out, tell
 
-OF_A_COMMAND = ("exec", "why")
-"""Verbs that end with their command's code: their own failures have one of their own, 125."""
+TYPE_CHECKING = False  # `typing` costs half a bare start of Python; type checkers take this name as true
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def main() -> None:
     """Run brokerctl with this process's arguments, and exit."""
-    run(_plain_why(sys.argv[1:]) or _any_verb)
+    run(_plainly)
 
 
 def run(command_line: Callable[[], object]) -> None:
@@ -33,28 +36,26 @@ def run(command_line: Callable[[], object]) -> None:
         _run(command_line)
 
 
-def _any_verb() -> None:
-    from broker.ctl.app import command_line  # noqa: PLC0415 - all the verbs
+def _plainly() -> None:
+    """Do what the words say: by a stored page, by the plain reading of a few verbs, and else by typer."""
+    words = sys.argv[1:]
+    page = help_page(words)
+    if page is not None:
+        put_out(page.removesuffix("\n"))
+        return
+    read = read_plainly(words)
+    if read is None:
+        from broker.ctl.app import command_line  # noqa: PLC0415 - typer
 
-    command_line()
-
-
-def _plain_why(words: Sequence[str]) -> Callable[[], None] | None:
-    """`why [--json] [--] COMMAND...`, which takes no library to read; None for all else, its help too."""
-    if words[:1] != ["why"]:
-        return None
-    options = list(takewhile(lambda word: word.startswith("-") and word != "--", words[1:]))
-    if set(options) - {"--json"}:
-        return None
-    rest = words[1 + len(options) :]
-    command = rest[1:] if rest[:1] == ["--"] else rest
-
-    def told() -> None:
-        from broker.ctl.why.told_run import told_run  # noqa: PLC0415 - this verb alone
-
-        sys.exit(told_run(command, as_json=bool(options)))
-
-    return told
+        command_line()
+        return
+    place, given = read
+    module, _, function = place.partition(":")
+    __import__(module)
+    try:
+        getattr(sys.modules[module], function)(**given)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
 
 
 def _own_failure() -> ExitCode:

@@ -7,7 +7,6 @@ import typer
 from broker.core.status import FeedStatus
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
-from broker.ctl.setup.sandbox_refresh import renew_sandbox
 from broker.ctl.status.record import broker_status, feed_status
 from broker.ctl.ui.humanize import duration
 
@@ -58,6 +57,8 @@ def reload() -> None:
         "feeds", []
     )
     typer.echo(f"configuration read: {', '.join(feeds) if feeds else 'no feeds yet'}")
+    from broker.ctl.setup.sandbox_refresh import renew_sandbox  # noqa: PLC0415 - loads half of setup
+
     renewed = renew_sandbox()
     if renewed is not None:
         typer.echo(renewed)

@@ -3,13 +3,9 @@
 import json
 import os
 import sys
-from shlex import quote
-from typing import Annotated
 
 import token_broker_client as client
-import typer
 
-from broker.core.urls import printable
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError
 
@@ -19,15 +15,8 @@ ANSWER_MARGIN_S = 0.5
 STDOUT = 1
 
 
-def get(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The feed's URL, or one of a file in it.")],
-    username: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The user name the client will send.")
-    ] = None,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print feed, user name, password and end.")] = False,
-) -> None:
-    """Print the password for a feed."""
+def print_credential(url: str, username: str | None = None, *, as_json: bool = False) -> None:
+    """Print the password, or all that is known with it as JSON. Raises CommandError."""
     found = credential(url, username)
     _print(json.dumps(found) if as_json else str(found["password"]))
 
@@ -56,6 +45,10 @@ def credential(url: str, username: str | None) -> api_client.Json:
     except api_client.RefusedError as refusal:
         if refusal.kind != api_client.NO_FEED or refusal.hint is not None:
             raise
+        from shlex import quote  # noqa: PLC0415 - for a refusal only
+
+        from broker.core.urls import printable  # noqa: PLC0415 - the same
+
         verb = "explain" if username is not None and _is_of_a_feed(url) else "add"
         hint = f"brokerctl {verb} {quote(printable(url) or 'URL')}"
         raise CommandError(refusal.detail, hint=hint, exit_code=refusal.exit_code) from None

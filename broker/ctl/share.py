@@ -14,10 +14,10 @@ from broker.core.share_grant import check_name
 from broker.core.status import BrokerStatus, ShareStatus
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
-from broker.ctl.status.lines import share_line
 from broker.ctl.status.record import broker_status, share_status
-from broker.ctl.status.verb import local_now
+from broker.ctl.status.share_lines import share_line
 from broker.ctl.ui.humanize import clock_time, duration
+from broker.ctl.ui.local_time import local_now
 
 DEFAULT_LIFE = "8h"
 INSIDE = "/run/broker"

@@ -4,13 +4,17 @@ Two clocks make a Moment: the wall's for expiry, and the time since boot for age
 CLOCK_MONOTONIC, which stands still while a laptop sleeps, so a sleep here is made of naps.
 """
 
-import asyncio
+from __future__ import annotations
+
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from broker.core.refresh import Moment
+
+if TYPE_CHECKING:
+    import asyncio
 
 NAP_S = 30.0
 """No sleep is longer before the clocks are looked at again: the lateness after a suspend."""
@@ -39,6 +43,8 @@ async def nap_or(clock: Clock, seconds: float, woken: asyncio.Event) -> Exceptio
 
     For loops that must not end: never raises but for a cancellation.
     """
+    import asyncio  # noqa: PLC0415 - loaded wherever this is awaited, and 20 ms for who only reads the clock
+
     nap = asyncio.ensure_future(clock.nap(seconds))
     wake = asyncio.ensure_future(woken.wait())
     try:
@@ -61,6 +67,8 @@ class SystemClock:
 
     async def nap(self, seconds: float) -> None:
         """Sleep for `seconds`, at most NAP_S."""
+        import asyncio  # noqa: PLC0415 - as in nap_or
+
         await asyncio.sleep(min(max(0.0, seconds), NAP_S))
 
     def pause(self, seconds: float) -> None:

@@ -1,10 +1,17 @@
 """What was installed together with the program that runs, and whether it still is what is on the disk."""
 
+from __future__ import annotations
+
 import os
 import sys
-import sysconfig
-from collections.abc import Hashable
-from pathlib import Path
+
+TYPE_CHECKING = False  # `typing` costs half a bare start of Python; type checkers take this name as true
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from pathlib import Path
+
+_DISTRIBUTION, _DIST_INFO = "token_broker-", ".dist-info"
+"""Around the version in the name of the folder that installers write ("Recording installed projects")."""
 
 SHIM = "keyring-shim"
 """What uv and pip run as `keyring`."""
@@ -12,10 +19,28 @@ SHIM = "keyring-shim"
 
 def beside_us(program: str) -> Path | None:
     """The program that was installed together with the one that runs, None where there is none."""
+    from pathlib import Path  # noqa: PLC0415 - not for the version
+
     for neighbour in (Path(sys.argv[0]).resolve(), Path(sys.executable)):
         found = neighbour.parent / program
         if os.access(found, os.X_OK):
             return found
+    return None
+
+
+def installed_version() -> str | None:
+    """The version of this installation, or None in a source tree that was never installed.
+
+    As `importlib.metadata.version` finds it, whose import takes longer than a bare start of Python.
+    """
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")  # noqa: PTH208 - `pathlib` costs half a bare start
+        except OSError:
+            continue
+        for name in names:
+            if name.startswith(_DISTRIBUTION) and name.endswith(_DIST_INFO):
+                return name.removeprefix(_DISTRIBUTION).removesuffix(_DIST_INFO)
     return None
 
 
@@ -24,6 +49,9 @@ def installation_fingerprint() -> Hashable:
 
     Installers write a new dist-info.
     """
+    import sysconfig  # noqa: PLC0415 - the same
+    from pathlib import Path  # noqa: PLC0415 - the same
+
     marks = []
     for found in sorted(Path(sysconfig.get_path("purelib")).glob("token_broker*.dist-info")):
         try:

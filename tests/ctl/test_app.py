@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.app import app
+from broker.ctl.verbs import VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,13 +12,6 @@ if TYPE_CHECKING:
     from tests.ctl.conftest import Ended
 
     Brokerctl = Callable[..., Ended]
-
-VERBS = [
-    command.name or command.callback.__name__
-    for command in app.registered_commands
-    if command.callback is not None
-]
-HEAVY = {"azure", "cryptography", "fastapi", "httpx", "keyring", "pydantic", "rich", "uvicorn"}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -69,15 +59,6 @@ def test_a_defect_is_one_line_without_a_traceback(
 def test_a_defect_of_exec_is_not_taken_for_the_commands_code(
     brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("broker.ctl.exec.verb.private_broker", None)
+    monkeypatch.setattr("broker.ctl.exec.run.private_broker", None)
 
     assert brokerctl("exec", "true").exit_code == 125
-
-
-@pytest.mark.parametrize("modules", ["broker.ctl.app", "broker.ctl.app, broker.ctl.status.lines"])
-def test_what_every_command_and_a_prompt_need_loads_nothing_heavy(modules: str) -> None:
-    program = f"import sys, {modules}; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    loaded = subprocess.check_output([sys.executable, "-c", program], text=True, env=environment)
-
-    assert HEAVY.isdisjoint(loaded.split())

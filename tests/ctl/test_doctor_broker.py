@@ -19,8 +19,8 @@ from broker.ctl.doctor.checks import findings
 from broker.ctl.doctor.finding import fine, problem
 from broker.ctl.setup.file_changes import Write
 from broker.ctl.setup.user_service import sandbox_changes, units_step
-from broker.ctl.status.verb import tool_version
 from broker.host import trusted_file
+from broker.host.installation import installed_version
 from tests.ctl.clinic import found, not_running
 from tests.ctl.found_feeds import broker
 
@@ -100,7 +100,7 @@ def test_configuration_that_is_broken_stops_no_check(
 
 @pytest.mark.parametrize(("version", "count"), [("0.0.1", 1), (None, 0)])
 def test_broker_of_another_version_is_found(clinic: Clinic, version: str | None, count: int) -> None:
-    room = clinic.room(broker(version=version or tool_version()))
+    room = clinic.room(broker(version=version or installed_version()))
 
     assert len(found(running_brokers.same_version, room)) == count
 

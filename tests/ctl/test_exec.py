@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -95,13 +96,63 @@ def test_a_command_whose_interpreter_is_missing_is_there_and_cannot_run(room: Pa
     assert left_behind(room) == []
 
 
-def test_broken_configuration_is_our_failure_and_says_where(room: Path) -> None:
+ASKS = "import token_broker_client as c; c.request('GET', '/v1/health'); raise SystemExit({code})"
+
+
+@pytest.mark.parametrize("code", [0, 4])
+def test_broken_configuration_is_told_and_the_command_runs(room: Path, code: int) -> None:
     configure(room, "tll = 1\n")
 
-    ended = run("true")
+    ended = run(sys.executable, "-c", ASKS.format(code=code))
 
-    assert ended.exit_code == 125
-    assert "config.toml, line 1" in ended.stderr
+    assert ended.exit_code == code
+    assert ended.stderr.count("config.toml, line 1") == 1
+
+
+WAITS = """
+import os, socket, struct
+waits = socket.socket(socket.AF_UNIX)
+waits.connect(os.environ["TOKEN_BROKER_SOCKET"])
+bound_by, _, _ = struct.unpack("3i", waits.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+waits.sendall(b"GET /v1/health HTTP/1.1\\r\\nHost: broker\\r\\nConnection: close\\r\\n\\r\\n")
+print(bound_by == os.getppid(), waits.recv(12).decode())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="SO_PEERCRED is Linux's")
+def test_look_ups_wait_at_a_socket_that_is_there_before_the_broker() -> None:
+    assert run(sys.executable, "-c", WAITS).stdout == "True HTTP/1.1 200\n"
+
+
+def test_what_exec_leaves_to_end_by_itself_does(room: Path) -> None:
+    ended = run("sh", "-c", 'test -S "$TOKEN_BROKER_SOCKET"')
+
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    until(lambda: processes_of(room) == [], "end of the broker and its watcher")
+    assert left_behind(room) == []
+
+
+def processes_of(room: Path) -> list[str]:
+    """Command lines that name the room: the broker's and the watcher's do."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_bytes()
+            if f"{room}/token-broker-".encode() in words:
+                found.append(words.decode(errors="replace"))
+    return found
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5])
+def test_killed_at_any_moment_of_its_start_it_leaves_nothing(room: Path, after_s: float) -> None:
+    with subprocess.Popen(
+        [BROKERCTL, "exec", "--", "sleep", "0.6"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as running:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(after_s)
+        running.kill()
+
+    until(lambda: processes_of(room) == [] and left_behind(room) == [], "end of all that was started")
 
 
 def test_command_sees_a_private_broker(room: Path) -> None:

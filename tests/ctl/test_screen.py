@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from broker.ctl.status.lines import status_line
 from broker.ctl.status.record import broker_status
 from broker.ctl.status.screen import status_screen
+from broker.ctl.status.short_line import status_line
 from tests.ctl.found_feeds import NOW, at, broker, empty_handed, feed, house
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -122,7 +122,7 @@ def test_state_of_a_newer_daemon_is_shown_as_it_came() -> None:
     ],
 )
 def test_line_for_prompts_names_who_cannot_answer(status: dict[str, Any], line: str) -> None:
-    assert status_line(broker_status(status)) == line
+    assert status_line(status) == line
 
 
 def drawing(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.main import get_group
 
-from broker.ctl.app import app
+from broker.ctl import verbs as declared
+from broker.ctl.app import app_with
 from broker.ctl.setup.completion import bash, fish, verbs_and_options, zsh
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def test_script_for_fish_parses(tmp_path: Path) -> None:
 
 
 def test_every_verb_is_offered_with_its_own_options() -> None:
-    verbs = verbs_and_options(get_group(app))
+    verbs = verbs_and_options(get_group(app_with(declared.VERBS)))
 
     assert {"setup", "teardown", "status", "exec", "add"} <= verbs.keys()
     assert {"--dry-run", "--replace", "--help"} <= set(verbs["setup"])

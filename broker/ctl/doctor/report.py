@@ -15,7 +15,7 @@ from broker.ctl.doctor.redaction import Redactor
 from broker.ctl.doctor.screen import screen
 from broker.ctl.matching import urls_of
 from broker.ctl.service import systemd
-from broker.ctl.status.verb import tool_version
+from broker.host.installation import installed_version
 
 _SYSTEMD = re.compile(r"systemd [0-9]+")
 _RELEASE = re.compile(r"[0-9]+\.[0-9]+")
@@ -25,7 +25,7 @@ def report(context: DoctorContext, found: Sequence[Finding]) -> str:
     """The page."""
     manager = _SYSTEMD.match(systemd.ask("systemctl", "--version"))
     release = _RELEASE.match(platform.release())  # a kernel's full name may be a company's
-    tool = f"token-broker {tool_version() or 'unknown'} · Python {platform.python_version()}"
+    tool = f"token-broker {installed_version() or 'unknown'} · Python {platform.python_version()}"
     machine = f"{platform.system()} {release[0] if release else ''} {platform.machine()}"
     head = (f"{tool} · {machine}", manager[0] if manager else "no systemd", "")
     redactor = Redactor(dict(_names(context)))

@@ -13,8 +13,8 @@ from broker.ctl.command_error import ExitCode
 from broker.ctl.doctor.context import DoctorContext, is_linux
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.service import systemd
-from broker.ctl.status.verb import tool_version
 from broker.ctl.ui.humanize import ago
+from broker.host.installation import installed_version
 
 PROC = Path("/proc")
 PYTHON = re.compile(rb"python[0-9.]*")
@@ -108,7 +108,7 @@ def _group(socket: Path) -> str:
 
 def same_version(context: DoctorContext) -> Iterator[Finding]:
     """Daemon and tool are of one version."""
-    status, ours = context.broker.status, tool_version()
+    status, ours = context.broker.status, installed_version()
     if status is not None and ours is not None and status.version != ours:
         said = f"the broker is version {status.version}, this brokerctl is {ours}"
         yield warning("version", said, "brokerctl restart")

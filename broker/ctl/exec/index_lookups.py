@@ -6,7 +6,6 @@ from itertools import chain, islice
 from pathlib import Path
 
 from broker.ctl import api_client
-from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import UV, Index
 from broker.ctl.clients.command_line import indexes_in, options_of, shown_command
 from broker.ctl.clients.inline_script import script_indexes
@@ -32,11 +31,9 @@ def index_variables(
 ) -> dict[str, str]:
     """UV_INDEX_<NAME>_USERNAME for each index that is a feed: of this folder and of the command's words.
 
-    Raises CommandError if none can be known.
+    The broker is asked, and so waited for, only where there are such indexes. One that cannot answer knows
+    no feed.
     """
-    fault = broker.read("/v1/status").get("error")
-    if fault is not None:
-        raise CommandError(str(fault))
     directory, user_dirs = working_directory(), UserDirs(home_of(environ), environ)
 
     def found() -> Iterator[Index]:
@@ -63,6 +60,8 @@ def lookups_counted(
     feed.
     """
     directory, user_dirs = working_directory(), UserDirs(home_of(environ), environ)
+
+    from broker.ctl.clients.all_indexes import all_indexes  # noqa: PLC0415 - after a failure only
 
     def found() -> Iterator[Index]:
         indexes = chain(_of_command(command, environ), all_indexes(directory, user_dirs))
@@ -119,6 +118,6 @@ def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[
 
 
 def _feed_of(broker: PrivateBroker, index: Index) -> api_client.Json | None:
-    with contextlib.suppress(api_client.RefusedError):  # no feed of ours
+    with contextlib.suppress(CommandError):  # no feed of ours, or no broker
         return broker.read("/v1/match", {"url": index.url})
     return None

@@ -6,10 +6,9 @@ outlives us by a moment for that alone. Linux could do it by PR_SET_PDEATHSIG; m
 
 import contextlib
 import os
-import secrets
 import shutil
+import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,9 @@ from broker.ctl import api_client, broker_process
 
 SOCKET_NAME = "broker.sock"
 LOG_NAME = "brokerd.log"
+
+BACKLOG = 4096
+"""Look-ups that may wait while the broker starts; the kernel cuts it to net.core.somaxconn."""
 
 STOP_LIMIT_S = 12.0
 """Longer than brokerd gives the answers that are under way (10 s)."""
@@ -98,14 +100,40 @@ class PrivateBroker:
         finally:
             end(child)
 
+    @contextlib.contextmanager
+    def starting(self) -> Iterator["subprocess.Popen[bytes]"]:
+        """While in it, the broker starts and answers: look-ups wait at its socket, which is there already.
+
+        Nothing is waited for at the end, either: `private_broker` sees to it that the broker ends.
+        """
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(self.socket)  # in a directory that no other user can enter
+            Path(self.socket).chmod(0o600)
+            listening.listen(BACKLOG)
+            child = self.start(LAST_RESORT, listening=listening.fileno())
+        # our copy is closed: where the broker ends early, nobody waits at a socket that nobody serves
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.returncode = 0  # the watcher ends it
+
     def start(
-        self, idle_exit: str, options: Sequence[str] = (), kept: Sequence[int] = ()
+        self,
+        idle_exit: str,
+        options: Sequence[str] = (),
+        kept: Sequence[int] = (),
+        listening: int | None = None,
     ) -> "subprocess.Popen[bytes]":
-        """The broker's process, which may not answer yet. It keeps the descriptors `kept` open."""
+        """The broker's process, which may not answer yet; `listening` is its socket, if it has one. It keeps
+        the descriptors `kept` open.
+        """
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
         environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - exec tells at the end of the command
         arguments = ["--socket", self.socket, "--idle-exit", idle_exit, *options]
-        return broker_process.launch(arguments, self.log, environment, kept, self.watcher)
+        return broker_process.launch(
+            arguments, self.log, environment, kept, watcher=self.watcher, listening=listening
+        )
 
     def read(self, path: str, query: Mapping[str, str | None] | None = None) -> api_client.Json:
         """The object that GET `path` answers. Raises CommandError."""
@@ -113,13 +141,15 @@ class PrivateBroker:
 
 
 @contextlib.contextmanager
-def private_broker() -> Iterator[PrivateBroker]:
+def private_broker(*, waits: bool = True) -> Iterator[PrivateBroker]:
     """A private broker that does not serve yet; its directory is gone afterwards. Raises CommandError.
+
+    What was started in it has ended by then where it `waits`; else the watcher ends it a moment later.
 
     The end of this process, of whatever kind, ends what was started in it and removes the directory, too.
     """
     shim = broker_process.beside_us("keyring-shim")
-    directory = Path(_base()) / f"token-broker-{secrets.token_hex(4)}"
+    directory = Path(_base()) / f"token-broker-{os.urandom(4).hex()}"
     watcher = subprocess.Popen(
         ["/bin/sh", "-c", WATCHER, "token-broker", str(directory)],
         stdin=subprocess.PIPE,
@@ -134,11 +164,18 @@ def private_broker() -> Iterator[PrivateBroker]:
         yield _furnished(directory, shim, None if watcher.stdin is None else watcher.stdin.fileno())
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-        watcher.communicate(b"\n")
+        if waits:
+            watcher.communicate(b"\n")
+        else:
+            if watcher.stdin is not None:
+                watcher.stdin.close()
+            watcher.returncode = 0  # it goes on alone
 
 
 def made_private_broker() -> PrivateBroker:
     """A private broker that does not serve yet, in a new directory that is the caller's to remove."""
+    import tempfile  # noqa: PLC0415 - not for a command
+
     shim = broker_process.beside_us("keyring-shim")
     return _furnished(Path(tempfile.mkdtemp(prefix="token-broker-", dir=_base())), shim)  # 0700
 

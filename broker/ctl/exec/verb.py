@@ -1,29 +1,10 @@
-"""`brokerctl exec`: any command with a private broker of its own. Nothing is installed, nothing stays.
+"""`brokerctl exec` as it is typed."""
 
-Where the command cannot be wrapped, a step of a CI job starts the broker for the steps that come after it.
-"""
-
-import contextlib
-import os
-from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 
-from broker.core.failures import advice
-from broker.core.feeds import OTHER_USERNAME
-from broker.ctl import api_client, broker_process
-from broker.ctl.command_error import CommandError, ExitCode
-from broker.ctl.exec import ci_env
-from broker.ctl.exec.ci_broker import ci_broker
-from broker.ctl.exec.foreground import as_own_failure, found_program, run_in_foreground
-from broker.ctl.exec.index_lookups import index_variables, lookups_counted
-from broker.ctl.exec.private_broker import PrivateBroker, private_broker
-from broker.ctl.service import verb
-from broker.gateway.host_rules import unusable
-
-ASKED_MAX = 8
-"""So many feeds are asked, after a command that failed, whether they take their tokens."""
+from broker.ctl.exec.run import run_exec
 
 STRICT = "--gateway-strict"
 """What `--gateway=strict` becomes before options are read: an option with a value that may be missing would
@@ -76,102 +57,11 @@ def exec_(
     With --gateway the command needs neither a keyring nor a user name and never sees a token: a proxy for
     this command alone adds the credential to requests that go to feeds. docs/gateway.md says the rest.
     """
-    is_wanted = gateway or strict
-    _check_gateway(
-        is_strict=strict, allow=allow or [], is_alone=not (is_wanted and github_env + azure_pipelines)
+    run_exec(
+        command or [],
+        github_env=github_env,
+        azure_pipelines=azure_pipelines,
+        gateway=gateway,
+        strict=strict,
+        allow=allow or (),
     )
-    later = github_env + azure_pipelines
-    if later + bool(command) > 1:
-        raise CommandError(
-            "a command, --github-env and --azure-pipelines exclude each other", exit_code=ExitCode.EXEC_FAILED
-        )
-    if not command and not later:
-        raise CommandError(
-            "exec needs a command", hint="brokerctl exec -- uv sync", exit_code=ExitCode.EXEC_FAILED
-        )
-    try:
-        if command and is_wanted:
-            from broker.ctl.exec.gateway_run import GatewayWish, run_with_gateway  # noqa: PLC0415 - pydantic
-
-            code = run_with_gateway(command, GatewayWish(is_strict=strict, allowed=tuple(allow or ())))
-        else:
-            code = _with_private_broker(command) if command else _for_later_steps(github=github_env)
-    except CommandError as failure:
-        raise as_own_failure(failure) from None
-    raise typer.Exit(code)
-
-
-def _check_gateway(*, is_strict: bool, allow: list[str], is_alone: bool) -> None:
-    """Raises CommandError for options that do not go together."""
-    wrong = unusable(allow)
-    if wrong is not None:
-        raise CommandError(f"--allow {wrong}: this is no host", exit_code=ExitCode.EXEC_FAILED)
-    if allow and not is_strict:
-        raise CommandError("--allow goes with --gateway=strict", exit_code=ExitCode.EXEC_FAILED)
-    if not is_alone:
-        raise CommandError("the gateway serves one command only", exit_code=ExitCode.EXEC_FAILED)
-
-
-def _with_private_broker(command: Sequence[str]) -> int:
-    """Run the command; its code as a shell would have it. Raises CommandError."""
-    with private_broker() as broker:
-        environment = broker.environment(os.environ)
-        program = found_program(command[0], environment)
-        with broker.serving():
-            variables = index_variables(broker, environment, command)
-            code = run_in_foreground(program, command, environment | variables)
-            if code != 0:
-                for line in (*_failed_lookups(broker), *lookups_counted(broker, environment, command)):
-                    typer.echo(f"token-broker: {line}", err=True)
-    return code
-
-
-def _for_later_steps(*, github: bool) -> int:
-    """Start a broker that goes on without us, and tell the job's later steps of it. Raises CommandError."""
-    ci_env.refuse_elsewhere(os.environ, github=github)
-    broker = ci_broker(os.environ)
-    try:
-        variables = broker.variables | index_variables(broker, os.environ)
-        if github:
-            ci_env.tell_github(variables, broker.programs, os.environ)
-        else:
-            for line in ci_env.azure_commands(variables, broker.programs):
-                typer.echo(line)
-    except BaseException:
-        verb.end(int(broker.read("/v1/status")["pid"]))
-        raise
-    typer.echo("uv and pip of the later steps ask a broker that ends with this job")
-    return ExitCode.FINE
-
-
-def _failed_lookups(broker: PrivateBroker) -> list[str]:
-    """One line for each reason why look-ups of the command were not answered; pip shows none of them."""
-    try:
-        seen = broker.read("/v1/status")
-    except CommandError as failure:
-        return [
-            f"the private broker does not answer: {broker_process.last_line(broker.log) or failure.detail}"
-        ]
-    errors = {feed["name"]: feed.get("error") for feed in seen["feeds"]}
-    lines: list[str] = []
-    for lookup in seen["recent"]:
-        is_others = OTHER_USERNAME in (lookup.get("error") or "")
-        if lookup["outcome"] != "error" and lookup["hint"] is None and not is_others:
-            continue
-        what = lookup["feed"] or lookup["url"]
-        why = lookup.get("error") or errors.get(lookup["feed"]) or "a look-up was not answered"
-        line = f"{what}: {why}"
-        lines.append(line if lookup["hint"] is None else f"{line}; {advice(lookup['hint'])}")
-    return list(dict.fromkeys((*lines, *_refusals(broker, seen["feeds"]))))
-
-
-def _refusals(broker: PrivateBroker, feeds: Sequence[api_client.Json]) -> Iterator[str]:
-    """One line for each feed whose look-ups were answered, and that does not take what was answered."""
-    for feed in feeds[:ASKED_MAX]:
-        if not feed.get("lookups") or feed.get("error"):
-            continue
-        with contextlib.suppress(CommandError):
-            asked = api_client.asked_feed(feed["name"], socket=broker.socket)
-            if asked.get("error"):
-                hint = f"; {advice(asked['hint'])}" if asked.get("hint") else ""
-                yield f"{feed['name']}: {asked['error']}{hint}"

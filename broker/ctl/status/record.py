@@ -9,7 +9,7 @@ from typing import Any
 
 from broker.core.status import BrokerStatus, FeedStatus, LookupRecord, ShareStatus
 from broker.core.verdict import Verdict
-from broker.ctl.command_error import CommandError
+from broker.ctl.status.short_line import not_understood
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -32,7 +32,7 @@ def broker_status(found: Mapping[str, Any]) -> BrokerStatus:
             shares=tuple(share_status(share) for share in found.get("shares", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise CommandError("the broker's status was not understood", hint="brokerctl restart") from None
+        raise not_understood() from None
 
 
 def feed_status(found: Mapping[str, Any]) -> FeedStatus:

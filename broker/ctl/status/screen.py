@@ -20,7 +20,7 @@ from broker.core.status import BrokerStatus, FeedStatus, addresses_to_add
 from broker.core.verdict import Verdict
 from broker.ctl.api_client import is_system_socket
 from broker.ctl.hints import other_than
-from broker.ctl.status.lines import share_line
+from broker.ctl.status.share_lines import share_line
 from broker.ctl.ui.humanize import ago, clock_time, duration
 
 ACCEPTED, REJECTED = Verdict.ACCEPTED.word, Verdict.UNAUTHORISED.word

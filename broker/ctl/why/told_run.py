@@ -6,7 +6,7 @@ Nothing that takes long is imported before the command has failed.
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from broker.ctl import api_client
 from broker.ctl.clients.time_limit import at_most
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 EXPLAIN_S = 30.0
 """For all that an explanation reads: a few ms of files, and what brokers say."""
+
+
+def end_with_told_run(command: Sequence[str], *, as_json: bool = False) -> NoReturn:
+    """Do it, and end with the command's exit code. Raises CommandError."""
+    raise SystemExit(told_run(command, as_json=as_json))
 
 
 def told_run(command: Sequence[str], *, as_json: bool) -> int:

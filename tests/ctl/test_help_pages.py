@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from broker.ctl import help_page
+from broker.ctl.app import app_with
+from broker.ctl.help_page import MARK, stored_pages
+from broker.ctl.verbs import VERBS
+
+PAGES = ["", *VERBS]
+
+
+def made(verb: str) -> str:
+    words = [verb, "--help"] if verb else ["--help"]
+    page = io.StringIO()
+    with (
+        mock.patch.dict(os.environ, {"COLUMNS": "80"}),
+        contextlib.redirect_stdout(page),
+        contextlib.suppress(SystemExit),
+    ):
+        app_with(VERBS)(words, prog_name="brokerctl")
+    return page.getvalue()
+
+
+@pytest.mark.parametrize("verb", PAGES)
+def test_stored_help_is_what_typer_prints(verb: str) -> None:
+    assert stored_pages()[verb] == made(verb), "run: python -m tests.ctl.test_help_pages"
+
+
+if __name__ == "__main__":
+    stored = Path(help_page.__file__).with_name("help_pages.txt")
+    stored.write_text("".join(f"{MARK}{verb}\n{made(verb)}" for verb in PAGES), encoding="utf-8")

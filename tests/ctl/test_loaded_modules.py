@@ -1,0 +1,86 @@
+"""What each verb loads: whoever adds to it sees it here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from broker.ctl.app import app_with
+from broker.ctl.verbs import VERBS
+
+HEAVY = {
+    *("asyncio", "azure", "cryptography", "fastapi", "h11", "http.client", "httpx", "importlib.metadata"),
+    *("keyring", "pydantic", "rich", "ssl", "tomllib", "typer", "typing", "uvicorn"),
+}
+"""What takes half a bare start of Python or more."""
+
+TYPED = {"importlib.metadata", "pydantic", "typer", "typing"}
+"""What reads a command line that is not read plainly, and what it brings."""
+
+MAY = {
+    "--help": set(),
+    "exec --help": set(),
+    "--version": set(),
+    "status --short": set(),
+    "status --json": {"typing"},
+    "status": {"rich", "typing"},
+    "get https://a.example/simple/": {"typing"},  # a refusal is worded with the address
+    "refresh nothing": TYPED,
+}
+"""By command line."""
+
+NEVER = {
+    "status": ("broker.ctl.doctor", "broker.ctl.exec", "broker.ctl.add"),
+    "refresh nothing": ("broker.ctl.doctor", "broker.ctl.setup.verb", "broker.ctl.exec"),
+}
+"""Modules of other verbs."""
+
+PROGRAM = """
+import atexit, sys
+atexit.register(lambda: sys.stderr.write("\\nLOADED " + " ".join(sys.modules)))
+sys.argv = ["brokerctl", *sys.argv[1:]]
+from broker.ctl.entry import main
+main()
+"""
+
+
+def loaded_by(line: str) -> set[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *line.split()],
+        text=True,
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    return set(ran.stderr.rpartition("LOADED ")[2].split())
+
+
+@pytest.fixture(scope="module")
+def before() -> set[str]:
+    """What a bare Python of this environment has loaded."""
+    return set(
+        subprocess.check_output([sys.executable, "-c", "import sys; print(*sys.modules)"], text=True).split()
+    )
+
+
+@pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize("line", MAY)
+def test_verb_loads_nothing_heavy_but_what_it_may(line: str, before: set[str]) -> None:
+    loaded = loaded_by(line)
+
+    assert "broker.ctl.entry" in loaded
+    assert (loaded & HEAVY) - before - MAY[line] == set()
+
+
+@pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize(("line", "others"), NEVER.items())
+def test_verb_loads_no_other_verbs_modules(line: str, others: tuple[str, ...]) -> None:
+    assert [name for name in loaded_by(line) if name.startswith(others)] == []
+
+
+def test_every_verb_is_declared_where_the_table_says() -> None:
+    assert [each.name for each in app_with(VERBS).registered_commands] == [*VERBS]
