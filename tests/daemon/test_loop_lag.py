@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from broker.core.feeds import Match
 from broker.daemon.main import PROVIDERS
 from broker.daemon.runtime import Runtime
 from broker.host.clock import SystemClock
-from broker.host.unhurried_log import UnhurriedLog
+from broker.host.unhurried_log import SmallFile, UnhurriedLog, to_descriptor
 
 FEED = """
 [[feed]]
@@ -143,7 +144,7 @@ async def test_a_held_token_does_not_wait_for_a_full_log_pipe(service: Runtime) 
     reading, writing = os.pipe()
     logger = logging.getLogger("tests.loop_lag")
     with os.fdopen(writing, "w") as stream, os.fdopen(reading):
-        logger.addHandler(handler := UnhurriedLog(stream))
+        logger.addHandler(handler := UnhurriedLog(to_descriptor(stream)))
 
         async def talk() -> None:
             for _ in range(500):
@@ -154,3 +155,31 @@ async def test_a_held_token_does_not_wait_for_a_full_log_pipe(service: Runtime) 
             assert await holds_up_no_look_up(service, lambda _: talk())
         finally:
             logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("feeds", [1])
+async def test_a_held_token_does_not_wait_for_a_log_file_on_a_disk_that_hangs(
+    service: Runtime, tmp_path: Path
+) -> None:
+    answers = threading.Event()
+    logger = logging.getLogger("tests.loop_lag")
+    with (tmp_path / "brokerd.log").open("w") as stream:
+        small = SmallFile(stream)
+
+        def hanging(line: bytes) -> None:
+            answers.wait(60)
+            small(line)
+
+        logger.addHandler(handler := UnhurriedLog(hanging))
+
+        async def talk() -> None:
+            for _ in range(500):
+                logger.warning("%s", "x" * 400)
+                await asyncio.sleep(0)
+
+        try:
+            assert await holds_up_no_look_up(service, lambda _: talk())
+        finally:
+            logger.removeHandler(handler)
+            answers.set()
+            handler.flush()
