@@ -17,11 +17,13 @@ import pytest
 from broker.api.backend import About
 from broker.config.files import ConfigFiles
 from broker.core.failures import BadConfiguration
-from broker.core.feeds import Match
+from broker.core.feeds import Feed, Match
 from broker.daemon.main import PROVIDERS
 from broker.daemon.runtime import Runtime
 from broker.host.clock import SystemClock
 from broker.host.unhurried_log import SmallFile, UnhurriedLog, to_descriptor
+from broker.keeper import provider_guard
+from broker.providers.basic import BasicProvider
 
 FEED = """
 [[feed]]
@@ -183,3 +185,28 @@ async def test_a_held_token_does_not_wait_for_a_log_file_on_a_disk_that_hangs(
             logger.removeHandler(handler)
             answers.set()
             handler.flush()
+
+
+@pytest.mark.parametrize("feeds", [1])
+async def test_a_held_token_does_not_wait_for_a_sign_in_file_on_a_disk_that_hangs(
+    service: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, looked = threading.Event(), threading.Event()
+
+    def hanging(_self: BasicProvider, _feed: Feed) -> None:
+        looked.set()
+        answers.wait(60)
+
+    monkeypatch.setattr(BasicProvider, "sign_in_fingerprint", hanging)
+    monkeypatch.setattr(provider_guard, "STAMP_LIMIT_S", 0.2)
+    feed = service.keeper.slot_table.named("f0")
+    assert feed is not None
+
+    async def renewed(_: int) -> None:
+        await service.keeper.refresh(Match(feed, feed.key(), "test"))
+
+    try:
+        assert await holds_up_no_look_up(service, renewed)
+        assert looked.is_set()
+    finally:
+        answers.set()
