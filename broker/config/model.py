@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from broker.config.toml_lines import deepest_line, heads_of_feeds, line_of, longest_number
+from broker.config.toml_lines import deepest_line, heads_of_feeds, line_of, line_of_nul, longest_number
 from broker.core.defect import name_of
 from broker.core.duration import positive_duration
 from broker.core.failures import BadConfiguration, BadRequest
@@ -226,7 +226,7 @@ def _parsed(layer: Layer) -> dict[str, Any]:
             f"{layer.path}, line 1: begins with a byte order mark: save it as UTF-8 without one"
         )
     try:
-        return tomllib.loads(layer.text)
+        found = tomllib.loads(layer.text)
     except RecursionError:
         raise BadConfiguration(
             f"{layer.path}, line {deepest_line(layer.text)}: too many brackets within brackets: write fewer"
@@ -245,6 +245,11 @@ def _parsed(layer: Layer) -> dict[str, Any]:
         raise BadConfiguration(
             f"{layer.path}, line {number}: a number has too many digits: write a shorter one"
         ) from None
+    nul = line_of_nul(layer.text, found)
+    if nul is not None:
+        why = "a NUL character, which no path, variable or program can have: remove it"
+        raise BadConfiguration(f"{layer.path}, line {nul}: {why}")
+    return found
 
 
 def _unread(place: str, defect: Exception) -> BadConfiguration:

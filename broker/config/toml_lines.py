@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+_NUL = re.compile(r"\\(?:u0000|U00000000|x00)")
+
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int:
     """The line, from 1, where a key stands: ("ttl",), ("env", "PATH") or ("feed", 2, "url").
@@ -44,3 +46,21 @@ def longest_number(text: str) -> int | None:
     """The line, from 1, of the first number with more digits than Python reads, or None without one."""
     found = re.search(r"[0-9_]{4301}", text)
     return None if found is None else text.count("\n", 0, found.start()) + 1
+
+
+def line_of_nul(text: str, found: object) -> int | None:
+    """The line of the first escape for a NUL, where a string of what was parsed has one; else None.
+
+    No file of TOML has a NUL itself (TOML 1.0, "Spec"): only an escape makes one.
+    """
+    rest = [found]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, dict):
+            rest += [*each.keys(), *each.values()]
+        elif isinstance(each, list):
+            rest += each
+        elif isinstance(each, str) and "\0" in each:
+            escape = _NUL.search(text)
+            return text.count("\n", 0, escape.start()) + 1 if escape is not None else 1
+    return None

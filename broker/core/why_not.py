@@ -59,7 +59,8 @@ class WhyNot:
         self, topic: Topic, detail: str, *, at: datetime, hint: str | None = None, subject: str = ""
     ) -> None:
         """Enter a reason in place of the one of its topic and subject; beyond REASONS_MAX the oldest goes."""
-        line = " ".join(detail.split())[:DETAIL_CHARACTERS_MAX]
+        begin = detail[: 4 * DETAIL_CHARACTERS_MAX]  # enough whatever blanks are in it, and quick to read
+        line = " ".join(begin.split())[:DETAIL_CHARACTERS_MAX]
         known = self._reasons.get((topic, subject))
         if known is not None and (known.detail, known.hint) == (line, hint):
             return

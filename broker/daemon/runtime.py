@@ -13,10 +13,10 @@ import logging
 import os
 import random
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from broker.api.backend import About
 from broker.config.files import ConfigFiles, LayerText
@@ -30,7 +30,7 @@ from broker.core.why_not import Topic, WhyNot
 from broker.daemon.feed_table_builder import renewal_policies_of, schema_of, table_of
 from broker.daemon.shares import Shares
 from broker.host.accounts import Accounts
-from broker.host.aside import Aside, Found
+from broker.host.aside import Aside
 from broker.host.authorities import CA_VARIABLES
 from broker.host.clock import Clock, nap_or
 from broker.host.file_stamp import file_stamp
@@ -38,6 +38,7 @@ from broker.host.http import Http
 from broker.host.http_errors import Unreachable
 from broker.host.installation import SHIM, beside_us
 from broker.keeper.keeper import Keeper
+from broker.keeper.provider_guard import BesideTheLoop
 from broker.keeper.slot_table import SlotPlan
 from broker.keeper.stats import Stats
 from broker.providers.feed_check import verify_with
@@ -57,14 +58,6 @@ several times for one look-up.
 """
 
 log = logging.getLogger("broker.service")
-
-
-class BesideTheLoop(Protocol):
-    """Runs work that may block, within a limit in seconds."""
-
-    def __call__(self, work: Callable[[], Found], limit_s: float, /) -> Awaitable[Found]:
-        """What the work returns or raises; raises TimeoutError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +127,7 @@ class Runtime:
         self._sign_ins: dict[str, object] = {}
         self.aside = aside or Aside().run
         self._reloading = asyncio.Lock()
-        self._look = self._look_at_files()
+        self._look = self._look_at_files()  # here, not aside: no request is served before the first one
         try:
             self._now = self._built(self._read(self._look))
         except BadConfiguration as failure:
@@ -152,6 +145,7 @@ class Runtime:
             verify_at=verify_with(lambda: self._now.http),
             draw=random.SystemRandom().random,
             judged=self.stats.judge,
+            aside=aside or Aside().run,  # not the one above: a reload takes its time
         )
         self.shares = Shares(
             Path(about.socket).parent,

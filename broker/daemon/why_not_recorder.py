@@ -4,12 +4,14 @@ after each change. The configuration and the certificates are told by `daemon/ru
 
 import asyncio
 import logging
+from functools import partial
 
 from broker.api.backend import feed_status_of
 from broker.core.feeds import Feed
 from broker.core.learned_feeds import LEARNED_MAX
 from broker.core.why_not import Topic
 from broker.daemon.runtime import Runtime
+from broker.host.aside import in_thread
 from broker.host.process import hear_starts
 from broker.host.why_not_file import WhyNotFile
 
@@ -36,7 +38,10 @@ class WhyNotRecorder:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            is_written = await asyncio.to_thread(self._file.write, self._service.why_not.reasons)
+            try:
+                is_written = await in_thread(partial(self._file.write, self._service.why_not.reasons))
+            except RuntimeError:  # no thread can be started now
+                is_written = False
             if not is_written and not is_told:
                 log.warning("why_not_unwritten: neither the runtime folder nor the state folder takes it")
             is_told = not is_written

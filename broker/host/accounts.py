@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from broker.core.access import Account
 from broker.core.failures import Unavailable
 from broker.core.refresh import Moment
+from broker.host.aside import in_thread
 from broker.host.clock import Clock
 
 AGE_MAX_S = 30.0
@@ -63,7 +64,7 @@ class Accounts:
 
     async def _learn(self, uid: int, groups: frozenset[str], asked: Moment) -> Account:
         try:
-            caller = await asyncio.to_thread(self._ask, uid, groups)
+            caller = await in_thread(lambda: self._ask(uid, groups))
         except OSError as error:
             reason = (error.strerror or "unknown error").lower()
             raise Unavailable(

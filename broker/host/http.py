@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from broker.host.aside import in_thread
 from broker.host.authorities import UnreadableAuthoritiesError, trusting_context
 from broker.host.http_errors import Route, Unreachable
 
@@ -87,8 +88,8 @@ class Http:
         route = Route("https", "any service", None)
         async with self._opening:
             if self._client is not None:
-                context = await asyncio.to_thread(_trust, self.ca, route)
-                self._client = await asyncio.to_thread(_make_client, context)
+                context = await in_thread(lambda: _trust(self.ca, route))
+                self._client = await in_thread(lambda: _make_client(context))
 
     async def send(
         self,
@@ -113,9 +114,9 @@ class Http:
     async def _open(self, route: Route) -> "httpx.AsyncClient":
         async with self._opening:
             if self._client is None:
-                context = await asyncio.to_thread(_trust, self.ca, route)
+                context = await in_thread(lambda: _trust(self.ca, route))
                 try:
-                    self._client = await asyncio.to_thread(_make_client, context)
+                    self._client = await in_thread(lambda: _make_client(context))
                 except (ValueError, ImportError):
                     why = "a proxy variable (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
                     raise Unreachable(f"{route.host} is not asked: {why}", "proxy", route.host) from None

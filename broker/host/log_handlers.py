@@ -1,6 +1,5 @@
 """Where the daemon's log lines go and how they look: to the journal with their priority, to files and
-terminals as plain lines, and into memory. A file stays small, for nothing rotates it. What may block has a
-thread of its own.
+terminals as plain lines, and into memory. The thread that logs never waits (`unhurried_log.py`).
 
 The types see to it that no secret is in a line of ours; what libraries say is looked through besides, and of
 a defect only its place is said.
@@ -14,9 +13,10 @@ import stat
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from broker.core.defect import name_of
 from broker.core.log_buffer import LogBuffer
 from broker.host.excepthooks import place_of
-from broker.host.unhurried_log import UnhurriedLog
+from broker.host.unhurried_log import SmallFile, UnhurriedLog, to_descriptor
 
 FORMAT = "%(levelname)s %(name)s: %(message)s"
 FILE_FORMAT = f"%(asctime)s {FORMAT}"
@@ -28,9 +28,6 @@ JOURNAL_SOCKET = "/run/systemd/journal/socket"
 
 IDENTIFIER = "token-broker"
 """As the unit's SyslogIdentifier= has it."""
-
-FILE_BYTES_MAX = 1_000_000
-"""A log file that grows beyond this begins anew, with the lines that are remembered."""
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """syslog(3)'s numbers."""
@@ -50,11 +47,11 @@ _SECRET = re.compile(
 
 def handlers_for(environ: Mapping[str, str], stream: TextIO, log_buffer: LogBuffer) -> list[logging.Handler]:
     """The handlers for a daemon whose stderr is `stream`."""
-    out: logging.Handler = UnhurriedLog(stream)
-    if _is_journal(environ, stream):
+    is_journal = _is_journal(environ, stream)
+    is_small = _is_file(stream) and not is_journal
+    out: logging.Handler = UnhurriedLog(SmallFile(stream) if is_small else to_descriptor(stream))
+    if is_journal:
         out = _Journal(out)
-    elif _is_file(stream):
-        out = _SmallFile(stream, log_buffer)
     out.setFormatter(formatter_for(environ, stream))
     memory = _Memory(log_buffer)
     memory.setFormatter(_Redacting(FILE_FORMAT, TIME_FORMAT))
@@ -84,8 +81,11 @@ class _Redacting(logging.Formatter):
         return place_of(ei[1]) if ei[1] is not None else ""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's lines."""
-        return redacted(super().format(record))
+        """The record's lines. Never raises: a library's message may not fit its own arguments."""
+        try:
+            return redacted(super().format(record))
+        except Exception as defect:  # noqa: BLE001 - whoever logs is not to fail by it
+            return f"{record.levelname} {record.name}: a message that cannot be formed ({name_of(defect)})"
 
 
 class _WithPriority(_Redacting):
@@ -144,25 +144,6 @@ class _Memory(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Remember the record."""
         self._log_buffer.add(self.format(record))
-
-
-class _SmallFile(logging.StreamHandler[TextIO]):
-    """Comes after the memory: what a file begins anew with, the record itself included, lies there."""
-
-    def __init__(self, stream: TextIO, log_buffer: LogBuffer) -> None:
-        super().__init__(stream)
-        self._log_buffer = log_buffer
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the record."""
-        super().emit(record)
-        descriptor = self.stream.fileno()
-        if os.fstat(descriptor).st_size > FILE_BYTES_MAX:
-            remembered, _ = self._log_buffer.after(0)
-            os.ftruncate(descriptor, 0)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            self.stream.write("\n".join([*remembered, ""]))
-            self.flush()
 
 
 def _field(name: str, value: str) -> bytes:

@@ -8,7 +8,7 @@ that fails is news, not an outage: the old credential stays until its own end. R
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -31,7 +31,7 @@ from broker.core.time_jump import has_jumped
 from broker.core.verdict import RETRY_S, Verdict, Verification, refusal_of, usable_credential
 from broker.host.clock import AFTER_DEFECT_S, NAP_S, Clock, nap_or
 from broker.keeper.defect_log import DefectLog
-from broker.keeper.provider_guard import ProviderGuard
+from broker.keeper.provider_guard import BesideTheLoop, ProviderGuard, at_once
 from broker.keeper.recheck import Recheck
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.schedule import Schedule
@@ -53,7 +53,7 @@ class Keeper:
     """Keeps a fresh credential in every slot that a feed of the table needs.
 
     `draw` gives jitter in [0, 1); `verify_at` asks a feed whether it accepts a credential, and `judged` hears
-    what it says. All methods belong to the event loop's thread.
+    what it says; `aside` looks at files. All methods belong to the event loop's thread.
     """
 
     def __init__(
@@ -66,13 +66,14 @@ class Keeper:
         verify_at: Verify,
         draw: Callable[[], float],
         judged: Callable[[Feed, Verdict], None] = lambda _feed, _verdict: None,
+        aside: BesideTheLoop = at_once,
     ) -> None:
         self.clock = clock
         self.slot_table = SlotTable(table, clock.now())
         self.policies = policies
         self._poked = asyncio.Event()
         self._single_flight = SingleFlight(
-            ProviderGuard(providers),
+            ProviderGuard(providers, aside),
             clock=clock,
             policy_of=self._policy_of,
             draw=draw,
@@ -130,7 +131,7 @@ class Keeper:
             return await self._fetched(entry, match, wait_s)
         if match.feed.name not in entry.verifying:
             verification = entry.verifications[match.feed.name]
-            if verification.refusal is not None and not self._may_have_changed(entry, verification):
+            if verification.refusal is not None and not await self._may_have_changed(entry, verification):
                 raise verification.refusal
             await self._fetched(entry, match, wait_s)
             credential = self.held(match, self.clock.now())
@@ -152,7 +153,8 @@ class Keeper:
         elif (
             isinstance(step, Reject)
             and entry.flight is None
-            and self._single_flight.guard.fingerprint(entry.feed) == entry.fingerprint
+            and await self._fingerprint_of(entry) == entry.fingerprint
+            and entry.flight is None
         ):
             raise step.failure
         flight = self._single_flight.start(entry)
@@ -168,11 +170,14 @@ class Keeper:
             raise Unavailable(f"the credential for {match.key.realm} was dropped meanwhile")
         return credential
 
-    def _may_have_changed(self, entry: SlotEntry, verification: Verification) -> bool:
+    async def _may_have_changed(self, entry: SlotEntry, verification: Verification) -> bool:
         """True for a refusal of some time ago, or where the secret was replaced since."""
-        fingerprint = self._single_flight.guard.fingerprint(entry.feed)
+        fingerprint = await self._fingerprint_of(entry)
         is_replaced = fingerprint is not None and fingerprint != entry.fingerprint
         return is_replaced or verification.wants_repeating(self.clock.now())
+
+    async def _fingerprint_of(self, entry: SlotEntry) -> Hashable:
+        return await self._single_flight.guard.fingerprint(entry.feed, entry.fingerprint)
 
     # Orders
 
@@ -211,7 +216,9 @@ class Keeper:
         """
         entry = self.slot_table.of(match, self.clock.now())
         known = entry.verifications.get(match.feed.name)
-        is_over = known is not None and known.refusal is not None and self._may_have_changed(entry, known)
+        is_over = (
+            known is not None and known.refusal is not None and await self._may_have_changed(entry, known)
+        )
         if is_over or entry.slot.live(self.clock.now()) is None:
             verification = await self._fetched_and_tried(entry, match)
         else:
@@ -259,7 +266,8 @@ class Keeper:
         sign-in behind one has changed.
         """
         now, plan = self.clock.now(), table if isinstance(table, SlotPlan) else self.planned(table)
-        self._single_flight.guard, self.policies = ProviderGuard(providers), policies
+        self._single_flight.guard = self._single_flight.guard.with_providers(providers)
+        self.policies = policies
         self.slot_table.adopt(plan)
         self._schedule.clear()
         self._round_due = now
@@ -299,7 +307,7 @@ class Keeper:
             if has_jumped(self._looked, self._slept_s, now):
                 self._recheck.moved("clock")
             self._looked, self._slept_s = now, wait_s
-            wait_s = self._slept_s = self._turn()
+            wait_s = self._slept_s = await self._turn()
             self._turned = True
             self._defects.past("turn")
         except Exception as defect:  # noqa: BLE001 - the next turn may do better
@@ -314,7 +322,7 @@ class Keeper:
         self._poked.set()
         return turned
 
-    def _turn(self) -> float:
+    async def _turn(self) -> float:
         """Start what is due and return the seconds until the next thing will be."""
         now = self.clock.now()
         if self._round_due.reached(now):
@@ -322,13 +330,26 @@ class Keeper:
             self._schedule.clear()
             self._round = iter(self.slot_table)
         at_once = list(islice(self._round, ROUND_AT_ONCE))
+        changed = await self._changed_of(at_once)
         for entry in at_once:
-            self._look_at(entry, now, fingerprint=True)
+            self._look_at(entry, now, is_changed=entry in changed)
         if len(at_once) == ROUND_AT_ONCE:
             self._poked.set()  # go on after whoever waits for the loop
         for entry in self._schedule.due(now):
             self._look_at(entry, now)
         return min(self._round_due.left_s(now), self._schedule.left_s(now), self._serve_line(now))
+
+    async def _changed_of(self, entries: Iterable[SlotEntry]) -> set[SlotEntry]:
+        """Those of the entries whose secret or sign-in was replaced since they were last fetched."""
+        asked = [(entry, entry.fingerprint) for entry in entries if entry.wanted and entry.flight is None]
+        if not asked:
+            return set()
+        found = await self._single_flight.guard.fingerprints([(entry.feed, known) for entry, known in asked])
+        return {
+            entry
+            for (entry, known), seen in zip(asked, found, strict=True)
+            if seen != known and entry.fingerprint == known  # else it was fetched meanwhile
+        }
 
     def _serve_line(self, now: Moment) -> float:
         """Start who is first in line while there is room; returns the seconds until the next one's turn."""
@@ -347,20 +368,20 @@ class Keeper:
                 self._defects.tell(f"turn of {entry.slot.key.realm}", defect)
         return NAP_S  # or until a flight ends
 
-    def _look_at(self, entry: SlotEntry, now: Moment, *, fingerprint: bool = False) -> None:
+    def _look_at(self, entry: SlotEntry, now: Moment, *, is_changed: bool = False) -> None:
         """Say what changed with an entry, and put its next step on the agenda. Never raises: the next round
         looks at it again.
         """
         if entry.gone:
             return
         try:
-            self._take_next_step(entry, now, fingerprint=fingerprint)
+            self._take_next_step(entry, now, is_changed=is_changed)
             if self._defects:  # no words are made where none was told
                 self._defects.past(f"next step of {entry.slot.key.realm}")
         except Exception as defect:  # noqa: BLE001 - one entry's defect is not the others'
             self._defects.tell(f"next step of {entry.slot.key.realm}", defect)
 
-    def _take_next_step(self, entry: SlotEntry, now: Moment, *, fingerprint: bool) -> None:
+    def _take_next_step(self, entry: SlotEntry, now: Moment, *, is_changed: bool) -> None:
         if self.slot_table.is_gone(entry, now):
             self.slot_table.remove(entry)
             return
@@ -368,8 +389,7 @@ class Keeper:
         if not entry.wanted or entry.flight is not None:
             return
         step = next_step(entry.slot, self._policy_of(entry.feed), now, entry.used)
-        is_news = fingerprint and self._single_flight.guard.fingerprint(entry.feed) != entry.fingerprint
-        if is_news or isinstance(step, RefreshNow):
+        if is_changed or isinstance(step, RefreshNow):
             self._schedule.line_up(entry, can_wait=can_wait(entry.slot, now))
         elif isinstance(step, WaitUntil) and step.moment.left_s(now) < NAP_S:
             self._schedule.look_at(entry, step.moment, now)

@@ -7,7 +7,8 @@ the daemon, and its text is never shown: it may hold a secret.
 import asyncio
 import logging
 import traceback
-from collections.abc import Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from broker.core.credential import Credential
 from broker.core.defect import name_of
@@ -19,14 +20,40 @@ from broker.providers.protocol import Provider
 FLIGHT_LIMIT_S = 90.0
 """A provider limits each of its own steps; this ends the one that does not."""
 
+STAMP_LIMIT_S = 2.0
+"""Within this time a disk says when a sign-in tool's files were changed, or it hangs."""
+
+Found = TypeVar("Found")
+
 log = logging.getLogger("broker.suppliers")
 
 
-class ProviderGuard:
-    """Obtains credentials and fingerprints from the realm's provider; never raises a provider's exception."""
+class BesideTheLoop(Protocol):
+    """Runs work that may block, within a limit in seconds."""
 
-    def __init__(self, providers: Mapping[str, Provider]) -> None:
+    def __call__(self, work: Callable[[], Found], limit_s: float, /) -> Awaitable[Found]:
+        """What the work returns or raises; raises TimeoutError."""
+        ...
+
+
+async def at_once(work: Callable[[], Found], _limit_s: float) -> Found:
+    """Run the work here and now: for providers whose files are in memory."""
+    return work()
+
+
+class ProviderGuard:
+    """Obtains credentials and fingerprints from the realm's provider; never raises a provider's exception.
+
+    `aside` runs what looks at files.
+    """
+
+    def __init__(self, providers: Mapping[str, Provider], aside: BesideTheLoop = at_once) -> None:
         self._providers = providers
+        self._aside = aside
+
+    def with_providers(self, providers: Mapping[str, Provider]) -> "ProviderGuard":
+        """The same for other providers."""
+        return ProviderGuard(providers, self._aside)
 
     async def obtain(self, feed: Feed, scope: str) -> Credential | NotObtained:
         """One attempt within FLIGHT_LIMIT_S: the credential, or why there is none."""
@@ -51,13 +78,27 @@ class ProviderGuard:
                 return Unavailable(f"the credential could not be fetched: {shortage}")
             return broken(_reported(feed, defect))
 
-    def fingerprint(self, feed: Feed) -> Hashable:
-        """The provider's sign-in fingerprint; None where it cannot say."""
+    async def fingerprint(self, feed: Feed, known: Hashable) -> Hashable:
+        """The provider's sign-in fingerprint; None where it cannot say, `known` while the disk does not."""
+        return (await self.fingerprints([(feed, known)]))[0]
+
+    async def fingerprints(self, asked: Sequence[tuple[Feed, Hashable]]) -> list[Hashable]:
+        """The fingerprint of each feed, looked at in one go; beside each feed stands what is known."""
+        providers = self._providers  # those of now: a reload may come meanwhile
         try:
-            return self._providers[feed.realm.provider].sign_in_fingerprint(feed)
-        except Exception as defect:  # noqa: BLE001 - a provider's defect is a failure of its realm
-            _reported(feed, defect)
-            return None
+            return await self._aside(
+                lambda: [_fingerprint(providers, feed) for feed, _ in asked], STAMP_LIMIT_S
+            )
+        except (TimeoutError, RuntimeError):  # the disk hangs, or no thread can be started
+            return [known for _, known in asked]
+
+
+def _fingerprint(providers: Mapping[str, Provider], feed: Feed) -> Hashable:
+    try:
+        return providers[feed.realm.provider].sign_in_fingerprint(feed)
+    except (Exception, SystemExit) as defect:  # noqa: BLE001 - a provider's defect is a failure of its realm
+        _reported(feed, defect)
+        return None
 
 
 def broken(name: str) -> Unavailable:

@@ -77,8 +77,11 @@ class SingleFlight:
         before, begun = entry.slot, self._now()
         try:
             outcome = await self.guard.obtain(entry.feed, entry.slot.key.scope)
+            # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
+            fingerprint = await self.guard.fingerprint(entry.feed, entry.fingerprint)
             before = _still(entry, flight)
             entry.slot = self._landing(entry, outcome)
+            entry.fingerprint = fingerprint
             entry.has_succeeded = entry.has_succeeded or entry.slot.held is not None
         except Exception as defect:  # noqa: BLE001 - whatever it is, it is this slot's failure
             before = _still(entry, flight)
@@ -92,8 +95,6 @@ class SingleFlight:
         failure = entry.slot.last_failure.failure if entry.slot.last_failure is not None else None
         entry.failed_fetches += failure is not None
         try:
-            # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
-            entry.fingerprint = self.guard.fingerprint(entry.feed)
             _report(before, entry.slot, took_ms=(self._now().boot_s - begun.boot_s) * 1000)
         except Exception as defect:  # noqa: BLE001 - what was fetched is good, whatever cannot be said of it
             self._defects.tell(f"after the flight for {before.key.realm}", defect)

@@ -83,7 +83,8 @@ class Provider(Protocol):
 
         None where that cannot be seen, as in a keyring: then a look-up tries again every half minute.
         Cheap and without network: the keeper compares it every half minute, and on a look-up that only a new
-        sign-in could answer. `daemon/plugins.py` also accepts it under its former name `sign_in_marks`.
+        sign-in could answer. Called in a thread beside the loop: it may look at files, and touches nothing of
+        asyncio's. `daemon/plugins.py` also accepts it under its former name `sign_in_marks`.
         """
         ...
 

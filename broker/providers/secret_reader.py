@@ -3,7 +3,6 @@
 It is read at each renewal, so that a replaced secret is found. Next: `static_login.py`, which hands them out.
 """
 
-import asyncio
 import io
 import netrc
 import os
@@ -24,6 +23,7 @@ from broker.core.secret_source import (
     filling,
 )
 from broker.host import trusted_file
+from broker.host.aside import in_thread
 from broker.host.file_stamp import file_stamp
 from broker.providers import keyring_store
 from broker.providers.helper_program import SecretFound, ask, found
@@ -64,18 +64,18 @@ async def read(
             return from_env(name, environ)
         case FileSecret(path):
             try:
-                text = await asyncio.to_thread(read_file, expand(path, environ))
+                text = await in_thread(lambda: read_file(expand(path, environ)))
             except SignInNeeded as missing:
                 raise SignInNeeded(missing.detail, hint=filling(path)) from None
             return _usable(text, path)
         case CredentialSecret(name):
-            text = await asyncio.to_thread(_from_credential, name, environ)
+            text = await in_thread(lambda: _from_credential(name, environ))
             return _usable(text, f"the credential {name}")
         case KeyringSecret(service, own):
             person, text = await keyring_store.read_login(service, own or username)
             return _usable(text, f"the keyring's entry {service}", person or None)
         case NetrcSecret():
-            return await asyncio.to_thread(_from_netrc, netrc_path(environ), host, username)
+            return await in_thread(lambda: _from_netrc(netrc_path(environ), host, username))
         case CommandSecret(argv):
             return await ask(argv, environ)
 

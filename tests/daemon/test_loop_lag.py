@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -16,11 +17,13 @@ import pytest
 from broker.api.backend import About
 from broker.config.files import ConfigFiles
 from broker.core.failures import BadConfiguration
-from broker.core.feeds import Match
+from broker.core.feeds import Feed, Match
 from broker.daemon.main import PROVIDERS
 from broker.daemon.runtime import Runtime
 from broker.host.clock import SystemClock
-from broker.host.unhurried_log import UnhurriedLog
+from broker.host.unhurried_log import SmallFile, UnhurriedLog, to_descriptor
+from broker.keeper import provider_guard
+from broker.providers.basic import BasicProvider
 
 FEED = """
 [[feed]]
@@ -143,7 +146,7 @@ async def test_a_held_token_does_not_wait_for_a_full_log_pipe(service: Runtime) 
     reading, writing = os.pipe()
     logger = logging.getLogger("tests.loop_lag")
     with os.fdopen(writing, "w") as stream, os.fdopen(reading):
-        logger.addHandler(handler := UnhurriedLog(stream))
+        logger.addHandler(handler := UnhurriedLog(to_descriptor(stream)))
 
         async def talk() -> None:
             for _ in range(500):
@@ -154,3 +157,56 @@ async def test_a_held_token_does_not_wait_for_a_full_log_pipe(service: Runtime) 
             assert await holds_up_no_look_up(service, lambda _: talk())
         finally:
             logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("feeds", [1])
+async def test_a_held_token_does_not_wait_for_a_log_file_on_a_disk_that_hangs(
+    service: Runtime, tmp_path: Path
+) -> None:
+    answers = threading.Event()
+    logger = logging.getLogger("tests.loop_lag")
+    with (tmp_path / "brokerd.log").open("w") as stream:
+        small = SmallFile(stream)
+
+        def hanging(line: bytes) -> None:
+            answers.wait(60)
+            small(line)
+
+        logger.addHandler(handler := UnhurriedLog(hanging))
+
+        async def talk() -> None:
+            for _ in range(500):
+                logger.warning("%s", "x" * 400)
+                await asyncio.sleep(0)
+
+        try:
+            assert await holds_up_no_look_up(service, lambda _: talk())
+        finally:
+            logger.removeHandler(handler)
+            answers.set()
+            handler.flush()
+
+
+@pytest.mark.parametrize("feeds", [1])
+async def test_a_held_token_does_not_wait_for_a_sign_in_file_on_a_disk_that_hangs(
+    service: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, looked = threading.Event(), threading.Event()
+
+    def hanging(_self: BasicProvider, _feed: Feed) -> None:
+        looked.set()
+        answers.wait(60)
+
+    monkeypatch.setattr(BasicProvider, "sign_in_fingerprint", hanging)
+    monkeypatch.setattr(provider_guard, "STAMP_LIMIT_S", 0.2)
+    feed = service.keeper.slot_table.named("f0")
+    assert feed is not None
+
+    async def renewed(_: int) -> None:
+        await service.keeper.refresh(Match(feed, feed.key(), "test"))
+
+    try:
+        assert await holds_up_no_look_up(service, renewed)
+        assert looked.is_set()
+    finally:
+        answers.set()

@@ -21,7 +21,7 @@ import broker.api.asgi
 import broker.api.routes_status
 from broker.core.credential import Credential, Secret
 from broker.daemon.main import main
-from broker.host import hardening, log_handlers
+from broker.host import hardening, log_handlers, unhurried_log
 from broker.keeper.keeper import Keeper
 from broker.keeper.provider_guard import ProviderGuard
 
@@ -114,7 +114,7 @@ def listen_in() -> None:
 
     ProviderGuard.obtain = obtained  # type: ignore[method-assign]
     Keeper.run = running  # type: ignore[method-assign]
-    log_handlers.FILE_BYTES_MAX = sys.maxsize
+    unhurried_log.FILE_BYTES_MAX = sys.maxsize
     for logger in (logging.getLogger(), logging.getLogger("broker")):
         logger.setLevel(logging.DEBUG)
         vars(logger).update(setLevel=lambda _: None)

@@ -5,6 +5,7 @@ import re
 import socket
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 
@@ -12,7 +13,6 @@ import pytest
 
 from broker.core.log_buffer import LogBuffer
 from broker.host.log_handlers import (
-    FILE_BYTES_MAX,
     JOURNAL_FORMAT,
     _Journal,
     _WithPriority,
@@ -20,7 +20,7 @@ from broker.host.log_handlers import (
     handlers_for,
     redacted,
 )
-from broker.host.unhurried_log import LINES_MAX
+from broker.host.unhurried_log import FILE_BYTES_MAX, LINES_MAX, SmallFile, UnhurriedLog
 
 
 def record(level: int, message: str = "renewed") -> logging.LogRecord:
@@ -171,6 +171,7 @@ def test_file_gets_the_time_of_each_line_and_memory_the_same_line(tmp_path: Path
     with (tmp_path / "brokerd.log").open("w") as stream:
         for handler in handlers_for({}, stream, log_buffer):
             handler.handle(record(logging.INFO))
+            handler.flush()
 
     line = (tmp_path / "brokerd.log").read_text()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO broker.keeper: renewed\n", line)
@@ -186,6 +187,85 @@ def test_file_that_has_grown_begins_anew_with_what_is_remembered(tmp_path: Path,
         for message in ("before", "after"):
             for handler in handlers:
                 handler.handle(record(logging.INFO, message))
+        handlers[1].flush()
 
     lines = file.read_text().splitlines()
     assert [line.rpartition(" ")[2] for line in lines] == ["before", "after"]
+
+
+def test_file_begins_anew_with_each_line_once_while_others_queue(tmp_path: Path) -> None:
+    file, goes_on = tmp_path / "brokerd.log", threading.Event()
+    with file.open("w") as stream:
+        stream.write("old\n" * (FILE_BYTES_MAX // 4))
+        small = SmallFile(stream)
+
+        def slowly(line: bytes) -> None:
+            goes_on.wait(30)
+            small(line)
+
+        out = UnhurriedLog(slowly)
+        for number in range(LINES_MAX):
+            out.handle(record(logging.INFO, f"{number}"))
+        goes_on.set()
+        out.flush()
+
+    assert file.read_text().splitlines() == [f"{number}" for number in range(LINES_MAX)]
+
+
+def test_file_of_long_lines_does_not_begin_anew_at_each_of_them(tmp_path: Path) -> None:
+    with (tmp_path / "brokerd.log").open("w") as stream:
+        small, sizes = SmallFile(stream), []
+        for number in range(1000):
+            small(b"%d %s\n" % (number, b"x" * 4_000))
+            sizes.append(os.fstat(stream.fileno()).st_size)
+
+    shrunk = sum(after < before for before, after in pairwise(sizes))
+    assert max(sizes) <= FILE_BYTES_MAX
+    assert 1 <= shrunk <= 10
+
+
+def test_a_file_is_written_by_a_thread_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, writers = os.write, set()
+
+    def seen(descriptor: int, text: bytes) -> int:
+        writers.add(threading.current_thread().name)
+        return write(descriptor, text)
+
+    monkeypatch.setattr(os, "write", seen)
+    with (tmp_path / "brokerd.log").open("w") as stream:
+        out = handlers_for({}, stream, LogBuffer())[1]
+        out.handle(record(logging.INFO))
+        out.flush()
+
+    assert writers == {"log"}
+
+
+def test_where_no_thread_can_be_started_lines_wait_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with (tmp_path / "brokerd.log").open("w") as stream:
+        out = handlers_for({}, stream, LogBuffer())[1]
+        with monkeypatch.context() as shortage:
+            shortage.setattr(threading.Thread, "start", start)
+            out.handle(record(logging.INFO, "before"))
+        out.handle(record(logging.INFO, "after"))
+        out.flush()
+
+    lines = (tmp_path / "brokerd.log").read_text().splitlines()
+    assert [line.rpartition(" ")[2] for line in lines] == ["before", "after"]
+
+
+def test_a_message_that_does_not_fit_its_arguments_harms_nobody(tmp_path: Path) -> None:
+    log_buffer = LogBuffer()
+    odd = logging.LogRecord("urllib3", logging.INFO, __file__, 1, "%d of %s", ("sesame",), None)
+    with (tmp_path / "brokerd.log").open("w") as stream:
+        for handler in handlers_for({}, stream, log_buffer):
+            handler.handle(odd)
+            handler.flush()
+
+    (line,), _ = log_buffer.after(0)
+    assert line.startswith("INFO urllib3: a message that cannot be formed (TypeError")
+    assert (tmp_path / "brokerd.log").read_text() == f"{line}\n"

@@ -354,9 +354,9 @@ async def test_a_large_round_lets_others_have_their_turn(house: House) -> None:
     monitored: list[int] = []
     look_at = house.keeper._look_at
 
-    def counted(entry: SlotEntry, now: Moment, *, fingerprint: bool = False) -> None:
+    def counted(entry: SlotEntry, now: Moment, *, is_changed: bool = False) -> None:
         looked.append(entry.slot.key)
-        look_at(entry, now, fingerprint=fingerprint)
+        look_at(entry, now, is_changed=is_changed)
 
     async def watch() -> None:
         for _ in range(40):

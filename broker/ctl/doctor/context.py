@@ -40,6 +40,9 @@ PROGRAM_LIMIT_S = 30.0
 NO_ANSWER = 124
 """How a program ended that took longer, as timeout(1) has it."""
 
+NOT_STARTED = 1000
+"""Ends no program: its `stderr` says why it could not be started."""
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerAnswer:
@@ -149,7 +152,7 @@ class DoctorContext:
         return [feed for status in told for feed in status.feeds]
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run a program to see what it says; raises nothing: a program that is not there ended with 127."""
+        """Run a program to see what it says; raises nothing; see NOT_STARTED and NO_ANSWER."""
         environment = dict(self.user_dirs.environ)
         try:
             return subprocess.run(
@@ -162,7 +165,7 @@ class DoctorContext:
                 env=environment,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            code = NO_ANSWER if isinstance(error, subprocess.TimeoutExpired) else 127
+            code = NO_ANSWER if isinstance(error, subprocess.TimeoutExpired) else NOT_STARTED
             return subprocess.CompletedProcess(list(command), code, "", no_outcome(str(command[0]), error))
 
 

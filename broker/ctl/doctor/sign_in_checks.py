@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from broker.core.secret_source import EnvSecret, sources_of
-from broker.ctl.doctor.context import NO_ANSWER, PROGRAM_LIMIT_S, DoctorContext
+from broker.ctl.doctor.context import NO_ANSWER, NOT_STARTED, PROGRAM_LIMIT_S, DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.providers.recognise import AZURE
 
@@ -51,6 +51,8 @@ def az_is_signed_in(context: DoctorContext) -> Iterator[Finding]:
     shown = context.run(az, "account", "show", "--output", "none")
     if shown.returncode == NO_ANSWER:
         yield problem("az", f"az does not answer within {PROGRAM_LIMIT_S:.0f} s", "az account show --debug")
+    elif shown.returncode == NOT_STARTED:
+        yield problem("az", shown.stderr, "az account show")
     elif shown.returncode == 0:
         yield fine("az", "az is signed in")
     else:

@@ -13,6 +13,7 @@ from broker.ctl import api_client, broker_process
 from broker.ctl.command_error import CommandError
 from broker.ctl.service import systemd
 from broker.host.clock import SystemClock
+from broker.host.start_failure import no_outcome
 
 STOP_LIMIT_S = 15.0
 """Longer than the 10 s that brokerd allows for the answers under way."""
@@ -106,6 +107,8 @@ def _start_detached(socket: Path) -> None:
     try:
         child = broker_process.launch((), log)
     except OSError as error:
+        if error.filename is None:  # no file, but the process
+            raise CommandError(no_outcome("brokerd", error)) from None
         raise CommandError(f"{socket.parent} cannot be used: {str(error.strerror).lower()}") from None
     broker_process.wait_until_it_answers(child, log, str(socket))
 

@@ -1,7 +1,10 @@
 """`azure-cli`: the person's own sign-in with `az`, asked for a token at each renewal."""
 
+import asyncio
 import shlex
-from collections.abc import Hashable, Mapping
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -9,6 +12,7 @@ from urllib.parse import quote
 
 from broker.core.credential import Secret
 from broker.core.failures import NoSource, SignInNeeded
+from broker.host.aside import in_thread
 from broker.host.file_stamp import file_stamp
 from broker.host.process import Finished
 from broker.providers.azure.az_errors import failure_of, token_argv, wants_no_tenant
@@ -22,6 +26,9 @@ from broker.providers.vendor_tool import ask_tool, is_on_path, no_token_in
 
 AZ_LIMIT_S = 20.0
 """az was seen to take 13 s (azure-cli#20404); a look-up waits 30 s and needs the rest for two requests."""
+
+STAMP_LIMIT_S = 2.0
+"""Within this time a disk says when az's files were changed, or it hangs."""
 
 QUIET = {
     "AZURE_CORE_NO_COLOR": "true",
@@ -50,6 +57,7 @@ class AzureCli:
         self._ca = ca
         self._seen: Hashable = None
         self._signed: Hashable = None
+        self._looking = threading.Lock()
 
     def unavailable_reason(self) -> str | None:
         """That there is no az."""
@@ -83,11 +91,22 @@ class AzureCli:
 
     async def _asked(self, tenant: str) -> Finished:
         """How az answered. Raises what `ask_tool` raises."""
-        self.fingerprint()
+        await self._look(self.fingerprint)
         try:
             argv = token_argv(tenant)
             return await ask_tool("az", argv, self._environment(), self._ca, limit_s=AZ_LIMIT_S)
         finally:
+            await self._look(self._own_call)
+
+    async def _look(self, work: Callable[[], object]) -> None:
+        """Run what looks at az's files; while their disk hangs, go on without."""
+        with suppress(TimeoutError, RuntimeError):
+            async with asyncio.timeout(STAMP_LIMIT_S):
+                await in_thread(work)
+
+    def _own_call(self) -> None:
+        """Take the account list's file as it is now for written by a call of ours."""
+        with self._looking:
             self._seen = file_stamp(self._profile)
 
     def fingerprint(self) -> Hashable:
@@ -96,10 +115,11 @@ class AzureCli:
         Not what it says: a new sign-in of the same account says the same. And not by our own calls: az may
         write it again at any call, which must not make another organisation's slot due.
         """
-        seen = file_stamp(self._profile)
-        if seen != self._seen:
-            self._seen = self._signed = seen
-        return self._signed
+        with self._looking:
+            seen = file_stamp(self._profile)
+            if seen != self._seen:
+                self._seen = self._signed = seen
+            return self._signed
 
     def _environment(self) -> dict[str, str]:
         chosen = {CONFIG_DIR: str(self._folder)} if self._account is not None else {}

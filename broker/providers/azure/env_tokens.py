@@ -2,7 +2,6 @@
 secret, or what an application signs in with.
 """
 
-import asyncio
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from broker.core.credential import Secret
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
 from broker.core.status import rfc3339
+from broker.host.aside import in_thread
 from broker.host.file_stamp import file_stamp
 from broker.providers.azure.challenge import is_guid
 from broker.providers.azure.endpoints import (
@@ -146,7 +146,7 @@ class EnvTokens:
 
     async def _read(self, source: str, file: Path, tenant: str) -> Bearer | str:
         try:
-            text = await asyncio.to_thread(read_file, file, private=False)
+            text = await in_thread(lambda: read_file(file, private=False))
         except NotObtained as failure:
             return failure.detail
         return self._token(source, text, tenant)

@@ -17,10 +17,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.login_progress import Kept, LoginMethod, LoginPage, SignedIn, SignedOut
+from broker.core.shortage import shortage_of
+from broker.host.aside import EndedByWork, in_thread
 from broker.providers.azure.challenge import ENTRA
 from broker.providers.azure.entra_errors import failure_of_person
 from broker.providers.azure.login_store import LoginRecord, LoginStore, Terms, brokerctl_login, key_of
-from broker.providers.azure.threads import in_thread
 from broker.providers.azure.token_flow import TokenFlow
 
 if TYPE_CHECKING:
@@ -63,7 +64,10 @@ async def sign_in(
     authority = next(iter(walk.settings.login_hosts), ENTRA)
     terms = Terms(key, way, await _place(sign_ins, key, in_file=in_file), tenant, authority)
     attempt = _Attempt(tools.http, tools.now)
-    working = in_thread(lambda: attempt.run(terms))
+    try:
+        working = in_thread(lambda: attempt.run(terms))
+    except RuntimeError as error:
+        raise failure_of(error, login) from None
     working.add_done_callback(lambda _: attempt.pages.put_nowait(None))
     try:
         while (page := await attempt.pages.get()) is not None:
@@ -109,9 +113,9 @@ def failure_of(error: BaseException, login: str) -> NotObtained:
     """What an error of azure-identity means; its text, which quotes the service, is only read."""
     from broker.providers.azure.azure_transport import outage_in  # noqa: PLC0415 - brings azure-identity
 
-    outage = outage_in(error)
-    if outage is not None:
-        return Unavailable(outage)
+    outage, shortage = outage_in(error), shortage_of(error)
+    if outage is not None or shortage is not None:
+        return Unavailable(outage or f"the sign-in could not be started: {shortage}")
     text = f"{error} {getattr(error, 'message', '')} {_body(error)}"
     found = _CODE.search(text)
     if found is not None and found[1] == _DECLINED:
@@ -119,7 +123,7 @@ def failure_of(error: BaseException, login: str) -> NotObtained:
     if "Timed out" in text or (found is not None and found[1] in _TOO_LATE):
         return SignInNeeded("nobody signed in in time", hint=login)
     if found is None:
-        kind = type(error).__name__
+        kind = str(error) if isinstance(error, EndedByWork) else type(error).__name__
         if kind == "AuthenticationRequiredError":
             return WithoutReason("the sign-in cannot be renewed without a person", hint=login)
         return Unavailable(f"the sign-in came to nothing ({kind})", hint=login)
@@ -167,8 +171,9 @@ class _Attempt:
             self._wire.given_up = True
         url = self._url
         if url is not None:
-            answering = in_thread(lambda: _refuse_redirect(url))
-            answering.add_done_callback(lambda done: done.cancelled() or done.exception())
+            with suppress(RuntimeError):  # without a thread it waits until its own limit
+                answering = in_thread(lambda: _refuse_redirect(url))
+                answering.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _show(self, url: str, code: str | None, end: datetime | None) -> None:
         from broker.providers.azure.msal_login import SIGN_IN_LIMIT_S  # noqa: PLC0415 - loaded by now
@@ -208,7 +213,7 @@ async def _place(sign_ins: LoginStore, key: str, *, in_file: bool) -> Kept:
         sign_ins.make_folder()
         async with asyncio.timeout(STORE_LIMIT_S):
             return Kept.SECRET_STORE if await in_thread(encrypts) else otherwise
-    except (TimeoutError, OSError):
+    except (TimeoutError, OSError, RuntimeError):
         return otherwise
 
 

@@ -13,11 +13,11 @@ from broker.core.credential import Secret
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
 from broker.core.feeds import Feed
 from broker.core.login_progress import LoginMethod
+from broker.host.aside import in_thread
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.azure.login import WithoutReason, failure_of
 from broker.providers.azure.login_store import LoginRecord, LoginStore, brokerctl_login
 from broker.providers.azure.settings import AzureSettings
-from broker.providers.azure.threads import in_thread
 from broker.providers.protocol import ProviderContext
 
 RENEWAL_LIMIT_S = 30.0

@@ -137,7 +137,7 @@ async def test_giving_up_ends_the_waiting_thread(
 ) -> None:
     steps = provider.sign_in(feed_with(), ways, in_file=False)
     assert isinstance(await anext(steps), LoginPage)
-    (waiting,) = [thread for thread in threading.enumerate() if thread.name == "azure-identity"]
+    (waiting,) = [thread for thread in threading.enumerate() if thread.name == "aside"]
     await steps.aclose()
     await asyncio.to_thread(waiting.join, PATIENCE_S)
 
