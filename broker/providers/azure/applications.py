@@ -7,7 +7,7 @@ replaced one is found. Next: `workloads.py`, the ways that a job or a machine br
 
 import shlex
 from collections.abc import Hashable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from broker.core import secret_source
@@ -20,6 +20,7 @@ from broker.providers.azure.sdk_client import CLIENT, TENANT, SdkMethod, directo
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
 from broker.providers.protocol import ProviderContext
+from broker.providers.recognise import GLOBAL_PATS_END
 
 SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - a variable's name
 CERTIFICATE = "AZURE_CLIENT_CERTIFICATE_PATH"
@@ -27,10 +28,6 @@ CERTIFICATE_PASSWORD = "AZURE_CLIENT_CERTIFICATE_PASSWORD"  # noqa: S105 - a var
 """azure-identity's own variables (EnvironmentCredential)."""
 
 NO_TENANT = f"the organisation names no tenant: configure tenant, or set {TENANT}"
-
-
-GLOBAL_PATS_END = datetime(2026, 12, 1, tzinfo=UTC)
-"""From this day on Azure DevOps takes no personal access token of all organisations."""
 
 
 def renewal_of_pat(organisation: str, place: str, now: datetime) -> str:
