@@ -16,12 +16,14 @@ from broker.core.credential import Credential
 from broker.core.failures import NotNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import (
+    AWAITED_S,
     RENEWALS_PER_S,
     Moment,
     RefreshNow,
     RefreshPolicy,
     Reject,
     WaitUntil,
+    awaits_person,
     can_wait,
     next_step,
     on_lookup,
@@ -173,6 +175,12 @@ class Keeper:
         fingerprint = self._single_flight.guard.fingerprint(entry.feed)
         is_replaced = fingerprint is not None and fingerprint != entry.fingerprint
         return is_replaced or verification.wants_repeating(self.clock.now())
+
+    def awaits_person(self, feed: Feed | None = None) -> bool:
+        """True while a person probably brings what the feed misses, or any feed."""
+        now, own = self.clock.now(), None if feed is None else self.slot_table.holding(feed)
+        entries = self.slot_table if feed is None else () if own is None else (own,)
+        return any(awaits_person(entry.slot, now, entry.used) for entry in entries)
 
     # Orders
 
@@ -327,7 +335,7 @@ class Keeper:
         if len(at_once) == ROUND_AT_ONCE:
             self._poked.set()  # go on after whoever waits for the loop
         for entry in self._schedule.due(now):
-            self._look_at(entry, now)
+            self._look_at(entry, now, fingerprint=awaits_person(entry.slot, now, entry.used))
         return min(self._round_due.left_s(now), self._schedule.left_s(now), self._serve_line(now))
 
     def _serve_line(self, now: Moment) -> float:
@@ -371,6 +379,8 @@ class Keeper:
         is_news = fingerprint and self._single_flight.guard.fingerprint(entry.feed) != entry.fingerprint
         if is_news or isinstance(step, RefreshNow):
             self._schedule.line_up(entry, can_wait=can_wait(entry.slot, now))
+        elif awaits_person(entry.slot, now, entry.used):
+            self._schedule.look_at(entry, now.after(AWAITED_S), now)
         elif isinstance(step, WaitUntil) and step.moment.left_s(now) < NAP_S:
             self._schedule.look_at(entry, step.moment, now)
 

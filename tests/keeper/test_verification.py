@@ -10,7 +10,7 @@ import pytest
 from broker.core.credential import Credential
 from broker.core.failures import Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
-from broker.core.refresh import HOLD_REFUSED_S, RefreshPolicy
+from broker.core.refresh import AWAITED_FOR_S, AWAITED_S, HOLD_REFUSED_S, RefreshPolicy
 from broker.core.urls import parse_url
 from broker.core.verdict import RETRY_S, Verdict
 from broker.host.clock import NAP_S
@@ -149,6 +149,33 @@ async def test_a_feed_with_verify_off_is_never_tried_in_use(
     await settle()
 
     assert gatekeeper.heard == []
+
+
+async def test_what_a_person_brings_is_noticed_within_seconds_and_later_within_half_a_minute(
+    start: Start, issuer: Issuer, clock: FakeClock
+) -> None:
+    for missing_s, within_s in ((100.0, AWAITED_S), (2 * AWAITED_FOR_S, NAP_S)):
+        issuer.failure, issuer.mark = SignInNeeded("the secret is missing", hint="cat > pw"), "none"
+        keeper = await start(replace(CORP, name=f"f{missing_s:.0f}"))
+        await clock.advance(missing_s)
+        before = len(issuer.asked)
+        issuer.failure, issuer.mark = None, "there"
+        await clock.advance(within_s)
+
+        assert len(issuer.asked) == before + 1
+        assert keeper.slot_table.count(clock.now())[0] == 1
+        keeper.close()
+
+
+async def test_a_feed_that_waits_for_a_person_costs_no_attempt_and_later_no_wake_up(
+    start: Start, issuer: Issuer, clock: FakeClock
+) -> None:
+    issuer.failure, issuer.mark = SignInNeeded("the secret is missing", hint="cat > pw"), "none"
+    keeper = await start(CORP)
+    await clock.advance(2 * AWAITED_FOR_S)
+
+    assert len(issuer.asked) == 1
+    assert not keeper.awaits_person()
 
 
 async def test_a_revoked_token_costs_one_look_up_and_one_fetch(
