@@ -9,7 +9,7 @@ from typing import ClassVar
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
-from broker.core.verdict import Verdict
+from broker.core.verdict import FeedAnswer, Verdict
 from broker.host.lookup_trace import trace_step
 from broker.providers.protocol import Settings
 from tests.fake_clock import FakeClock
@@ -72,14 +72,15 @@ class Issuer:
 class Gatekeeper:
     """The feeds' own word about a credential, in order; accepted when nothing else was said."""
 
-    words: list[Verdict] = field(default_factory=list)
+    words: list[Verdict | FeedAnswer] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.gate.set()
 
-    async def __call__(self, feed: Feed, credential: Credential) -> Verdict:
+    async def __call__(self, feed: Feed, credential: Credential) -> FeedAnswer:
         self.heard.append(f"{feed.name} {credential.secret.reveal()}")
         await self.gate.wait()
-        return self.words.pop(0) if self.words else Verdict.ACCEPTED
+        word = self.words.pop(0) if self.words else Verdict.ACCEPTED
+        return word if isinstance(word, FeedAnswer) else FeedAnswer(word)

@@ -26,6 +26,7 @@ PLUGIN_SURFACE = {
         "sign_in_fingerprint(self, feed)",
     },
     "Recognising": {"recogniser(self, feeds)"},
+    "AnswersClaims": {"obtain_with(self, feed, scope, claims)"},
     "Interactive": {"sign_in(self, feed, ways, *, in_file)", "sign_out(self, feed)"},
     "SignsInElsewhere": {"sign_in_line(self, feed)"},
     "NeedsSecret": {"brings_secret(self, url)"},

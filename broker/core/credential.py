@@ -84,7 +84,7 @@ class Credential:
     manual_renewal: str | None = None
     has_secret_name: bool = False
     is_end_unknown: bool = False
-    replacing: str | None = None
+    replacing: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         wrong = unanswerable_username(self.username)

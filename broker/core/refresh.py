@@ -66,6 +66,13 @@ HOLD_REFUSED_S = 30.0
 """Within this time of a failed attempt its reason answers the next look-ups; after it they try anew."""
 
 
+AWAITED_S = 2.0
+AWAITED_FOR_S = 600.0
+"""What only a person can bring is looked for this often, so long after it was missed or asked for: somebody
+may be typing it. Later it is noticed with everything else, each half minute.
+"""
+
+
 class State(StrEnum):
     """How a slot's renewal is doing. Whether a look-up would be answered is another question: `Slot.live`."""
 
@@ -223,6 +230,14 @@ def next_step(
     if due is None:
         return Rest()
     return RefreshNow() if due.reached(now) else WaitUntil(due)
+
+
+def awaits_person(slot: Slot, now: Moment, last_used: Moment) -> bool:
+    """True while a person probably acts on what is missing: a secret, a sign-in."""
+    failed = slot.last_failure
+    if failed is None or not isinstance(failed.failure, SignInNeeded):
+        return False
+    return not all(since.after(AWAITED_FOR_S).reached(now) for since in (failed.at, last_used))
 
 
 def can_wait(slot: Slot, now: Moment) -> bool:

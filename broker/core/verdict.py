@@ -7,6 +7,7 @@ asks for one new fetch; a 401 to what came of it is a no. Everything else proves
 """
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -39,10 +40,18 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class FeedAnswer:
+    """What a feed said when it was asked once; `claims` is what a 401 wants a new token to say."""
+
+    verdict: Verdict
+    claims: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What one feed last said to `held`; `refusal` is None unless it was a no for good.
 
-    `tried` is the last attempt, `said` the last one that brought a yes or a no.
+    `tried` is the last attempt, `said` the last one that brought a yes or a no, `claims` what it then wanted.
     """
 
     held: Held
@@ -50,6 +59,7 @@ class Verification:
     verdict: Verdict
     refusal: Refused | None = None
     said: Moment | None = None
+    claims: str | None = None
 
     @property
     def wants_fetch(self) -> bool:
@@ -84,26 +94,37 @@ def is_rejected(verification: Verification | None, credential: Credential | None
     )
 
 
+def claims_for(verifications: Iterable[Verification], slot: Slot) -> str | None:
+    """What the next credential has to say, by the last 401 to the one that is held; None for nothing."""
+    held = None if slot.held is None else slot.held.credential
+    wanting = [one for one in verifications if one.claims is not None and is_rejected(one, held)]
+    return max(wanting, key=lambda one: one.tried.boot_s).claims if wanting else None
+
+
 def refusal_of(verification: Verification | None) -> Refused | None:
     """Why the feed refused the credential, where it was tried and refused."""
     return None if verification is None else verification.refusal
 
 
-def judge(feed: Feed, held: Held, verdict: Verdict, before: Verification | None, now: Moment) -> Verification:
+def judge(
+    feed: Feed, held: Held, answer: FeedAnswer, before: Verification | None, now: Moment
+) -> Verification:
     """The verification of what is held, `before` being the feed's last one.
 
     UNKNOWN proves nothing: what was said to the same credential stands. A first UNAUTHORISED asks for a new
     fetch; one to what that fetch brought, be it the same again, is a refusal.
     """
+    verdict = answer.verdict
     if verdict is Verdict.UNKNOWN:
         if before is not None and before.held.credential == held.credential:
             return replace(before, held=held, tried=now)
         return Verification(held, now, verdict)
-    return Verification(held, now, verdict, _refusal(feed, held, verdict, before), said=now)
+    refusal = _refusal(feed, held, answer, before)
+    return Verification(held, now, verdict, refusal, said=now, claims=answer.claims)
 
 
-def _refusal(feed: Feed, held: Held, verdict: Verdict, before: Verification | None) -> Refused | None:
-    credential = held.credential
+def _refusal(feed: Feed, held: Held, answer: FeedAnswer, before: Verification | None) -> Refused | None:
+    credential, verdict = held.credential, answer.verdict
     if verdict is Verdict.FORBIDDEN:
         who = credential.account or f"the credential from {credential.source}"
         said = f"{who} has no right to read this feed (403): ask its owner for the reader role"
@@ -116,5 +137,8 @@ def _refusal(feed: Feed, held: Held, verdict: Verdict, before: Verification | No
     hint = credential.replacing or shlex.join(("brokerctl", "explain", str(feed.url)))
     if credential.manual_renewal is not None:
         return Refused(f"the feed does not accept {theirs} (401): {credential.manual_renewal}", hint=hint)
+    if answer.claims is not None:
+        wanted = f"the feed wants claims that {theirs} from {credential.source} does not have (401)"
+        return Refused(wanted, hint=hint)
     refused = f"the feed does not accept {theirs} from {credential.source}"
     return Refused(f"{refused} (401), not even a newly fetched one", hint=hint)

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
+from broker.core.feeds import Feed
+from broker.core.refresh import AWAITED_S
 from broker.daemon.runtime import STAMPS_S, Runtime
 from broker.host.clock import NAP_S, Clock, nap_or
 from broker.host.sd_notify import Notifier
@@ -56,6 +58,8 @@ class Housekeeper:
         self._woken = asyncio.Event()
         self._is_reload_wanted = False
         self._is_loss_reported = False
+        self._nap_now_s = NAP_S
+        service.keeper.subscribe(self._hear)
         self._defects = DefectLog(log)
 
     def end(self, reason: str, code: int = 0) -> None:
@@ -78,6 +82,11 @@ class Housekeeper:
             self._woken.clear()
             if self.ending is None:
                 await self._check()
+
+    def _hear(self, feed: Feed) -> None:
+        """A feed's state changed: what it waits for may come with the configuration's `[env]`."""
+        if self._nap_now_s > AWAITED_S and self._service.keeper.awaits_person(feed):
+            self._woken.set()
 
     async def _check(self) -> None:
         """Look at each thing; one that cannot be looked at is told once, and the others are looked at."""
@@ -152,7 +161,8 @@ class Housekeeper:
 
     def _interval_s(self) -> float:
         watchdog_s = self._notifier.watchdog_interval_s()
-        return min(self._idle_left_s(), NAP_S if watchdog_s is None else watchdog_s)
+        self._nap_now_s = AWAITED_S if self._service.keeper.awaits_person() else NAP_S
+        return min(self._idle_left_s(), self._nap_now_s, NAP_S if watchdog_s is None else watchdog_s)
 
     def _idle_left_s(self) -> float:
         if self._idle_exit_s is None or self._service.shares.are_in_use():

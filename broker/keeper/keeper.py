@@ -16,12 +16,14 @@ from broker.core.credential import Credential
 from broker.core.failures import NotNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import (
+    AWAITED_S,
     RENEWALS_PER_S,
     Moment,
     RefreshNow,
     RefreshPolicy,
     Reject,
     WaitUntil,
+    awaits_person,
     can_wait,
     next_step,
     on_lookup,
@@ -179,6 +181,12 @@ class Keeper:
     async def _fingerprint_of(self, entry: SlotEntry) -> Hashable:
         return await self._single_flight.guard.fingerprint(entry.feed, entry.fingerprint)
 
+    def awaits_person(self, feed: Feed | None = None) -> bool:
+        """True while a person probably brings what the feed misses, or any feed."""
+        now, own = self.clock.now(), None if feed is None else self.slot_table.holding(feed)
+        entries = self.slot_table if feed is None else () if own is None else (own,)
+        return any(awaits_person(entry.slot, now, entry.used) for entry in entries)
+
     # Orders
 
     async def refresh(self, match: Match) -> Credential:
@@ -330,13 +338,13 @@ class Keeper:
             self._schedule.clear()
             self._round = iter(self.slot_table)
         at_once = list(islice(self._round, ROUND_AT_ONCE))
-        changed = await self._changed_of(at_once)
-        for entry in at_once:
+        due = list(self._schedule.due(now))
+        awaited = [entry for entry in due if awaits_person(entry.slot, now, entry.used)]
+        changed = await self._changed_of([*at_once, *awaited])
+        for entry in (*at_once, *due):
             self._look_at(entry, now, is_changed=entry in changed)
         if len(at_once) == ROUND_AT_ONCE:
             self._poked.set()  # go on after whoever waits for the loop
-        for entry in self._schedule.due(now):
-            self._look_at(entry, now)
         return min(self._round_due.left_s(now), self._schedule.left_s(now), self._serve_line(now))
 
     async def _changed_of(self, entries: Iterable[SlotEntry]) -> set[SlotEntry]:
@@ -391,6 +399,8 @@ class Keeper:
         step = next_step(entry.slot, self._policy_of(entry.feed), now, entry.used)
         if is_changed or isinstance(step, RefreshNow):
             self._schedule.line_up(entry, can_wait=can_wait(entry.slot, now))
+        elif awaits_person(entry.slot, now, entry.used):
+            self._schedule.look_at(entry, now.after(AWAITED_S), now)
         elif isinstance(step, WaitUntil) and step.moment.left_s(now) < NAP_S:
             self._schedule.look_at(entry, step.moment, now)
 

@@ -15,7 +15,7 @@ from broker.core.defect import name_of
 from broker.core.failures import NotObtained, Unavailable
 from broker.core.feeds import Feed
 from broker.core.shortage import shortage_of
-from broker.providers.protocol import Provider
+from broker.providers.protocol import AnswersClaims, Provider
 
 FLIGHT_LIMIT_S = 90.0
 """A provider limits each of its own steps; this ends the one that does not."""
@@ -55,11 +55,14 @@ class ProviderGuard:
         """The same for other providers."""
         return ProviderGuard(providers, self._aside)
 
-    async def obtain(self, feed: Feed, scope: str) -> Credential | NotObtained:
-        """One attempt within FLIGHT_LIMIT_S: the credential, or why there is none."""
+    async def obtain(self, feed: Feed, scope: str, claims: str | None = None) -> Credential | NotObtained:
+        """One attempt within FLIGHT_LIMIT_S: the credential, or why there is none.
+
+        `claims` is what the feed wanted of the next one when it turned down the last.
+        """
         try:
             async with asyncio.timeout(FLIGHT_LIMIT_S):
-                found: object = await self._providers[feed.realm.provider].obtain(feed, scope)
+                found: object = await self._obtained(feed, scope, claims)
             return (
                 found if isinstance(found, Credential) else broken(f"{type(found).__name__} for a credential")
             )
@@ -77,6 +80,12 @@ class ProviderGuard:
             if shortage is not None:  # it meets any code at any line, and is no defect
                 return Unavailable(f"the credential could not be fetched: {shortage}")
             return broken(_reported(feed, defect))
+
+    async def _obtained(self, feed: Feed, scope: str, claims: str | None) -> Credential:
+        provider = self._providers[feed.realm.provider]
+        if claims is not None and isinstance(provider, AnswersClaims):
+            return await provider.obtain_with(feed, scope, claims)
+        return await provider.obtain(feed, scope)
 
     async def fingerprint(self, feed: Feed, known: Hashable) -> Hashable:
         """The provider's sign-in fingerprint; None where it cannot say, `known` while the disk does not."""

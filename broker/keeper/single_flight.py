@@ -13,6 +13,7 @@ from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
 from broker.core.refresh import Moment, RefreshPolicy, Slot, after_failure, after_success
 from broker.core.status import rfc3339
+from broker.core.verdict import claims_for
 from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.provider_guard import ProviderGuard, broken
@@ -76,7 +77,9 @@ class SingleFlight:
         entry.fetches += 1
         before, begun = entry.slot, self._now()
         try:
-            outcome = await self.guard.obtain(entry.feed, entry.slot.key.scope)
+            outcome = await self.guard.obtain(
+                entry.feed, entry.slot.key.scope, claims_for(entry.verifications.values(), entry.slot)
+            )
             # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
             fingerprint = await self.guard.fingerprint(entry.feed, entry.fingerprint)
             before = _still(entry, flight)

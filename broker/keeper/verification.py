@@ -11,13 +11,13 @@ from math import inf
 from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed
 from broker.core.refresh import Held, Moment
-from broker.core.verdict import RETRY_S, Verdict, Verification, judge, refusal_of
+from broker.core.verdict import RETRY_S, FeedAnswer, Verdict, Verification, judge, refusal_of
 from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.provider_guard import is_cancelled
 from broker.keeper.slot_table import SlotEntry
 
-Verify = Callable[[Feed, Credential], Awaitable[Verdict]]
+Verify = Callable[[Feed, Credential], Awaitable[FeedAnswer]]
 """Asks a feed whether it accepts a credential."""
 
 UNASKED_AT_ONCE = 16
@@ -109,14 +109,14 @@ class Verifier:
         """One attempt. However it ends, the entry is without it then; a defect proves nothing of the feed."""
         attempt, held = asyncio.current_task(), entry.slot.held
         self._line.pop((entry, feed.name), None)
-        verdict = Verdict.UNKNOWN
+        answer = FeedAnswer(Verdict.UNKNOWN)
         entry.asked.pop(feed.name, None)
         # An upload address cannot be read, so a publish credential is never tried.
         is_asked = held is not None and feed.verify and entry.slot.key.scope == READ
         try:
             entry.tried_s = self._clock.now().boot_s
             if held is not None and is_asked:
-                verdict = await self._verify_at(feed, held.credential)
+                answer = await self._verify_at(feed, held.credential)
             self._defects.past(feed.name)
         except asyncio.CancelledError as defect:
             if is_cancelled():
@@ -130,14 +130,14 @@ class Verifier:
         if held is None or entry.slot.held is None:
             return
         try:
-            self._enter(entry, feed, held, verdict, is_asked=is_asked)
+            self._enter(entry, feed, held, answer, is_asked=is_asked)
         except Exception as defect:  # noqa: BLE001 - the credential is as good as before
             self._defects.tell(f"verdict of {feed.name}", defect)
 
-    def _enter(self, entry: SlotEntry, feed: Feed, held: Held, verdict: Verdict, *, is_asked: bool) -> None:
+    def _enter(self, entry: SlotEntry, feed: Feed, held: Held, answer: FeedAnswer, *, is_asked: bool) -> None:
         """Keep what the feed said, and act on it."""
-        before = entry.verifications.get(feed.name)
-        verification = judge(feed, held, verdict, before, self._clock.now())
+        before, verdict = entry.verifications.get(feed.name), answer.verdict
+        verification = judge(feed, held, answer, before, self._clock.now())
         entry.verifications[feed.name] = verification
         refusal, was = verification.refusal, Verdict.UNKNOWN if before is None else before.verdict
         if entry.slot.held is not held:

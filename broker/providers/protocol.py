@@ -112,6 +112,19 @@ class NeedsSecret(Protocol):
 
 
 @runtime_checkable
+class AnswersClaims(Protocol):
+    """A provider that can hand a feed's claims challenge on to whoever issues its tokens."""
+
+    async def obtain_with(self, feed: Feed, scope: str, claims: str) -> Credential:
+        """As `obtain`, after the feed turned the last credential down and wanted these claims, in JSON.
+
+        A way that cannot hand them on obtains as usual, and gives the credential the line that can, as
+        `replacing`: the feed may take what is new, and names the line if it does not.
+        """
+        ...
+
+
+@runtime_checkable
 class Interactive(Protocol):
     """A provider that a person can sign in to through us, with `brokerctl login` and never in a look-up."""
 

@@ -7,6 +7,7 @@ whole labels, paths by whole segments, https on its default port only. Next: `co
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -24,6 +25,9 @@ CLOUDSMITH = "cloudsmith"
 GITLAB_HOST = "gitlab.com"
 GITLAB_API = ("api", "v4")
 PORT = DEFAULT_PORTS["https"]
+
+GLOBAL_PATS_END = datetime(2026, 12, 1, tzinfo=UTC)
+"""From this day on Azure DevOps takes no personal access token of all organisations."""
 
 REMEMBERED = 256
 """So many services and what they said: clients ask about the same few again and again."""
@@ -144,6 +148,12 @@ def provider_of(url: Url) -> str | None:
     """The provider that a configured feed's address names, or None when its host could be anybody's."""
     recognised = recognise(url)
     return None if recognised is None else recognised.realm.provider
+
+
+def is_azure_host(host: str | None) -> bool:
+    """True for any host of Azure DevOps Services: a password for one is good for packages, too."""
+    labels = (host or "").lower().rstrip(".").split(".")
+    return labels[-3:] == ["dev", "azure", "com"] or labels[-2:] == ["visualstudio", "com"]
 
 
 def likely_provider(url: Url) -> str | None:

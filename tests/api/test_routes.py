@@ -637,7 +637,7 @@ async def test_explain_ends_with_the_no_of_the_feed(client: httpx.AsyncClient, h
 async def test_a_feed_that_is_asked_answers_in_its_status(
     client: httpx.AsyncClient, household: Household, words: list[Verdict], told: tuple[str | None, ...]
 ) -> None:
-    household.gatekeeper.words = words
+    household.gatekeeper.words = [*words]
     answer = await client.post("/v1/feeds/corp/verify")
 
     assert answer.status_code == 200

@@ -18,7 +18,7 @@ from broker.core.refresh import (
     after_success,
 )
 from broker.core.urls import parse_url
-from broker.core.verdict import Verdict, Verification, judge, usable_credential
+from broker.core.verdict import FeedAnswer, Verdict, Verification, judge, usable_credential
 
 FEED = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp/simple/"),))
 NOW = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)
@@ -83,7 +83,7 @@ def test_a_credential_is_usable_until_its_end_unless_the_feed_refused_it(
 def test_accepted_refuses_nothing(before: Verification | None) -> None:
     later = NOW.after(20)
 
-    assert judge(FEED, HELD, Verdict.ACCEPTED, before, later) == Verification(
+    assert judge(FEED, HELD, FeedAnswer(Verdict.ACCEPTED), before, later) == Verification(
         HELD, later, Verdict.ACCEPTED, said=later
     )
 
@@ -92,13 +92,15 @@ def test_accepted_refuses_nothing(before: Verification | None) -> None:
 def test_unknown_proves_nothing_about_what_was_said_to_the_same_credential(before: Verification) -> None:
     later = NOW.after(20)
 
-    assert judge(FEED, HELD, Verdict.UNKNOWN, before, later) == replace(before, tried=later)
-    assert judge(FEED, OTHER, Verdict.UNKNOWN, before, later) == Verification(OTHER, later, Verdict.UNKNOWN)
+    assert judge(FEED, HELD, FeedAnswer(Verdict.UNKNOWN), before, later) == replace(before, tried=later)
+    assert judge(FEED, OTHER, FeedAnswer(Verdict.UNKNOWN), before, later) == Verification(
+        OTHER, later, Verdict.UNKNOWN
+    )
 
 
 @pytest.mark.parametrize("before", [None, ACCEPTED, FORBIDDEN, UNKNOWN, UNAUTHORISED])
 def test_an_unauthorised_refuses_nothing_before_a_fetch(before: Verification | None) -> None:
-    verification = judge(FEED, HELD, Verdict.UNAUTHORISED, before, NOW)
+    verification = judge(FEED, HELD, FeedAnswer(Verdict.UNAUTHORISED), before, NOW)
 
     assert verification == Verification(HELD, NOW, Verdict.UNAUTHORISED, said=NOW)
 
@@ -139,19 +141,19 @@ def test_a_no_for_good_says_who_is_refused_what_and_what_to_type(
     credential: Credential, verdict: Verdict, detail: str, hint: str
 ) -> None:
     fetched = Held(credential, NOW, NOW.after(3000), None)
-    verification = judge(FEED, fetched, verdict, UNAUTHORISED, NOW)
+    verification = judge(FEED, fetched, FeedAnswer(verdict), UNAUTHORISED, NOW)
 
     assert verification.refusal is not None
     assert (verification.refusal.detail, verification.refusal.hint) == (detail, hint)
 
 
 def test_forbidden_is_a_no_at_once() -> None:
-    assert judge(FEED, HELD, Verdict.FORBIDDEN, None, NOW).refusal is not None
+    assert judge(FEED, HELD, FeedAnswer(Verdict.FORBIDDEN), None, NOW).refusal is not None
 
 
 @pytest.mark.parametrize(("after_s", "wants"), [(HOLD_REFUSED_S - 0.1, False), (HOLD_REFUSED_S, True)])
 def test_a_refusal_wants_repeating_after_a_while(after_s: float, wants: bool) -> None:
-    refused = judge(FEED, HELD, Verdict.FORBIDDEN, None, NOW)
+    refused = judge(FEED, HELD, FeedAnswer(Verdict.FORBIDDEN), None, NOW)
 
     assert refused.wants_repeating(NOW.after(after_s)) is wants
     assert not ACCEPTED.wants_repeating(NOW.after(after_s))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -66,6 +67,28 @@ def test_restart_is_another_process() -> None:
 @pytest.mark.usefixtures("stopped_afterwards")
 def test_broker_that_does_not_run_is_started_by_restart() -> None:
     assert installed("restart").exit_code == 0
+
+
+@pytest.mark.usefixtures("stopped_afterwards")
+def test_restart_refuses_to_go_down_into_a_refused_configuration(
+    socket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    monkeypatch.setenv("TOKEN_BROKER_CONFIG", str(config))
+    installed("start")
+    before = json.loads(installed("status", "--json").stdout)["pid"]
+    config.touch(mode=0o600)
+    config.write_text("[[feed]]\nname = 'corp'\n")
+
+    refused, status = installed("restart"), installed("status", "--json")
+    installed("restart", "--force")
+    after = json.loads(installed("status", "--json").stdout)["pid"]
+
+    assert socket.parent.is_dir()
+    assert refused.exit_code == 1
+    assert "line 1: a feed needs a url, written in quotes (not restarted: --force" in refused.stderr
+    assert (json.loads(status.stdout)["pid"], status.exit_code) == (before, 1)
+    assert after != before
 
 
 @pytest.mark.usefixtures("stopped_afterwards")

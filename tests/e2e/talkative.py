@@ -98,8 +98,10 @@ def listen_in() -> None:
     """Talk about each credential, and raise the level of all that is said."""
     obtain, run = ProviderGuard.obtain, Keeper.run
 
-    async def obtained(self: ProviderGuard, feed: Feed, scope: str) -> Credential | NotObtained:
-        outcome = await obtain(self, feed, scope)
+    async def obtained(
+        self: ProviderGuard, feed: Feed, scope: str, claims: str | None = None
+    ) -> Credential | NotObtained:
+        outcome = await obtain(self, feed, scope, claims)
         if isinstance(outcome, Credential):
             talk(outcome)
         return outcome

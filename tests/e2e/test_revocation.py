@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.core.verdict import RETRY_S
-from tests.e2e.household import AZURE_FEED, PACKAGE, Household, feed
+from tests.e2e.household import AZURE_FEED, PACKAGE, TENANT, Household, feed
 from tests.e2e.patience import until
+from tests.fakes.entra import Application
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tests.e2e.brokerd import Brokerd
 
 ROUNDS = 10
+CLIENT = "66666666-2222-3333-4444-555555555555"
+CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1603742800"}}}'
 
 
 def install(house: Household, target: Path) -> bool:
@@ -54,6 +57,27 @@ def test_each_of_ten_revocations_costs_at_most_one_run(house: Household, tmp_pat
 
     assert max(failed) <= 1
     assert f'token_broker_verdicts_total{{feed="corp",verdict="rejected"}} {ROUNDS}.0' in metrics
+
+
+@pytest.mark.parametrize("kind", ["session", "entra"])
+def test_a_claims_challenge_is_answered_for_an_application_without_a_person(
+    house: Household, kind: str
+) -> None:
+    secret = house.keep_secret("app", "the application's s3cret")
+    house.cloud.entra.register(Application(CLIENT, TENANT, secret="the application's s3cret"))
+    settings = f'auth = ["client-secret"]\nclient_id = "{CLIENT}"\nsecret = "{secret}"\ntoken = "{kind}"'
+    house.configure(feed("corp", AZURE_FEED, settings))
+    with house.brokerd() as broker:
+        first = broker.wire.look_up(AZURE_FEED).json["password"]
+        wait_until_tried(broker, "accepted")
+        house.acme.want_claims(CLAIMS)
+        told = broker.wire.post("/v1/feeds/corp/verify")
+        second = broker.wire.look_up(AZURE_FEED).json["password"]
+
+    assert told.status == 200, told.text
+    assert house.acme.identify(first) is None
+    assert house.acme.identify(second) is not None
+    assert [request.claims is None for request in house.cloud.entra.requests] == [True, False]
 
 
 def test_three_hundred_look_ups_make_at_most_two_requests_to_the_feed(house: Household) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from broker.providers.azure.identities import RESOURCE
+from broker.providers.claims_challenge import encoded
 from tests.e2e.household import (
     AZURE_FEED,
     PACKAGE,
@@ -67,6 +69,17 @@ def without_rights(house: Household) -> None:
     house.acme.readers = set()
 
 
+def asked_for_claims(text: str) -> Callable[[Household], None]:
+    """Continuous Access Evaluation: what az has is not enough, and a sign-in with claims is."""
+
+    def arrange(house: Household) -> None:
+        house.configure(text)
+        house.acme.want_claims(CLAIMS)
+        house.az.expect(USER, [TENANT])
+
+    return arrange
+
+
 def granted(house: Household) -> str:
     house.acme.readers = None
     return ""
@@ -108,9 +121,23 @@ def corrected(house: Household) -> str:
 
 
 CORP = feed("corp", AZURE_FEED)
+CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1603742800"}}}'
+CLAIMS_LOGIN = f"{LOGIN} --scope {RESOURCE}/.default --claims-challenge {encoded(CLAIMS)}"
 STATES = {
     "fresh": State(AZURE_FEED, configured(CORP)),
     "revoked": State(AZURE_FEED, configured(CORP), befall=lambda house: house.acme.revoke_all()),
+    "claims wanted by the feed": State(
+        AZURE_FEED,
+        asked_for_claims(feed("corp", AZURE_FEED, 'token = "entra"')),
+        f"the feed wants claims that the credential of {USER} from azure-cli does not have (401)",
+        CLAIMS_LOGIN,
+    ),
+    "claims wanted by the authority": State(
+        AZURE_FEED,
+        asked_for_claims(CORP),
+        f"does not take the sign-in of {USER} (401",
+        CLAIMS_LOGIN,
+    ),
     "rights removed": State(AZURE_FEED, without_rights, NO_RIGHT, "brokerctl refresh corp", typed=granted),
     "wrong PAT": State(
         GITLAB_FEED, wrong_pat, DEAD_PAT, "sh -c 'umask 077; cat > ~/pat'", typed=lambda _: GITLAB_PAT

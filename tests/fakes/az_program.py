@@ -6,6 +6,7 @@ Standard library only: it must start quickly, and outside the test environment. 
 from __future__ import annotations
 
 import argparse
+import base64
 import errno
 import fcntl
 import json
@@ -27,6 +28,8 @@ GRANDCHILDREN = "grandchildren"
 SAME_TOKEN = "same-token.json"
 LEASH = "leash"
 PERSON = "person"
+CLAIMS = "claims.json"
+CHALLENGE = "--claims-challenge"
 _WAIT = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_SH)"
 
 Mode = Literal["answer", "same", "fail", "garbage", "hang", "hang-with-grandchildren"]
@@ -66,7 +69,7 @@ def main(control: Path, arguments: list[str]) -> int:
         sys.stdout.write("Traceback? no: <html>captive portal</html>\n")
         return 0
     if arguments[:1] == ["login"]:
-        sys.stdout.write(_sign_in(control) + "\n")
+        sys.stdout.write(_sign_in(control, arguments) + "\n")
         return 0
     try:
         answer = _answer(control, conduct, arguments)
@@ -109,9 +112,13 @@ def _hang(control: Path, mode: Mode) -> int:
     return 1
 
 
-def _sign_in(control: Path) -> str:
+def _sign_in(control: Path, arguments: list[str]) -> str:
     """Let the person there sign in by their browser; returns the subscriptions, as az prints them."""
     sys.stderr.write("A web browser has been opened at the sign-in page. Please continue the login there.\n")
+    (control / CLAIMS).unlink(missing_ok=True)
+    if CHALLENGE in arguments:  # decoded as az 2.91 does (core/util.py): without a check of the alphabet
+        challenge = arguments[arguments.index(CHALLENGE) + 1]
+        (control / CLAIMS).write_text(base64.b64decode(challenge.encode("latin-1")).decode("latin-1"))
     profile = _profile()
     profile.parent.mkdir(mode=0o700, exist_ok=True)
     profile.write_bytes((control / PERSON / profile.name).read_bytes())
@@ -189,7 +196,14 @@ def _token(
     issued_at = time.time() - conduct.age_s
     ends = int(issued_at + conduct.lifetime_s)
     resource = asked.resource or str(asked.scope or AZURE_DEVOPS).removesuffix("/.default")
-    token = entra_token(account, issued_at=issued_at, lifetime_s=conduct.lifetime_s, resource=resource)
+    wanted = control / CLAIMS
+    token = entra_token(
+        account,
+        issued_at=issued_at,
+        lifetime_s=conduct.lifetime_s,
+        resource=resource,
+        asked=wanted.read_text() if wanted.exists() else None,
+    )
     local = datetime.fromtimestamp(ends, UTC).astimezone().replace(tzinfo=None)
     answer: dict[str, object] = {
         "accessToken": token,

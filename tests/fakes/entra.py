@@ -108,7 +108,9 @@ class Entra:
             answer, code = json_response(200, grant(self, form, tenant)), None
         except RefusedError as refusal:
             answer, code = aadsts(refusal.code, refusal.text, refusal.error), refusal.code
-        self.requests.add(TokenRequest(kind, tenant, form.get("client_id"), form.get("scope"), code))
+        self.requests.add(
+            TokenRequest(kind, tenant, form.get("client_id"), form.get("scope"), code, form.get("claims"))
+        )
         return answer
 
     def _device_code(self, request: Request, tenant: str) -> Answer:

@@ -36,6 +36,7 @@ class TokenRequest:
     client_id: str | None
     scope: str | None
     code: int | None
+    claims: str | None = None
 
 
 class RefusedError(Exception):
@@ -139,7 +140,9 @@ def _answer(entra: Entra, account: tokens.Account, form: Form, *, nonce: object 
         "scope": scope,
         "expires_in": int(entra.lifetime_s),
         "ext_expires_in": int(entra.lifetime_s),
-        "access_token": tokens.entra_token(account, issued_at=now, lifetime_s=entra.lifetime_s),
+        "access_token": tokens.entra_token(
+            account, issued_at=now, lifetime_s=entra.lifetime_s, asked=form.get("claims")
+        ),
     }
     if account.application:
         return answer

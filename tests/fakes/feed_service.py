@@ -121,8 +121,9 @@ def _challenge(organisation: Organisation, request: Request) -> Response:
     headers = organisation.challenge
     if headers is None:
         headers = documented_challenge(organisation, request)
+    wanted = organisation.claims_challenge() if request.header("authorization") is not None else ()
     body = azure_error(401, "TF400813: Resource not available for anonymous access.").body
-    return Response(401, body, headers)
+    return Response(401, body, (*headers, *wanted))
 
 
 def _may_read(organisation: Organisation, identity: Identity) -> bool:

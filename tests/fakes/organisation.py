@@ -5,6 +5,8 @@ Next: `feed_service.py` and `session_tokens.py`.
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -121,6 +123,8 @@ class Organisation:
         self.contributors: set[str] | None = None
         # the challenge: None means the documented one
         self.challenge: Headers | None = None
+        # the claims that it wants of Entra tokens, beside being issued by Entra: None for nothing
+        self.claims: str | None = None
         # the session tokens
         self.lifetime_s = DEFAULT_LIFETIME_S
         self.longest_lifetime_s = LONGEST_LIFETIME_S
@@ -167,6 +171,19 @@ class Organisation:
         self._revoked |= {token.value for token in self.issued}
         self._revoked |= {visit.password for visit in self.visits if visit.password is not None}
 
+    def want_claims(self, claims: str) -> None:
+        """Take no token from now on but those that were asked for with these claims."""
+        self.revoke_all()
+        self.claims = claims
+
+    def claims_challenge(self) -> Headers:
+        """What a refused caller is told beside the documented challenge (Microsoft, "Claims challenges")."""
+        if self.claims is None:
+            return ()
+        encoded = base64.urlsafe_b64encode(self.claims.encode()).rstrip(b"=").decode()
+        words = f'Bearer realm="", error="insufficient_claims", claims="{encoded}"'
+        return (("WWW-Authenticate", words),)
+
     def identify(self, password: str) -> Identity | None:
         """Who a Basic password or bearer token speaks for at this moment; None when it is refused."""
         if password in self._revoked:
@@ -182,6 +199,8 @@ class Organisation:
         if claims is None or claims.get("aud") != tokens.AZURE_DEVOPS:
             return None
         if self.tenant not in {NO_TENANT, claims.get("tid")}:
+            return None
+        if self.claims is not None and json.loads(str(claims.get("asked", "0"))) != json.loads(self.claims):
             return None
         expires_at = claims.get("exp")
         if not isinstance(expires_at, int) or self.clock() >= expires_at:

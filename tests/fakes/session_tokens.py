@@ -5,6 +5,7 @@ Next: `entra.py`, where bearers come from.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,8 @@ def _answer(
 def _challenge(organisation: Organisation, request: Request) -> Response:
     if (request.header("x-tfs-fedauthredirect") or "").lower() != "suppress":
         return redirect(f"https://{organisation.name}.visualstudio.com/_signin?realm=fakes")
-    return azure_error(401, "TF400813: The user is not authorized to access this resource.")
+    refused = azure_error(401, "TF400813: The user is not authorized to access this resource.")
+    return replace(refused, headers=(*refused.headers, *organisation.claims_challenge()))
 
 
 def _issue(organisation: Organisation, identity: Identity, body: Claims) -> Response:

@@ -79,10 +79,16 @@ def sign(claims: Claims) -> str:
 
 
 def entra_token(
-    account: Account, *, issued_at: float, lifetime_s: float, resource: str = AZURE_DEVOPS
+    account: Account,
+    *,
+    issued_at: float,
+    lifetime_s: float,
+    resource: str = AZURE_DEVOPS,
+    asked: str | None = None,
 ) -> str:
-    """An access token for the account."""
-    return sign(entra_claims(account, issued_at=issued_at, lifetime_s=lifetime_s, resource=resource))
+    """An access token for the account; `asked` are the claims that were asked for with it."""
+    claims = entra_claims(account, issued_at=issued_at, lifetime_s=lifetime_s, resource=resource)
+    return sign(claims if asked is None else {**claims, "asked": asked})
 
 
 def read_claims(token: str) -> Claims | None:

@@ -15,7 +15,7 @@ from broker.core.failures import NotObtained, Refused, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import HOLD_REFUSED_S, Moment, RefreshPolicy
 from broker.core.urls import parse_url
-from broker.core.verdict import Verdict
+from broker.core.verdict import FeedAnswer, Verdict
 from broker.host.clock import NAP_S
 from broker.keeper.keeper import Keeper
 from broker.keeper.renewal_policy import RenewalPolicies
@@ -123,12 +123,12 @@ class House:
         self.keeper.subscribe(lambda _: chaos.may_raise())
         self.loop = asyncio.create_task(self.keeper.run())
 
-    async def _verify(self, feed: Feed, credential: Credential) -> Verdict:
+    async def _verify(self, feed: Feed, credential: Credential) -> FeedAnswer:
         del feed, credential
         self.chaos.may_raise(cancels=True)
         await asyncio.sleep(0)
         self.chaos.may_raise(cancels=True)
-        return self.chaos.random.choice(tuple(Verdict)) if self.chaos.share else Verdict.ACCEPTED
+        return FeedAnswer(self.chaos.random.choice(tuple(Verdict)) if self.chaos.share else Verdict.ACCEPTED)
 
     def _draw(self) -> float:
         self.chaos.may_raise()

@@ -10,9 +10,9 @@ import pytest
 from broker.core.credential import Credential
 from broker.core.failures import Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
-from broker.core.refresh import HOLD_REFUSED_S, RefreshPolicy
+from broker.core.refresh import AWAITED_FOR_S, AWAITED_S, HOLD_REFUSED_S, RefreshPolicy
 from broker.core.urls import parse_url
-from broker.core.verdict import RETRY_S, Verdict
+from broker.core.verdict import RETRY_S, FeedAnswer, Verdict
 from broker.host.clock import NAP_S
 from broker.keeper.keeper import Keeper
 from broker.keeper.recheck import GAP_S, IN_USE_S, SETTLE_S, SPREAD_S
@@ -149,6 +149,54 @@ async def test_a_feed_with_verify_off_is_never_tried_in_use(
     await settle()
 
     assert gatekeeper.heard == []
+
+
+async def test_claims_of_a_401_go_with_the_next_fetch_and_no_other(
+    start: Start, issuer: Issuer, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    handed_on: list[str] = []
+
+    async def obtain_with(feed: Feed, scope: str, claims: str) -> Credential:
+        handed_on.append(claims)
+        return await issuer.obtain(feed, scope)
+
+    vars(issuer)["obtain_with"] = obtain_with
+    keeper = await start(CORP, TOOLS)
+    await clock.advance(RETRY_S)
+    gatekeeper.words = [FeedAnswer(Verdict.UNAUTHORISED, '{"a":1}')]
+    await ask(keeper, CORP)
+    await settle()
+    await keeper.refresh(Match(TOOLS, TOOLS.key(), "test"))
+
+    assert handed_on == ['{"a":1}']
+    assert len(issuer.asked) == 3
+
+
+async def test_what_a_person_brings_is_noticed_within_seconds_and_later_within_half_a_minute(
+    start: Start, issuer: Issuer, clock: FakeClock
+) -> None:
+    for missing_s, within_s in ((100.0, AWAITED_S), (2 * AWAITED_FOR_S, NAP_S)):
+        issuer.failure, issuer.mark = SignInNeeded("the secret is missing", hint="cat > pw"), "none"
+        keeper = await start(replace(CORP, name=f"f{missing_s:.0f}"))
+        await clock.advance(missing_s)
+        before = len(issuer.asked)
+        issuer.failure, issuer.mark = None, "there"
+        await clock.advance(within_s)
+
+        assert len(issuer.asked) == before + 1
+        assert keeper.slot_table.count(clock.now())[0] == 1
+        keeper.close()
+
+
+async def test_a_feed_that_waits_for_a_person_costs_no_attempt_and_later_no_wake_up(
+    start: Start, issuer: Issuer, clock: FakeClock
+) -> None:
+    issuer.failure, issuer.mark = SignInNeeded("the secret is missing", hint="cat > pw"), "none"
+    keeper = await start(CORP)
+    await clock.advance(2 * AWAITED_FOR_S)
+
+    assert len(issuer.asked) == 1
+    assert not keeper.awaits_person()
 
 
 async def test_a_revoked_token_costs_one_look_up_and_one_fetch(

@@ -17,7 +17,7 @@ from broker.core.failures import Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm, SlotKey
 from broker.core.refresh import Moment, RefreshPolicy, State
 from broker.core.urls import parse_url
-from broker.core.verdict import Verdict
+from broker.core.verdict import FeedAnswer, Verdict
 from broker.host.clock import NAP_S
 from broker.keeper.keeper import ROUND_AT_ONCE, Keeper
 from broker.keeper.renewal_policy import RenewalPolicies
@@ -310,7 +310,7 @@ async def test_a_listener_that_raises_hurts_no_other(house: House, caplog: pytes
 async def test_a_verification_that_breaks_proves_nothing_and_is_made_again(
     house: House, defect: BaseException
 ) -> None:
-    async def broken(feed: Feed, credential: Credential) -> Verdict:
+    async def broken(feed: Feed, credential: Credential) -> FeedAnswer:
         del feed, credential
         await asyncio.sleep(0)
         raise defect

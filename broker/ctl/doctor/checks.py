@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from broker.ctl.doctor import (
+    access_tokens,
     asked_feeds,
     client_logins,
     feed_addresses,
@@ -52,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     library_backends.keyring_of_the_project_leads_here,
     shadowing_passwords.netrc_shadows,
     shadowing_passwords.uv_store_shadows,
+    access_tokens.access_tokens_last,
     feed_addresses.gitlab_by_number,
     feed_addresses.one_credential_per_host,
     permissions.permissions_are_tight,

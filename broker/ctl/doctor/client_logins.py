@@ -13,16 +13,25 @@ from broker.ctl.why import repairs
 
 def indexes_have_no_passwords(context: DoctorContext) -> Iterator[Finding]:
     """No index has a password of its own: every client takes that, however old, and asks nobody."""
-    for index, provider, required in _ours(context):
+    for index, _, _ in _ours(context):
         if Obstacle.PASSWORD not in index.obstacles:
             continue
-        user = required or index.safe_username or username_for(provider)
         said = f"{_at(index, context)} has {Obstacle.PASSWORD}: {index.client} takes that and asks no keyring"
-        if index.client == UV and not login_in(index.url)[1]:
+        if _is_in_variable(index):
             said = f"{index.password_variable} is set: uv takes it for {index.shown} and asks no keyring"
-            yield problem("index-password", said, repairs.without_password_variable(index, None))
-        else:
-            yield problem("index-password", said, _line(index, user, context))
+        yield problem("index-password", said, without_password(index, context))
+
+
+def without_password(index: Index, context: DoctorContext) -> str | None:
+    """What to type so that an index of a feed has no password of its own."""
+    if _is_in_variable(index):
+        return repairs.without_password_variable(index, None)
+    provider, required = context.feed_of(index.url) or ("", None)
+    return _line(index, required or index.safe_username or username_for(provider), context)
+
+
+def _is_in_variable(index: Index) -> bool:
+    return index.client == UV and not login_in(index.url)[1]
 
 
 def indexes_ask_as_the_feeds_user(context: DoctorContext) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ replaced one is found. Next: `workloads.py`, the ways that a job or a machine br
 
 import shlex
 from collections.abc import Hashable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from broker.core import secret_source
@@ -20,6 +20,7 @@ from broker.providers.azure.sdk_client import CLIENT, TENANT, SdkMethod, directo
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
 from broker.providers.protocol import ProviderContext
+from broker.providers.recognise import GLOBAL_PATS_END
 
 SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - a variable's name
 CERTIFICATE = "AZURE_CLIENT_CERTIFICATE_PATH"
@@ -27,10 +28,6 @@ CERTIFICATE_PASSWORD = "AZURE_CLIENT_CERTIFICATE_PASSWORD"  # noqa: S105 - a var
 """azure-identity's own variables (EnvironmentCredential)."""
 
 NO_TENANT = f"the organisation names no tenant: configure tenant, or set {TENANT}"
-
-
-GLOBAL_PATS_END = datetime(2026, 12, 1, tzinfo=UTC)
-"""From this day on Azure DevOps takes no personal access token of all organisations."""
 
 
 def renewal_of_pat(organisation: str, place: str, now: datetime) -> str:
@@ -58,7 +55,7 @@ class Pat:
         """None: the configuration says where it is."""
         return None
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:  # noqa: ARG002 - it knows its organisation itself
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:  # noqa: ARG002 - it is what it is
         """Read it; raises what keeps it from being read."""
         found = await secret_reader.read(self._secret, host=self._host, username=None, environ=self._environ)
         place = secret_source.shown(self._secret)
@@ -94,7 +91,7 @@ class ClientSecret:
             missing.append(f"neither secret nor {SECRET} is set")
         return " and ".join(missing) or None
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
         """Read the secret and sign in with it."""
         asked = directory(tenant, self._tools.environ)
         if asked is None:
@@ -110,7 +107,7 @@ class ClientSecret:
             found.secret,
             cure=f"az ad app credential reset --id {self._client}",
         )
-        return await signed_in(way, self.name, self._tools, self._settings, asked)
+        return await signed_in(way, self.name, self._tools, self._settings, asked, claims)
 
     def fingerprint(self) -> Hashable:
         """What changes when the secret was replaced, or another application is named."""
@@ -145,7 +142,7 @@ class ClientCertificate:
             return f"neither certificate nor {CERTIFICATE} is set"
         return None if self._file.is_file() else f"{self._file} does not exist"
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
         """Sign in with an assertion that the certificate's key signs."""
         asked = directory(tenant, self._tools.environ)
         if asked is None:
@@ -162,7 +159,7 @@ class ClientCertificate:
             password,
             cure=f"az ad app credential reset --id {client} --append --cert {shlex.quote(f'@{self._file}')}",
         )
-        return await signed_in(way, self.name, self._tools, self._settings, asked)
+        return await signed_in(way, self.name, self._tools, self._settings, asked, claims)
 
     def fingerprint(self) -> Hashable:
         """What changes when the file was replaced, or another application is named."""
@@ -182,10 +179,10 @@ class Default:
         """None: what there is, it finds out itself."""
         return None
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
         """Let it find a way; it asks the machine's link-local address where nothing else is configured."""
         way = SdkMethod(self.name, "azure-identity", {"client_id": self._settings.client_id})
-        return await signed_in(way, self.name, self._tools, self._settings, tenant)
+        return await signed_in(way, self.name, self._tools, self._settings, tenant, claims)
 
     def fingerprint(self) -> Hashable:
         """What changes with the variables that it reads."""

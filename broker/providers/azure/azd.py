@@ -11,6 +11,7 @@ from broker.host.file_stamp import file_stamp
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.entra_errors import CODE, failure_of_person
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
+from broker.providers.claims_challenge import encoded
 from broker.providers.expiry import from_rfc3339
 from broker.providers.home import expand
 from broker.providers.printed_object import printed_object, printed_text
@@ -20,6 +21,9 @@ _ABSENT = "azd is not on the broker's PATH"
 
 _SIGNED_OUT = "not logged in, run `azd auth login`"
 """azd's own words, as azure-identity 1.27 knows them (azd_cli.py)."""
+
+_TOO_OLD = "unknown flag: --claims"
+"""What an azd that cannot hand claims on says of the option (azure-identity 1.27, azd_cli.py)."""
 
 _HIDDEN = "| sed 's/\"token\":.*//'"
 """What keeps the token of a repeated command from the terminal; azd has no option for that."""
@@ -41,14 +45,20 @@ class AzureDeveloperCli:
         """That there is no azd."""
         return None if is_on_path("azd", self._environ) else _ABSENT
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
-        """Ask azd. Raises the failure that its complaint stands for, Unavailable when it hangs or babbles."""
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
+        """Ask azd, which hands claims on by itself (azure-identity 1.27, azd_cli.py).
+
+        Raises the failure that its complaint stands for, Unavailable when it hangs or babbles.
+        """
         chosen = () if tenant == ORGANISATIONS else ("--tenant-id", tenant)
-        asked = ("--no-prompt", "--scope", f"{RESOURCE}/.default", *chosen)
+        wanted = () if claims is None else ("--claims", encoded(claims))
+        asked = ("--no-prompt", "--scope", f"{RESOURCE}/.default", *chosen, *wanted)
         argv = ("azd", "auth", "token", "--output", "json", *asked)
         finished = await ask_tool("azd", argv, {**self._environ, "NO_COLOR": "true"}, self._ca)
         if finished.code != 0:
             words = printed_text(finished.stderr + b"\n" + finished.stdout)
+            if claims is not None and _TOO_OLD in words:
+                return await self.bearer(tenant)  # another token may do
             raise failure_of(words, finished.code, tenant, f"{shlex.join(argv)} {_HIDDEN}")
         answer = printed_object(finished.stdout, "token")
         try:

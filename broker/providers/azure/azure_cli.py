@@ -5,6 +5,7 @@ import shlex
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +18,8 @@ from broker.host.file_stamp import file_stamp
 from broker.host.process import Finished
 from broker.providers.azure.az_errors import failure_of, token_argv, wants_no_tenant
 from broker.providers.azure.challenge import ORGANISATIONS, is_guid
-from broker.providers.azure.identities import Bearer, Skipped, entra_bearer, login_line
+from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
+from broker.providers.claims_challenge import encoded
 from broker.providers.expiry import earliest, from_epoch
 from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
@@ -63,9 +65,11 @@ class AzureCli:
         """That there is no az."""
         return None if is_on_path("az", self._environ) else _ABSENT
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
         """Ask az. Raises the failure that its complaint stands for, and what `ask_tool` raises.
 
+        Claims are handed on by a person's `az login` alone: `az account get-access-token` has no option for
+        them (az 2.91).
         For ORGANISATIONS the default account's own tenant is asked: az takes no name for personal accounts.
         """
         try:
@@ -87,7 +91,9 @@ class AzureCli:
                 f"organisation is of tenant {tenant}",
                 hint=login_line(tenant),
             )
-        return bearer
+        if claims is None or bearer.kind != "user":
+            return bearer
+        return replace(bearer, replacing=claims_login(self._environ, self._account, tenant, claims))
 
     async def _asked(self, tenant: str) -> Finished:
         """How az answered. Raises what `ask_tool` raises."""
@@ -144,6 +150,15 @@ def folder_of(environ: Mapping[str, str], account: str) -> Path:
 def account_login(environ: Mapping[str, str], account: str, tenant: str) -> str:
     """The command that signs the account in without touching another one's sign-in."""
     return f"{_chosen(environ, account)} {login_line(tenant)}"
+
+
+def claims_login(environ: Mapping[str, str], account: str | None, tenant: str, claims: str) -> str:
+    """The command that signs in with the claims that a feed wants, its options as az 2.91 itself prints them
+    (core/auth/util.py, `_generate_login_command`).
+    """
+    chosen = "" if account is None else f"{_chosen(environ, account)} "
+    asked = ("--scope", f"{RESOURCE}/.default", "--claims-challenge", encoded(claims))
+    return f"{chosen}{login_line(tenant, *asked)}"
 
 
 def _words(finished: Finished) -> str:

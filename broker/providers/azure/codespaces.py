@@ -40,7 +40,7 @@ class AdoAuthHelper:
             return None
         return _NO_HELPER
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:  # noqa: ARG002 - it knows one tenant only
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:  # noqa: ARG002 - its own editor signs in
         """Wait for the helper and ask it. Raises Unavailable when it does not come, fails or babbles."""
         for _ in range(int(WAIT_S / GLANCE_S)):
             if self._helper.is_file():

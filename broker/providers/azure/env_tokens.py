@@ -79,7 +79,7 @@ class EnvTokens:
         """Why there is no token: none was left."""
         return None if any(self._places()) else NONE_LEFT
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
         """The first usable token; Skipped tells what is wrong with each of the others.
 
         Raises the first failure of an application that cannot sign in, if nothing else can be used.
@@ -88,7 +88,7 @@ class EnvTokens:
         failure: NotObtained | None = None
         for source, place in self._places():
             try:
-                outcome = await self._judged(source, place, tenant)
+                outcome = await self._judged(source, place, tenant, claims)
             except NotObtained as refusal:
                 failure = failure or refusal
                 continue
@@ -133,13 +133,13 @@ class EnvTokens:
         if text := self._environ.get(name, "").strip():
             yield f"env:{name}", text
 
-    async def _judged(self, source: str, place: Path | Left, tenant: str) -> Bearer | str:
+    async def _judged(self, source: str, place: Path | Left, tenant: str, claims: str | None) -> Bearer | str:
         """What is at a place as a bearer, or why it is no use."""
         match place:
             case Useless(why):
                 return why
             case Application():
-                return await self._signed_in(source, place, tenant)
+                return await self._signed_in(source, place, tenant, claims)
             case Path():
                 return await self._read(source, place, tenant)
         return self._token(source, place, tenant)
@@ -166,7 +166,9 @@ class EnvTokens:
             return f"its token is of tenant {owner}"
         return entra_bearer(token, source)
 
-    async def _signed_in(self, source: str, application: Application, tenant: str) -> Bearer | str:
+    async def _signed_in(
+        self, source: str, application: Application, tenant: str, claims: str | None
+    ) -> Bearer | str:
         """The application's token; raises what keeps it from signing in."""
         home = application.tenant
         if home is not None and is_guid(home) and is_guid(tenant) and home != tenant:
@@ -185,7 +187,7 @@ class EnvTokens:
         except ValueError:
             return _NOT_ONE_LINE
         way = SdkMethod(self.name, source, words, secret)
-        bearer = await signed_in(way, kind, self._tools, self._settings(), asked)
+        bearer = await signed_in(way, kind, self._tools, self._settings(), asked, claims)
         return bearer.why if isinstance(bearer, Skipped) else bearer
 
     def _settings(self) -> AzureSettings:

@@ -54,8 +54,12 @@ class Identity(Protocol):
         """Why this way is closed on this machine whatever the tenant, or None. Cheap, without network."""
         ...
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
-        """Sign in for the tenant (a GUID, a domain, or ORGANISATIONS); raises NotObtained when that fails."""
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
+        """Sign in for the tenant (a GUID, a domain, or ORGANISATIONS); raises NotObtained when that fails.
+
+        `claims`: what the feed wants the token to say, in JSON. A way that cannot have it said by itself
+        signs in as usual and names the line that can, as `replacing`.
+        """
         ...
 
     def fingerprint(self) -> Hashable:

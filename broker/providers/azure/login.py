@@ -63,7 +63,8 @@ async def sign_in(
     key = key_of(walk.feed, walk.settings.account)
     authority = next(iter(walk.settings.login_hosts), ENTRA)
     terms = Terms(key, way, await _place(sign_ins, key, in_file=in_file), tenant, authority)
-    attempt = _Attempt(tools.http, tools.now)
+    before = sign_ins.find(walk.feed, walk.settings)
+    attempt = _Attempt(tools.http, tools.now, before.claims if before is not None else [])
     try:
         working = in_thread(lambda: attempt.run(terms))
     except RuntimeError as error:
@@ -88,7 +89,6 @@ async def sign_in(
         await _erase(made)  # what was saved is another account's
         sign_ins.drop(made)
         raise
-    before = sign_ins.find(walk.feed, walk.settings)
     if before is not None and before.terms.kept is not terms.kept:
         await _erase(before)  # it would come back with the next start
         sign_ins.drop(before)
@@ -143,7 +143,8 @@ def _body(error: BaseException) -> str:
 class _Attempt:
     """One attempt of a person's, from the loop's side; `run` is for a thread."""
 
-    def __init__(self, http: "Http", now: Callable[[], datetime]) -> None:
+    def __init__(self, http: "Http", now: Callable[[], datetime], claims: Sequence[str]) -> None:
+        self._claims = next(iter(claims), None)
         self.pages: asyncio.Queue[LoginPage | None] = asyncio.Queue()
         self._http = http
         self._now = now
@@ -160,7 +161,7 @@ class _Attempt:
         self._wire = wire = AzureTransport(self._http, self._loop)
         wire.given_up = self._is_given_up
         try:
-            return sign_in_with(terms, wire, self._show)
+            return sign_in_with(terms, wire, self._show, self._claims)
         finally:
             self._url = None  # the attempt waits for the browser no longer
 

@@ -61,6 +61,8 @@ class LoginRecord:
     """What `msal_login.py` renews it with, once made: a sign-in in memory is nowhere else."""
     refusals: list[SignInNeeded] = field(default_factory=list, repr=False, compare=False)
     """Why it could not be renewed, the last one last."""
+    claims: list[str] = field(default_factory=list, repr=False, compare=False)
+    """What the feed last wanted its token to say, in JSON, where it wanted anything."""
 
 
 class LoginStore:

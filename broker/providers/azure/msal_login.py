@@ -47,19 +47,27 @@ class Renewer(NamedTuple):
     wire: "AzureTransport"
 
 
-def sign_in_with(terms: Terms, wire: "AzureTransport", show: Show) -> tuple[str, Renewer]:
+def sign_in_with(
+    terms: Terms, wire: "AzureTransport", show: Show, claims: str | None = None
+) -> tuple[str, Renewer]:
     """Have a person sign in; returns the AuthenticationRecord in JSON, and what renews it.
+
+    `claims` is what a feed wants of the token.
 
     Blocks until the person has acted or SIGN_IN_LIMIT_S have passed; raises ClientAuthenticationError.
     """
     credential = _credential(terms, wire, None, show)
     with _handing_pages_to(show):
-        record = credential.authenticate(scopes=[SCOPE])
+        record = credential.authenticate(scopes=[SCOPE], claims=claims)
     return record.serialize(), Renewer(credential, wire)
 
 
-def renewed(sign_in: LoginRecord, http: "Http", loop: "asyncio.AbstractEventLoop") -> tuple[Secret, int]:
+def renewed(
+    sign_in: LoginRecord, http: "Http", loop: "asyncio.AbstractEventLoop", claims: str | None = None
+) -> tuple[Secret, int]:
     """An access token and its end in seconds since the epoch, without a person.
+
+    With claims it is a new one, whatever the cache has.
 
     `http` is that of today's configuration, and `loop` its own. Raises AuthenticationRequiredError when it
     needs a person, ClientAuthenticationError when it fails.
@@ -73,7 +81,7 @@ def renewed(sign_in: LoginRecord, http: "Http", loop: "asyncio.AbstractEventLoop
     if not isinstance(renewer, Renewer):
         raise TypeError("this sign-in is renewed by somebody else")
     renewer.wire.http = http
-    token = renewer.credential.get_token(SCOPE)
+    token = renewer.credential.get_token(SCOPE, claims=claims)
     return Secret(token.token), token.expires_on
 
 

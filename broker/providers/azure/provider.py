@@ -77,10 +77,17 @@ class AzureProvider:
 
     async def obtain(self, feed: Feed, scope: str) -> Credential:
         """Walk from the challenge to a token; raises what `TokenFlow.credential` says."""
+        return await self._obtained(feed, scope, None)
+
+    async def obtain_with(self, feed: Feed, scope: str, claims: str) -> Credential:
+        """The same, with the claims that the feed wants of the token."""
+        return await self._obtained(feed, scope, claims)
+
+    async def _obtained(self, feed: Feed, scope: str, claims: str | None) -> Credential:
         settings, organisation = _own(feed.settings), organisation_of(feed.realm)
         if organisation is None:
             return await self._on_premises(feed)
-        walk = TokenFlow(self._tools, feed, settings, organisation, scope, self._chain(feed))
+        walk = TokenFlow(self._tools, feed, settings, organisation, scope, self._chain(feed), claims)
         return await walk.credential()
 
     def sign_in(

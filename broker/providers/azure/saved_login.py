@@ -6,6 +6,7 @@ for how a sign-in is made.
 
 import asyncio
 from collections.abc import Hashable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -46,19 +47,23 @@ class SavedLogin:
         """Why there is no sign-in: none was made this way."""
         return None if self._found() is not None else "nobody has signed in with brokerctl login"
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
-        """Renew silently; raises SignInNeeded when that needs a person, Unavailable when it fails for now."""
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
+        """Renew silently, with the claims that the feed wants.
+
+        Raises SignInNeeded when that needs a person, Unavailable when it fails for now.
+        """
         found = self._found()
         if found is None:
             return Skipped(self.name, "nobody has signed in with brokerctl login")
         if found.terms.tenant != tenant:
             return Skipped(self.name, f"the sign-in is to tenant {found.terms.tenant}")
         loop = asyncio.get_running_loop()
+        found.claims[:] = [] if claims is None else [claims]  # for the sign-in that may have to come
 
         def renew() -> tuple[Secret, int]:
             from broker.providers.azure.msal_login import renewed  # noqa: PLC0415 - brings azure-identity
 
-            return renewed(found, self._http, loop)
+            return renewed(found, self._http, loop, claims)
 
         try:
             async with asyncio.timeout(RENEWAL_LIMIT_S):
@@ -67,7 +72,8 @@ class SavedLogin:
             raise Unavailable(f"{self.name}: nothing came of it within {RENEWAL_LIMIT_S:.0f} s") from None
         except Exception as error:  # noqa: BLE001 - azure-identity and msal raise what they like
             raise self._remembered(found, failure_of(error, brokerctl_login(self._feed))) from None
-        return entra_bearer(token, self.name, datetime.fromtimestamp(ends, UTC))
+        bearer = entra_bearer(token, self.name, datetime.fromtimestamp(ends, UTC))
+        return bearer if claims is None else replace(bearer, replacing=brokerctl_login(self._feed))
 
     def fingerprint(self) -> Hashable:
         """When the sign-in was made; None where there is none."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from azure.core.credentials import SupportsTokenInfo
+    from azure.core.credentials import SupportsTokenInfo, TokenRequestOptions
 
 SCOPE = "499b84ac-1321-427f-aa17-267ca6975798/.default"
 """All that the application may do at Azure DevOps: a bare resource id is no scope for client credentials."""
@@ -56,7 +56,8 @@ def _outcome(ask: Ask) -> dict[str, object]:
     if ask.get("login_host"):
         options["authority"] = ask["login_host"]
     try:
-        told = _WAYS[ask["way"]](ask, options).get_token_info(SCOPE)
+        wanted: TokenRequestOptions = {"claims": ask["claims"]} if ask.get("claims") else {}
+        told = _WAYS[ask["way"]](ask, options).get_token_info(SCOPE, options=wanted)
     except CredentialUnavailableError:
         return {**way_out.told(), "unavailable": True}
     except (AzureError, ValueError, OSError) as error:

@@ -56,10 +56,17 @@ def directory(tenant: str, environ: Mapping[str, str]) -> str | None:
     return tenant if tenant != ORGANISATIONS else environ.get(TENANT) or None
 
 
-async def signed_in(
-    way: SdkMethod, kind: str, tools: ProviderContext, settings: AzureSettings, tenant: str
+async def signed_in(  # noqa: PLR0917 - each word of one request
+    way: SdkMethod,
+    kind: str,
+    tools: ProviderContext,
+    settings: AzureSettings,
+    tenant: str,
+    claims: str | None = None,
 ) -> Bearer | Skipped:
-    """Ask the child for a token by its way `kind`. Raises what a service's refusal or silence means.
+    """Ask the child for a token by its way `kind`, with the claims that the feed wants.
+
+    Raises what a service's refusal or silence means.
 
     Skipped where azure-identity finds that the way is not open here.
     """
@@ -68,6 +75,7 @@ async def signed_in(
         "tenant": tenant,
         "ca": None if tools.http.ca is None else str(tools.http.ca),
         "login_host": next(iter(settings.login_hosts), None),
+        "claims": claims,
         **way.words,
     }
     environ = {**tools.environ, **QUIET, **_authority(tools.environ)}

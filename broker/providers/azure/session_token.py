@@ -16,6 +16,7 @@ from broker.core.feeds import PUBLISH, READ
 from broker.host.http import Request, Response
 from broker.providers.azure.challenge import NO_REDIRECT, Challenge
 from broker.providers.azure.organisation import Organisation
+from broker.providers.claims_challenge import claims_wanted
 from broker.providers.expiry import earliest
 from broker.providers.jwt import expiry_of
 from broker.providers.retry_after import retry_after_s
@@ -48,9 +49,12 @@ class LifeRefused:
 
 @dataclass(frozen=True, slots=True)
 class BearerRefused:
-    """The organisation does not take this bearer; `why` is the service's code, or the status."""
+    """The organisation does not take this bearer; `why` is the service's code, or the status, and `claims`
+    what it wants the next one to say.
+    """
 
     why: str
+    claims: str | None = None
 
 
 def exchange_request(challenge: Challenge, bearer: Secret, scope: str, valid_to: datetime | None) -> Request:
@@ -94,7 +98,7 @@ def read_exchange(
                 hint=f"python3 -m webbrowser {organisation.portal}",
             )
         case 203 | 302 | 401:  # a sign-in page is a refusal, too: the request asked not to be led to one
-            return BearerRefused(said)
+            return BearerRefused(said, claims_wanted(response.values("www-authenticate")))
         case 403:
             raise Refused(f"{organisation} does not let this account have session tokens ({said})")
         case 404:

@@ -65,9 +65,17 @@ class _Goal(NamedTuple):
     challenge: Challenge
 
 
+class _ClaimsWanted(Refused):
+    """The token authority turned a bearer down, and wants these claims of the next one."""
+
+    def __init__(self, detail: str, hint: str, claims: str) -> None:
+        super().__init__(detail, hint=hint)
+        self.claims = claims
+
+
 @dataclass(frozen=True, slots=True)
 class TokenFlow:
-    """One look-up: for which feed, in which scope, and by which ways it may sign in, in order."""
+    """One look-up: for which feed, in which scope, by which ways in order, and with which claims."""
 
     tools: ProviderContext
     feed: Feed
@@ -75,6 +83,7 @@ class TokenFlow:
     organisation: Organisation
     scope: str
     chain: Sequence[Identity]
+    claims: str | None = None
 
     async def credential(self) -> Credential:
         """The token, or why there is none.
@@ -149,7 +158,9 @@ class TokenFlow:
         for identity in self.chain:
             why, begun = identity.unavailable_reason(), self.tools.now()
             try:
-                bearer = Skipped(identity.name, why) if why else await identity.bearer(goal.tenant)
+                bearer = (
+                    Skipped(identity.name, why) if why else await identity.bearer(goal.tenant, self.claims)
+                )
                 if not isinstance(bearer, Skipped) and not _is_of(owner, bearer):
                     trace_step("signed in", f"{identity.name}: {bearer.account or 'nobody'}, and not {owner}")
                     continue
@@ -157,7 +168,7 @@ class TokenFlow:
                     who = bearer.account or "its token names nobody"
                     trace_step("signed in", f"{bearer.source}: {who} in {self._took(begun)}", good=True)
                     self._check_account(bearer, goal.tenant)
-                    return await self._exchanged(bearer, goal)
+                    return await self._credential_by(identity, bearer, goal)
             except NotObtained as failure:
                 trace_step("signed in", f"{identity.name}: {failure}, in {self._took(begun)}", good=False)
                 log.debug("sign_in_failed realm=%s source=%s: %s", self.organisation, identity.name, failure)
@@ -185,6 +196,17 @@ class TokenFlow:
             hint=account_login(self.tools.environ, wanted, tenant),
             drops_token=bearer.account is not None,
         )
+
+    async def _credential_by(self, identity: Identity, bearer: Bearer, goal: _Goal) -> Credential:
+        """The credential for the bearer, or for another where the authority wants claims of it."""
+        try:
+            return await self._exchanged(bearer, goal)
+        except _ClaimsWanted as refusal:
+            again = await identity.bearer(goal.tenant, refusal.claims)
+            if refusal.claims == self.claims or isinstance(again, Skipped):
+                raise
+            self._check_account(again, goal.tenant)
+            return await self._exchanged(again, goal)
 
     async def _exchanged(self, bearer: Bearer, goal: _Goal) -> Credential:
         wanted = self.settings.token or ("session" if bearer.kind == "user" else "entra")
@@ -220,12 +242,11 @@ class TokenFlow:
                     until = "does not say when it ends" if ends is None else self._until(ends)
                     trace_step("exchange", f"session token, scope {SCOPES[self.scope]}, {until}", good=True)
                     return outcome
-                case BearerRefused(why):
+                case BearerRefused(why, claims):
                     who = bearer.account or bearer.source
-                    raise Refused(
-                        f"{self.organisation} does not take the sign-in of {who} ({why})",
-                        hint=self._sign_in_anew(bearer, goal.tenant),
-                    )
+                    told = f"{self.organisation} does not take the sign-in of {who} ({why})"
+                    hint = bearer.replacing or self._sign_in_anew(bearer, goal.tenant)
+                    raise Refused(told, hint=hint) if claims is None else _ClaimsWanted(told, hint, claims)
                 case LifeRefused():
                     continue
         raise AssertionError("a request without a life cannot have it refused")

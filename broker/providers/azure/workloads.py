@@ -55,13 +55,13 @@ class WorkloadIdentity:
             None if self._client else f"neither client_id nor {CLIENT} is set"
         )
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
         """Sign in with the file's token."""
         asked = directory(tenant, self._tools.environ)
         if asked is None:
             return Skipped(self.name, NO_TENANT)
         way = SdkMethod(self.name, self.name, {"client_id": self._client}, cure=_federation(self._client))
-        return await signed_in(way, self.name, self._tools, self._settings, asked)
+        return await signed_in(way, self.name, self._tools, self._settings, asked, claims)
 
     def fingerprint(self) -> Hashable:
         """Whose token it is; the file changes by itself every hour, and every renewal reads it."""
@@ -84,7 +84,7 @@ class GithubOidc:
             None if self._client else f"neither client_id nor {CLIENT} is set"
         )
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
         """Get an assertion of five minutes and sign in with it at once."""
         environ = self._tools.environ
         asked = directory(tenant, environ)
@@ -99,7 +99,7 @@ class GithubOidc:
             assertion,
             cure=_federation(self._client, assertion),
         )
-        return await signed_in(way, "assertion", self._tools, self._settings, asked)
+        return await signed_in(way, "assertion", self._tools, self._settings, asked, claims)
 
     def fingerprint(self) -> Hashable:
         """None: a job's variables stay what they are."""
@@ -127,7 +127,7 @@ class AzurePipelines:
             return f"neither service_connection_id nor {TASK}SERVICE_CONNECTION_ID is set"
         return None if self._client else f"neither client_id nor {TASK}CLIENT_ID is set"
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
         """Let azure-identity get the assertion and sign in with it."""
         environ = self._tools.environ
         asked = directory(tenant, environ)
@@ -141,7 +141,7 @@ class AzurePipelines:
             from_env(JOB_TOKEN, environ).secret,
             cure=_federation(self._client),
         )
-        return await signed_in(way, self.name, self._tools, self._settings, asked)
+        return await signed_in(way, self.name, self._tools, self._settings, asked, claims)
 
     def fingerprint(self) -> Hashable:
         """None: a job's variables stay what they are."""
@@ -166,10 +166,10 @@ class ManagedIdentity:
             return None
         return 'nothing says that this machine has one (auth = ["managed-identity"] asks it)'
 
-    async def bearer(self, tenant: str) -> Bearer | Skipped:
+    async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
         """Ask the machine, never through a proxy; it knows its tenant itself."""
         way = SdkMethod(self.name, self.name, {"client_id": self._client})
-        return await signed_in(way, MACHINE, self._tools, self._settings, tenant)
+        return await signed_in(way, MACHINE, self._tools, self._settings, tenant, claims)
 
     def fingerprint(self) -> Hashable:
         """Which identity it is; they are assigned from elsewhere."""

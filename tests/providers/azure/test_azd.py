@@ -11,6 +11,7 @@ from broker.core.feeds import READ
 from broker.providers.azure.azd import AzureDeveloperCli, failure_of
 from broker.providers.azure.challenge import ORGANISATIONS
 from broker.providers.azure.identities import Bearer
+from broker.providers.claims_challenge import encoded
 from tests.fakes import faults
 from tests.providers.azure.feeds import PERSON, TENANT, feed_with, leave
 from tests.providers.programs import Workshop
@@ -150,3 +151,24 @@ def test_an_applications_secret_is_given_as_azd_takes_it() -> None:
     failure = failure_of("AADSTS7000222: the secret has expired", 1, TENANT, REPEAT)
 
     assert failure.hint == f'{LOGIN} --client-id APP_ID --client-secret ""'
+
+
+CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1603742800"}}}'
+
+
+async def test_azd_hands_claims_on(azd: AzureDeveloperCli, workshop: Workshop) -> None:
+    said = workshop.home / "said"
+    workshop.script("azd", f"echo \"$@\" > {said}; printf %s '{json.dumps({'token': 'a'})}'")
+
+    await azd.bearer(TENANT, CLAIMS)
+
+    assert said.read_text().split()[-2:] == ["--claims", encoded(CLAIMS)]
+
+
+async def test_an_azd_that_knows_no_claims_is_asked_without(
+    azd: AzureDeveloperCli, workshop: Workshop
+) -> None:
+    script = "case \"$*\" in *--claims*) echo 'Error: unknown flag: --claims' >&2; exit 1;; esac; printf %s "
+    workshop.script("azd", f"{script}'{json.dumps({'token': 'a'})}'")
+
+    assert isinstance(await azd.bearer(TENANT, CLAIMS), Bearer)

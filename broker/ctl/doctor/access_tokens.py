@@ -1,0 +1,105 @@
+"""Personal access tokens of Azure DevOps, wherever a client would take one for a host of its.
+
+Those that are good for all organisations end on `recognise.GLOBAL_PATS_END`, and no file says which kind it
+has. A finding names the place and what to type there, never the value.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from broker.core.secret_source import shown, sources_of
+from broker.ctl.clients.all_indexes import all_indexes
+from broker.ctl.clients.client_index import UV, Index, login_in
+from broker.ctl.clients.npmrc import npm_passwords
+from broker.ctl.clients.stored_passwords import host_of, netrc_entries, uv_store_entries
+from broker.ctl.doctor.client_logins import without_password
+from broker.ctl.doctor.context import DoctorContext
+from broker.ctl.doctor.finding import Finding, warning
+from broker.providers.recognise import AZURE, GLOBAL_PATS_END, is_azure_host
+
+VARIABLE = "AZURE_DEVOPS_EXT_PAT"
+"""The Azure DevOps extension of az reads it."""
+
+ENDPOINTS = (
+    "ARTIFACTS_CREDENTIALPROVIDER_EXTERNAL_FEED_ENDPOINTS",
+    "VSS_NUGET_EXTERNAL_FEED_ENDPOINTS",
+)
+"""JSON with `endpointCredentials`, which artifacts-credprovider and artifacts-keyring read."""
+
+PAT = "pat"
+
+
+class _Found(NamedTuple):
+    """Where a token is, as the beginning of a sentence, and what to type there."""
+
+    place: str
+    line: str | None
+
+
+def access_tokens_last(context: DoctorContext) -> Iterator[Finding]:
+    """Each place with a password for Azure DevOps, and what became of global tokens."""
+    if context.clock.now().wall >= GLOBAL_PATS_END:
+        news = "global PATs have ended; a token of one organisation, or Entra"
+    else:
+        news = (
+            f"global PATs end on {GLOBAL_PATS_END:%Y-%m-%d}; a token of one organisation, or Entra, lives on"
+        )
+    places = (_in_configuration, _in_variables, _in_indexes, _in_stores)
+    for place, line in dict.fromkeys(found for look in places for found in look(context)):
+        yield warning("pat", f"{place} has a password for Azure DevOps, where those are PATs: {news}", line)
+
+
+def _in_configuration(context: DoctorContext) -> Iterator[_Found]:
+    for feed in context.configured.config.feeds:
+        if feed.provider == AZURE and PAT in feed.own_keys.get("auth", ()):
+            kept = " and ".join(shown(source) for source in sources_of(feed.own_keys))
+            line = f'remove auth and secret of "{feed.name}", then: brokerctl reload && az login'
+            yield _Found(f"{feed.place} ({kept or PAT})", line)
+
+
+def _in_variables(context: DoctorContext) -> Iterator[_Found]:
+    environ = context.user_dirs.environ
+    if environ.get(VARIABLE):
+        yield _Found(VARIABLE, f"unset {VARIABLE}")
+    for name in ENDPOINTS:
+        if _has_password(environ.get(name, "")):
+            yield _Found(name, f"unset {name}")
+
+
+def _in_indexes(context: DoctorContext) -> Iterator[_Found]:
+    for index in all_indexes(context.directory, context.user_dirs):
+        if index.has_password and is_azure_host(host_of(index.url)):
+            yield _of_index(index, context)
+
+
+def _in_stores(context: DoctorContext) -> Iterator[_Found]:
+    spell = context.user_dirs.shown
+    for entry in netrc_entries(context.user_dirs):
+        if is_azure_host(entry.host):
+            yield _Found(f"{spell(entry.path)} {entry.lines}", f"remove {entry.lines} of {spell(entry.path)}")
+    for stored in uv_store_entries(context.user_dirs):
+        if is_azure_host(host_of(stored.service)):
+            yield _Found(f"uv's store ({stored.shown})", stored.removal)
+    for password in npm_passwords(context.directory, context.user_dirs):
+        if is_azure_host(password.host):
+            place = password.place.shown(spell)
+            yield _Found(place, f"remove line {password.place.line} of {spell(password.place.source)}")
+
+
+def _of_index(index: Index, context: DoctorContext) -> _Found:
+    place = index.place.shown(context.user_dirs.shown)
+    if index.publishes:
+        return _Found(place, f"remove the password of {index.shown} from {place}")
+    if index.client == UV and not login_in(index.url)[1]:
+        place = index.password_variable
+    return _Found(place, without_password(index, context))
+
+
+def _has_password(text: str) -> bool:
+    """True where the variable's JSON has a password for a host of Azure DevOps."""
+    try:
+        named = json.loads(text)["endpointCredentials"] if text else []
+        return any(one.get("password") and is_azure_host(host_of(str(one.get("endpoint")))) for one in named)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return False

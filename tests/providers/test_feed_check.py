@@ -1,0 +1,112 @@
+"""What a feed's answer to a tried credential proves, and that the credential goes to no other host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.core.credential import Credential, Secret
+from broker.core.feeds import Feed, Realm
+from broker.core.urls import parse_url
+from broker.core.verdict import Verdict
+from broker.host.http import Http
+from broker.providers.feed_check import verify_with
+from tests.fakes import faults
+from tests.fakes.fixtures import authority, proxy
+from tests.fakes.http1 import Response
+
+if TYPE_CHECKING:
+    from tests.fakes.connect_proxy import ConnectProxy
+    from tests.fakes.http1 import Answer, Request
+
+__all__ = ["authority", "proxy"]
+
+FEED = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp/simple/"),))
+CREDENTIAL = Credential("ci", Secret("correct-horse"), None, "file:~/pw")
+PAGE = (("Content-Type", "text/html"),)
+
+VERDICTS = {
+    "a page": (Response(200, b"<!DOCTYPE html>", PAGE), Verdict.ACCEPTED),
+    "another spelling": (faults.redirect("https://feed.example/corp/simple", 301), Verdict.ACCEPTED),
+    "a signed file elsewhere": (faults.redirect("https://cdn.example/x?sig=y", 307), Verdict.ACCEPTED),
+    "not modified": (Response(304), Verdict.ACCEPTED),
+    "a redirect to nowhere": (Response(302), Verdict.ACCEPTED),
+    "Azure's sign-in": (
+        faults.redirect("https://spsprodcus3.vssps.visualstudio.com/_signin?realm=dev.azure.com", 302),
+        Verdict.UNAUTHORISED,
+    ),
+    "GitLab's sign-in": (faults.redirect("/users/sign_in", 302), Verdict.UNAUTHORISED),
+    "Entra": (
+        faults.redirect("https://login.microsoftonline.com/t/oauth2/v2.0/authorize?x=y", 302),
+        Verdict.UNAUTHORISED,
+    ),
+    "Azure's sign-in page": (
+        Response(203, b"<html>", (*PAGE, ("X-TFS-ProcessId", "0"))),
+        Verdict.UNAUTHORISED,
+    ),
+    "through a proxy that rewrites": (Response(203, b"<html>", PAGE), Verdict.ACCEPTED),
+    "401": (Response(401), Verdict.UNAUTHORISED),
+    "403": (Response(403), Verdict.FORBIDDEN),
+    "404": (Response(404), Verdict.UNKNOWN),
+    "407": (Response(407), Verdict.UNKNOWN),
+    "429": (Response(429), Verdict.UNKNOWN),
+    "503": (Response(503), Verdict.UNKNOWN),
+    "huge headers": (Response(401, b"", (("X-Much", "x" * 300_000),)), Verdict.UNKNOWN),
+    "garbage": (faults.html_garbage(400), Verdict.UNKNOWN),
+}
+
+
+@pytest.fixture
+def trust(proxy: ConnectProxy, monkeypatch: pytest.MonkeyPatch) -> ConnectProxy:
+    for name, value in proxy.environment({}).items():
+        monkeypatch.setenv(name, value)
+    return proxy
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+async def test_answer_proves_no_more_than_it_says(trust: ConnectProxy, name: str) -> None:
+    answer, verdict = VERDICTS[name]
+    trust.route("feed.example", lambda _: answer)
+    async with Http() as http:
+        told = await verify_with(lambda: http)(FEED, CREDENTIAL)
+
+    assert told.verdict is verdict
+    assert told.claims is None
+
+
+async def test_credential_goes_to_no_host_that_the_feed_redirects_to(trust: ConnectProxy) -> None:
+    elsewhere: list[Request] = []
+
+    def note(request: Request) -> Answer:
+        elsewhere.append(request)
+        return Response(200)
+
+    trust.route("cdn.example", note)
+    trust.route("feed.example", lambda _: faults.redirect("https://cdn.example/simple/", 302))
+    async with Http() as http:
+        await verify_with(lambda: http)(FEED, CREDENTIAL)
+
+    assert elsewhere == []
+
+
+async def test_a_feed_below_a_path_named_login_may_redirect_within_it(trust: ConnectProxy) -> None:
+    feed = Feed("corp", FEED.realm, (parse_url("https://feed.example/login/simple/"),))
+    trust.route("feed.example", lambda _: faults.redirect("https://feed.example/login/simple", 301))
+    async with Http() as http:
+        told = await verify_with(lambda: http)(feed, CREDENTIAL)
+
+    assert told.verdict is Verdict.ACCEPTED
+
+
+async def test_a_feed_without_a_trusted_certificate_proves_nothing(
+    proxy: ConnectProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in proxy.environment({}).items():
+        if name.lower().endswith("_proxy"):
+            monkeypatch.setenv(name, value)
+    proxy.route("feed.example", lambda _: Response(401))
+    async with Http() as http:
+        told = await verify_with(lambda: http)(FEED, CREDENTIAL)
+
+    assert told.verdict is Verdict.UNKNOWN
