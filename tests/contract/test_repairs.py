@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,34 +80,34 @@ def test_shim_names_a_folder_for_the_socket_alone_and_that_repairs(
     assert seen(folder) == (before[0], sorted([*before[1], OWN]))
 
 
-def relative(_: Path) -> dict[str, str | None]:
+def relative(_: Path) -> dict[str, str]:
     return {"TOKEN_BROKER_SOCKET": "run/token-broker/broker.sock"}
 
 
-def a_folder(_: Path) -> dict[str, str | None]:
+def a_folder(_: Path) -> dict[str, str]:
     return {"TOKEN_BROKER_SOCKET": "/"}
 
 
-def too_long(place: Path) -> dict[str, str | None]:
+def too_long(place: Path) -> dict[str, str]:
     return {"TOKEN_BROKER_SOCKET": f"{place}/{'d' * 200}/s"}
 
 
-def open_socket(place: Path) -> dict[str, str | None]:
+def open_socket(place: Path) -> dict[str, str]:
     (place / "run/token-broker/broker.sock").chmod(0o666)
     return {}
 
 
-def open_folder(place: Path) -> dict[str, str | None]:
+def open_folder(place: Path) -> dict[str, str]:
     (place / "run/token-broker").chmod(0o755)
     return {}
 
 
-def other_uid(place: Path) -> dict[str, str | None]:
+def other_uid(place: Path) -> dict[str, str]:
     open_folder(place)
     return {"TOKEN_BROKER_TRUST_UID": "54321"}
 
 
-REPAIRED: dict[str, tuple[Callable[[Path], dict[str, str | None]], str]] = {
+REPAIRED: dict[str, tuple[Callable[[Path], dict[str, str]], str]] = {
     "relative": (relative, "unset TOKEN_BROKER_SOCKET"),
     "a folder": (a_folder, "unset TOKEN_BROKER_SOCKET"),
     "too long": (too_long, "export TOKEN_BROKER_SOCKET=/a/shorter/path"),
@@ -123,10 +124,10 @@ def test_the_line_that_a_shim_tells_gets_the_answer(
     arrange, line = REPAIRED[fault]
     variables = arrange(place)
     broker.will(credential("Fred", "s3cret"))
-    refused = shim("get", URL, "Fred", **variables)
+    environ = {**shim.environment, **variables}
+    refused = replace(shim, environment=environ)("get", URL, "Fred")
 
     hint = refused.line.rpartition("; run: ")[2]
-    environ = shim.environment | {name: value for name, value in variables.items() if value is not None}
     told = hint.replace("/a/shorter/path", str(broker.path))
     answered = typed(told, f"exec {shim.program} get {URL} Fred", environ)
 

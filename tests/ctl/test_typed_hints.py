@@ -102,7 +102,8 @@ def odd_lines(folder: Path) -> Iterator[str | None]:
         lambda: TargetRoot(folder).at("/out/etc"),
     ):
         with pytest.raises((UnreadableFile, CommandError)) as raised:
-            fails()  # type: ignore[no-untyped-call]
+            fails()
+        assert isinstance(raised.value, UnreadableFile | CommandError)
         yield raised.value.hint
     yield trouble(folder / "folder", "written", PermissionError(13, "no")).hint
 
