@@ -90,5 +90,5 @@ def is_own_folder(path: Path) -> bool:
 def trouble(path: Path, what: str, error: OSError) -> CommandError:
     """The failure to do something with the path: `what` is the verb, as in "written"."""
     return CommandError(
-        f"{path} cannot be {what}: {str(error.strerror).lower()}", hint=f"ls -ld {path.parent}"
+        f"{path} cannot be {what}: {str(error.strerror).lower()}", hint=f"ls -ld {quote(str(path.parent))}"
     )

@@ -59,7 +59,9 @@ _CODEARTIFACT_REGIONS = (
     *("us-east-1", "us-east-2", "us-west-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
     *("ap-northeast-1", "eu-central-1", "eu-north-1", "eu-south-1", "eu-west-1", "eu-west-2", "eu-west-3"),
 )
-"""AWS General Reference, "AWS CodeArtifact endpoints and quotas"."""
+"""AWS General Reference, "AWS CodeArtifact endpoints and quotas"; botocore's list is the same. Hosts are
+recognised by shape in any region; the authority of a gateway may sign for these without a configured feed.
+"""
 _CHINA = "amazonaws.com.cn"
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")

@@ -9,6 +9,7 @@ import pytest
 from broker.config.files import CONFIG_BYTES_MAX, ConfigFiles
 from broker.core.failures import BadConfiguration
 from tests.host.users import STRANGER, two_users
+from tests.typed_line import type_line
 
 
 @pytest.fixture
@@ -43,6 +44,8 @@ def test_a_file_that_was_named_must_exist(files: ConfigFiles) -> None:
     with pytest.raises(BadConfiguration, match="does not exist") as raised:
         required.read()
     assert raised.value.hint == f"touch {files.user}"
+    assert type_line(raised.value.hint).returncode == 0
+    assert len(required.read()) == 1
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
@@ -52,6 +55,8 @@ def test_a_file_that_others_can_write_is_refused_with_the_repair(files: ConfigFi
     with pytest.raises(BadConfiguration, match="written by others") as raised:
         files.read()
     assert raised.value.hint == f"chmod go-w {files.user}"
+    assert type_line(raised.value.hint).returncode == 0
+    assert len(files.read()) == 1
 
 
 def test_a_file_that_others_can_read_is_fine(files: ConfigFiles) -> None:
@@ -159,6 +164,8 @@ def test_another_users_link_in_our_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration, match="toml belongs to another user") as raised:
         ConfigFiles(None, None, folder / "config.toml").read()
     assert raised.value.hint == f"rm {folder}/config.toml"
+    assert type_line(raised.value.hint).returncode == 0
+    assert ConfigFiles(None, None, folder / "config.toml").read() == []
 
 
 def test_below_what_is_no_folder_there_is_no_file() -> None:

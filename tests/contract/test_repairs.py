@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.contract.shims import RUN_LIMIT_S, Shim
+from tests.contract.scripted_broker import ScriptedBroker, credential
+from tests.contract.shims import Shim
 from tests.contract.test_degenerate import BROKERD, brokerd, with_a_brokerd
 from tests.sampling import sampled
+from tests.typed_line import type_line
 
 URL = "https://feed.example/simple/"
 OWN = f"token-broker-{os.geteuid()}"
@@ -28,16 +31,9 @@ def seen(folder: Path) -> tuple[int, list[str]]:
 
 
 def typed(hint: str, then: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Type the hint into a shell, and `then` after it."""
+    """Type the hint into a shell that finds brokerd, and `then` after it."""
     path = f"{BROKERD.parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        ["/bin/sh", "-c", f"{hint}\n{then}"],
-        env={**environment, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=RUN_LIMIT_S,
-    )
+    return type_line(hint, {**environment, "PATH": path}, then=then)
 
 
 @pytest.fixture(params=sampled(list(FOLDERS), {"sticky", "home"}))
@@ -83,6 +79,75 @@ def test_shim_names_a_folder_for_the_socket_alone_and_that_repairs(
     assert socket.is_socket()
     assert socket.parent.stat().st_mode & 0o777 == 0o700
     assert seen(folder) == (before[0], sorted([*before[1], OWN]))
+
+
+def relative(_: Path) -> dict[str, str]:
+    return {"TOKEN_BROKER_SOCKET": "run/token-broker/broker.sock"}
+
+
+def a_folder(_: Path) -> dict[str, str]:
+    return {"TOKEN_BROKER_SOCKET": "/"}
+
+
+def too_long(place: Path) -> dict[str, str]:
+    return {"TOKEN_BROKER_SOCKET": f"{place}/{'d' * 200}/s"}
+
+
+def open_socket(place: Path) -> dict[str, str]:
+    (place / "run/token-broker/broker.sock").chmod(0o666)
+    return {}
+
+
+def open_folder(place: Path) -> dict[str, str]:
+    (place / "run/token-broker").chmod(0o755)
+    return {}
+
+
+def other_uid(place: Path) -> dict[str, str]:
+    open_folder(place)
+    return {"TOKEN_BROKER_TRUST_UID": "54321"}
+
+
+REPAIRED: dict[str, tuple[Callable[[Path], dict[str, str]], str]] = {
+    "relative": (relative, "unset TOKEN_BROKER_SOCKET"),
+    "a folder": (a_folder, "unset TOKEN_BROKER_SOCKET"),
+    "too long": (too_long, "export TOKEN_BROKER_SOCKET=/a/shorter/path"),
+    "open socket": (open_socket, "chmod 600 {}/run/token-broker/broker.sock"),
+    "open folder": (open_folder, "chmod 700 {}/run/token-broker"),
+    "another uid": (other_uid, "export TOKEN_BROKER_TRUST_UID={uid} if you trust it"),
+}
+
+
+@pytest.mark.parametrize("fault", REPAIRED)
+def test_the_line_that_a_shim_tells_gets_the_answer(
+    shim: Shim, broker: ScriptedBroker, place: Path, fault: str
+) -> None:
+    arrange, line = REPAIRED[fault]
+    variables = arrange(place)
+    broker.will(credential("Fred", "s3cret"))
+    environ = {**shim.environment, **variables}
+    refused = replace(shim, environment=environ)("get", URL, "Fred")
+
+    hint = refused.line.rpartition("; run: ")[2]
+    told = hint.replace("/a/shorter/path", str(broker.path))
+    answered = typed(told, f"exec {shim.program} get {URL} Fred", environ)
+
+    assert hint == line.format(place, uid=os.geteuid())
+    assert (answered.returncode, answered.stdout) == (0, "s3cret\n")
+
+
+def test_a_file_in_the_sockets_place_is_removed_or_shown_by_the_line(shim: Shim, place: Path) -> None:
+    folder = place / "run/token-broker"
+    folder.touch()
+    shown = type_line(shim("get", URL, "Fred").line.rpartition("; run: ")[2])
+    folder.unlink()
+    folder.mkdir(mode=0o700)
+    (folder / "broker.sock").touch(mode=0o600)
+
+    removed = type_line(shim("get", URL, "Fred").line.rpartition("; run: ")[2])
+
+    assert (shown.stdout[0], shown.stdout.split()[-1]) == ("-", str(folder))
+    assert (removed.returncode, list(folder.iterdir())) == (0, [])
 
 
 def test_shim_does_not_say_to_remove_a_file_that_is_not_in_its_own_folder(shim: Shim, place: Path) -> None:

@@ -23,6 +23,7 @@ from broker.host import trusted_file
 from broker.host.installation import installed_version
 from tests.ctl.clinic import found, not_running
 from tests.ctl.found_feeds import broker
+from tests.typed_line import type_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,9 +132,13 @@ def test_second_broker_is_found_unless_it_is_private(
     second = subprocess.Popen([sys.executable, program, *words], stdin=subprocess.PIPE)
 
     warnings = found(running_brokers.only_one_broker, clinic.room())
-    second.communicate(b"")
+    hint = f"kill {second.pid}"
+    if is_seen:
+        assert type_line(hint).returncode == 0
+        second.wait()
+    second.communicate(None if is_seen else b"")
 
-    assert (f"kill {second.pid}" in [repair for _, _, repair in warnings]) is is_seen
+    assert (hint in [repair for _, _, repair in warnings]) is is_seen
 
 
 @pytest.mark.parametrize(
@@ -261,6 +266,9 @@ def test_file_that_is_open_to_others_is_found_and_closed_by_the_fix(
     clinic.write(place, path.read_text() if path.exists() else "", mode)
 
     [finding] = permissions.permissions_are_tight(clinic.room())
+    assert type_line(finding.repair).returncode == 0
+    assert stat.S_IMODE(path.stat().st_mode) == closed
+    path.chmod(mode)
     assert finding.fix is not None
     finding.fix()
 

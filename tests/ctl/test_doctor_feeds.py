@@ -213,13 +213,15 @@ def test_token_that_the_service_cannot_see_is_found(
 
     sayings = [said for _, said, _ in found(sign_in_checks.service_sees_the_tokens, clinic.room())]
 
-    assert sayings == [f"{name} is set in this shell; the service cannot see it" for name in names]
+    assert sayings == [
+        f"{name} is set in this shell; the service cannot see it, and `exec` can" for name in names
+    ]
 
 
 @pytest.mark.parametrize(
     ("az", "usable", "repair"),
     [
-        (None, False, "install the Azure CLI, or: brokerctl login NAME"),
+        (None, False, "brokerctl login corp"),
         ("exit 1", False, "az login"),
         ("exit 124", False, "az account show --debug"),
         ("exit 0", False, None),

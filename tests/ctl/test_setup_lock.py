@@ -14,6 +14,7 @@ import pytest
 from broker.ctl.setup import setup_lock
 from broker.host.clock import SystemClock
 from tests.ctl.homes import LINK, tree
+from tests.typed_line import type_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +58,9 @@ def test_second_one_ends_after_a_while_and_names_the_process_that_is_at_it(
 
     assert ended.exit_code == 1
     assert f"process {other.pid} is setting up or tearing down {home} at this moment" in ended.stderr
-    assert f"ps -fp {other.pid}" in ended.stderr
+    hint = ended.stderr.rstrip().rpartition("; run: ")[2]
+    assert hint == f"ps -fp {other.pid}"
+    assert str(other.pid) in type_line(hint).stdout
     assert tree(home) == {}
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from tests.e2e.household import DEPENDENCY, PACKAGE, feed
 from tests.fakes import tokens
 from tests.fakes.artifactory import Artifactory
-from tests.fakes.aws import Aws, Home
+from tests.fakes.aws import KEY_ID, Aws, Home
 from tests.fakes.cloudsmith import API_HOST, SERVICE, Cloudsmith
 from tests.fakes.gitlab import GitLab, Token
 from tests.fakes.google import USER, Files, Google, service_account_key
@@ -50,6 +50,9 @@ ARTIFACTORY = "https://artifactory.example.com/artifactory/api/pypi/internal/sim
 CLOUDSMITH = "https://dl.cloudsmith.io/basic/acme/corp/python/simple/"
 CLOUDSMITH_JOB = "https://dl.cloudsmith.io/basic/acme/jobs/python/simple/"
 JFROG_CLI = "https://acme.jfrog.io/artifactory/api/pypi/internal/simple/"
+JFROG_AWS = "https://roles.jfrog.io/artifactory/api/pypi/internal/simple/"
+"""Its token is for a role of AWS."""
+
 NEXUS = "https://nexus.example.com/repository/internal/simple/"
 OAUTH2 = "https://registry.example.com/simple/"
 COMMAND = "https://tool.example.com/pypi/simple/"
@@ -82,6 +85,7 @@ class Field:
     endpoint: TokenEndpoint
     cloudsmith: Cloudsmith
     jfrog: Artifactory
+    roles: Artifactory
     key: str
     stores: dict[str, Registry | GitLab]
 
@@ -99,6 +103,7 @@ def settle(house: Household) -> Field:
         TokenEndpoint(),
         Cloudsmith(),
         Artifactory(),
+        Artifactory(),
         _key(),
         {},
     )
@@ -113,6 +118,7 @@ def settle(house: Household) -> Field:
     field.endpoint.clients["packages"] = CLIENT_SECRET
     field.cloudsmith.keys.add(CLOUDSMITH_KEY)
     field.jfrog.sign_ins.add(JF_SIGN_IN)
+    field.roles.roles.add(KEY_ID)
     _install_jf(house)
     netrc = house.home / "netrc-of-the-daemon"  # not ~/.netrc, which uv and pip would read themselves
     netrc.touch(mode=0o600)
@@ -142,6 +148,7 @@ def settle(house: Household) -> Field:
             f'service = "{SERVICE}"\nsecret = "{house.keep_secret("assertion", JOB_ASSERTION)}"',
         )
         + feed("jfrog-cli", JFROG_CLI, 'provider = "artifactory"\njf = "acme"')
+        + feed("jfrog-aws", JFROG_AWS, 'provider = "artifactory"\naws = "eu-west-1"')
         + feed("nexus", NEXUS, 'provider = "nexus"\nsecret = "netrc"')
         + feed(
             "oauth2",
@@ -182,6 +189,15 @@ def _attach(house: Household, field: Field) -> None:
         root="/artifactory/api/pypi/internal/simple/",
         files="/artifactory/api/pypi/internal/packages/",
         opens=lambda _, password: password in field.jfrog.packages.passwords,
+    )
+    of_role = Registry(
+        WHEELS,
+        root="/artifactory/api/pypi/internal/simple/",
+        files="/artifactory/api/pypi/internal/packages/",
+        opens=lambda _, password: password in field.roles.packages.passwords,
+    )
+    proxy.route(
+        "roles.jfrog.io", lambda one: (field.roles if one.path.startswith("/access/") else of_role)(one)
     )
     proxy.route(
         "acme.jfrog.io", lambda one: (field.jfrog if one.path.startswith("/access/") else internal)(one)

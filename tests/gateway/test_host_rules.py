@@ -42,6 +42,31 @@ def test_tls_is_ended_for_hosts_of_feeds_alone(target: str, is_feed: bool) -> No
     assert LEARNED.is_feed(endpoint) == is_feed
 
 
+def test_regions_are_those_that_botocore_knows() -> None:
+    botocore_session = pytest.importorskip("botocore.session")
+    session = botocore_session.get_session()
+
+    regions = {
+        region
+        for partition in ("aws", "aws-us-gov", "aws-cn")
+        for region in session.get_available_regions("codeartifact", partition)
+    }
+
+    assert HOST_SHAPES[CODEARTIFACT].domains == {
+        f"codeartifact.{region}.{suffix}" for region in regions for suffix in ("amazonaws.com", "on.aws")
+    }
+
+
+@pytest.mark.parametrize("is_configured", [False, True])
+def test_a_region_that_is_not_listed_is_a_feeds_where_it_is_configured(*, is_configured: bool) -> None:
+    host = Endpoint("acme-123456789012.d.codeartifact.mx-central-1.amazonaws.com", 443)
+    shape = HOST_SHAPES[CODEARTIFACT]
+    rules = HostRules(frozenset({host} if is_configured else ()), (shape.pattern,), shape.domains)
+
+    assert rules.is_feed(host) is is_configured
+    assert (host.host in rules.names()) is is_configured
+
+
 @pytest.mark.parametrize("provider", [AZURE, GOOGLE, CODEARTIFACT])
 def test_authority_is_limited_to_domains_of_packages(provider: str) -> None:
     for domain in HOST_SHAPES[provider].domains:

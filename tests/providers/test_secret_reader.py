@@ -17,6 +17,7 @@ from broker.providers import keyring_store, secret_reader
 from broker.providers.helper_program import SecretFound
 from broker.providers.secret_reader import fingerprint, read
 from tests.providers.programs import Workshop
+from tests.typed_line import type_line
 
 HOST = "packages.example.com"
 
@@ -63,6 +64,8 @@ async def test_a_file_that_every_user_may_read_is_refused_with_the_cure(workshop
         await _read(FileSecret(str(file)), workshop)
 
     assert raised.value.hint == f"chmod 600 {shlex.quote(str(file))}"
+    assert type_line(raised.value.hint).returncode == 0
+    assert (await _read(FileSecret(str(file)), workshop)).secret == Secret("s3cret")
 
 
 async def test_a_container_runtime_may_choose_the_mode_of_its_secrets(

@@ -14,6 +14,7 @@ import pytest
 from broker.core.failures import NotObtained, Refused
 from broker.core.feeds import READ
 from broker.core.urls import parse_url
+from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azure_cli import AzureCli
 from broker.providers.azure.codespaces import AdoAuthHelper
@@ -29,7 +30,8 @@ from tests.providers.tokens import jwt
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from broker.providers.protocol import ProviderContext
+    from broker.core.urls import Url
+    from broker.providers.protocol import Provider, ProviderContext
     from tests.providers.programs import Workshop
 
 TENANT = "11111111-2222-3333-4444-555555555555"
@@ -39,7 +41,16 @@ CODEARTIFACT = parse_url(
     "https://my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/corp/simple/"
 )
 GOOGLE = parse_url("https://europe-west1-python.pkg.dev/acme-project/corp/simple/")
+ARTIFACTORY = parse_url("https://acme.jfrog.io/artifactory/api/pypi/corp/simple/")
 TOOL = parse_url("https://tool.example.com/simple/")
+
+PROVIDERS: dict[str, tuple[Callable[[ProviderContext], Provider], Url, dict[str, object]]] = {
+    "gcloud": (GoogleProvider, GOOGLE, {}),
+    "aws": (CodeArtifactProvider, CODEARTIFACT, {}),
+    "jf": (ArtifactoryProvider, ARTIFACTORY, {"jf": "acme"}),
+    "command": (CommandProvider, TOOL, {"command": ["command-of-the-user"]}),
+}
+"""The provider that asks the tool; the others are ways of Azure's to sign in."""
 
 ANSWERS: dict[str, str] = {
     "az": json.dumps({"accessToken": TOKEN, "expires_on": 4070908800, "tenant": TENANT}, indent=2),
@@ -48,6 +59,7 @@ ANSWERS: dict[str, str] = {
     "gcloud": json.dumps({"credential": {"access_token": TOKEN, "token_expiry": END}}, indent=2),
     "aws": json.dumps({"authorizationToken": TOKEN, "expiration": END}, indent=4),
     "command": json.dumps({"access_token": TOKEN, "token_type": "Bearer"}),
+    "jf": json.dumps({"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}, indent=2),
 }
 """What each of them prints where nothing is in the way."""
 
@@ -64,6 +76,19 @@ NOISE: dict[str, Callable[[str], str]] = {
     "console messages before it (azure-dev#7700)": lambda answer: f"{LOG}\n{LOG}\n{answer}",
     "a title and blank lines": lambda answer: f"\x1b]0;tool\x07\n\n{answer}\n\n",
     "all of it twice": lambda answer: f"{answer}\n{answer}\n",
+    "a link of a terminal before it (OSC 8)": lambda answer: (
+        f"\x1b]8;;https://aka.ms/x\x1b\\release notes\x1b]8;;\x07\n{answer}"
+    ),
+    "a progress bar drawn over itself": lambda answer: (
+        f"\r[    ] 0%\r[##  ] 50%\r[####] 100%\r\x1b[2K{answer}"
+    ),
+    "the words of another language": lambda answer: f"警告: Überprüfung übersprungen\n{answer}",
+    "an object of its own before it": lambda answer: f'{{"level": "warn", "message": "old"}}\n{answer}',
+    "a form feed and a bell": lambda answer: f"\x07\x0c\n{answer}\n\x07",
+    "a traceback of a helper before it": lambda answer: (
+        f"Traceback (most recent call last):\n  File \"x\"\nKeyError: {{'a'}}\n{answer}"
+    ),
+    "blanks and line ends after it": lambda answer: f"{answer} \t\n\n\r\n",
 }
 
 NOTHING: dict[str, str] = {
@@ -78,6 +103,16 @@ NOTHING: dict[str, str] = {
     f"{json.dumps({'accessToken': TOKEN + 'x', 'token': TOKEN + 'x'})}",
     "a sign-in page": "<html>\n<title>Sign in</title>\ns3cret\n</html>",
     "lines of text": "Fetching the token ...\ndone: s3cret",
+    "null alone": "null",
+    "an empty object": "{}",
+    "the token in another object": json.dumps({"outer": {"inner": {"accessToken": TOKEN, "token": TOKEN}}}),
+    "a token that is a number": '{"accessToken": 5, "token": 5, "access_token": 5, "authorizationToken": 5}',
+    "a list for a token": (
+        '{"accessToken": ["s3cret"], "token": ["s3cret"], "access_token": ["s3cret"],'
+        ' "authorizationToken": ["s3cret"], "credential": ["s3cret"]}'
+    ),
+    "a traceback": "Traceback (most recent call last):\n  File s3cret\nKeyError: 's3cret'",
+    "an error in another language": "FEHLER: Zugriff verweigert (s3cret)\nアクセスが拒否されました",
 }
 """Exit code 0 and no token: what is told is the shape."""
 
@@ -144,6 +179,18 @@ FAILURES: dict[str, list[str]] = {
         "Could not connect to the endpoint URL: s3cret",
         "aws: error: argument operation: s3cret",
     ],
+    "jf": [
+        "[Error] no JFrog servers configured.",
+        "[Error] Server ID 'acme' does not exist.",
+        "[Error] server response: 401 Unauthorized s3cret",
+        "[Error] Token failed verification: expired",
+        "[Error] server response: 403 Forbidden",
+        "dial tcp: lookup acme.jfrog.io: no such host",
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "[Error] server response: 404 Not Found s3cret",
+        "Incorrect Usage: flag provided but not defined: -expiry",
+        "panic: s3cret",
+    ],
     "command": [
         "",
         "s3cret",
@@ -185,16 +232,10 @@ def asked(
                 return await bearer_of(AzureDeveloperCli(workshop.environ))
             case "ado-auth-helper":
                 return await bearer_of(AdoAuthHelper(workshop.environ))
-            case "gcloud":
-                provider, feed = GoogleProvider(tools), feed_of(GoogleProvider(tools), GOOGLE, {})
-                return (await provider.obtain(feed, READ)).secret.reveal()
-            case "aws":
-                cli = CodeArtifactProvider(tools)
-                return (await cli.obtain(feed_of(cli, CODEARTIFACT, {}), READ)).secret.reveal()
             case _:
-                own = CommandProvider(tools)
-                feed = feed_of(own, TOOL, {"command": ["command-of-the-user"]})
-                return (await own.obtain(feed, READ)).secret.reveal()
+                make, url, keys = PROVIDERS[name]
+                provider = make(tools)
+                return (await provider.obtain(feed_of(provider, url, keys), READ)).secret.reveal()
 
     return ask
 
@@ -241,6 +282,108 @@ async def test_an_answer_without_one_token_is_told_by_its_shape(
     assert "something else than a token: " in told or "printed no credential: " in told
     assert told.isprintable()
     assert not [secret for secret in ("s3cret", "Fetching", "Sign in", TOKEN[:40]) if secret in told]
+
+
+ENDED = {"gcloud": "token_expiry", "aws": "expiration"}
+OWN_END = {"az": "expires_on", "azd": "expiresOn"}
+"""Their tokens are JWTs, which have an end of their own: what is told beside it need not be read."""
+ODD_ENDS: list[object] = ["soon", {}, [], "9" * 400, 1e400]
+
+
+def renamed(tool: str, key: str, value: object) -> str:
+    """The tool's answer with another end in it."""
+    answer = json.loads(ANSWERS[tool])
+    (answer["credential"] if tool == "gcloud" else answer)[key] = value
+    return json.dumps(answer)
+
+
+@pytest.mark.parametrize("end", ODD_ENDS, ids=range(5))
+@pytest.mark.parametrize(("tool", "key"), OWN_END.items())
+async def test_a_token_that_says_its_end_itself_is_served_whatever_is_told_beside_it(
+    tool: str, key: str, end: object, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    install(workshop, tool, renamed(tool, key, end))
+
+    assert await asked(tool) == TOKEN
+
+
+@pytest.mark.parametrize("end", ODD_ENDS, ids=range(5))
+@pytest.mark.parametrize(("tool", "key"), ENDED.items())
+async def test_an_end_that_cannot_be_read_is_told(
+    tool: str, key: str, end: object, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    install(workshop, tool, renamed(tool, key, end))
+
+    with pytest.raises(NotObtained) as raised:
+        await asked(tool)
+
+    assert raised.value.detail.isprintable()
+    assert TOKEN[:40] not in raised.value.detail
+
+
+@pytest.mark.parametrize("tool", ANSWERS)
+async def test_a_tool_in_the_encoding_of_windows_is_told(
+    tool: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    """UTF-16, as `>` of PowerShell 5 writes it."""
+    install(workshop, tool, "")
+    (workshop.home / "printed").write_bytes(ANSWERS[tool].encode("utf-16"))
+
+    with pytest.raises(NotObtained) as raised:
+        await asked(tool)
+
+    assert "something else than a token" in raised.value.detail or "no credential" in raised.value.detail
+    assert raised.value.detail.isprintable()
+    assert TOKEN[:40] not in raised.value.detail
+
+
+@pytest.mark.parametrize("tool", ANSWERS)
+@pytest.mark.parametrize(
+    "body",
+    ["kill -SEGV $$", "yes s3cret | head -c 100000000", "kill -KILL $$"],
+    ids=["a crash", "100 MB", "killed"],
+)
+async def test_a_tool_that_goes_wrong_is_told(
+    tool: str, body: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    install(workshop, tool, "")
+    name = "command-of-the-user" if tool == "command" else tool
+    place = workshop.home if tool == "ado-auth-helper" else workshop.folder
+    (place / name).write_text(f"#!/bin/sh\n{body}\n")
+
+    with pytest.raises(NotObtained) as raised:
+        await asked(tool)
+
+    assert raised.value.detail.isprintable()
+    assert "s3cret" not in raised.value.detail
+
+
+SPECIAL = {
+    "a crash in Python": "Traceback (most recent call last):\n  s3cret\nMemoryError",
+    "another language": "エラー: s3cret は無効です",
+    "a panic in Go": "panic: runtime error: s3cret\n\ngoroutine 1 [running]:",
+    "a full disk": "OSError: [Errno 28] No space left on device: 's3cret'",
+}
+
+
+def test_each_tool_has_ten_noises_and_ten_failures() -> None:
+    assert {len(FAILURES[tool]) for tool in ANSWERS} == {10}
+    assert len(NOISE) >= 10
+    assert set(FAILURES) == set(ANSWERS)
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+@pytest.mark.parametrize("tool", ANSWERS)
+async def test_words_of_no_vendors_own_are_told_without_themselves(
+    tool: str, special: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    install(workshop, tool, "", SPECIAL[special], code=1)
+
+    with pytest.raises(NotObtained) as raised:
+        await asked(tool)
+
+    assert raised.value.detail.isprintable()
+    assert "s3cret" not in f"{raised.value.detail} {raised.value.hint}"
 
 
 @pytest.mark.parametrize(("tool", "number"), [(tool, number) for tool in FAILURES for number in range(10)])
@@ -297,6 +440,7 @@ async def test_the_hint_of_azd_hides_the_token_where_it_works_again(
 REPAIRS = {
     *("az login", "az account", "azd auth", "aws sso", "aws login", "aws configure", "aws codeartifact"),
     *("gcloud auth", "gcloud config", "pip install", "brokerctl doctor"),
+    *("jf config", "jf atc"),
 }
 """Every line that the failures above tell people to type, by its first two words; `rm -f` goes before one."""
 
@@ -312,8 +456,8 @@ async def test_every_hint_is_a_line_that_a_shell_runs(
                 await asked(tool)
             hints |= {raised.value.hint: None} if raised.value.hint else {}
     ran = workshop.home / "ran"
-    for stub in ("az", "azd", "aws", "gcloud", "pip", "brokerctl"):
-        workshop.script(stub, f'echo "{stub} $*" >> {ran}')
+    for stub in ("az", "azd", "aws", "gcloud", "jf", "pip", "brokerctl"):
+        workshop.script(stub, f'echo "{stub} $*" >> {ran}; echo expires_in')
 
     codes = {hint: typed(hint, workshop).returncode for hint in hints}
 

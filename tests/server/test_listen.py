@@ -14,6 +14,7 @@ import pytest
 
 from broker.server.listen import LOCK_NAME, SUN_PATH_BYTES_MAX, Listener, NotListening, Taken, take
 from tests.host.users import STRANGER, run_as, two_users
+from tests.typed_line import type_line
 
 TAKE = """
 import pathlib, sys
@@ -78,6 +79,13 @@ def refusal(path: Path) -> NotListening:
     with pytest.raises(NotListening) as caught:
         take(path, named_by=None)  # in the folder that a broker makes itself
     return caught.value
+
+
+def repaired(failure: NotListening, path: Path) -> None:
+    """Type the hint; afterwards the path can be taken."""
+    assert type_line(failure.hint).returncode == 0
+    with taken(path):
+        connect(path)
 
 
 def test_a_taken_path_can_be_reached_by_us_alone(path: Path) -> None:
@@ -291,7 +299,7 @@ def test_an_open_directory_is_refused_and_the_hint_repairs_it(path: Path) -> Non
         failure = refusal(path)
 
         assert failure.hint == f"chmod 700 {path.parent}"
-        subprocess.run(failure.hint, shell=True, check=True)  # noqa: S602 - as a person would type it
+        repaired(failure, path)
         with taken(path):
             connect(path)
 
@@ -305,14 +313,19 @@ def test_a_symbolic_link_for_a_directory_is_refused(path: Path, place: Path) -> 
 
     assert "symbolic link" in failure.detail
     assert failure.hint == f"rm {path.parent}"
+    repaired(failure, path)
     assert list(elsewhere.iterdir()) == []
 
 
 def test_a_file_for_a_directory_is_refused(path: Path) -> None:
     path.parent.write_text("squatted")
 
-    assert "is not a directory" in refusal(path).detail
+    failure = refusal(path)
+
+    assert "is not a directory" in failure.detail
     assert path.parent.read_text() == "squatted"
+    repaired(failure, path)
+    assert Path(f"{path.parent}.not-mine").read_text() == "squatted"
 
 
 @two_users
@@ -324,6 +337,9 @@ def test_a_directory_of_another_user_is_refused(path: Path) -> None:
 
     assert f"another user (uid {STRANGER})" in failure.detail
     assert list(path.parent.iterdir()) == []
+    assert failure.hint == f"sudo mv {path.parent} {path.parent}.not-mine"
+    failure.hint = failure.hint.removeprefix("sudo ")  # who runs this test is root
+    repaired(failure, path)
 
 
 def test_a_symbolic_link_for_a_lock_is_refused_and_its_target_kept(path: Path, place: Path) -> None:
@@ -353,7 +369,10 @@ def test_a_pipe_for_a_lock_is_refused(path: Path) -> None:
     path.parent.mkdir(mode=0o700)
     os.mkfifo(path.parent / LOCK_NAME)
 
-    assert refusal(path).hint == f"rm -f {path.parent / LOCK_NAME}"
+    failure = refusal(path)
+
+    assert failure.hint == f"rm -f {path.parent / LOCK_NAME}"
+    repaired(failure, path)
 
 
 def test_a_symbolic_link_for_a_socket_is_refused(path: Path, place: Path) -> None:
@@ -364,6 +383,7 @@ def test_a_symbolic_link_for_a_socket_is_refused(path: Path, place: Path) -> Non
         failure = refusal(path)
 
     assert failure.hint == f"rm {path}"
+    repaired(failure, path)
 
 
 def test_a_file_for_a_socket_is_refused_and_kept(path: Path) -> None:
@@ -461,3 +481,5 @@ def test_no_room_for_a_new_file_is_a_line_that_shows_where(
 
     assert os.strerror(number).lower() in failure.detail
     assert failure.hint == f"df -h {path.parent if act != 'directory' else path.parent.parent}"
+    monkeypatch.undo()
+    assert "%" in type_line(failure.hint).stdout

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from shlex import quote
 from typing import Self
 
 from broker.config.files import CONFIG_BYTES_MAX
@@ -43,7 +44,7 @@ class ConfigFile:
         except MissingFile:
             return None
         except UnreadableFile as failure:
-            raise CommandError(str(failure), hint=f"ls -l {self.path}") from None
+            raise CommandError(str(failure), hint=f"ls -l {quote(str(self.path))}") from None
 
     def write(self, text: str | None) -> None:
         """Put the text in place of the file, with its mode, a new one for its owner alone; None removes it.
@@ -58,7 +59,7 @@ class ConfigFile:
         except OSError as error:
             reason = str(error.strerror).lower()
             raise CommandError(
-                f"{self.path} cannot be written: {reason}", hint=f"ls -ld {self.path.parent}"
+                f"{self.path} cannot be written: {reason}", hint=f"ls -ld {quote(str(self.path.parent))}"
             ) from None
 
     @contextlib.contextmanager

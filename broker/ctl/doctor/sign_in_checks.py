@@ -1,6 +1,7 @@
 """Sign-ins: secrets that end soon, what the service cannot see, and az."""
 
 from collections.abc import Iterator
+from shlex import quote
 
 from broker.core.secret_source import EnvSecret, sources_of
 from broker.ctl.doctor.context import NO_ANSWER, NOT_STARTED, PROGRAM_LIMIT_S, DoctorContext
@@ -31,8 +32,8 @@ def service_sees_the_tokens(context: DoctorContext) -> Iterator[Finding]:
     wanted = {source.name for source in sources if isinstance(source, EnvSecret)} | set(TOKENS)
     for name in sorted(wanted & context.user_dirs.environ.keys()):
         if name not in config.env and context.has_service:
-            said = f"{name} is set in this shell; the service cannot see it"
-            yield warning("variables", said, "brokerctl exec -- COMMAND, which can")
+            said = f"{name} is set in this shell; the service cannot see it, and `exec` can"
+            yield warning("variables", said, "brokerctl exec -- COMMAND")
 
 
 def az_is_signed_in(context: DoctorContext) -> Iterator[Finding]:
@@ -46,7 +47,7 @@ def az_is_signed_in(context: DoctorContext) -> Iterator[Finding]:
     az = context.user_dirs.program("az")
     if az is None:
         said = "az is not installed, and Azure feeds have no other sign-in that works"
-        yield problem("az", said, "install the Azure CLI, or: brokerctl login NAME")
+        yield problem("az", said, f"brokerctl login {quote(uses_az[0].name)}")
         return
     shown = context.run(az, "account", "show", "--output", "none")
     if shown.returncode == NO_ANSWER:

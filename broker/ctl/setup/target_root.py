@@ -8,6 +8,7 @@ import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from broker.ctl import broker_process
 from broker.ctl.command_error import CommandError
@@ -36,7 +37,9 @@ class TargetRoot:
         """That machine's absolute path, as a path here. Raises CommandError if it leads out of the image."""
         path = self.root / place.lstrip("/")
         if not path.parent.resolve().is_relative_to(self.root.resolve()):
-            raise CommandError(f"{path.parent} leads out of {self.root}", hint=f"ls -ld {path.parent}")
+            raise CommandError(
+                f"{path.parent} leads out of {self.root}", hint=f"ls -ld {quote(str(path.parent))}"
+            )
         return path
 
     def seen(self, path: Path) -> Path:

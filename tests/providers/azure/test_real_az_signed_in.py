@@ -157,6 +157,7 @@ async def test_the_hint_for_a_damaged_cache_repairs_it(content: str, real: RealA
         f"az login --tenant {TENANT} --service-principal --username APP_ID",
         f"az login --tenant {TENANT} --service-principal --username APP_ID --federated-token T",
         f"az account get-access-token --resource 499b84ac --tenant {TENANT} --output json --query expiresOn",
+        "az account show --debug",
         f"az ad app credential reset --id {CLIENT}",
         f"az ad app credential reset --id {CLIENT} --append --cert @/tmp/app.pem",
         f"az ad app federated-credential list --id {CLIENT}",

@@ -1,0 +1,80 @@
+"""Every line that the product can tell people to type is typed by a test, and none names its own command."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.ctl.hint_runners import NOT_TYPED, OF_SCRIPTS, RUNNERS
+from tests.ctl.hint_source import ROOT, Hint, hints_of_c, hints_of_module, hints_of_python
+
+HINTS = sorted(hints_of_python())
+LINES = {hint.line for hint in HINTS}
+ROWS = {**RUNNERS, **OF_SCRIPTS}
+
+
+def names_of_tests(file: str) -> set[str]:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def names_its_own_command(hint: Hint) -> bool:
+    """True in the folder or file of that verb. A line with options or more words does something else."""
+    words = hint.line.removeprefix("{}").split()
+    parts = hint.file.removesuffix(".py").split("/")
+    return words[:1] == ["brokerctl"] and len(words) == 2 and words[1] in parts[2:]
+
+
+def test_every_line_to_type_has_a_test_that_types_it() -> None:
+    untyped = [hint for hint in HINTS if hint.line not in {*ROWS, *NOT_TYPED}]
+
+    assert untyped == [], "add a test that types it, and a row to tests/ctl/hint_runners.py"
+
+
+def test_every_row_is_of_a_line_that_is_still_told() -> None:
+    assert sorted({*ROWS, *NOT_TYPED} - LINES) == []
+
+
+@pytest.mark.parametrize("runner", sorted(set(ROWS.values())))
+def test_every_test_that_types_a_line_is_there(runner: str) -> None:
+    file, _, name = runner.partition("::")
+
+    assert name in names_of_tests(file)
+
+
+def test_the_native_shim_tells_the_lines_of_the_python_one() -> None:
+    python = {line.partition("{")[0].strip() for line in LINES}
+
+    assert [line for line in hints_of_c() if line.partition("{")[0].strip() not in python] == []
+
+
+TOLD_BY_OTHERS = {"broker/ctl/setup/keyring_link.py", "broker/ctl/setup/sandbox_refresh.py"}
+"""`status`, `add` and `reload` tell the lines of these; tests/ctl/test_own_hints.py runs the verbs."""
+
+
+def test_no_line_names_the_command_that_tells_it() -> None:
+    own = [hint for hint in HINTS if names_its_own_command(hint)]
+
+    assert [hint for hint in own if hint.file not in TOLD_BY_OTHERS] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ('raise Failed("no", hint="frob --now")', ["frob --now"]),
+        (
+            'raise Failed("no", hint=f"az login {t}" if t else "az login")',
+            ["az login", "az login {}"],
+        ),
+        ('say(f"it failed ({why}); run: brokerctl logs")', ["brokerctl logs"]),
+        ('yield problem("check", "said so", "frob")', ["frob"]),
+        ('yield warning("check", "said so", repair=f\'url = "{u}"\')', ['url = "{}"']),
+        ('LINE = "chmod 600 FILE"', ["chmod 600 FILE"]),
+        ('def f():\n    """run: not a line, but a docstring"""', []),
+        ('say("az is signed out")', []),
+        ('said = f"{ADD_TO}its [[feed]]: secret = {x}"', ["add to its [[feed]]: secret = {}"]),
+    ],
+)
+def test_a_line_is_found_wherever_it_is_written(source: str, lines: list[str]) -> None:
+    assert sorted(line for line, _ in hints_of_module(source)) == lines
