@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.environment_tools import environment_files, environment_indexes
 from broker.ctl.clients.foreign_files import ForeignFile, ini_file, matching, nearest_toml, toml_file
 from broker.ctl.clients.inline_script import PATTERN as SCRIPTS
 from broker.ctl.clients.pip import REQUIREMENTS, pip_files, pip_indexes
@@ -17,17 +18,24 @@ from broker.ctl.setup.user_dirs import UserDirs
 
 
 def all_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
-    """uv's, pip's, poetry's, PDM's, pipenv's and twine's, each client's strongest first."""
+    """uv's, pip's, poetry's, PDM's, pipenv's, pixi's and twine's, and what tox and hatch set for uv and pip.
+
+    Each client's strongest comes first.
+    """
     yield from uv_indexes(directory, user_dirs)
     yield from uv_indexes_elsewhere(directory, user_dirs)
     yield from pip_indexes(directory, user_dirs)
     yield from source_indexes(directory, user_dirs)
     yield from pipfile_indexes(directory)
+    yield from environment_indexes(directory, user_dirs)
     yield from repository_indexes(user_dirs)
 
 
 PATTERNS = (REQUIREMENTS, SCRIPTS)
 """Files of a directory that are read and are no settings."""
+
+
+TOOLS = ("tox.ini", "hatch.toml", "pixi.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,7 @@ class LookedAt:
 
     directory: Path
     files: tuple[Path, ...]
-    names: tuple[str, ...] = ("uv.toml", PYPROJECT, *PATTERNS, PIPFILE, "pip.conf", ".pypirc")
+    names: tuple[str, ...] = ("uv.toml", PYPROJECT, *PATTERNS, PIPFILE, *TOOLS, "pip.conf", ".pypirc")
 
 
 def looked_at(directory: Path, user_dirs: UserDirs) -> LookedAt:
@@ -59,6 +67,7 @@ def _settings(directory: Path, user_dirs: UserDirs) -> Iterator[ForeignFile]:
         *(each.file for each in uv_settings(directory, user_dirs)),
         *(each.file for each in uv_settings_elsewhere(directory, user_dirs)),
         nearest_toml(directory, PIPFILE),
+        *environment_files(directory),
         *(toml_file(settings_file(user_dirs, client)) for client in SETTINGS),
         *(ini_file(path) for path in (*pip_files(user_dirs), pypirc(user_dirs))),
     ]
