@@ -52,6 +52,7 @@ LOGGERS = {
 STARTED_WITH_M = {
     "broker.gateway.gateway_main",
     "broker.ctl.demo.token_command",
+    "broker.daemon.new_feed_check",
     "broker.ctl.setup.sandbox_probe",
     "broker.providers.azure.sdk_child",
     "broker.providers.codeartifact.boto3_child",

@@ -135,6 +135,24 @@ def may_be_token(username: str) -> bool:
     return _TOKEN.fullmatch(username) is not None
 
 
+_PATH_TOKEN = re.compile(
+    r"(?=.*[0-9])((?=.*[A-Z])(?=.*[a-z])\w{16,}|(?=.*[A-Za-z])\w{24,})|(gh[a-z]_|glpat-|pypi-|eyJ).{8,}",
+    re.ASCII,
+)
+"""A segment of digits and letters, of both cases or long, and without a hyphen or a dot, as GUIDs and most
+names have one.
+"""
+
+
+def path_token(url: Url) -> str | None:
+    """The segment that may be a token, as Cloudsmith's entitlement tokens stand in a path; None without one.
+
+    Cloudsmith's page "Entitlement Tokens" (dl.cloudsmith.io/TOKEN/OWNER/REPOSITORY); a token has 16 letters
+    and digits.
+    """
+    return next((each for each in url.segments if _PATH_TOKEN.fullmatch(each)), None)
+
+
 def is_loopback(host: str) -> bool:
     """True for localhost, its subdomains (RFC 6761 section 6.3) and loopback addresses."""
     if host == "localhost" or host.endswith(".localhost"):

@@ -3,15 +3,17 @@
 Part of the composition root: beside `daemon/main.py` the only file that knows configuration and providers.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from broker.config.model import Config, FeedConfig, Schema
+from broker.core.defect import name_of
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import READ, Feed, FeedTable, Recognise, Recognised, SlotKey
 from broker.core.refresh import RefreshPolicy
 from broker.core.urls import Service, Url
 from broker.keeper.renewal_policy import LEARNED_IDLE_S, RenewalPolicies
-from broker.providers.protocol import NeedsSecret, Provider, ProviderClass, Recognising
+from broker.providers.protocol import NeedsSecret, Provider, ProviderClass, ProviderContext, Recognising
 from broker.providers.recognise import (
     default_name,
     looks_like_feed,
@@ -21,10 +23,29 @@ from broker.providers.recognise import (
     spellings_of,
 )
 
+log = logging.getLogger("broker.service")
+
 
 def schema_of(classes: Sequence[ProviderClass]) -> Schema:
     """What the configuration's reader must know of the providers."""
     return Schema({each.name: each.settings for each in classes}, provider_of, default_name)
+
+
+def providers_of(
+    classes: Sequence[ProviderClass], config: Config, context: ProviderContext
+) -> dict[str, Provider]:
+    """The providers, made for a configuration; raises BadConfiguration for a broken one that it needs."""
+    providers: dict[str, Provider] = {}
+    for each in classes:
+        try:
+            providers[each.name] = each(context)
+        except Exception as defect:
+            log.exception("provider_broken provider=%s", each.name)
+            wanting = [feed for feed in config.feeds if feed.provider == each.name]
+            if wanting:
+                why = f"the provider {each.name} has a defect ({name_of(defect)}): remove the feed"
+                raise BadConfiguration(f"{wanting[0].place}: {why}", hint="brokerctl logs") from None
+    return providers
 
 
 def renewal_policies_of(config: Config) -> RenewalPolicies:

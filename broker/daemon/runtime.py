@@ -27,7 +27,7 @@ from broker.core.feeds import Feed, FeedTable
 from broker.core.log_buffer import LogBuffer
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.core.why_not import Topic, WhyNot
-from broker.daemon.feed_table_builder import renewal_policies_of, schema_of, table_of
+from broker.daemon.feed_table_builder import providers_of, renewal_policies_of, schema_of, table_of
 from broker.daemon.shares import Shares
 from broker.host.accounts import Accounts
 from broker.host.aside import Aside
@@ -321,16 +321,7 @@ class Runtime:
         is_same_way_out = before is not None and (before.config.ca, before.environ) == (config.ca, environ)
         http = before.http if before is not None and is_same_way_out else Http(ca=config.ca)
         tools = ProviderContext(http, environ, lambda: self._clock.now().wall, self._sign_ins)
-        providers: dict[str, Provider] = {}
-        for each in self._classes:
-            try:
-                providers[each.name] = each(tools)
-            except Exception as defect:
-                log.exception("provider_broken provider=%s", each.name)
-                wanting = [feed for feed in config.feeds if feed.provider == each.name]
-                if wanting:
-                    why = f"the provider {each.name} has a defect ({name_of(defect)}): remove the feed"
-                    raise BadConfiguration(f"{wanting[0].place}: {why}", hint="brokerctl logs") from None
+        providers = providers_of(self._classes, config, tools)
         try:
             table = table_of(config, providers, system=self._system)
         except BadConfiguration:

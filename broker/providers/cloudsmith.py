@@ -19,6 +19,7 @@ from broker.host.http_errors import Unreachable
 from broker.providers import protocol, secret_reader
 from broker.providers.helper_program import SecretFound, found
 from broker.providers.job_assertions import is_in_job, job_assertion
+from broker.providers.protocol import Unworkable
 from broker.providers.retry_after import retry_after_s
 from broker.providers.static_login import Line, Place, Username, login
 
@@ -103,6 +104,13 @@ class CloudsmithProvider:
         found_secret = await self._read(feed, source, own.username)
         return login(found_secret, source, own.username, TOKEN_USERNAME)
 
+    def unworkable(self, feed: Feed) -> Unworkable | None:
+        """A service account is one of an owner's."""
+        own = _own(feed.settings)
+        if self._service(own) is None or own.owner or owner_of(feed):
+            return None
+        return Unworkable(_no_owner(feed), ("owner",))
+
     def _service(self, own: CloudsmithSettings) -> str | None:
         """The service account to get a token of; without a key the environment may name it in a job."""
         if own.service is not None or own.secret is not None or self._environ.get(KEY):
@@ -112,7 +120,7 @@ class CloudsmithProvider:
     async def _exchanged(self, feed: Feed, own: CloudsmithSettings, service: str) -> Credential:
         owner = own.owner or owner_of(feed)
         if owner is None:
-            raise Refused(f"{feed.url.origin} does not name Cloudsmith's owner: write owner in its feed")
+            raise Refused(_no_owner(feed))
         if own.secret is None:
             subject = await job_assertion(self._http, self._environ, own.audience or AUDIENCE)
         else:
@@ -166,6 +174,10 @@ def read_exchange(response: Response, owner: str, service: str) -> SecretFound:
         return found(answer.get("token") if isinstance(answer, Mapping) else None)
     except (ValueError, RecursionError):
         raise Unavailable(f"Cloudsmith answers {status} without a token") from None
+
+
+def _no_owner(feed: Feed) -> str:
+    return f"{feed.url.origin} does not name Cloudsmith's owner: write owner in its feed"
 
 
 def _own(settings: object) -> CloudsmithSettings:

@@ -102,6 +102,23 @@ class Recognising(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Unworkable:
+    """Why a feed can have no credential: one sentence, and the keys of its table that are missing."""
+
+    detail: str
+    keys: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class JudgesAddresses(Protocol):
+    """A provider whose settings do not go with every address: `obtain` refuses a feed for the same reason."""
+
+    def unworkable(self, feed: Feed) -> Unworkable | None:
+        """Why no sign-in could ever help this feed; None where one could. Without I/O."""
+        ...
+
+
 @runtime_checkable
 class NeedsSecret(Protocol):
     """A provider that has a credential without configuration in some surroundings only, such as a CI job."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,13 +128,91 @@ def test_what_a_running_broker_serves_is_known(
     assert found["standing"] == standing
 
 
-def test_where_there_is_nothing_it_says_so(brokerctl: Brokerctl) -> None:
+@pytest.fixture
+def no_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without settings of its own for uv and pip."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_CONFIG_FILE", "/nonexistent/uv.toml")
+
+
+@pytest.mark.usefixtures("no_site")
+def test_where_there_is_nothing_it_says_what_it_read(brokerctl: Brokerctl, project: Path) -> None:
+    write(project / "pyproject.toml", "[project]\n")
+    write(project / "requirements-dev.txt", "idna\n")
+
     ended = brokerctl("discover")
 
-    assert (ended.exit_code, ended.stdout) == (
-        0,
-        "No package index is configured here: clients use their own.\n",
-    )
+    headline, _, read, looked = ended.stdout.splitlines()
+    assert ended.exit_code == 0
+    assert headline == "No package index is named in what was read: clients use their own."
+    assert read == "     read: ./pyproject.toml, ./requirements-dev.txt"
+    assert {"uv.toml", "pip.conf", ".pypirc", "Pipfile"} <= set(looked.replace(",", "").split())
+
+
+@pytest.mark.usefixtures("no_site")
+def test_where_there_is_no_file_that_is_said(brokerctl: Brokerctl) -> None:
+    assert "     read: no file\n" in brokerctl("discover").stdout
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [
+        ("https://ghp_0123456789abcdefghij@x.example.com/simple/", "ghp_0123456789abcdefghij"),
+        ("https://dl.cloudsmith.io/aB3dE6gH9jK2mN5p/acme/corp/python/simple/", "aB3dE6gH9jK2mN5p"),
+        ("https://x.example.com/t/0123456789abcdef01234567/simple/", "0123456789abcdef01234567"),
+        ("https://x.example.com/glpat-abcdefghijkl/simple/", "glpat-abcdefghijkl"),
+    ],
+)
+def test_token_in_a_name_or_a_path_is_not_shown(
+    brokerctl: Brokerctl, project: Path, url: str, token: str, form: tuple[str, ...]
+) -> None:
+    write(project / "uv.toml", f'index-url = "{url}"')
+
+    ended = brokerctl("discover", "--offline", *form)
+
+    assert "/simple/" in ended.stdout
+    assert token not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    "address", [f"{AZURE.replace('acme', '0f6c7e7e-2f8c-4d3e-9d0a-7b1f9a1c2d3e')}/simple/", ARTIFACTORY]
+)
+def test_guid_and_name_in_a_path_are_no_tokens(told: Told, project: Path, address: str) -> None:
+    write(project / "uv.toml", f'index-url = "{address}"')
+
+    [found] = told("--offline")
+
+    assert found["url"].startswith(address)
+
+
+def test_index_that_was_not_asked_is_not_proposed(told: Told, project: Path) -> None:
+    write(project / "uv.toml", 'index-url = "https://mirror.example.com/simple/"')
+
+    [found] = told("--offline")
+
+    assert (found["standing"], found["add"]) == ("unsure", None)
+
+
+def test_lines_to_type_add_each_feed(
+    brokerctl: Brokerctl, told: Told, room: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line itself, or where no person can be asked the one with a place for the secret that it tells."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    furnish(room, project)
+    (room / ".config/token-broker/config.toml").unlink()
+    write(room / ".config/token-broker/config.toml", "auto = false\n", 0o600)
+
+    lines = [each["add"] for each in told("--offline") if each["add"]]
+    for line in lines:
+        ended = brokerctl(*shlex.split(line)[1:])
+        if ended.exit_code:
+            whole = ended.stderr.strip().rpartition("run: ")[2].replace("NAME", "ci")
+            ended = brokerctl(*shlex.split(whole)[1:])
+        assert ended.exit_code == 0, (line, ended.stderr)
+
+    assert len(lines) == 4
+    assert [each["standing"] for each in told("--offline") if each["add"]] == []
 
 
 def test_pages_and_upload_address_are_one_feed(told: Told, project: Path) -> None:

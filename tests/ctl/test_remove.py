@@ -61,24 +61,24 @@ def test_all_options_become_keys(brokerctl: Brokerctl, file: Path) -> None:
         "--name",
         "x",
         "--provider",
-        "basic",
-        "--username",
-        "ci",
+        "azure",
         "--secret",
         "env:TOKEN",
         "--tenant",
         "t",
     ]
     ended = brokerctl(
-        "add", OWN, *options, "--also", "https://a.example.com/", "--also", "https://b.example.com/",
-        "verify=false", 'auth=["env"]', "kind=entra", "note=a = b",
+        "add", AZURE, *options, "--also", "https://a.example.com/", "--also", "https://b.example.com/",
+        "verify=false", 'auth=["client-secret"]', "token=entra",
+        "client_id=00000000-0000-0000-0000-000000000001",
     )  # fmt: skip
 
     assert ended.exit_code == 0, ended.stderr
     assert file.read_text() == (
-        f'[[feed]]\nname = "x"\nurl = "{OWN}"\nalso = ["https://a.example.com/", "https://b.example.com/"]\n'
-        'provider = "basic"\nusername = "ci"\nsecret = "env:TOKEN"\ntenant = "t"\nverify = false\n'
-        'auth = ["env"]\nkind = "entra"\nnote = "a = b"\n'
+        f'[[feed]]\nname = "x"\nurl = "{AZURE}"\nalso = ["https://a.example.com/", "https://b.example.com/"]\n'
+        'provider = "azure"\nsecret = "env:TOKEN"\ntenant = "t"\nverify = false\n'
+        'auth = ["client-secret"]\ntoken = "entra"\n'
+        'client_id = "00000000-0000-0000-0000-000000000001"\n'
     )
 
 
@@ -215,7 +215,7 @@ def test_file_is_put_back_when_the_running_broker_refuses_it(
         422, "bad-configuration", "config.toml, line 4: unknown key tenannt"
     )
 
-    ended = brokerctl("add", AZURE, "tenannt=x")
+    ended = brokerctl("add", AZURE)
 
     assert ended.exit_code == 1
     assert ended.stderr == "token-broker: config.toml, line 4: unknown key tenannt (the file is as it was)\n"
@@ -276,7 +276,7 @@ def test_feed_that_is_not_there_cannot_be_removed(brokerctl: Brokerctl, file: Pa
 def test_file_with_a_feed_that_has_its_address_from_a_file_below_can_be_edited(
     brokerctl: Brokerctl, file: Path
 ) -> None:
-    shared = '[[feed]]\nname = "corp"\nurl = "https://corp.example/"\nprovider = "basic"\n'
+    shared = '[[feed]]\nname = "corp"\nurl = "https://corp.example/"\nprovider = "basic"\nsecret = "env:X"\n'
     override = '[[feed]]\nname = "corp"\nusername = "me"\n'
     write(file, override)
     write(file.with_name("env.toml"), shared)

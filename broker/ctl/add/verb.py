@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _SECRET_KEYS = {"secret", "password", "pat"}
+_TEXT_KEYS = {"owner"}
+"""Text that may be digits alone: an AWS account's number."""
 
 ConfigOption = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="Another file than your own configuration.")
@@ -66,6 +68,7 @@ def add(
     from broker.ctl.add.config_file import ConfigFile  # noqa: PLC0415 - the same
     from broker.ctl.add.feed_tables import with_feed  # noqa: PLC0415 - the same
     from broker.ctl.add.prompts import completed  # noqa: PLC0415 - what only this verb needs
+    from broker.ctl.add.workable_feed import check_feed  # noqa: PLC0415 - the same
     from broker.ctl.config_view import config_with  # noqa: PLC0415 - the same
     from broker.ctl.ui.next_steps import next_steps  # noqa: PLC0415 - the same
 
@@ -90,6 +93,7 @@ def add(
         keys["name"] = _accepted_name(before or "", file, wanted.url, name)
         after = with_feed(before or "", {key: value for key, value in keys.items() if value is not None})
         known = config_with(after, file.paths, file.shown)
+        check_feed(after, file.paths, file.shown, keys, lines=len((before or "").splitlines()))
         added = next(feed for feed in known.feeds if feed.name == keys["name"])
         running = _change(file, before, after)
     typer.echo(f"added {added.name} to {file.shown}; {_afterwards(running=running)}")
@@ -158,6 +162,8 @@ def _setting(text: str) -> tuple[str, Any]:
         _check_source(value)
     elif key in _SECRET_KEYS:
         raise CommandError(f"a secret is never written in the configuration, only where it is: {FORMS}")
+    if key in _TEXT_KEYS:
+        return key, value.strip("\"'")
     try:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:

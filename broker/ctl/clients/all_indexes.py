@@ -1,38 +1,74 @@
 """All the indexes that any client would use in a directory."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from broker.ctl.clients.client_index import Index
-from broker.ctl.clients.foreign_files import ini_file, nearest_toml, toml_file
-from broker.ctl.clients.pip import pip_files, pip_indexes
+from broker.ctl.clients.environment_tools import environment_files, environment_indexes
+from broker.ctl.clients.foreign_files import ForeignFile, ini_file, matching, nearest_toml, toml_file
+from broker.ctl.clients.inline_script import PATTERN as SCRIPTS
+from broker.ctl.clients.pip import REQUIREMENTS, pip_files, pip_indexes
 from broker.ctl.clients.pipfile import PIPFILE, pipfile_indexes
 from broker.ctl.clients.pypirc import pypirc, repository_indexes
-from broker.ctl.clients.source_projects import SETTINGS, settings_file, source_indexes
+from broker.ctl.clients.source_projects import PYPROJECT, SETTINGS, settings_file, source_indexes
 from broker.ctl.clients.uv import uv_indexes, uv_settings
 from broker.ctl.clients.uv_elsewhere import uv_indexes_elsewhere, uv_settings_elsewhere
 from broker.ctl.setup.user_dirs import UserDirs
 
 
 def all_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
-    """uv's, pip's, poetry's, PDM's, pipenv's and twine's, each client's strongest first."""
+    """uv's, pip's, poetry's, PDM's, pipenv's, pixi's and twine's, and what tox and hatch set for uv and pip.
+
+    Each client's strongest comes first.
+    """
     yield from uv_indexes(directory, user_dirs)
     yield from uv_indexes_elsewhere(directory, user_dirs)
     yield from pip_indexes(directory, user_dirs)
     yield from source_indexes(directory, user_dirs)
     yield from pipfile_indexes(directory)
+    yield from environment_indexes(directory, user_dirs)
     yield from repository_indexes(user_dirs)
+
+
+PATTERNS = (REQUIREMENTS, SCRIPTS)
+"""Files of a directory that are read and are no settings."""
+
+
+TOOLS = ("tox.ini", "hatch.toml", "pixi.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """Where the indexes were looked for: the `files` that are there, and the names that are looked for."""
+
+    directory: Path
+    files: tuple[Path, ...]
+    names: tuple[str, ...] = ("uv.toml", PYPROJECT, *PATTERNS, PIPFILE, *TOOLS, "pip.conf", ".pypirc")
+
+
+def looked_at(directory: Path, user_dirs: UserDirs) -> LookedAt:
+    """What `all_indexes` reads here: for a message that finds none."""
+    found = [file.path for file in _settings(directory, user_dirs) if file.is_there and file.failure is None]
+    found += [path for pattern in PATTERNS for path in matching(directory, pattern)]
+    return LookedAt(directory, tuple(dict.fromkeys(found)))
 
 
 def passed_over(directory: Path, user_dirs: UserDirs) -> Iterator[tuple[Path, str]]:
     """The files of those clients that are there and cannot be read, each with the reason."""
+    for file in _settings(directory, user_dirs):
+        if file.failure is not None:
+            yield file.path, file.failure
+
+
+def _settings(directory: Path, user_dirs: UserDirs) -> Iterator[ForeignFile]:
+    """Every settings file, once, those that are not there included."""
     files = [
         *(each.file for each in uv_settings(directory, user_dirs)),
         *(each.file for each in uv_settings_elsewhere(directory, user_dirs)),
         nearest_toml(directory, PIPFILE),
+        *environment_files(directory),
         *(toml_file(settings_file(user_dirs, client)) for client in SETTINGS),
         *(ini_file(path) for path in (*pip_files(user_dirs), pypirc(user_dirs))),
     ]
-    for file in {each.path: each for each in files}.values():
-        if file.failure is not None:
-            yield file.path, file.failure
+    yield from {each.path: each for each in files}.values()

@@ -13,13 +13,17 @@ from broker.config.model import Config
 from broker.core.failures import BadRequest
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match
 from broker.core.status import FeedStatus
-from broker.core.urls import Url, may_be_token, printable
+from broker.core.urls import Url, may_be_token, path_token, printable
 from broker.ctl.clients.client_index import ALWAYS, Index
 from broker.ctl.matching import BY_THEMSELVES, table_of
 from broker.providers.recognise import default_name, likely_provider, provider_of
 
 _ENDS = ("simple", "+simple", "upload", "legacy")
 """What the pages and the upload address of one feed differ in."""
+
+TOKEN_IN_PATH = "its path holds what may be a token: clients send it and ask no keyring"  # noqa: S105 - a sentence
+
+NOT_ASKED = "not asked whether it is public"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -70,6 +74,8 @@ class FoundFeed:
         """What adds it to the configuration; None where it is known already, or cannot be."""
         if self.url is None or self.standing not in {FeedStanding.TO_ADD, FeedStanding.UNSURE}:
             return None
+        if self.why == NOT_ASKED:  # it may be the public index, or a mirror of it
+            return None
         words = ["brokerctl", "add", str(self.url)]
         name = next((each.name for each in self.indexes if _NAME.fullmatch(each.name)), None)
         if name is not None and name != default_name(self.url):
@@ -105,11 +111,15 @@ def classify(indexes: Iterable[Index], config: Config, served: Sequence[FeedStat
 
 
 def _sighting(indexes: tuple[Index, ...], table: FeedTable) -> FoundFeed:
-    url = next((each for each in indexes if not each.publishes), indexes[0]).address
+    chosen = next((each for each in indexes if not each.publishes), indexes[0])
+    url = chosen.address
     match table.match(url):
         case Match(feed=feed) | Ambiguous(feeds=(feed, *_)):
             standing = FeedStanding.CONFIGURED if feed.configured else FeedStanding.AUTOMATIC
             return FoundFeed(url, standing, indexes, feed.realm.provider, feed)
+    if path_token(url) is not None:
+        others = (each for each in indexes if each is not chosen)
+        return FoundFeed(None, FeedStanding.UNUSABLE, (chosen, *others), why=TOKEN_IN_PATH)
     named, likely = provider_of(url), likely_provider(url)
     if named is not None:
         why = "auto leaves it out" if named in BY_THEMSELVES else named
@@ -118,7 +128,7 @@ def _sighting(indexes: tuple[Index, ...], table: FeedTable) -> FoundFeed:
         return FoundFeed(url, FeedStanding.TO_ADD, indexes, likely, why=f"{likely} by its address")
     if any(each.username or each.has_password or each.authenticate == ALWAYS for each in indexes):
         return FoundFeed(url, FeedStanding.TO_ADD, indexes, why="a client signs in there")
-    return FoundFeed(url, FeedStanding.UNSURE, indexes, why="not asked")
+    return FoundFeed(url, FeedStanding.UNSURE, indexes, why=NOT_ASKED)
 
 
 def _stem(url: Url) -> Url:
@@ -128,4 +138,11 @@ def _stem(url: Url) -> Url:
 
 def _without_secrets(index: Index) -> str:
     """An address that cannot be taken apart, if it is sure where its userinfo ends."""
-    return printable(index.url) or "an address that is none"
+    shown = printable(index.url)
+    if shown is None:
+        return "an address that is none"
+    try:
+        token = path_token(index.address)
+    except BadRequest:
+        token = None
+    return shown if token is None else shown.replace(token, "TOKEN")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from broker.ctl.clients.all_indexes import LookedAt
 from broker.ctl.clients.client_index import UV, Index, Obstacle
 from broker.ctl.discover.classify import FeedStanding, FoundFeed
 
@@ -20,14 +21,22 @@ INDENT = 5
 PUBLIC_SHOWN = 3
 """Public ones are told by their hosts, and not all of a long list."""
 
+FILES_SHOWN = 12
+
 Shown = Callable[[Path | str], str]
 
 
-def screen(found_feeds: Sequence[FoundFeed], unread: Sequence[tuple[Path, str]], shown: Shown) -> str:
-    """The whole screen; `unread` are files that say nothing, `shown` spells a place as a person would."""
+def screen(
+    found_feeds: Sequence[FoundFeed], unread: Sequence[tuple[Path, str]], shown: Shown, looked: LookedAt
+) -> str:
+    """The whole screen; `unread` are files that say nothing, `shown` spells a place as a person would.
+
+    `looked` is told where no index was found.
+    """
     feeds = [each for each in found_feeds if each.standing is not FeedStanding.PUBLIC]
     public = [each for each in found_feeds if each.standing is FeedStanding.PUBLIC]
     blocks = [[_headline(feeds, public)]]
+    blocks += [] if found_feeds else [list(_looked(looked, shown))]
     order = (*KNOWN, FeedStanding.TO_ADD, FeedStanding.UNSURE, FeedStanding.UNUSABLE)
     listed = [
         line
@@ -50,7 +59,11 @@ def screen(found_feeds: Sequence[FoundFeed], unread: Sequence[tuple[Path, str]],
 
 def _headline(feeds: Sequence[FoundFeed], public: Sequence[FoundFeed]) -> str:
     if not feeds:
-        return _quietly(public) if public else "No package index is configured here: clients use their own."
+        return (
+            _quietly(public)
+            if public
+            else "No package index is named in what was read: clients use their own."
+        )
     counts = [
         (sum(each.standing in KNOWN for each in feeds), "known to the broker"),
         (sum(each.standing is FeedStanding.TO_ADD for each in feeds), "to add"),
@@ -62,6 +75,16 @@ def _headline(feeds: Sequence[FoundFeed], public: Sequence[FoundFeed]) -> str:
     if counts[0][0] == len(feeds):
         return f"{found}, {'all ' if len(feeds) > 1 else ''}known to the broker"
     return f"{found}: {', '.join(told)}" if len(told) > 1 else f"{found}, {told[0].partition(' ')[2]}"
+
+
+def _looked(looked: LookedAt, shown: Shown) -> Iterator[str]:
+    files = [shown(path) for path in looked.files[:FILES_SHOWN]]
+    more = len(looked.files) - len(files)
+    yield f"     read: {', '.join(files) or 'no file'}{f' and {more} more' if more else ''}"
+    yield (
+        f"     looked for: {', '.join(looked.names)}, the settings of uv, pip, poetry and PDM, "
+        "uv's installed tools, and the variables of uv, pip and twine"
+    )
 
 
 def _lines(found: FoundFeed, shown: Shown) -> Iterator[str]:

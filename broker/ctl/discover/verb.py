@@ -10,6 +10,7 @@ from broker.ctl.command_error import CommandError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from broker.ctl.clients.all_indexes import LookedAt
     from broker.ctl.discover.classify import FoundFeed
 
 
@@ -26,13 +27,13 @@ def discover(
 ) -> None:
     """List the feeds that uv, pip, poetry, PDM and twine are told of, and how to add those that are new.
 
-    discover reads uv.toml and pyproject.toml of DIR and of the folders above it, its requirements files, your
-    and the system's uv.toml and pip.conf, .pypirc, the settings of poetry and PDM, and the variables of uv,
-    pip and twine. It changes nothing. Where it cannot tell whether an index is public, it sends that index
-    one request without a password.
+    discover reads uv.toml and pyproject.toml of DIR and of the folders above it, its requirements files,
+    scripts, Pipfile, tox.ini, hatch.toml and pixi.toml, your and the system's uv.toml and pip.conf, .pypirc,
+    the settings of poetry, PDM and pixi, and the variables of uv, pip and twine. It changes nothing. Where it
+    cannot tell whether an index is public, it sends that index one request without a password.
     """
     from broker.config.paths import config_paths  # noqa: PLC0415 - the same
-    from broker.ctl.clients.all_indexes import all_indexes, passed_over  # noqa: PLC0415 - the same
+    from broker.ctl.clients.all_indexes import all_indexes, looked_at, passed_over  # noqa: PLC0415 - the same
     from broker.ctl.config_view import config_of  # noqa: PLC0415 - what this verb alone needs
     from broker.ctl.discover.anonymous_probe import with_answers  # noqa: PLC0415 - the same
     from broker.ctl.discover.classify import classify  # noqa: PLC0415 - the same
@@ -60,10 +61,13 @@ def discover(
         return f"./{Path(place).relative_to(folder)}" if inside else user_dirs.shown(place)
 
     unread = list(passed_over(folder, user_dirs))
-    typer.echo(_json(found_feeds, unread, folder) if as_json else screen(found_feeds, unread, shown))
+    looked = looked_at(folder, user_dirs)
+    typer.echo(_json(found_feeds, unread, looked) if as_json else screen(found_feeds, unread, shown, looked))
 
 
-def _json(found_feeds: "Sequence[FoundFeed]", unread: "Sequence[tuple[Path, str]]", folder: Path) -> str:
+def _json(
+    found_feeds: "Sequence[FoundFeed]", unread: "Sequence[tuple[Path, str]]", looked: "LookedAt"
+) -> str:
     import json  # noqa: PLC0415 - this form only
 
     feeds = [
@@ -80,7 +84,7 @@ def _json(found_feeds: "Sequence[FoundFeed]", unread: "Sequence[tuple[Path, str]
                     "place": str(index.place.source),
                     "line": index.place.line,
                     "name": index.name or None,
-                    "username": index.username,
+                    "username": index.safe_username,
                     "has_password": index.has_password,
                     "asks_keyring": index.asks_keyring,
                     "why": "; ".join(index.obstacles) or None,
@@ -91,5 +95,10 @@ def _json(found_feeds: "Sequence[FoundFeed]", unread: "Sequence[tuple[Path, str]
         for each in found_feeds
     ]
     others = [{"place": str(path), "why": why} for path, why in unread]
-    told = {"directory": str(folder), "feeds": feeds, "passed_over": others}
+    told = {
+        "directory": str(looked.directory),
+        "feeds": feeds,
+        "passed_over": others,
+        "read": [str(path) for path in looked.files],
+    }
     return json.dumps(told, indent=2, ensure_ascii=False)

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from broker.ctl.clients.client_index import PIP, UV, Obstacle
+from broker.ctl.clients.command_line import options_of
+from broker.ctl.clients.environment_tools import PIXI
 from broker.ctl.clients.usernames import username_for, with_username
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
+from broker.ctl.why import repairs
 from broker.providers.recognise import ANSWER_STRANGERS, AZURE, GITLAB, GOOGLE
 
 FILES_ELSEWHERE = {AZURE: "under ids", GITLAB: "under the project's number", GOOGLE: "outside simple/"}
@@ -17,15 +20,19 @@ def indexes_have_usernames(context: DoctorContext) -> Iterator[Finding]:
     ours = 0
     for index in context.indexes:
         found = context.feed_of(index.url)
-        if index.client != UV or found is None or Obstacle.NEVER in index.obstacles:
+        if index.client not in {UV, PIXI} or found is None or Obstacle.NEVER in index.obstacles:
             continue
         ours += 1
         provider, required = found
         place = f"{index.place.shown(context.user_dirs.shown)}: {index.shown}"
         for obstacle in index.obstacles:
-            line = f'url = "{with_username(index.url, username_for(provider, required))}"'
+            line: str | None = f'url = "{with_username(index.url, username_for(provider, required))}"'
+            if index.option != "url":
+                user = username_for(provider, required)
+                line = repairs.with_user(index, user, options_of(("",)), {}, editable=True)
             if obstacle in {Obstacle.NO_USERNAME, Obstacle.LONE_PASSWORD}:
-                yield problem("index-username", f"{place} has {obstacle}: uv will never ask", line)
+                said = f"{place} has {obstacle}: {index.client} will never ask"
+                yield problem("index-username", said, line)
             elif obstacle is Obstacle.PAGES_ONLY and provider in FILES_ELSEWHERE:
                 where = FILES_ELSEWHERE[provider]
                 said = f"{place} has no user name, and its files are {where}"

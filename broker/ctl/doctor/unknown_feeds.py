@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from broker.core.feeds import NO_FEED
 from broker.core.status import addresses_to_add
-from broker.core.urls import printable
+from broker.core.urls import path_token, printable
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem
 from broker.ctl.matching import urls_of
@@ -19,7 +19,9 @@ def addresses_are_feeds(context: DoctorContext) -> Iterator[Finding]:
     for index in context.indexes:
         for url in urls_of([index.url]):
             shown = printable(index.url)  # None where a password may be a part of it
-            if shown is not None and looks_like_feed(url) and context.feed_of(index.url) is None:
+            if shown is None or path_token(url) is not None:
+                continue
+            if looks_like_feed(url) and context.feed_of(index.url) is None:
                 lines.setdefault(shown, shlex.join(("brokerctl", "add", shown)))
     for address, line in lines.items():
         yield problem("unknown-feed", f"{address}: {NO_FEED}", line)

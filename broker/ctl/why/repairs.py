@@ -37,7 +37,8 @@ def with_user(
     if has_variable and (not editable or environ.get(index.variable)):
         return exported
     if source.suffix in SETTINGS or source.suffix == ".py" or not index.option.startswith("-"):
-        return f'{index.option} = "{url}"' if index.option == "url" else f"{index.option} = {url}"
+        is_quoted = index.option == "url" or source.suffix in SETTINGS
+        return f'{index.option} = "{url}"' if is_quoted else f"{index.option} = {url}"
     return f"{index.option} {url}"
 
 

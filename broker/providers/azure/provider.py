@@ -108,13 +108,22 @@ class AzureProvider:
 
     async def _on_premises(self, feed: Feed) -> Credential:
         """A personal access token is all that Azure DevOps Server takes: it has no Entra to sign in to."""
-        for identity in self._chain(feed):
-            if identity.name not in {EnvTokens.name, Pat.name} or identity.unavailable_reason():
-                continue
+        for identity in self._with_tokens(feed):
             bearer = await identity.bearer(ORGANISATIONS)
             if isinstance(bearer, Bearer) and bearer.kind == "ready":
                 return Credential(SESSION_USERNAME, bearer.token, bearer.expires_at, bearer.source)
-        raise Refused(f"{feed.url.origin} is not Azure DevOps Services: write secret, where its token is")
+        raise Refused(_no_token_for(feed))
+
+    def unworkable(self, feed: Feed) -> protocol.Unworkable | None:
+        """A server on premises needs a token that is there already."""
+        if organisation_of(feed.realm) is not None or self._with_tokens(feed):
+            return None
+        return protocol.Unworkable(_no_token_for(feed), ("secret",))
+
+    def _with_tokens(self, feed: Feed) -> list[Identity]:
+        """The ways to sign in that have a personal access token here."""
+        kept = {EnvTokens.name, Pat.name}
+        return [each for each in self._chain(feed) if each.name in kept and not each.unavailable_reason()]
 
     def _chain(self, feed: Feed) -> list[Identity]:
         """The ways to sign in for the feed, in the order that its settings say."""
@@ -128,6 +137,10 @@ class AzureProvider:
         if account is None or not folder_of(environ, account).is_dir():
             return self._identities[AzureCli.name]
         return self._cli_of.setdefault(account.lower(), AzureCli(environ, account, self._tools.http.ca))
+
+
+def _no_token_for(feed: Feed) -> str:
+    return f"{feed.url.origin} is not Azure DevOps Services: write secret, where its token is"
 
 
 def _own(settings: object) -> AzureSettings:

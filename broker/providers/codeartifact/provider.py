@@ -53,6 +53,9 @@ _ENDS = {"codeartifact": "expiration", "sts": "Credentials.Expiration"}
 CACHED_MAX = 64
 """So many files of a sign-in cache are looked at: one per session, and users have few."""
 
+ADDRESS_KEYS = ("domain", "owner", "region")
+"""What an address of AWS's own says; a VPC endpoint's says the region alone."""
+
 _PROFILE = r"^[A-Za-z0-9_.@+=,][A-Za-z0-9_.@+=,/ -]*$"
 _ROLE = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
 _CHILD = "broker.providers.codeartifact.boto3_child"
@@ -166,6 +169,19 @@ class CodeArtifactProvider:
         if is_on_path("aws", self._environ):
             return await self._by_cli(own, domain)
         raise NoSource("neither boto3 (the broker's extra [aws]) nor the AWS CLI is on this machine")
+
+    def unworkable(self, feed: Feed) -> protocol.Unworkable | None:
+        """An address that names no domain, such as a VPC endpoint's, needs the keys that do."""
+        own = _own(feed.settings)
+        try:
+            if own.secret is None:
+                domain_of(feed.realm, own, feed.url.origin.host)
+        except Refused as refused:
+            needed = ("domain", "owner") if codeartifact_region(feed.url.origin.host) else ADDRESS_KEYS
+            return protocol.Unworkable(
+                refused.detail, tuple(key for key in needed if getattr(own, key) is None)
+            )
+        return None
 
     async def _kept(self, source: secret_source.SecretSource, feed: Feed) -> Credential:
         host = feed.url.origin.host

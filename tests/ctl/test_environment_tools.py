@@ -1,0 +1,137 @@
+"""The indexes of tox, hatch and pixi; and that doctor and discover know the same ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.ctl.clients.all_indexes import all_indexes
+from broker.ctl.clients.client_index import Obstacle
+from broker.ctl.discover.classify import FeedStanding, classify
+from broker.ctl.doctor.checks import CHECKS
+from broker.ctl.doctor.client_logins import indexes_have_no_passwords
+from broker.ctl.doctor.index_usernames import indexes_have_usernames
+from tests.ctl.clinic import Clinic, found
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
+CLOSED = URL.replace("://", "://me:s3cret@")
+
+PLACES = {
+    "tox-uv": ("tox.ini", "[testenv]\nset_env =\n  A = b\n  UV_DEFAULT_INDEX = {url}\n", 4, "uv"),
+    "tox-old": ("tox.ini", "[testenv:lint]\nsetenv = PIP_INDEX_URL={url}\n", 2, "pip"),
+    "tox-command": ("tox.ini", "[testenv]\ninstall_command = pip install -i {url} {{packages}}\n", 2, "pip"),
+    "hatch": (
+        "pyproject.toml",
+        '[tool.hatch.envs.default.env-vars]\nA = "b"\nUV_INDEX = "corp={url}"\n',
+        3,
+        "uv",
+    ),
+    "hatch-file": ("hatch.toml", '[envs.test.env-vars]\nPIP_EXTRA_INDEX_URL = "{url}"\n', 2, "pip"),
+    "pixi": ("pixi.toml", '[pypi-options]\nindex-url = "{url}"\n', 2, "pixi"),
+    "pixi-more": ("pyproject.toml", '[tool.pixi.pypi-options]\nextra-index-urls = ["{url}"]\n', 2, "pixi"),
+    "uv": ("uv.toml", '[[index]]\nurl = "{url}"\n', 2, "uv"),
+    "member": ("a/pyproject.toml", '[[tool.uv.index]]\nurl = "{url}"\n', 2, "uv"),
+    "script": ("x.py", '# /// script\n# [[tool.uv.index]]\n# url = "{url}"\n# ///\n', 3, "uv"),
+    "receipt": (
+        "~/.local/share/uv/tools/x/uv-receipt.toml",
+        '[tool.options]\nindex-url = "{url}"\n',
+        2,
+        "uv",
+    ),
+    "requirements": ("requirements.txt", "--index-url {url}\n", 1, "pip"),
+    "pipfile": ("Pipfile", '[[source]]\nurl = "{url}"\n', 2, "pipenv"),
+    "poetry": ("pyproject.toml", '[[tool.poetry.source]]\nname = "c"\nurl = "{url}"\n', 3, "poetry"),
+    "pdm": ("pyproject.toml", '[[tool.pdm.source]]\nname = "c"\nurl = "{url}"\n', 3, "pdm"),
+    "pip": ("~/.config/pip/pip.conf", "[global]\nindex-url = {url}\n", 2, "pip"),
+}
+NEEDS_A_NAME = {name for name, (*_, client) in PLACES.items() if client in {"uv", "pixi"}}
+
+
+def furnish(clinic: Clinic, name: str, url: str) -> Path:
+    place, text, _, _ = PLACES[name]
+    if name == "member":
+        clinic.write("pyproject.toml", '[tool.uv.workspace]\nmembers = ["a"]\n')
+    return clinic.write(place, text.format(url=url))
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_index_is_known_with_its_client_and_line(clinic: Clinic, name: str) -> None:
+    path = furnish(clinic, name, URL)
+
+    [index] = [each for each in all_indexes(clinic.project, clinic.room().user_dirs) if each.url == URL]
+
+    assert (index.client, index.place.source, index.place.line) == (PLACES[name][3], path, PLACES[name][2])
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_doctor_and_discover_tell_of_the_same_places(clinic: Clinic, name: str) -> None:
+    path = furnish(clinic, name, CLOSED)
+    room = clinic.room()
+
+    [listed] = classify(all_indexes(clinic.project, room.user_dirs), room.configured.config)
+    [said] = [words for _, words, _ in found(indexes_have_no_passwords, room)]
+
+    assert listed.standing is FeedStanding.AUTOMATIC
+    assert [each.place.source for each in listed.with_password] == [path]
+    assert said.startswith(f"{room.user_dirs.shown(path)} line {PLACES[name][2]}: ")
+    assert "s3cret" not in said
+    assert indexes_have_no_passwords in CHECKS
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_index_without_a_user_name_is_found_where_its_client_needs_one(clinic: Clinic, name: str) -> None:
+    furnish(clinic, name, URL)
+
+    says = found(indexes_have_usernames, clinic.room())
+
+    assert [PLACES[name][3] in words for _, words, _ in says] == [True] * (name in NEEDS_A_NAME)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("tox-uv", "UV_DEFAULT_INDEX = {url}"),
+        ("hatch", 'UV_INDEX = "{url}"'),
+        ("pixi", 'index-url = "{url}"'),
+        ("uv", 'url = "{url}"'),
+    ],
+)
+def test_line_to_write_is_one_of_the_file_and_cures(clinic: Clinic, name: str, line: str) -> None:
+    path = furnish(clinic, name, URL)
+    wanted = line.format(url=URL.replace("://", "://VssSessionToken@"))
+
+    [(_, _, repair)] = found(indexes_have_usernames, clinic.room())
+    lines = path.read_text().splitlines()
+    number = PLACES[name][2] - 1
+    indent = lines[number][: len(lines[number]) - len(lines[number].lstrip())]
+    lines[number] = f"{indent}{repair}"
+    path.write_text("\n".join(lines))
+
+    assert repair == wanted
+    assert found(indexes_have_usernames, clinic.room()) == []
+
+
+@pytest.mark.parametrize("place", [".pixi/config.toml", "~/.pixi/config.toml"])
+def test_pixi_asks_where_its_own_setting_says_so(clinic: Clinic, place: str) -> None:
+    furnish(clinic, "pixi", URL.replace("://", "://me@"))
+    room = clinic.room()
+    before = next(all_indexes(clinic.project, room.user_dirs)).obstacles
+    clinic.write(place, '[pypi-config]\nkeyring-provider = "subprocess"\n')
+
+    after = next(all_indexes(clinic.project, room.user_dirs)).obstacles
+
+    assert (before, after) == ((Obstacle.PROVIDER_OFF,), ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[testenv]\nset_env = PIP_INDEX_URL={env:X}\n", "[testenv]\ninstall_command = 'pip\n", "[testenv\n"],
+)
+def test_tox_file_that_names_no_address_has_none(clinic: Clinic, text: str) -> None:
+    clinic.write("tox.ini", text)
+
+    assert not [each for each in all_indexes(clinic.project, clinic.room().user_dirs) if each.is_remote]
