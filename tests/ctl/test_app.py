@@ -81,3 +81,10 @@ def test_what_every_command_and_a_prompt_need_loads_nothing_heavy(modules: str) 
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True, env=environment)
 
     assert HEAVY.isdisjoint(loaded.split())
+
+
+def test_no_verb_is_cut_off_in_the_list_of_verbs(brokerctl: Brokerctl) -> None:
+    listed = brokerctl("--help").stdout.partition("Commands:")[2]
+
+    assert "discover" in listed
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
