@@ -18,7 +18,7 @@ from tests.test_architecture import BROKER, ROOMS, ROOT, RULES, imported
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 DRAWING = (ROOT / "docs" / "architecture.svg").read_text()
-PAGES = ("docs/architecture.md", "docs/glossary.md", "CONTRIBUTING.md")
+PAGES = ("docs/architecture.md", "docs/glossary.md", "docs/provider.md", "CONTRIBUTING.md")
 OTHER_PAGES = ("README.md", "SECURITY.md", "client/README.md", "docs/containers.md", "docs/fleet.md")
 
 NAMED = re.compile(

@@ -21,7 +21,8 @@ from broker.daemon.feed_table_builder import schema_of
 from broker.daemon.main import PROVIDERS
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "feeds").glob("*.md")]
+TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}
 RECIPES = sorted((ROOT / "docs" / "ci").glob("*.yml"))
 OURS = re.compile(r"(?:[\w./~$\"{}]*/)?brokerctl\b([^`\n|;&)]*)")
 """A mention of the command, and the words after it on its line."""
@@ -55,7 +56,11 @@ def mentions(text: str) -> list[list[str]]:
     return found
 
 
-CODE = re.findall(r"```sh\n(.*?)```", README, re.DOTALL) + re.findall(r"`(brokerctl [^`]+)`", README)
+CODE = [
+    code
+    for text in TEXTS.values()
+    for code in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) + re.findall(r"`(brokerctl [^`]+)`", text)
+]
 
 
 @pytest.mark.parametrize("text", [*CODE, *(path.read_text() for path in RECIPES)])
@@ -64,7 +69,7 @@ def test_each_command_that_is_told_is_there_with_its_options(text: str) -> None:
 
     for verb, *words in mentions(text):
         assert verb in known
-        assert {word for word in words if word.startswith("--")} <= set(known[verb])
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= {"--", *known[verb]}
 
 
 def written(part: ast.expr) -> str:
@@ -103,7 +108,9 @@ def test_each_hint_is_a_command_that_is_there_with_its_options() -> None:
         assert {word for word in words if word.startswith("--")} <= known[verb]
 
 
-@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))
+@pytest.mark.parametrize(
+    "text", [code for text in TEXTS.values() for code in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+)
 def test_each_configuration_that_is_told_is_read(text: str) -> None:
     if "[[feed]]" not in text:
         assert "[[tool.uv.index]]" in text
@@ -114,7 +121,7 @@ def test_each_configuration_that_is_told_is_read(text: str) -> None:
     assert len(config.feeds) == text.count("[[feed]]")
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\[[^]]*\]\(([^):#]+)\)", README))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\[[^]]*\]\(([^):#]+)\)", TEXTS["README.md"]))))
 def test_each_file_that_is_linked_is_there(target: str) -> None:
     assert (ROOT / target).is_file()
 

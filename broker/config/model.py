@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from itertools import chain, count
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -132,6 +132,16 @@ class _File(_Model):
     log: Literal["debug", "info", "warning", "error"] = "info"
     env: Annotated[dict[str, str], AfterValidator(_variables)] = {}
     feed: list[dict[str, Any]] = []
+
+
+class _FileModels(NamedTuple):
+    file: type[BaseModel]
+    feed: type[BaseModel]
+    never_or_duration: Callable[[object], float | None]
+
+
+FILE_MODELS = _FileModels(_File, _Feed, _never_or_duration)
+"""The models that every file is read by, for the reference page that is made from them."""
 
 
 def load(layers: Sequence[Layer], schema: Schema, *, system: bool = False) -> Config:

@@ -111,18 +111,12 @@ def is_system_socket(path: str | None) -> bool:
 
 
 class BrokerNotRunningError(CommandError):
-    """No broker serves. The command that starts one is looked up only when the message is shown."""
+    """No broker serves."""
 
     def __init__(self) -> None:
-        super().__init__("token-broker is not running", exit_code=ExitCode.NOT_RUNNING)
-
-    @property
-    def line(self) -> str:
-        """The command is the service manager's where it has our units: it asks systemctl, 10 ms."""
-        from broker.ctl.service import systemd  # noqa: PLC0415 - only this outcome asks for it
-
-        how = f"systemctl --user start {systemd.SOCKET_UNIT}" if systemd.has_units() else "brokerctl start"
-        return f"{self.detail}; run: {how}"
+        super().__init__(
+            "token-broker is not running", hint="brokerctl start", exit_code=ExitCode.NOT_RUNNING
+        )
 
 
 class RefusedError(CommandError):

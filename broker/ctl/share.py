@@ -77,6 +77,7 @@ def _share(feeds: list[str], for_s: float, name: str | None, *, as_json: bool) -
     typer.echo(f"{made.name}: {', '.join(made.feeds)} for {duration(for_s)}, until {until}\n")
     typer.echo(f"  folder  {made.folder}")
     typer.echo(f"  docker  {container_line(made)}")
+    typer.echo(f"  podman  {podman_line(made)}")
     typer.echo(f"  end     brokerctl share --end {made.name}")
     for feed in _endless(broker_status(api_client.read("/v1/status")), made):
         typer.echo(
@@ -85,12 +86,19 @@ def _share(feeds: list[str], for_s: float, name: str | None, *, as_json: bool) -
 
 
 def container_line(made: ShareStatus) -> str:
-    """The line that starts a container with this share, as this user."""
+    """The line by which Docker starts a container with this share, as this user."""
+    return f"docker run --user {os.geteuid()}:{os.getegid()} {_with_share(made)}"
+
+
+def podman_line(made: ShareStatus) -> str:
+    """The same for Podman, whose rootless containers need this user's uid inside (`--userns=keep-id`)."""
+    own = "--user 0:0" if os.geteuid() == 0 else "--userns=keep-id"
+    return f"podman run {own} {_with_share(made)}"
+
+
+def _with_share(made: ShareStatus) -> str:
     mount = shlex.quote(f"{made.folder}:{INSIDE}:ro")
-    return (
-        f"docker run --user {os.geteuid()}:{os.getegid()} -v {mount} "
-        f"-e TOKEN_BROKER_SOCKET={INSIDE}/broker.sock IMAGE"
-    )
+    return f"-v {mount} -e TOKEN_BROKER_SOCKET={INSIDE}/broker.sock IMAGE"
 
 
 def _endless(seen: BrokerStatus, made: ShareStatus) -> list[str]:

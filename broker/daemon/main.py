@@ -88,7 +88,7 @@ log = logging.getLogger("broker.daemon")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal, or until there is nothing left to serve; returns the exit code."""
     with checked_stdout(_ended):
-        options = _options(arguments)
+        options = argument_parser().parse_args(arguments)
     hardening.close_to_others()
     leave_agent_session(os.environ)
     log_buffer = LogBuffer()
@@ -236,7 +236,8 @@ def _on_signals(service: Runtime, housekeeper: Housekeeper) -> None:
     loop.add_signal_handler(signal.SIGUSR1, service.keeper.forget_all)
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def argument_parser() -> argparse.ArgumentParser:
+    """Return what brokerd takes on its command line; its manual page is made from this."""
     parser = argparse.ArgumentParser(
         prog="brokerd",
         description="Keeps fresh credentials for Python package feeds, and serves them on a Unix socket.",
@@ -255,7 +256,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help='end after this long without a request, such as "1h"',
     )
     parser.add_argument("--version", action="version", version=f"token-broker {version('token-broker')}")
-    return parser.parse_args(arguments)
+    return parser
 
 
 def _duration(text: str) -> float:

@@ -62,3 +62,10 @@ def test_a_defect_of_exec_is_not_taken_for_the_commands_code(
     monkeypatch.setattr("broker.ctl.exec.run.private_broker", None)
 
     assert brokerctl("exec", "true").exit_code == 125
+
+
+def test_no_verb_is_cut_off_in_the_list_of_verbs(brokerctl: Brokerctl) -> None:
+    listed = brokerctl("--help").stdout.partition("Commands:")[2]
+
+    assert "discover" in listed
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -326,3 +327,15 @@ def test_password_in_uvs_own_store_is_found(clinic: Clinic, service: str, count:
 
     assert len(shadows) == count
     assert all(repair == f"uv auth logout {service}" for _, _, repair in shadows)
+
+
+def test_a_shim_in_python_is_told_with_what_makes_a_native_one(clinic: Clinic) -> None:
+    shim = clinic.program("keyring-shim")
+    shim.write_text((Path(__file__).parents[2] / "client" / "keyring_shim.py").read_text())
+    link = clinic.write("~/.local/bin/other", "").with_name("keyring")
+    link.symlink_to(shim)
+
+    *_, (level, said, repair) = found(shim_is_first, clinic.room())
+
+    assert (level, repair) == ("warning", "uv build --all-packages --out-dir wheels")
+    assert "without a C compiler" in said

@@ -213,19 +213,19 @@ LIBRARY = "keyring/__init__.py"
             ".local/share/pipx/venvs/poetry",
             (LIBRARY,),
             "our backend",
-            "pipx inject poetry token-broker-client",
+            "pipx inject poetry wheels/token_broker_client-*.whl",
         ),
         (
             ".local/share/uv/tools/poetry",
             (LIBRARY,),
             "our backend",
-            "uv tool install poetry --with token-broker-client",
+            "uv tool install poetry --with wheels/token_broker_client-*.whl",
         ),
         (
             ".local/share/pipx/venvs/poetry",
             (),
             "the keyring library",
-            "pipx inject poetry token-broker-client keyring",
+            "pipx inject poetry wheels/token_broker_client-*.whl keyring",
         ),
     ],
 )
@@ -247,7 +247,7 @@ def test_a_library_client_of_another_environment_gets_the_command_of_its_python(
 
     repair = only(library_backends.library_clients_have_the_backend, clinic)[2]
 
-    assert repair == f"{python} -m pip install token-broker-client"
+    assert repair == f"{python} -m pip install wheels/token_broker_client-*.whl"
 
 
 def test_a_library_client_with_our_backend_is_fine(clinic: Clinic) -> None:
@@ -264,4 +264,4 @@ def test_a_keyring_in_the_projects_environment_is_found(clinic: Clinic) -> None:
 
     level, _, repair = only(library_backends.keyring_of_the_project_leads_here, clinic)
 
-    assert (level, repair) == ("warning", "uv pip install --python .venv token-broker-client")
+    assert (level, repair) == ("warning", "uv pip install --python .venv wheels/token_broker_client-*.whl")

@@ -226,7 +226,7 @@ def test_status_of_a_stopped_unit_says_how_to_start_it(brokerctl: Brokerctl) -> 
     ended = brokerctl("status")
 
     assert ended.exit_code == 3
-    assert ended.stderr == "token-broker is not running; run: systemctl --user start token-broker.socket\n"
+    assert ended.stderr == "token-broker is not running; run: brokerctl start\n"
 
 
 def test_killed_broker_leaves_nothing_that_stops_the_next(stopped_afterwards: None, socket: Path) -> None:  # noqa: ARG001

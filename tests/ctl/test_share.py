@@ -51,9 +51,11 @@ def test_a_share_prints_its_folder_the_container_line_and_its_end(
     assert (first[:29], blank) == ("dev: corp, tools for 8 h, unt", "")
     user, mount = f"{os.geteuid()}:{os.getegid()}", f"{FOLDER}:/run/broker:ro"
     variable = "TOKEN_BROKER_SOCKET=/run/broker/broker.sock"
+    podman = "--user 0:0" if os.geteuid() == 0 else "--userns=keep-id"
     assert lines == [
         f"  folder  {FOLDER}",
         f"  docker  docker run --user {user} -v {mount} -e {variable} IMAGE",
+        f"  podman  podman run {podman} -v {mount} -e {variable} IMAGE",
         "  end     brokerctl share --end dev",
     ]
     assert broker.queries[0]["for"] == "28800.000"

@@ -195,4 +195,4 @@ def test_a_library_client_without_our_backend_is_named(
     [found] = json.loads(told.stderr.splitlines()[-1])["findings"]
     assert found["check"] == "backend"
     assert str(program.parent.parent) in found["said"]
-    assert found["repair"].endswith("-m pip install token-broker-client")
+    assert found["repair"].endswith("-m pip install wheels/token_broker_client-*.whl")

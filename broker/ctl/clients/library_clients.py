@@ -16,7 +16,7 @@ from broker.host.trusted_file import UnreadableFile, read
 LIBRARY_CLIENTS = ("poetry", "twine", "hatch")
 """Those that never run the program."""
 
-PACKAGE = "token-broker-client"
+PACKAGE = "wheels/token_broker_client-*.whl"
 BACKEND = "token_broker_keyring.py"
 SHEBANG_BYTES = 512
 

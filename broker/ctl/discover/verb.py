@@ -25,7 +25,9 @@ def discover(
         str | None, typer.Option("--config", metavar="FILE", help="Another file than your own configuration.")
     ] = None,
 ) -> None:
-    """List the feeds that uv, pip, poetry, PDM and twine are told of, and how to add those that are new.
+    """List the feeds that are named here, and how to add new ones.
+
+    Feeds that uv, pip, poetry, PDM and twine are told of: each with the line that adds it.
 
     discover reads uv.toml and pyproject.toml of DIR and of the folders above it, its requirements files,
     scripts, Pipfile, tox.ini, hatch.toml and pixi.toml, your and the system's uv.toml and pip.conf, .pypirc,

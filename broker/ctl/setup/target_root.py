@@ -18,8 +18,12 @@ from broker.ctl.setup.unit_files import Installation
 
 ROOT_UID = 0
 
-INSTALL = "UV_TOOL_DIR=/opt/token-broker UV_TOOL_BIN_DIR=/usr/local/bin uv tool install token-broker"
-"""Installs token-broker where every user can run it and only root can change it."""
+INSTALL = (
+    "UV_TOOL_DIR=/opt/token-broker UV_TOOL_BIN_DIR=/usr/local/bin"
+    " uv tool install wheels/token_broker-*.whl --with wheels/token_broker_client-*.whl"
+)
+"""Installs token-broker where every user can run it and only root can change it, from the folder of wheels
+that `uv build --all-packages --out-dir wheels` makes: no index has a package of this name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,187 @@
+"""The reference pages say what the code has: made anew they are the same, and nothing stands on no page."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+from shutil import which
+
+import pytest
+from fastapi import APIRouter
+from pydantic import create_model
+from typer.main import get_group
+
+import broker.api.routes_status
+from broker.config.model import Layer, load
+from broker.ctl.app import app
+from broker.ctl.command_error import ExitCode
+from broker.ctl.setup.completion import verbs_and_options
+from broker.daemon.feed_table_builder import schema_of
+from broker.daemon.main import PROVIDERS, argument_parser
+from broker.providers.basic import BasicProvider
+from tests.conftest import ROOT
+from tools.reference import commands, configuration, environment, exit_codes, http_api, man, pages
+from tools.reference.key_texts import FEED, NEEDED_BESIDE, PROVIDER, TOP
+
+CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+_?|TOKEN_BROKER_")
+SOURCES = [*(ROOT / "broker").rglob("*.py"), *(ROOT / "client").glob("*.py")]
+HIDDEN = {"--life", "--takes", "--gateway-strict"}
+"""Tests make `demo` shorter by two of them; the third is how typer hears of `--gateway=strict`."""
+
+MAKE = "python -m tools.reference"
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / "reference" / f"{name}.md").read_text()
+
+
+def named_in_sources() -> set[str]:
+    """Each text in a source that is written as a variable's name is."""
+    return {
+        node.value
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and CONSTANT.fullmatch(node.value)
+    } | set(re.findall(r'getenv\("(\w+_\w+)"\)', (ROOT / "client" / "keyring_shim.c").read_text()))
+
+
+@pytest.mark.parametrize("path", pages.pages())
+def test_each_generated_page_is_what_the_code_makes_of_it(path: str) -> None:
+    assert (ROOT / path).read_text() == pages.pages()[path], f"type {MAKE}"
+
+
+def test_no_page_is_left_of_a_generator_that_is_gone() -> None:
+    made = {ROOT / path for path in pages.pages()}
+
+    assert {*(ROOT / "docs" / "reference").glob("*.md"), *(ROOT / "man").iterdir()} == made
+
+
+def test_each_key_has_a_text_and_each_text_has_a_key() -> None:
+    for heading, (model, texts) in configuration.models().items():
+        assert set(texts) == set(model.model_fields), heading
+    assert set(PROVIDER) == {provider.name for provider in PROVIDERS}
+
+
+def test_a_new_key_without_a_text_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown = create_model("Grown", __base__=BasicProvider.settings, brand_new=(str, "x"))
+    monkeypatch.setattr(BasicProvider, "settings", grown)
+
+    with pytest.raises(KeyError, match="brand_new"):
+        pages.pages()
+
+
+def test_a_new_option_changes_the_page_and_the_manual(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = argument_parser()
+    parser.add_argument("--brand-new", help="new")
+    monkeypatch.setattr("tools.reference.commands.argument_parser", lambda: parser)
+
+    assert commands.markdown_page() != page("command-line")
+    assert man.brokerd() != (ROOT / "man" / "brokerd.1").read_text()
+
+
+def test_a_new_route_changes_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown = APIRouter()
+    grown.include_router(broker.api.routes_status.router)
+    grown.add_api_route("/v1/brand-new", lambda: None)
+    monkeypatch.setattr(broker.api.routes_status, "router", grown)
+
+    assert "/v1/brand-new" in http_api.api_page()
+    assert http_api.api_page() != page("http-api")
+
+
+def example(provider: str, key: str, text: str) -> str:
+    beside = NEEDED_BESIDE.get((provider, key), {})
+    required = {
+        name: PROVIDER[provider][name].example
+        for name, field in next(p for p in PROVIDERS if p.name == provider).settings.model_fields.items()
+        if field.is_required() and name != key
+    }
+    also = [f'{name} = "{value}"' for name, value in beside.items() if name not in required]
+    if provider == "artifactory" and key not in {"secret", "jf", "aws", "oidc"} and not also:
+        also = ['secret = "env:TOKEN"']
+    lines = [
+        'url = "https://feed.example.com/simple/"',
+        f'provider = "{provider}"',
+        text,
+        *required.values(),
+        *also,
+    ]
+    return "[[feed]]\n" + "\n".join(lines) + "\n"
+
+
+EXAMPLES = [
+    *(pytest.param(text.example, id=f"file-{key}") for key, text in TOP.items() if text.example),
+    *(
+        pytest.param(
+            "[[feed]]\n"
+            + "\n".join(
+                {
+                    "url": FEED["url"].example,
+                    "provider": 'provider = "nexus"',
+                    "secret": 'secret = "netrc"',
+                    key: text.example,
+                }.values()
+            ),
+            id=f"feed-{key}",
+        )
+        for key, text in FEED.items()
+    ),
+    *(
+        pytest.param(example(provider, key, text.example), id=f"{provider}-{key}")
+        for provider, texts in PROVIDER.items()
+        for key, text in texts.items()
+    ),
+]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_each_example_of_a_key_is_read(text: str) -> None:
+    load([Layer(text, "example")], schema_of(PROVIDERS))
+
+
+def test_each_verb_and_option_of_brokerctl_stands_on_its_page_and_in_the_manual() -> None:
+    manual = (ROOT / "man" / "brokerctl.1").read_text().replace("\\-", "-")
+    for text in (page("command-line"), manual):
+        for verb, options in verbs_and_options(get_group(app)).items():
+            assert f"brokerctl {verb}" in text
+            assert [option for option in options if option not in text and option not in HIDDEN] == [], verb
+
+
+def test_each_variable_of_the_sources_stands_on_the_page() -> None:
+    known = set(environment.VARIABLES) | environment.NO_VARIABLE
+
+    assert named_in_sources() - known == set()
+    # names that only the build reads, and parts of names, are in no such text
+    assert {name for name in known - named_in_sources() if not name.endswith("_")} <= {
+        "TOKEN_BROKER_PURE",
+        "TOKEN_BROKER_PLATFORM",
+    }
+
+
+def test_each_exit_code_has_a_meaning() -> None:
+    assert set(exit_codes.MEANINGS) == set(ExitCode)
+
+
+@pytest.mark.parametrize("name", [metric.name for metric in http_api.metrics()])
+def test_each_metric_stands_on_the_page(name: str) -> None:
+    assert f"`{name}`" in page("metrics")
+
+
+@pytest.mark.skipif(which("groff") is None, reason="no groff here")
+@pytest.mark.parametrize("path", sorted((ROOT / "man").iterdir()), ids=lambda path: path.name)
+def test_each_manual_is_roff_without_a_warning(path: Path) -> None:
+    shown = subprocess.run(
+        ["groff", "-man", "-Tutf8", "-ww", path], capture_output=True, text=True, check=True
+    )
+
+    assert shown.stderr == ""
+    assert path.name.split(".")[0] in shown.stdout
+
+
+def test_wheel_carries_the_manuals() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+
+    for path in (ROOT / "man").iterdir():
+        assert f'"man/{path.name}" = "share/man/man{path.suffix[1:]}/{path.name}"' in project
