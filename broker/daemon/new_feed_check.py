@@ -51,7 +51,7 @@ def fault_of(asked: Mapping[str, str], environ: Mapping[str, str]) -> Unworkable
 def main() -> None:
     """Answer one question."""
     logging.disable()  # what the daemon would log is not the answer
-    fault = fault_of(json.load(sys.stdin), os.environ)
+    fault = fault_of(json.loads(sys.stdin.read()), os.environ)
     json.dump({} if fault is None else {"detail": fault.detail, "keys": fault.keys}, sys.stdout)
 
 
