@@ -6,6 +6,7 @@ It takes two minutes and the network to install. TOKEN_BROKER_TEST_AZ names one 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from broker.core.failures import SignInNeeded
-from broker.providers.azure.azure_cli import AZ_LIMIT_S, AzureCli
+from broker.providers.azure.azure_cli import AZ_LIMIT_S, AzureCli, claims_login
 from tests.providers.azure.feeds import TENANT
 
 pytestmark = pytest.mark.long
@@ -64,3 +65,13 @@ async def test_what_the_real_az_writes_at_its_first_call_is_no_news(az: AzureCli
         await az.bearer(TENANT)
 
     assert az.fingerprint() == before
+
+
+def test_the_real_az_takes_each_option_of_the_line_with_claims(az_folder: Path, tmp_path: Path) -> None:
+    line = shlex.split(claims_login({}, None, TENANT, '{"access_token":{}}'))
+    environ = {"PATH": f"{az_folder}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    asked = [str(az_folder / "az"), *line[1:], "--help"]
+    told = subprocess.run(asked, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+    assert told.returncode == 0
+    assert all(option in told.stdout for option in line if option.startswith("--"))
