@@ -82,7 +82,7 @@ def test_an_az_that_finds_no_process_is_not_signed_out(
 def test_exec_passes_its_commands_words_byte_by_byte(locale: str) -> None:
     words = [b"\xff\xfe", "ä".encode(), b"a\xc3"]
     show = "import os, sys; os.write(1, b' '.join(map(os.fsencode, sys.argv[1:])))"
-    run = [BROKERCTL, "exec", "--", sys.executable, "-c", show, *words]
+    run: list[str | bytes | Path] = [BROKERCTL, "exec", "--", sys.executable, "-c", show, *words]
 
     ended = subprocess.run(
         run,
