@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import busy, gateway, growth, install, lookup, serving, sheet, start, verbs
+from bench import busy, gateway, growth, idle_memory, install, lookup, serving, sheet, start, verbs
 
 Table = Callable[[bool, Path], sheet.Sheet]
 
@@ -14,6 +14,7 @@ TABLES: dict[str, Table] = {
     "install": lambda short, rivals: install.sheet(short=short, folder=rivals),
     "route": lambda short, _: serving.route(short=short),
     "memory": lambda short, _: serving.memory(short=short),
+    "pss": lambda short, _: idle_memory.sheet(short=short),
     "growth": lambda short, _: growth.sheet(short=short),
     "start": lambda short, _: start.sheet(short=short),
     "verbs": lambda short, _: verbs.sheet(short=short),

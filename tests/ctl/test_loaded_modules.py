@@ -10,6 +10,9 @@ import pytest
 
 from broker.ctl.app import app_with
 from broker.ctl.verbs import VERBS
+from tests.ctl.found_feeds import broker as seen
+from tests.ctl.found_feeds import feed
+from tests.ctl.stand_in import StandInBroker
 
 HEAVY = {
     *("asyncio", "azure", "cryptography", "fastapi", "h11", "http.client", "httpx", "importlib.metadata"),
@@ -33,7 +36,7 @@ MAY = {
 """By command line."""
 
 NEVER = {
-    "status": ("broker.ctl.doctor", "broker.ctl.exec", "broker.ctl.add"),
+    "status": ("broker.ctl.doctor", "broker.ctl.exec", "broker.ctl.add", "broker.ctl.setup.undo", "typer"),
     "refresh nothing": ("broker.ctl.doctor", "broker.ctl.setup.verb", "broker.ctl.exec"),
 }
 """Modules of other verbs."""
@@ -67,18 +70,20 @@ def before() -> set[str]:
     )
 
 
-@pytest.mark.usefixtures("broker")
 @pytest.mark.parametrize("line", MAY)
-def test_verb_loads_nothing_heavy_but_what_it_may(line: str, before: set[str]) -> None:
+def test_verb_loads_nothing_heavy_but_what_it_may(line: str, before: set[str], broker: StandInBroker) -> None:
+    broker.answers["GET /v1/status"] = 200, seen(feed("corp"))
+
     loaded = loaded_by(line)
 
     assert "broker.ctl.entry" in loaded
     assert (loaded & HEAVY) - before - MAY[line] == set()
 
 
-@pytest.mark.usefixtures("broker")
 @pytest.mark.parametrize(("line", "others"), NEVER.items())
-def test_verb_loads_no_other_verbs_modules(line: str, others: tuple[str, ...]) -> None:
+def test_verb_loads_no_other_verbs_modules(line: str, others: tuple[str, ...], broker: StandInBroker) -> None:
+    broker.answers["GET /v1/status"] = 200, seen(feed("corp"))
+
     assert [name for name in loaded_by(line) if name.startswith(others)] == []
 
 

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 
 from broker.core.secret_source import FileSecret, KeyringSecret, SecretSource, filling, spell
-from broker.ctl.setup.keyring_link import is_ours, keyrings
+from broker.ctl.setup.found_keyrings import is_ours, keyrings
 from broker.ctl.setup.user_dirs import UserDirs
 
 FOLDER = "secrets"

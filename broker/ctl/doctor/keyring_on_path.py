@@ -11,7 +11,7 @@ from broker.ctl.clients.uv import uv_keyring_provider
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.setup import client_keyrings
-from broker.ctl.setup.keyring_link import first_keyring, what_hides_the_shim
+from broker.ctl.setup.found_keyrings import first_keyring, what_hides_the_shim
 from broker.ctl.setup.plan import Step
 from broker.ctl.setup.undo_log import UndoLog
 from broker.host.trusted_file import UnreadableFile, read

@@ -6,7 +6,7 @@ from pathlib import Path
 from broker.ctl.clients.library_clients import PACKAGE, library_client, library_clients
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
-from broker.ctl.setup.keyring_link import is_ours
+from broker.ctl.setup.found_keyrings import is_ours
 
 PROJECT_KEYRING = Path(".venv/bin/keyring")
 

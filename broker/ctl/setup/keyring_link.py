@@ -4,12 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.setup.file_changes import Shown
+from broker.ctl.setup.found_keyrings import REPLACE, SHIM, first_keyring, is_ours, keyrings
 from broker.ctl.setup.link_changes import Link
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.user_dirs import UserDirs
-
-SHIM = "keyring-shim"
-REPLACE = "brokerctl setup --replace"
 
 
 def link_step(link: Link, target: str, shown: Shown, *, is_foreign: bool, hint: str | None) -> Step:
@@ -54,40 +52,3 @@ def _on_path(user_dirs: UserDirs) -> tuple[str, str | None]:
 def is_foreign(link: Path) -> bool:
     """True when another keyring is there; a dangling link is none."""
     return link.exists() and not is_ours(link)
-
-
-def is_ours(keyring: Path) -> bool:
-    """True for the shim of this or another installation of token-broker."""
-    return keyring.resolve().name == SHIM
-
-
-def keyrings(user_dirs: UserDirs) -> list[Path]:
-    """Every `keyring` on PATH, the first one first."""
-    found = (
-        user_dirs.__class__(user_dirs.home, {"PATH": str(folder)}).program("keyring")
-        for folder in user_dirs.search_path()
-    )
-    return [each for each in found if each is not None]
-
-
-def first_keyring(user_dirs: UserDirs) -> Path | None:
-    """The `keyring` that clients find now, or would if ours were there."""
-    for folder in user_dirs.search_path():
-        if folder == user_dirs.link.parent:
-            return user_dirs.link
-        found = user_dirs.__class__(user_dirs.home, {"PATH": str(folder)}).program("keyring")
-        if found is not None:
-            return found
-    return None
-
-
-def what_hides_the_shim(user_dirs: UserDirs) -> tuple[str, str] | None:
-    """Why clients do not find the shim, and what to type; None where they do."""
-    link = user_dirs.link
-    found = keyrings(user_dirs)
-    if found and is_ours(found[0]):
-        return None
-    said = f"{found[0]} is the first keyring on PATH, not the shim" if found else "no keyring is on PATH"
-    if not link.exists():
-        return said, "brokerctl setup"
-    return said, f"export PATH={link.parent}:$PATH" if is_ours(link) else REPLACE

@@ -12,7 +12,8 @@ from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.service import systemd
 from broker.ctl.setup import all_users, system_broker
 from broker.ctl.setup.client_keyrings import client_step, clients
-from broker.ctl.setup.keyring_link import SHIM, is_ours, link_step
+from broker.ctl.setup.found_keyrings import SHIM, is_ours
+from broker.ctl.setup.keyring_link import link_step
 from broker.ctl.setup.link_changes import Link
 from broker.ctl.setup.plan import SetupOptions, Step, StepMark
 from broker.ctl.setup.screen import GONE, do_steps, show_diffs, show_plan, undo

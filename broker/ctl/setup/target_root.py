@@ -12,7 +12,7 @@ from shlex import quote
 
 from broker.ctl import broker_process
 from broker.ctl.command_error import CommandError
-from broker.ctl.setup.keyring_link import SHIM
+from broker.ctl.setup.found_keyrings import SHIM
 from broker.ctl.setup.link_changes import Link
 from broker.ctl.setup.unit_files import Installation
 

@@ -18,7 +18,8 @@ from broker.ctl.setup import launchd_agent, machine_setup, user_service
 from broker.ctl.setup.client_keyrings import client_step, clients_of
 from broker.ctl.setup.completion import Verbs, completion_step, verbs_and_options
 from broker.ctl.setup.environment import environment_step
-from broker.ctl.setup.keyring_link import REPLACE, is_foreign, is_ours, user_link_step
+from broker.ctl.setup.found_keyrings import REPLACE, is_ours
+from broker.ctl.setup.keyring_link import is_foreign, user_link_step
 from broker.ctl.setup.machine_setup import ALL_USERS, SYSTEM_BROKER
 from broker.ctl.setup.plan import SetupOptions, Step, StepMark
 from broker.ctl.setup.screen import GONE, do_steps, say, show_diffs, show_plan, undo

@@ -85,7 +85,7 @@ def _exit_code(seen: BrokerStatus) -> ExitCode:
 
 
 def _screen(seen: BrokerStatus, system: BrokerStatus | None, console: Console) -> RenderableType:
-    from broker.ctl.setup.keyring_link import what_hides_the_shim  # noqa: PLC0415 - the same
+    from broker.ctl.setup.found_keyrings import what_hides_the_shim  # noqa: PLC0415 - the same
     from broker.ctl.setup.user_dirs import UserDirs  # noqa: PLC0415 - the same
     from broker.ctl.status.screen import status_screen  # noqa: PLC0415 - rich is loaded only where a screen is drawn
     from broker.ctl.ui.local_time import local_now  # noqa: PLC0415 - the same

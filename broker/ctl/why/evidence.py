@@ -20,7 +20,7 @@ from broker.ctl.clients.usernames import username_for
 from broker.ctl.clients.uv import uv_keyring_provider
 from broker.ctl.config_view import configured
 from broker.ctl.matching import table_of, urls_of
-from broker.ctl.setup.keyring_link import what_hides_the_shim
+from broker.ctl.setup.found_keyrings import what_hides_the_shim
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.why.recorded_run import RecordedRun
 
