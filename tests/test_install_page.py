@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.contract.shims import uv
 
 pytestmark = pytest.mark.long
 
@@ -23,7 +22,8 @@ LIMIT_S = 600
 def told(heading: str, number: int = 0) -> str:
     """A shell block below a heading of the page, as it is to be typed."""
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)[number]
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    return blocks[number]
 
 
 class Typist:
@@ -41,7 +41,7 @@ class Typist:
                 shutil.copy2(ROOT / name, self.clone / name)
         tools = room / "tools"
         tools.mkdir()
-        (tools / "uv").symlink_to(uv())
+        (tools / "uv").symlink_to(Path(sys.executable).with_name("uv"))
         (tools / "python3").symlink_to(sys.executable)
         kept = {
             name: text
