@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from broker.core.share_grant import LONGEST_S
 from broker.ctl.share import INSIDE
@@ -36,6 +37,17 @@ def test_every_line_that_starts_a_container_with_a_share_mounts_its_folder_read_
 
     assert len(shared) == 2
     assert all(f'token-broker/shares/dev:{INSIDE}:ro"' in line for line in shared)
+
+
+def test_the_playbooks_commands_are_those_of_the_page() -> None:
+    (text,) = blocks(FLEET, "yaml")
+    ((play,), typed) = (yaml.safe_load(text), "".join(blocks(FLEET, "sh")))
+    tasks = {name: task for task in play["tasks"] for name in task if name.startswith("ansible.")}
+
+    assert tasks["ansible.builtin.command"]["ansible.builtin.command"] in typed
+    pip = tasks["ansible.builtin.pip"]["ansible.builtin.pip"]
+    assert f"{pip['virtualenv_command']} {pip['virtualenv']}" in typed
+    assert "--no-index --find-links" in pip["extra_args"]
 
 
 def test_the_longest_life_is_told() -> None:

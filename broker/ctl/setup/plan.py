@@ -10,12 +10,13 @@ from broker.ctl.setup.undo_log import UndoLog
 
 @dataclass(frozen=True, slots=True)
 class SetupOptions:
-    """What the user asked for."""
+    """What the user asked for. `asks`: the plan is shown first, and done when the user says so."""
 
     dry_run: bool
     replace: bool
     configure_clients: bool
     group: str | None = None
+    asks: bool = False
 
 
 class StepMark(StrEnum):

@@ -49,6 +49,9 @@ def setup(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace another keyring command, and keep the old one.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="On a terminal: do it without asking first.")
+    ] = False,
     no_configure_clients: Annotated[
         bool, typer.Option("--no-configure-clients", help="Leave uv's and pip's settings as they are.")
     ] = False,
@@ -64,7 +67,8 @@ def setup(
 ) -> None:
     """Install the service and the keyring command, for good.
 
-    It also turns the keyring on in uv's and pip's settings, and shows every change there before it makes it.
+    It also turns the keyring on in the settings of uv and pip. On a terminal it shows all that it will
+    change, and asks before it does.
 
     Setup records every change, and `brokerctl teardown` undoes them. Running setup again only repairs what is
     not as it should be.
@@ -73,7 +77,11 @@ def setup(
     which runs under a service account of its own (--system).
     """
     options = SetupOptions(
-        dry_run=dry_run, replace=replace, configure_clients=not no_configure_clients, group=group
+        dry_run=dry_run,
+        replace=replace,
+        configure_clients=not no_configure_clients,
+        group=group,
+        asks=not yes and sys.stdin.isatty(),
     )
     image = _image(all_users=all_users, for_system=for_system, root=root)
     if group is not None and not for_system:
@@ -98,11 +106,20 @@ def teardown(*, all_users: AllUsers = False, for_system: System = False, root: R
     with UndoLog.alone(user_dirs.journal, user_dirs.home) as log:
         if undo(log):
             typer.echo(GONE)
+            _say_what_stays(user_dirs)
     if user_dirs.link.is_symlink() and is_ours(user_dirs.link):
         hint = f"rm {quote(str(user_dirs.link))}"
         say(
             Step("keyring", "still leads to token-broker; setup has no record of it", (), StepMark.OPEN, hint)
         )
+
+
+def _say_what_stays(user_dirs: UserDirs) -> None:
+    """What is the user's, or was there before setup: teardown leaves it."""
+    configuration = user_dirs.configuration.user
+    if configuration.exists():
+        typer.echo(f"what stays: {user_dirs.shown(configuration)}, your configuration")
+    typer.echo(f"what stays: token-broker itself, in {user_dirs.shown(Path(sys.prefix))}")
 
 
 def _set_up_home(options: SetupOptions, verbs: Verbs) -> None:
@@ -112,6 +129,8 @@ def _set_up_home(options: SetupOptions, verbs: Verbs) -> None:
         return
     if not options.replace and _may_replace(user_dirs):
         options = replace(options, replace=True)
+    if options.asks and not _is_agreed(user_dirs, options, verbs):
+        raise CommandError("nothing was changed")
     with UndoLog.alone(user_dirs.journal, user_dirs.home) as log:
         wrong = do_steps(_steps(user_dirs, options, verbs), log)
         for step in _service(user_dirs, log):
@@ -134,7 +153,8 @@ def _steps(
     if options.configure_clients:
         steps += [client_step(client) for client in clients_of(user_dirs)]
     steps.append(completion_step(user_dirs, verbs))
-    show_diffs(steps, user_dirs.shown)
+    if for_service or not options.asks:
+        show_diffs(steps, user_dirs.shown)
     if for_service and systemd.is_there():
         folders, drop_in = user_service.sandbox_changes(user_dirs, known.config)
         steps += [user_service.units_step(user_dirs), Step("sandbox", "", [*folders, drop_in])]
@@ -160,6 +180,13 @@ def _service(user_dirs: UserDirs, journal: UndoLog) -> Iterable[Step]:
     if launchctl.is_there():
         return launchd_agent.do_agent(user_dirs, journal)
     return [Step("service", user_service.WITHOUT_SYSTEMD, (), StepMark.OPEN)]
+
+
+def _is_agreed(user_dirs: UserDirs, options: SetupOptions, verbs: Verbs) -> bool:
+    """Show all that will be changed, and ask; True without a question where there is nothing to change."""
+    plan = _steps(user_dirs, options, verbs, for_service=True)
+    show_plan(plan, user_dirs.shown, expected=REPLACE)
+    return not any(step.pending for step in plan) or typer.confirm("Do this?", default=True)
 
 
 def _may_replace(user_dirs: UserDirs) -> bool:

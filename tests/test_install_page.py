@@ -1,0 +1,96 @@
+"""docs/install.md is followed word for word in an empty home: wheels, install, set-up, upgrade, uninstall."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.long
+
+PAGE = (ROOT / "docs" / "install.md").read_text()
+LIMIT_S = 600
+
+
+def told(heading: str, number: int = 0) -> str:
+    """A shell block below a heading of the page, as it is to be typed."""
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    return blocks[number]
+
+
+class Typist:
+    """Types blocks of the page in a clone, in one home; only this machine's way to its packages is kept."""
+
+    def __init__(self, room: Path) -> None:
+        self.home, self.clone = room / "home", room / "clone"
+        self.home.mkdir()
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+        )
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file():
+                (self.clone / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self.clone / name)
+        tools = room / "tools"
+        tools.mkdir()
+        (tools / "uv").symlink_to(Path(sys.executable).with_name("uv"))
+        (tools / "python3").symlink_to(sys.executable)
+        kept = {
+            name: text
+            for name, text in os.environ.items()
+            if name.startswith(("PIP_", "UV_", "SSL_CERT_")) or name.endswith("_PROXY")
+        }
+        self.environ = {
+            **kept,
+            "HOME": str(self.home),
+            "PATH": f"{tools}:/usr/bin:/bin",
+            "UV_PYTHON": sys.executable,
+            "XDG_RUNTIME_DIR": str(room / "run"),
+            "SHELL": "/bin/bash",
+        }
+        (room / "run").mkdir(mode=0o700)
+
+    def types(self, text: str) -> str:
+        """What the lines say. Fails with all of it when one of them does."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=self.clone,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_the_page_is_followed_from_wheels_to_uninstall(tmp_path: Path, tool: str) -> None:
+    typist = Typist(tmp_path)
+    which = ["uv", "pip"].index(tool)
+    if tool == "pip":  # the interpreter of this .venv lends its pip, as `python3 -m venv` of a machine would
+        typist.types("python3 -m venv ~/lent")
+        typist.environ["PATH"] = f"{typist.home}/lent/bin:{typist.environ['PATH']}"
+
+    typist.types(told("Where do the wheels come from?", which))
+    typist.types(told(f"How do I install it with {tool}?"))
+    typist.environ["PATH"] = f"{typist.home}/.local/bin:{typist.environ['PATH']}"
+    version = typist.types("brokerctl --version; ls ~/.local/bin")
+    typist.types(told("How do I upgrade?", which))
+    again = typist.types("brokerctl --version")
+    typist.types(told("How do I uninstall it?", which))
+
+    assert version.startswith(again)
+    assert "keyring" in version
+    assert not {"brokerctl", "brokerd", "keyring"} & {
+        path.name for path in (typist.home / ".local/bin").iterdir()
+    }
