@@ -28,6 +28,7 @@ ALLOWED = {
     "ctl/doctor/running_brokers.py": "/proc",
     "ctl/exec/ci_env.py": "GITHUB_ENV and GITHUB_PATH, which are appended to",
     "ctl/exec/foreground.py": "/dev/tty, which is asked and not read",
+    "ctl/help_page.py": "the pages of this package",
     "ctl/login_verbs.py": "a web browser",
     "ctl/service/verb.py": "/proc",
     "ctl/setup/file_changes.py": "what the user has there, to keep it, where it cannot be linked",

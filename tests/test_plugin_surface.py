@@ -30,6 +30,8 @@ PLUGIN_SURFACE = {
     "Interactive": {"sign_in(self, feed, ways, *, in_file)", "sign_out(self, feed)"},
     "SignsInElsewhere": {"sign_in_line(self, feed)"},
     "NeedsSecret": {"brings_secret(self, url)"},
+    "JudgesAddresses": {"unworkable(self, feed)"},
+    "Unworkable": {"keys", "detail"},
     "ProviderClass": {"name", "settings", "__call__(self, context, /)"},
 }
 

@@ -15,7 +15,8 @@ from typer.main import get_group
 
 import broker.api.routes_status
 from broker.config.model import Layer, load
-from broker.ctl.app import app
+from broker.ctl.app import app_with
+from broker.ctl.verbs import VERBS
 from broker.ctl.command_error import ExitCode
 from broker.ctl.setup.completion import verbs_and_options
 from broker.daemon.feed_table_builder import schema_of
@@ -144,7 +145,7 @@ def test_each_example_of_a_key_is_read(text: str) -> None:
 def test_each_verb_and_option_of_brokerctl_stands_on_its_page_and_in_the_manual() -> None:
     manual = (ROOT / "man" / "brokerctl.1").read_text().replace("\\-", "-")
     for text in (page("command-line"), manual):
-        for verb, options in verbs_and_options(get_group(app)).items():
+        for verb, options in verbs_and_options(get_group(app_with(VERBS))).items():
             assert f"brokerctl {verb}" in text
             assert [option for option in options if option not in text and option not in HIDDEN] == [], verb
 

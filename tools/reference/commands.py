@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from typer.main import get_group
 
-from broker.ctl.app import app
+from broker.ctl.app import app_with
+from broker.ctl.verbs import VERBS
 from broker.daemon.main import argument_parser
 from tools.reference import markdown
 
@@ -35,7 +36,7 @@ class Verb(NamedTuple):
 
 def verbs() -> list[Verb]:
     """Return every verb, in the order of `brokerctl --help`."""
-    group = get_group(app)
+    group = get_group(app_with(VERBS))
     return [_verb(name, command) for name, command in group.commands.items()]
 
 

@@ -99,13 +99,15 @@ VARIABLES: dict[str, Variable] = {
     ),
     **_same(
         "brokerctl",
-        "The settings of twine, hatch and PDM, which `doctor`, `discover` and `why` look at.",
+        "The settings of twine, hatch, PDM, pixi and npm, which `doctor`, `discover` and `why` look at.",
         "TWINE_REPOSITORY_URL",
         "TWINE_USERNAME",
         "TWINE_PASSWORD",
         "HATCH_INDEX_USER",
         "HATCH_INDEX_AUTH",
         "PDM_PUBLISH_PASSWORD",
+        "PIXI_HOME",
+        "NPM_CONFIG_USERCONFIG",
     ),
     **_same(
         "brokerctl",
