@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import re
 import signal
 import tempfile
@@ -26,9 +27,16 @@ def is_named(item: pytest.Item, named: set[tuple[str, str | None]]) -> bool:
     return (str(path), function) in named or any((str(each), None) in named for each in (path, *path.parents))
 
 
-def pytest_configure() -> None:
-    """Hear Ctrl-C even where a shell, which started us in the background, had us and ours ignore it."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Hear Ctrl-C even where a shell, which started us in the background, had us and ours ignore it.
+
+    And compile the programs once, as installed ones are: hundreds of their processes are started, where
+    PYTHONDONTWRITEBYTECODE may be set.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        for sources in ("broker", "client"):
+            compileall.compile_dir(ROOT / sources, quiet=1)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks

@@ -16,9 +16,9 @@ from typer.main import get_group
 import broker.api.routes_status
 from broker.config.model import Layer, load
 from broker.ctl.app import app_with
-from broker.ctl.verbs import VERBS
 from broker.ctl.command_error import ExitCode
 from broker.ctl.setup.completion import verbs_and_options
+from broker.ctl.verbs import VERBS
 from broker.daemon.feed_table_builder import schema_of
 from broker.daemon.main import PROVIDERS, argument_parser
 from broker.providers.basic import BasicProvider
