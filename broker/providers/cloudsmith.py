@@ -12,7 +12,7 @@ from pydantic import Field as Checked
 
 from broker.core import secret_source
 from broker.core.credential import Credential
-from broker.core.failures import ADD_TO, NoSource, Refused, Unavailable
+from broker.core.failures import Refused, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, Feed
 from broker.host.http import Request, Response
 from broker.host.http_errors import Unreachable
@@ -21,7 +21,7 @@ from broker.providers.helper_program import SecretFound, found
 from broker.providers.job_assertions import is_in_job, job_assertion
 from broker.providers.protocol import Unworkable
 from broker.providers.retry_after import retry_after_s
-from broker.providers.static_login import Line, Place, Username, login
+from broker.providers.static_login import Line, Place, Username, login, no_secret
 
 TOKEN_USERNAME = "token"  # noqa: S105 - a name, not a secret
 """What Cloudsmith's Python page writes beside an entitlement token or a key."""
@@ -99,8 +99,7 @@ class CloudsmithProvider:
             return await self._exchanged(feed, own, service)
         source = own.secret or secret_source.EnvSecret(KEY)
         if own.secret is None and not self._environ.get(KEY):
-            hint = f'{ADD_TO}its [[feed]] in config.toml: secret = "keyring:cloudsmith" or "env:{KEY}"'
-            raise NoSource(f"no key is configured for {feed.url.origin}", hint=hint)
+            raise no_secret("key", feed)
         found_secret = await self._read(feed, source, own.username)
         return login(found_secret, source, own.username, TOKEN_USERNAME)
 

@@ -5,7 +5,6 @@ job's server and nowhere else. A personal, project or group access token is aske
 """
 
 import json
-import shlex
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from typing import ClassVar
 
 from broker.core import secret_source
 from broker.core.credential import Credential, Secret
-from broker.core.failures import ADD_TO, BadRequest, NoSource, SignInNeeded
+from broker.core.failures import BadRequest, NoSource, SignInNeeded
 from broker.core.feeds import DEFAULT_IDENTITY, Feed, Recognise, Recognised
 from broker.core.urls import Origin, Service, Url, parse_url
 from broker.host.http import Request, Response
@@ -23,7 +22,7 @@ from broker.host.lookup_trace import trace_step
 from broker.providers import protocol, secret_reader
 from broker.providers.expiry import earliest
 from broker.providers.recognise import GITLAB_API, gitlab_at
-from broker.providers.static_login import Place, Username, login
+from broker.providers.static_login import Place, Username, login, no_secret
 
 JOB_USERNAME = "gitlab-ci-token"
 JOB_TOKEN = "CI_JOB_TOKEN"  # noqa: S105 - a variable's name
@@ -159,13 +158,7 @@ class GitLabProvider:
     def _job_token(self, feed: Feed) -> Credential:
         server = job_api(self._environ)
         if server is None or not self._environ.get(JOB_TOKEN):
-            place = f"file:~/.config/token-broker/secrets/{feed.name}"
-            hint = (
-                f'{ADD_TO}its [[feed]] ({feed.place or feed.name}): secret = "{place}"'
-                if feed.configured
-                else shlex.join(("brokerctl", "add", str(feed.url)))
-            )
-            raise NoSource(f"no token is configured for {feed.url.origin}", hint=hint)
+            raise no_secret("token", feed)
         if not server.covers(feed.url):
             raise NoSource(f"this job is of {server.origin}: its token is not for {feed.url.origin}")
         token = secret_reader.from_env(JOB_TOKEN, self._environ).secret

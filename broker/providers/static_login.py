@@ -4,6 +4,7 @@
 `secret_reader.py`.
 """
 
+import shlex
 from collections.abc import Hashable
 from typing import Annotated, ClassVar
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from broker.core import secret_source
 from broker.core.credential import Credential
+from broker.core.failures import ADD_TO, NoSource
 from broker.core.feeds import Feed
 from broker.providers import protocol, secret_reader
 from broker.providers.helper_program import ANY_USERNAME, SecretFound, checked_username, one_line
@@ -85,3 +87,17 @@ def _own(settings: object) -> LoginSettings:
     if not isinstance(settings, LoginSettings):
         raise TypeError("these settings belong to another provider")
     return settings
+
+
+def no_secret(what: str, feed: Feed) -> NoSource:
+    """Why a feed that is known by its address cannot be read, and the line that says where its secret is.
+
+    The line needs no keychain: many machines have none.
+    """
+    place = f"file:~/.config/token-broker/secrets/{feed.name}"
+    hint = (
+        f'{ADD_TO}its [[feed]] ({feed.place or feed.name}): secret = "{place}"'
+        if feed.configured
+        else shlex.join(("brokerctl", "add", str(feed.url)))
+    )
+    return NoSource(f"no {what} is configured for {feed.url.origin}", hint=hint)

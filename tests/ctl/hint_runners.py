@@ -34,6 +34,7 @@ RUNNERS: dict[str, str] = {
     "aws sso login": _VENDORS,
     "aws sso login{}": _VENDORS,
     "az account set": _VENDORS,
+    "az account show": "tests/ctl/test_no_processes.py::test_an_az_that_finds_no_process_is_not_signed_out",
     "az account show --debug": _REAL_AZ,
     "az ad app credential reset --id {}": _REAL_AZ,
     "az ad app credential reset --id {} --append --cert {}": _REAL_AZ,
@@ -115,12 +116,14 @@ RUNNERS: dict[str, str] = {
     "sh {}": _UNDO,
     "sh {}/undo.sh (when brokerctl is gone)": _UNDO,
     "ln -s {} {} && rm -f {}": _UNDO_KEEPS,
-    "systemctl --user start {}": _SERVICE + "test_start_goes_by_the_service_manager_and_clears_what_failed",
     "systemctl --user status {}": "tests/systemd/test_setup.py::"
     "test_start_stop_and_restart_go_by_the_service_manager",
     "touch {}": "tests/config/test_files.py::test_a_file_that_was_named_must_exist",
     "unset TOKEN_BROKER_SOCKET": _SHIM,
     "unset {}": _WHY,
+    "uv build --all-packages --out-dir wheels": (
+        "tests/test_install_page.py::test_the_page_is_followed_from_wheels_to_uninstall"
+    ),
     "uv lock": _WHY,
     "pip pip install --keyring-provider subprocess --index-url {} PACKAGE": (
         "tests/e2e/test_installs.py::test_client_installs_through_the_shim"
@@ -133,9 +136,6 @@ RUNNERS: dict[str, str] = {
     "add to the step in azure-pipelines.yml: env: { SYSTEM_ACCESSTOKEN: $(System.AccessToken) }": _PIPELINE,
     'add to [env] in config.toml: {} = "..."': _TYPED + "test_a_line_for_the_configuration_makes_it_work",
     'add to its [[feed]] ({}): secret = "{}"': _TYPED + "test_a_line_for_the_configuration_makes_it_work",
-    'add to its [[feed]] in config.toml: secret = "keyring:cloudsmith" or "env:{}"': (
-        _TYPED + "test_a_line_for_the_configuration_makes_it_work"
-    ),
     'add to its [[feed]], in place of its secret: secret = "file:~/.config/token-broker/NAME"': (
         _TYPED + "test_a_line_for_the_configuration_makes_it_work"
     ),

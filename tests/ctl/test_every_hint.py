@@ -49,7 +49,7 @@ def test_the_native_shim_tells_the_lines_of_the_python_one() -> None:
     assert [line for line in hints_of_c() if line.partition("{")[0].strip() not in python] == []
 
 
-TOLD_BY_OTHERS = {"broker/ctl/setup/keyring_link.py", "broker/ctl/setup/sandbox_refresh.py"}
+TOLD_BY_OTHERS = {"broker/ctl/setup/found_keyrings.py", "broker/ctl/setup/sandbox_refresh.py"}
 """`status`, `add` and `reload` tell the lines of these; tests/ctl/test_own_hints.py runs the verbs."""
 
 

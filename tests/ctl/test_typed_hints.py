@@ -129,12 +129,18 @@ GITLAB = "https://gitlab.com/api/v4/groups/acme/-/packages/pypi/simple/"
 CLOUDSMITH = "https://dl.cloudsmith.io/basic/acme/tools/python/simple/"
 ADDED = {
     "an [env] variable": (f"[env]\n{{line}}\n[[feed]]\nurl = '{AZURE}'\n", 'TOKEN = "..."'),
-    "GitLab": (f"[[feed]]\nurl = '{GITLAB}'\n{{line}}\n", 'secret = "keyring:gitlab-pat"'),
+    "GitLab": (
+        f"[[feed]]\nurl = '{GITLAB}'\n{{line}}\n",
+        'secret = "file:~/.config/token-broker/secrets/gitlab"',
+    ),
     "GitLab, the group's number": (
         f"[[feed]]\nurl = '{GITLAB}'\n{{line}}\n",
         'also = ["https://gitlab.com/api/v4/groups/1234567"]',
     ),
-    "Cloudsmith": (f"[[feed]]\nurl = '{CLOUDSMITH}'\n{{line}}\n", 'secret = "keyring:cloudsmith"'),
+    "Cloudsmith": (
+        f"[[feed]]\nurl = '{CLOUDSMITH}'\n{{line}}\n",
+        'secret = "file:~/.config/token-broker/secrets/cloudsmith"',
+    ),
     "Cloudsmith's variable": (f"[[feed]]\nurl = '{CLOUDSMITH}'\n{{line}}\n", f'secret = "env:{KEY}"'),
     "no keychain": (
         f"[[feed]]\nurl = '{GITLAB}'\n{{line}}\n",
@@ -163,7 +169,7 @@ FOREIGN = {
         "two lines; tests/e2e/container.py is a container of the same user",
     ),
     "docker run --user {} IMAGE": ("docker run --user 1000 IMAGE", "a container engine"),
-    "docker run --user {}:{} -v {} -e TOKEN_BROKER_SOCKET={}/broker.sock IMAGE": (
+    "docker run --user {}:{} {}": (
         "docker run --user 0:0 -v /f:/b:ro -e TOKEN_BROKER_SOCKET=/b/broker.sock IMAGE",
         "a container engine",
     ),

@@ -168,7 +168,7 @@ async def test_without_anything_the_feed_is_silent(provider: Provider, cloudsmit
     with pytest.raises(NoSource) as raised:
         await provider.obtain(feed_with(provider), READ)
 
-    assert 'secret = "keyring:cloudsmith"' in (raised.value.hint or "")
+    assert (raised.value.hint or "").endswith('secret = "file:~/.config/token-broker/secrets/corp"')
     assert not cloudsmith.requests.entries
 
 

@@ -143,7 +143,7 @@ PROVIDER: dict[str, dict[str, KeyText]] = {
             "A deploy token's own name; other tokens go with any.", 'username = "gitlab+deploy-token-1"'
         ),
         "secret": KeyText(
-            SECRET + " Without it a CI job's own token is taken.", 'secret = "keyring:gitlab-pat"'
+            SECRET + " Without it a CI job's own token is taken.", 'secret = "file:~/.gitlab-token"'
         ),
     },
     "artifactory": {
