@@ -87,7 +87,7 @@ def test_teardown_undoes_what_an_earlier_version_did(
 
     ended = brokerctl("teardown")
 
-    assert (ended.exit_code, ended.stdout.count("\n"), ended.stderr) == (0, 1, "")
+    assert (ended.exit_code, ended.stdout.count("\n"), ended.stderr) == (0, 2, "")
     assert tree(home) == before
 
 
