@@ -75,6 +75,10 @@ RUNNERS: dict[str, str] = {
         "test_container_goes_on_through_the_end_a_renewal_and_a_restart_of_the_daemon"
     ),
     "brokerctl start": _SERVICE + "test_broker_starts_answers_and_stops",
+    "brokerctl exec --gateway -- {}": (
+        "tests/e2e/test_why_in_the_field.py::"
+        "test_the_last_line_runs_the_command_behind_the_gateway_and_that_succeeds"
+    ),
     "brokerctl why -- uv sync": _WHY,
     "brokerctl why -- {}": _WHY,
     "brokerd --socket": _FOLDER,

@@ -47,8 +47,12 @@ class Behind:
         self, *command: str | Path, cwd: Path, options: tuple[str, ...] = ("--gateway",), **more: str
     ) -> Outcome:
         """Run a command behind the gateway."""
+        return self.plain(*self.words(*command, options=options), cwd=cwd, **more)
+
+    def plain(self, *command: str | Path, cwd: Path, **more: str) -> Outcome:
+        """Run a command as it is."""
         done = subprocess.run(
-            self.words(*command, options=options),
+            command,
             cwd=cwd,
             env={**self.environment, **more},
             stdin=subprocess.DEVNULL,

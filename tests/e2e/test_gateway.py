@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sysconfig
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from tests.e2e.behind_gateway import (
     Behind,
+    Files,
     behind_gateway,
     cargo_registry,
     git_repository,
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-TWINE = Path(sysconfig.get_path("scripts")) / "twine"
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+TWINE = SCRIPTS / "twine"
 UV_INDEX = f'[[tool.uv.index]]\nname = "corp"\nurl = "{AZURE_FEED}"\ndefault = true\n'
 NPM, CRATES, CODE = "npm.example", "crates.example", "code.example"
 SECRET = "TBKTEST-of-files-0123456789"
@@ -206,15 +209,44 @@ def test_tox_installs_into_its_environment(behind: Behind, tmp_path: Path, toolb
     assert list((tmp_path / ".tox").rglob("demo_package.py"))
 
 
+def npm_project(behind: Behind, folder: Path) -> Files:
+    """A project that needs a package of the registry, which is returned."""
+    registry = npm_registry(NPM, SECRET)
+    behind.house.proxy.route(NPM, registry)
+    (folder / "package.json").write_text(json.dumps({"name": "x", "dependencies": {"demo-node": "1.0.0"}}))
+    (folder / ".npmrc").write_text(
+        f"registry=https://{NPM}/\nfund=false\naudit=false\nupdate-notifier=false\n"
+    )
+    return registry
+
+
+def cargo_project(behind: Behind, folder: Path) -> tuple[Files, dict[str, str]]:
+    """The same for cargo, and the variables that cargo needs."""
+    registry = cargo_registry(CRATES, SECRET)
+    behind.house.proxy.route(CRATES, registry)
+    (folder / "src").mkdir()
+    (folder / "src" / "lib.rs").touch()
+    (folder / "Cargo.toml").write_text(
+        '[package]\nname = "x"\nversion = "0.1.0"\nedition = "2021"\n'
+        '[dependencies]\ndemo-crate = { version = "0.1.0", registry = "corp" }\n'
+    )
+    (folder / ".cargo").mkdir()
+    (folder / ".cargo" / "config.toml").write_text(
+        f'[registries.corp]\nindex = "sparse+https://{CRATES}/index/"\n'
+    )
+    cargo = Path(shutil.which("cargo") or "/none/bin/cargo")
+    rustup = os.environ.get("RUSTUP_HOME") or str(cargo.parents[1].with_name(".rustup"))
+    return registry, {
+        "PATH": f"{cargo.parent}:{SCRIPTS}:/usr/bin:/bin",
+        "CARGO_HOME": str(folder / "cargo-home"),
+        "RUSTUP_HOME": rustup,
+    }
+
+
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not here")
 def test_npm_installs_and_ci_from_its_lock(behind: Behind, tmp_path: Path) -> None:
-    registry = npm_registry(NPM, SECRET)
-    behind.house.proxy.route(NPM, registry)
-    (tmp_path / "package.json").write_text(json.dumps({"name": "x", "dependencies": {"demo-node": "1.0.0"}}))
-    (tmp_path / ".npmrc").write_text(
-        f"registry=https://{NPM}/\nfund=false\naudit=false\nupdate-notifier=false\n"
-    )
+    registry = npm_project(behind, tmp_path)
 
     behind.succeed("npm", "install", cwd=tmp_path)
     shutil.rmtree(tmp_path / "node_modules")
@@ -228,25 +260,9 @@ def test_npm_installs_and_ci_from_its_lock(behind: Behind, tmp_path: Path) -> No
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not here")
 def test_cargo_fetches(behind: Behind, tmp_path: Path) -> None:
-    registry = cargo_registry(CRATES, SECRET)
-    behind.house.proxy.route(CRATES, registry)
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "lib.rs").touch()
-    (tmp_path / "Cargo.toml").write_text(
-        '[package]\nname = "x"\nversion = "0.1.0"\nedition = "2021"\n'
-        '[dependencies]\ndemo-crate = { version = "0.1.0", registry = "corp" }\n'
-    )
-    (tmp_path / ".cargo").mkdir()
-    (tmp_path / ".cargo" / "config.toml").write_text(
-        f'[registries.corp]\nindex = "sparse+https://{CRATES}/index/"\n'
-    )
-    cargo = shutil.which("cargo") or ""
-    path = f"{Path(cargo).parent}:/usr/bin:/bin"
-    rustup = os.environ.get("RUSTUP_HOME") or str(Path(cargo).parents[1].with_name(".rustup"))
+    registry, variables = cargo_project(behind, tmp_path)
 
-    behind.succeed(
-        cargo, "fetch", cwd=tmp_path, PATH=path, CARGO_HOME=str(tmp_path / "cargo-home"), RUSTUP_HOME=rustup
-    )
+    behind.succeed("cargo", "fetch", cwd=tmp_path, **variables)
 
     assert (tmp_path / "Cargo.lock").exists()
     assert ("/dl/demo-crate/0.1.0/download", True) in registry.requests.entries
@@ -254,12 +270,68 @@ def test_cargo_fetches(behind: Behind, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_git_clones(behind: Behind, tmp_path: Path) -> None:
-    (tmp_path / "served").mkdir()
-    behind.house.proxy.route(CODE, git_repository(tmp_path / "served", SECRET))
+    git_served(behind, tmp_path)
 
     behind.succeed("git", "clone", "-q", f"https://{CODE}/demo.git", tmp_path / "clone", cwd=tmp_path)
 
     assert (tmp_path / "clone" / ".git").is_dir()
+
+
+def git_served(behind: Behind, folder: Path) -> None:
+    """A repository."""
+    (folder / "served").mkdir()
+    behind.house.proxy.route(CODE, git_repository(folder / "served", SECRET))
+
+
+KEYLESS = {
+    "curl": ["curl", "-fsS", PLAIN_FEED],
+    "git": ["git", "clone", "-q", f"https://{CODE}/demo.git"],
+    "npm": ["npm", "install"],
+    "npm with an option": ["npm", "install", f"--registry=https://{NPM}/"],
+    "cargo": ["cargo", "fetch"],
+}
+
+
+@pytest.mark.parametrize(
+    "name", [name if name == "curl" else pytest.param(name, marks=pytest.mark.long) for name in KEYLESS]
+)
+def test_why_names_the_gateway_to_a_client_that_asks_no_keyring(
+    behind: Behind, tmp_path: Path, name: str
+) -> None:
+    command = KEYLESS[name]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not here")
+    authority = behind.environment["SSL_CERT_FILE"]
+    trusts = ("CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "npm_config_cafile", "CARGO_HTTP_CAINFO")
+    more = {**dict.fromkeys(trusts, authority), "GIT_TERMINAL_PROMPT": "0"}
+    more["PATH"] = f"{behind.environment['PATH']}:{SCRIPTS}"
+    if command[0] == "npm":
+        npm_project(behind, tmp_path)
+    elif command[0] == "git":
+        git_served(behind, tmp_path)
+    elif command[0] == "cargo":
+        more |= cargo_project(behind, tmp_path)[1]
+
+    told = behind.plain("brokerctl", "why", "--json", "--", *command, cwd=tmp_path, **more)
+    [found] = json.loads(told.stderr.splitlines()[-1])["findings"]
+    done = behind.plain("sh", "-c", found["repair"], cwd=tmp_path, **more)
+
+    assert told.exit_code != 0
+    assert found["check"] == "no-keyring"
+    assert found["repair"] == f"brokerctl exec --gateway -- {shlex.join(command)}"
+    assert done.exit_code == 0, done.text
+
+
+def test_why_does_not_name_the_gateway_to_a_client_that_brings_a_password(
+    behind: Behind, tmp_path: Path
+) -> None:
+    command = ["curl", "-fsS", "-u", "ci:old", PLAIN_FEED]
+
+    told = behind.plain(SCRIPTS / "brokerctl", "why", "--", *command, cwd=tmp_path)
+    done = behind.run(*command, cwd=tmp_path)
+
+    assert "--gateway" not in told.stderr
+    assert done.exit_code != 0
 
 
 def project(folder: Path, tables: str) -> None:

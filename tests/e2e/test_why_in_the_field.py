@@ -27,12 +27,22 @@ from tests.e2e.household import (
     feed,
     household,
 )
-from tests.e2e.why_cases import CASES, OF_DOCTOR, QUICK, STALE, Case
+from tests.e2e.why_cases import (
+    BEHIND_GATEWAY_ONLY,
+    CASES,
+    CURED_BY_GATEWAY,
+    NOT_CURED_BY_GATEWAY,
+    OF_DOCTOR,
+    QUICK,
+    QUICK_BEHIND_GATEWAY,
+    STALE,
+    Case,
+)
 from tests.fakes.clients import PYTHON, UV, Outcome
 from tests.fakes.wheels import wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tests.e2e.household import Household
 
@@ -70,6 +80,7 @@ class Scene:
             "{D}": str(folder),
             "{BIN}": str(house.bin),
             "{AZ}": str(house.az.bin),
+            "{UVS}": str(UV.parent),
             "{WHEEL}": WHEEL.filename,
         }
         self.case = case
@@ -157,15 +168,18 @@ class Scene:
 
 @contextmanager
 def scene_of(name: str, house: Household, folder: Path, old_python: Path) -> Iterator[Scene]:
-    [case] = [case for case in CASES if case.name == name]
+    [case] = [case for case in (*CASES, BEHIND_GATEWAY_ONLY) if case.name == name]
     scene = Scene(house, folder, old_python, case)
     scene.prepare()
     yield scene
 
 
-NAMES = [
-    case.name if case.name in QUICK else pytest.param(case.name, marks=pytest.mark.long) for case in CASES
-]
+def marked(names: Iterable[str], quick: Sequence[str]) -> list[Any]:
+    """The names, of which all but the quick ones are long."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.long) for name in names]
+
+
+NAMES = marked((case.name for case in CASES), QUICK)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -190,6 +204,35 @@ def test_cause_and_place_are_named_and_the_line_repairs_it(
         )
         done = scene.repaired(found[0], place)
         assert done.exit_code == 0, f"{found[0]['repair']}\n{done.text}"
+
+
+@pytest.mark.parametrize("name", marked(CURED_BY_GATEWAY, QUICK_BEHIND_GATEWAY))
+def test_the_last_line_runs_the_command_behind_the_gateway_and_that_succeeds(
+    house: Household, tmp_path: Path, old_python: Path, name: str
+) -> None:
+    with scene_of(name, house, tmp_path, old_python) as scene:
+        told = scene.why()
+
+        assert told.exit_code != 0
+        assert all(scene.spelt(word) in told.stderr for word in scene.case.says), told.stderr
+        line = told.stderr.splitlines()[-1]
+        assert line == f"or: brokerctl exec --gateway -- {shlex.join(scene.command)}"
+        path = f"{scene.environment['PATH']}:{SCRIPTS}"
+        done = scene.run(["sh", "-c", line.removeprefix("or: ")], PATH=path)
+        assert done.exit_code == 0, done.text
+
+
+@pytest.mark.parametrize("name", marked(NOT_CURED_BY_GATEWAY, QUICK_BEHIND_GATEWAY))
+def test_the_gateway_is_not_named_where_it_would_fail_as_well(
+    house: Household, tmp_path: Path, old_python: Path, name: str
+) -> None:
+    with scene_of(name, house, tmp_path, old_python) as scene:
+        told = scene.why()
+
+        behind = scene.run([BROKERCTL, "exec", "--gateway", "--", *scene.command])
+
+    assert "--gateway" not in told.stderr
+    assert behind.exit_code != 0, behind.text
 
 
 @pytest.mark.long

@@ -192,7 +192,25 @@ def test_a_library_client_without_our_backend_is_named(
 
     told = house._run(command, tmp_path, {})
 
-    [found] = json.loads(told.stderr.splitlines()[-1])["findings"]
+    answer = json.loads(told.stderr.splitlines()[-1])
+    [found] = answer["findings"]
+    assert (answer["gateway"] is not None) == (name == "poetry")
     assert found["check"] == "backend"
     assert str(program.parent.parent) in found["said"]
     assert found["repair"].endswith("-m pip install wheels/token_broker_client-*.whl")
+
+
+@pytest.mark.parametrize("url", [PLAIN_FEED, AS_CI])
+def test_poetry_without_our_backend_or_with_a_user_name_locks_behind_the_gateway(
+    house: Household, toolbox: Toolbox, tmp_path: Path, url: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(POETRY.format(url))
+    command = [toolbox.program("poetry", library=False), "lock", "-n"]
+    more = {"POETRY_CACHE_DIR": str(tmp_path / "cache")}
+
+    told = house._run([BROKERCTL, "why", "--json", "--", *command], tmp_path, more)
+    line = json.loads(told.stderr.splitlines()[-1])["gateway"].replace("brokerctl", str(BROKERCTL), 1)
+    done = house._run(["sh", "-c", line], tmp_path, more)
+
+    assert told.exit_code != 0
+    assert done.exit_code == 0, done.text

@@ -291,6 +291,9 @@ UV_CASES = (
     ),
 )
 
+WRAPPER = '#!/bin/sh\nunset UV_KEYRING_PROVIDER PIP_KEYRING_PROVIDER\nexec "$@"\n'
+"""A program that runs another in a cleaner environment."""
+
 PIP_CASES = (
     Case(
         "pip: keyring off",
@@ -402,8 +405,31 @@ PIP_CASES = (
 )
 CASES = (*UV_CASES, *PIP_CASES)
 
+BEHIND_GATEWAY_ONLY = Case(
+    "uv: in a wrapper that cleans the environment",
+    ("{D}/wrapper", *UV_INSTALL, "--index-url", AS_CI, DEMO),
+    "provider",
+    ("wrapper does not hand UV_KEYRING_PROVIDER on",),
+    {"wrapper": WRAPPER},
+    {"PATH": "{BIN}:{AZ}:{UVS}:/usr/bin:/bin"},
+)
+"""No variable comes through here; `brokerctl setup` writes the setting into uv's own file."""
+
+CURED_BY_GATEWAY = (
+    *("uv: option", "uv: project", "uv: always, files elsewhere, frozen", "uv: never", "uv: keyring off"),
+    *("uv: no keyring on PATH", "uv: lock of another address", "uv: script", BEHIND_GATEWAY_ONLY.name),
+    *("pip: keyring off", "pip: no keyring on PATH", "old pip: pip.conf"),
+)
+NOT_CURED_BY_GATEWAY = (
+    *("uv: netrc", "uv: password in a variable", "uv: no feed", "uv: its own store", "uv: publish"),
+    *("pip: password in pip.conf", "pip: no feed"),
+)
+
 QUICK = ("uv: option", "uv: netrc", "pip: keyring off", "pip: password in pip.conf")
 """Those that every run of the tests has."""
+
+QUICK_BEHIND_GATEWAY = ("uv: always, files elsewhere, frozen", BEHIND_GATEWAY_ONLY.name, "uv: netrc")
+"""Of those with the gateway, the same."""
 
 OF_DOCTOR = {
     "uv: UV_INDEX_URL": ("index-username", "UV_INDEX_URL"),

@@ -25,6 +25,9 @@ PUBLISH_OPTIONS = frozenset({"--publish-url", "--repository-url"})
 REQUIREMENT_OPTIONS = frozenset(
     {"-r", "--requirement", "--requirements", "-c", "--constraint", "--constraints"}
 )
+UPLOADS = frozenset({"publish", "upload"})
+"""The verbs of uv, poetry, pdm, hatch and twine that publish."""
+
 PROVIDER = "--keyring-provider"
 CONFIG_FILE = "--config-file"
 _FOLDERS = ("--directory", "--project")
@@ -75,6 +78,11 @@ class CommandOptions:
         """The name of the program that is run; of `python -m NAME`, NAME."""
         return _program(self.words)
 
+    @property
+    def uploads(self) -> bool:
+        """True of a command that publishes packages."""
+        return any(each.publishes for each in self.indexes) or not UPLOADS.isdisjoint(self.words)
+
 
 def options_of(words: Sequence[str]) -> CommandOptions:
     """Read the words of a command."""
@@ -116,9 +124,10 @@ def obstacles_of(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
 
 def shown_command(words: Sequence[str]) -> str:
     """The command as a shell takes it, without its passwords: those of options have a placeholder."""
-    uploads = not {"publish", "upload"}.isdisjoint(words)
+    options = options_of(words)
+    uploads = options.uploads
     secret = _SECRET_OPTIONS | (_SHORT_SECRET_OPTIONS if uploads else frozenset())
-    indexes = {each.position: each for each in options_of(words).indexes}
+    indexes = {each.position: each for each in options.indexes}
     shown: list[str] = []
     for position, (before, word) in enumerate(pairwise(("", *words))):
         option, equals, _ = word.partition("=")

@@ -1,5 +1,6 @@
-"""Passwords in npm's files: `//HOST/PATH/:_password`, `:_authToken` and `:_auth`, as Azure DevOps tells to
-write them (its page "Connect your client: npm"). npm asks no keyring; the values are never kept.
+"""Registries and passwords in npm's files: `//HOST/PATH/:_password`, `:_authToken` and `:_auth`, as Azure
+DevOps tells to write them (its page "Connect your client: npm"). npm asks no keyring; the values are
+never kept.
 """
 
 import re
@@ -18,6 +19,7 @@ NPMRC_BYTES = 65536
 _PASSWORD = re.compile(
     r"\s*//(?P<host>[^/\s:]+)(?:[^\s=]*):_(?:password|authToken|auth)\s*=\s*[\"']?(?P<value>\S+)"
 )
+_REGISTRY = re.compile(r"\s*(?:@[^\s:=]+:)?registry\s*=\s*[\"']?(?P<url>https?://[^\s\"']+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,29 @@ def npm_passwords(directory: Path, user_dirs: UserDirs) -> Iterator[NpmPassword]
 
     One that names a variable, `${NAME}`, is not in the file.
     """
-    user = user_dirs.environ.get("NPM_CONFIG_USERCONFIG") or user_dirs.home / NPMRC
-    for path in dict.fromkeys((directory / NPMRC, Path(user))):
-        try:
-            text = read(path, NPMRC_BYTES).decode()
-        except (UnreadableFile, UnicodeDecodeError):
-            continue
+    for path, text in _files(directory, user_dirs):
         for number, line in enumerate(text.splitlines(), 1):
             found = _PASSWORD.match(line)
             if found is not None and not found["value"].startswith("${"):
                 yield NpmPassword(Place(path, number), found["host"])
+
+
+def npm_registries(directory: Path, user_dirs: UserDirs) -> Iterator[str]:
+    """The URL of every registry that these files name."""
+    for _, text in _files(directory, user_dirs):
+        yield from (found["url"] for found in map(_REGISTRY.match, text.splitlines()) if found is not None)
+
+
+def npm_login_hosts(directory: Path, user_dirs: UserDirs) -> set[str]:
+    """The hosts that npm has a password for, wherever that is held."""
+    lines = (line for _, text in _files(directory, user_dirs) for line in text.splitlines())
+    return {found["host"] for found in map(_PASSWORD.match, lines) if found is not None}
+
+
+def _files(directory: Path, user_dirs: UserDirs) -> Iterator[tuple[Path, str]]:
+    user = user_dirs.environ.get("NPM_CONFIG_USERCONFIG") or user_dirs.home / NPMRC
+    for path in dict.fromkeys((directory / NPMRC, Path(user))):
+        try:
+            yield path, read(path, NPMRC_BYTES).decode()
+        except (UnreadableFile, UnicodeDecodeError):
+            continue

@@ -17,6 +17,7 @@ from broker.ctl.why.account import AccountAct, Source
 from broker.ctl.why.evidence import Evidence, same_host
 from broker.ctl.why.foreign_index import feed_to_add
 from broker.ctl.why.index_account import IndexAccount
+from broker.ctl.why.provider_off import provider_off
 from broker.providers.recognise import ANSWER_STRANGERS
 
 RUNS_THE_PROGRAM = (23, 1)
@@ -122,20 +123,6 @@ def _no_username(account: IndexAccount, evidence: Evidence) -> Finding | None:
     return problem("no-username", said, _with_user(index, evidence))
 
 
-def _provider_off(account: IndexAccount, evidence: Evidence) -> Finding | None:
-    named = evidence.provider(account.client)
-    chosen = [each.detail for each in account.steps if each.act is AccountAct.PROVIDER]
-    is_off = named is None or not named.is_on
-    is_understood = account.client != UV or not evidence.run.account.unknown
-    if account.was_asked or not is_off or SUBPROCESS in chosen or not is_understood:
-        return None
-    if not account.has(AccountAct.REQUESTED) and not chosen:
-        return None
-    where = "" if named is None else f" ({evidence.shown(named.place.source)} says {named.name})"
-    said = f"{account.client} did not ask for {account.url}: its keyring provider is off{where}"
-    return problem("provider", said, repairs.with_provider(account.client, named, evidence.options))
-
-
 def _no_program(account: IndexAccount, evidence: Evidence) -> Finding | None:
     version = _pip_version(evidence)
     if account.client == UV or not version or version >= RUNS_THE_PROGRAM or account.was_asked:
@@ -225,7 +212,7 @@ RULES: tuple[Rule, ...] = (
     _other_user,
     _unanswered,
     _no_program,
-    _provider_off,
+    provider_off,
     _no_username,
     _hidden_shim,
     _not_running,

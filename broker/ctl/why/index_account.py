@@ -28,6 +28,12 @@ class IndexAccount:
         return any(each.act is act and source in {None, each.source} for each in self.steps)
 
     @property
+    def addresses(self) -> set[str]:
+        """Its own; where no index has it, those that were asked for."""
+        whole = {each.url for each in self.steps if "://" in each.url}
+        return {self.url} if self.index is not None else whole
+
+    @property
     def refusal(self) -> AccountStep | None:
         """How the server refused the index, or a file of it, in the end; None where it did not.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from broker.ctl.clients.client_index import Index, Place, login_in
 from broker.ctl.clients.command_line import PLACE
+from broker.ctl.clients.keyless_clients import REFUSALS, keyless_addresses
 from broker.ctl.clients.library_clients import LIBRARY_CLIENTS, library_client
 from broker.ctl.clients.pipfile import PIPENV
 from broker.ctl.clients.pypirc import TWINE
@@ -12,6 +13,7 @@ from broker.ctl.clients.source_projects import PDM, POETRY
 from broker.ctl.doctor.finding import Finding, problem
 from broker.ctl.why import repairs
 from broker.ctl.why.evidence import Evidence
+from broker.ctl.why.gateway_cure import behind_gateway
 from broker.ctl.why.index_account import IndexAccount, unclaimed
 
 HATCH = "hatch"
@@ -28,6 +30,21 @@ def other_findings(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterat
             why = feed.error if feed is not None and feed.error else "the broker could not answer"
             yield problem("unanswered", f"{lookup.feed or lookup.url}: {why}", lookup.hint)
     yield from _library_client(evidence, groups)
+    yield from _keyless_client(evidence)
+
+
+def _keyless_client(evidence: Evidence) -> Iterator[Finding]:
+    """What cures a client that asks no keyring, where it was refused for want of a password."""
+    name = evidence.options.program
+    refusal = REFUSALS.get(name)
+    if refusal is None or refusal.search(evidence.run.said) is None:
+        return
+    for url in keyless_addresses(name, evidence.options.words, evidence.directory, evidence.user_dirs):
+        feed, line = evidence.feed_of(url), behind_gateway([url], evidence)
+        if feed is not None and line is not None:
+            said = f"{name} asks no keyring, and the feed {feed.name} lets nobody in without a password"
+            yield problem("no-keyring", said, line)
+            return
 
 
 def _library_client(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterator[Finding]:

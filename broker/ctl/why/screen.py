@@ -21,13 +21,19 @@ def findings(reports: Iterable[IndexReport], run: RecordedRun, more: Sequence[Fi
     return found
 
 
-def page(found: Sequence[Finding], cells: int | None) -> str:
-    """The findings for a terminal of so many cells, or for a pipe (None)."""
+def page(found: Sequence[Finding], cells: int | None, gateway: str | None) -> str:
+    """The findings for a terminal of so many cells, or for a pipe (None).
+
+    `gateway` is the command that cures all of them, None where there is none such.
+    """
     lines = doctor_screen.screen(found, cells).splitlines()
-    return "\n".join(line for line in lines if line != doctor_screen.NOTHING)
+    lines = [line for line in lines if line != doctor_screen.NOTHING]
+    return "\n".join(lines if gateway is None else [*lines, f"or: {gateway}"])
 
 
-def as_json(run: RecordedRun, reports: Sequence[IndexReport], found: Sequence[Finding]) -> str:
+def as_json(
+    run: RecordedRun, reports: Sequence[IndexReport], found: Sequence[Finding], gateway: str | None
+) -> str:
     """All of it as one object in one line."""
     indexes = [
         {
@@ -59,7 +65,13 @@ def as_json(run: RecordedRun, reports: Sequence[IndexReport], found: Sequence[Fi
     listed = [
         {"check": each.check, "level": each.level, "said": each.said, "repair": each.repair} for each in found
     ]
-    told = {"exit_code": run.exit_code, "indexes": indexes, "lookups": lookups, "findings": listed}
+    told = {
+        "exit_code": run.exit_code,
+        "indexes": indexes,
+        "lookups": lookups,
+        "findings": listed,
+        "gateway": gateway,
+    }
     return json.dumps(told, ensure_ascii=False)
 
 

@@ -67,6 +67,7 @@ def _explanation(command: list[str], run: "RecordedRun", *, as_json: bool) -> st
     from broker.ctl.why import screen  # noqa: PLC0415 - the same
     from broker.ctl.why.diagnosis import report_of  # noqa: PLC0415 - the same
     from broker.ctl.why.evidence import Evidence  # noqa: PLC0415 - the same
+    from broker.ctl.why.gateway_cure import gateway_command  # noqa: PLC0415 - the same
     from broker.ctl.why.index_account import by_index  # noqa: PLC0415 - the same
     from broker.ctl.why.other_clients import other_findings  # noqa: PLC0415 - the same
 
@@ -76,9 +77,10 @@ def _explanation(command: list[str], run: "RecordedRun", *, as_json: bool) -> st
     reports = [report_of(each, evidence) for each in groups]
     more = [] if run.exit_code == 0 else list(other_findings(evidence, groups))
     found = screen.findings(reports, run, more)
+    gateway = None if run.exit_code == 0 else gateway_command(reports, found, evidence)
     if as_json:
-        return screen.as_json(run, reports, found)
-    return screen.page(found, _cells())
+        return screen.as_json(run, reports, found, gateway)
+    return screen.page(found, _cells(), gateway)
 
 
 def _served(run: "RecordedRun") -> Iterator["FeedStatus"]:
