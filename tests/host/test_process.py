@@ -265,14 +265,14 @@ async def test_a_child_that_no_thread_can_wait_for_is_ended_and_told_as_a_shorta
 
     monkeypatch.delattr(os, "pidfd_open", raising=False)
     monkeypatch.setattr("threading.Thread.start", failing)
-    before = open_descriptors()
+    before, others = open_descriptors(), set(zombies())
 
     with pytest.raises(NoResources, match="may start no more processes"):
         await run(["sleep", word], limit_s=LIMIT_S)
 
     assert living(word) == []
     assert open_descriptors() == before
-    assert zombies() == []
+    assert set(zombies()) <= others
 
 
 class Crowd:
@@ -495,13 +495,13 @@ async def test_nothing_is_left_open(word: str) -> None:
             await run(["/etc/passwd"], limit_s=LIMIT_S)
 
     await round_of_runs()
-    before = open_descriptors()
+    before, others = open_descriptors(), set(zombies())
 
     for _ in range(5):
         await round_of_runs()
 
     assert open_descriptors() == before
-    assert zombies() == []
+    assert set(zombies()) <= others
 
 
 async def test_fifty_children_at_once_all_end() -> None:
