@@ -26,6 +26,7 @@ class Issuer:
     failure: NotObtained | None = None
     defect: Exception | None = None
     mark: Hashable = "signed in"
+    marks_own_calls: bool = False
     same: bool = False
     owner: str | None = None
     hides_owner: bool = False
@@ -48,6 +49,8 @@ class Issuer:
         self.asked.append(f"{feed.realm.authority} {scope}")
         number = 1 if self.same else len(self.asked)
         await self.gate.wait()
+        if self.marks_own_calls:
+            self.mark = number
         if self.defect is not None:
             raise self.defect
         if self.failure is not None:

@@ -77,14 +77,17 @@ class SingleFlight:
         entry.fetches += 1
         before, begun = entry.slot, self._now()
         try:
+            known = await self.guard.fingerprint(entry.feed, entry.fingerprint)
             outcome = await self.guard.obtain(
                 entry.feed, entry.slot.key.scope, claims_for(entry.verifications.values(), entry.slot)
             )
-            # Looked at after the attempt: what our own call changed in the sign-in tool's files is not news.
-            fingerprint = await self.guard.fingerprint(entry.feed, entry.fingerprint)
+            found = await self.guard.fingerprint(entry.feed, known)
             before = _still(entry, flight)
             entry.slot = self._landing(entry, outcome)
-            entry.fingerprint = fingerprint
+            # A change meanwhile came too late for this attempt, or is our own call's in the sign-in tool's
+            # files: one more attempt takes it up, and no third.
+            is_late = found != known and not entry.was_late
+            entry.fingerprint, entry.was_late = known if is_late else found, is_late
             entry.has_succeeded = entry.has_succeeded or entry.slot.held is not None
         except Exception as defect:  # noqa: BLE001 - whatever it is, it is this slot's failure
             before = _still(entry, flight)

@@ -50,10 +50,10 @@ class SlotEntry:
 
     `feed` is the one whose settings and URL the credential is obtained with, `used` the last question,
     `since` the last change of state. `wanted` is false after `forget`, until the next question; `gone` is
-    true once the table has it no more. `fingerprint` is the provider's sign-in fingerprint at the last
-    attempt, `has_succeeded` whether it ever had a credential. `last_asked` is the feed of the last look-up,
-    `asked` are those asked for since they were last tried, `tried_s` when one last was, in seconds of boot
-    time.
+    true once the table has it no more. `fingerprint` is the provider's sign-in fingerprint that the last
+    attempt saw, `was_late` whether it changed meanwhile, `has_succeeded` whether it ever had a credential.
+    `last_asked` is the feed of the last look-up, `asked` are those asked for since they were last tried,
+    `tried_s` when one last was, in seconds of boot time.
     """
 
     slot: Slot
@@ -67,6 +67,7 @@ class SlotEntry:
     failed_fetches: int = 0
     has_succeeded: bool = False
     fingerprint: "Hashable" = None
+    was_late: bool = False
     flight: "asyncio.Task[NotObtained | None] | None" = None
     verifications: dict[str, Verification] = field(default_factory=dict)
     verifying: dict[str, asyncio.Task[None]] = field(default_factory=dict)

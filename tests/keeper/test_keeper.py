@@ -290,6 +290,34 @@ async def test_a_secret_that_nobody_can_watch_is_looked_for_again_after_half_a_m
     assert await answered(ask(keeper, CORP)) == "token-3"
 
 
+async def test_a_secret_that_is_replaced_during_an_attempt_is_taken_up_by_the_next_look_up(
+    make: Make, issuer: Issuer, clock: FakeClock
+) -> None:
+    keeper = make(CORP, runs=True)
+    issuer.failure = SignInNeeded("signed out")
+    issuer.gate.clear()
+    await clock.advance(100)
+    issuer.mark = "replaced too late for the attempt under way"
+    issuer.gate.set()
+    await clock.advance(0)
+
+    issuer.failure = None
+    assert await answered(ask(keeper, CORP)) == "token-2"
+
+
+async def test_a_call_that_always_changes_its_own_files_is_repeated_once(
+    make: Make, issuer: Issuer, clock: FakeClock
+) -> None:
+    make(CORP, runs=True)
+    issuer.failure = SignInNeeded("signed out")
+    issuer.marks_own_calls = True
+    await clock.advance(100)
+
+    await clock.advance(3600)
+
+    assert len(issuer.asked) == 2
+
+
 async def test_a_sign_in_is_noticed_by_itself_within_a_nap(
     make: Make, issuer: Issuer, clock: FakeClock
 ) -> None:
