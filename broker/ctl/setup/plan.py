@@ -16,6 +16,7 @@ class SetupOptions:
     replace: bool
     configure_clients: bool
     group: str | None = None
+    clients: bool = False
 
 
 class StepMark(StrEnum):
