@@ -62,6 +62,9 @@ RUNNERS: dict[str, str] = {
     "brokerctl restart": _SERVICE + "test_restart_is_another_process",
     "{}brokerctl restart": _SERVICE + "test_restart_is_another_process",
     "brokerctl setup": _SET_UP + "test_link_leads_to_this_installations_shim",
+    "brokerctl setup --clients": (
+        "tests/ctl/test_client_backends.py::test_client_gets_our_backend_and_teardown_takes_it_away"
+    ),
     "brokerctl setup --replace": _SET_UP + "test_keyring_that_was_replaced_still_gets_what_is_not_ours",
     "brokerctl setup {}": "tests/systemd/test_all_users.py::test_units_are_without_a_complaint_of_systemd",
     "brokerctl setup {} --replace": (

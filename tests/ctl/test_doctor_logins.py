@@ -213,13 +213,13 @@ LIBRARY = "keyring/__init__.py"
             ".local/share/pipx/venvs/poetry",
             (LIBRARY,),
             "our backend",
-            "pipx inject poetry wheels/token_broker_client-*.whl",
+            "brokerctl setup --clients",
         ),
         (
             ".local/share/uv/tools/poetry",
             (LIBRARY,),
             "our backend",
-            "uv tool install poetry --with wheels/token_broker_client-*.whl",
+            "brokerctl setup --clients",
         ),
         (
             ".local/share/pipx/venvs/poetry",
@@ -250,9 +250,10 @@ def test_a_library_client_of_another_environment_gets_the_command_of_its_python(
     assert repair == f"{python} -m pip install wheels/token_broker_client-*.whl"
 
 
-def test_a_library_client_with_our_backend_is_fine(clinic: Clinic) -> None:
+@pytest.mark.parametrize("file", ["token_broker_keyring.py", "token-broker-client.pth"])
+def test_a_library_client_with_our_backend_is_fine(clinic: Clinic, file: str) -> None:
     clinic.configure(FEED)
-    client_environment(clinic, "venv", "twine", LIBRARY, "token_broker_keyring.py")
+    client_environment(clinic, "venv", "twine", LIBRARY, file)
 
     assert found(library_backends.library_clients_have_the_backend, clinic.room()) == []
 

@@ -205,7 +205,7 @@ def test_poetry_without_our_backend_or_with_a_user_name_locks_behind_the_gateway
     house: Household, toolbox: Toolbox, tmp_path: Path, url: str
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(POETRY.format(url))
-    command = [toolbox.program("poetry", library=False), "lock", "-n"]
+    command: list[str | Path] = [toolbox.program("poetry", library=False), "lock", "-n"]
     more = {"POETRY_CACHE_DIR": str(tmp_path / "cache")}
 
     told = house._run([BROKERCTL, "why", "--json", "--", *command], tmp_path, more)

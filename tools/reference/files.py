@@ -27,6 +27,11 @@ def rows() -> list[tuple[str, str, str]]:
         (dirs.units / unit_files.SOCKET_UNIT, "`brokerctl setup`", "the socket that starts the daemon"),
         (dirs.units / unit_files.SERVICE_UNIT, "`brokerctl setup`", "the daemon's service"),
         (dirs.link, "`brokerctl setup`", "a link to `keyring-shim`"),
+        (
+            dirs.backend,
+            "`brokerctl setup --clients`",
+            "the keyring backend; `token-broker-client.pth` in clients' environments names it",
+        ),
         (dirs.replaced, "`brokerctl setup --replace`", "the `keyring` that was there before"),
         (
             dirs.journal,

@@ -18,6 +18,13 @@ LIBRARY_CLIENTS = ("poetry", "twine", "hatch")
 
 PACKAGE = "wheels/token_broker_client-*.whl"
 BACKEND = "token_broker_keyring.py"
+PTH = "token-broker-client.pth"
+"""What `brokerctl setup --clients` writes into an environment: it names the folder with our backend."""
+
+OLDEST = (3, 11)
+"""The first Python that runs our backend."""
+
+PDM = "pdm"
 SHEBANG_BYTES = 512
 
 
@@ -29,6 +36,14 @@ class LibraryClient:
     environment: Path
     lacks: str | None
     repair: str | None
+    has_library: bool = False
+    has_package: bool = False
+
+    @property
+    def is_reachable(self) -> bool:
+        """True where `brokerctl setup --clients` gives it our backend, which nobody installed there."""
+        is_open = self.has_library and not self.has_package and _is_of_a_tool(self.environment)
+        return is_open and bool(site_packages(self.environment))
 
 
 def library_clients(user_dirs: UserDirs) -> Iterator[LibraryClient]:
@@ -40,6 +55,15 @@ def library_clients(user_dirs: UserDirs) -> Iterator[LibraryClient]:
             yield found
 
 
+def clients_with_library(user_dirs: UserDirs) -> Iterator[LibraryClient]:
+    """The same, and PDM where it would not run the program, because it has the library."""
+    yield from library_clients(user_dirs)
+    program = user_dirs.program(PDM)
+    pdm = None if program is None else library_client(PDM, program)
+    if pdm is not None and pdm.has_library:
+        yield pdm
+
+
 def library_client(name: str, program: Path) -> LibraryClient | None:
     """The client that this program starts; None where its environment is no environment of Python's."""
     python = _interpreter(program)
@@ -48,15 +72,18 @@ def library_client(name: str, program: Path) -> LibraryClient | None:
     if python is None or environment is None or not folders:
         return None
     has_library = any(matching(folder, "keyring/__init__.py") for folder in folders)
-    has_backend = any(matching(folder, BACKEND) or _is_editable(folder) for folder in folders)
-    if has_library and has_backend:
-        return LibraryClient(name, environment, None, None)
+    has_package = any(matching(folder, BACKEND) or _is_editable(folder) for folder in folders)
+    if has_library and (has_package or any(matching(folder, PTH) for folder in folders)):
+        return LibraryClient(name, environment, None, None, has_library, has_package)
     lacks = "our backend" if has_library else "the keyring library"
-    return LibraryClient(name, environment, lacks, repair_of(environment, python, library=has_library))
+    repair = repair_of(environment, python, library=has_library)
+    return LibraryClient(name, environment, lacks, repair, has_library, has_package)
 
 
 def repair_of(environment: Path, python: Path, *, library: bool) -> str:
     """The command that puts the backend, and the `library` where it lacks, into an environment."""
+    if library and _is_of_a_tool(environment) and site_packages(environment):
+        return "brokerctl setup --clients"
     packages = PACKAGE if library else f"{PACKAGE} keyring"
     match environment.parts:
         case (*_, "pipx", "venvs", package):
@@ -65,6 +92,22 @@ def repair_of(environment: Path, python: Path, *, library: bool) -> str:
             more = " ".join(f"--with {each}" for each in packages.split())
             return f"uv tool install {package} {more}"
     return f"{quote(str(python))} -m pip install {packages}"
+
+
+def site_packages(environment: Path) -> list[Path]:
+    """The folders of an environment's packages, of the Pythons that run our backend."""
+    folders = matching(environment, "lib/python*/site-packages")
+    return [folder for folder in folders if _version(folder.parent.name) >= OLDEST]
+
+
+def _version(name: str) -> tuple[int, ...]:
+    parts = name.removeprefix("python").split(".")
+    return tuple(int(part) for part in parts if part.isdecimal())
+
+
+def _is_of_a_tool(environment: Path) -> bool:
+    """True of an environment that pipx or `uv tool` made."""
+    return environment.parts[-3:-1] in {("pipx", "venvs"), ("uv", "tools")}
 
 
 def _is_editable(folder: Path) -> bool:

@@ -17,6 +17,7 @@ class SetupOptions:
     configure_clients: bool
     group: str | None = None
     asks: bool = False
+    clients: bool = False
 
 
 class StepMark(StrEnum):

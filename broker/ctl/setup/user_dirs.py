@@ -63,6 +63,11 @@ class UserDirs:
         return self.belongings / "token-broker" / "replaced" / "keyring"
 
     @property
+    def backend(self) -> Path:
+        """The folder of the keyring backend that `setup --clients` gives to clients' environments."""
+        return self.belongings / "token-broker" / "keyring-backend"
+
+    @property
     def journal(self) -> Path:
         """The folder of the undo log, which teardown reads."""
         return self.belongings / "token-broker" / "setup"

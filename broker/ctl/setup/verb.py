@@ -15,6 +15,7 @@ from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.config_view import configured
 from broker.ctl.service import launchctl, systemd
 from broker.ctl.setup import launchd_agent, machine_setup, user_service
+from broker.ctl.setup.client_backends import backend_steps
 from broker.ctl.setup.client_keyrings import client_step, clients_of
 from broker.ctl.setup.completion import Verbs, completion_step, verbs_and_options
 from broker.ctl.setup.environment import environment_step
@@ -55,6 +56,10 @@ def setup(
     no_configure_clients: Annotated[
         bool, typer.Option("--no-configure-clients", help="Leave uv's and pip's settings as they are.")
     ] = False,
+    clients: Annotated[
+        bool,
+        typer.Option("--clients", help="Also for poetry, twine, hatch and pdm of pipx or uv tool."),
+    ] = False,
     all_users: AllUsers = False,
     for_system: System = False,
     group: Annotated[
@@ -82,10 +87,13 @@ def setup(
         configure_clients=not no_configure_clients,
         group=group,
         asks=not yes and sys.stdin.isatty(),
+        clients=clients,
     )
     image = _image(all_users=all_users, for_system=for_system, root=root)
     if group is not None and not for_system:
         raise CommandError("--group goes with --system", exit_code=ExitCode.USAGE)
+    if clients and image is not None:
+        raise CommandError("--clients is for one user's own tools", exit_code=ExitCode.USAGE)
     if image is None:
         brokerctl = cast("TyperGroup", context.find_root().command)
         _set_up_home(options, verbs_and_options(brokerctl))
@@ -152,6 +160,8 @@ def _steps(
     steps = [environment_step(user_dirs), user_link_step(user_dirs, shim, replaces=options.replace)]
     if options.configure_clients:
         steps += [client_step(client) for client in clients_of(user_dirs)]
+    if options.clients or user_dirs.backend.is_dir():
+        steps += backend_steps(user_dirs)
     steps.append(completion_step(user_dirs, verbs))
     if for_service or not options.asks:
         show_diffs(steps, user_dirs.shown)
