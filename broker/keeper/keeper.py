@@ -133,12 +133,13 @@ class Keeper:
             return await self._fetched(entry, match, wait_s)
         if match.feed.name not in entry.verifying:
             verification = entry.verifications[match.feed.name]
-            if verification.refusal is not None and not await self._may_have_changed(entry, verification):
-                raise verification.refusal
-            await self._fetched(entry, match, wait_s)
-            credential = self.held(match, self.clock.now())
-            if credential is not None:
-                return credential
+            if verification.held is entry.slot.held:  # else it was asked about another
+                if verification.refusal is not None and not await self._may_have_changed(entry, verification):
+                    raise verification.refusal
+                await self._fetched(entry, match, wait_s)
+                credential = self.held(match, self.clock.now())
+                if credential is not None:
+                    return credential
         left_s = max(0.0, wait_s - (self.clock.now().boot_s - begun.boot_s))
         verdict = await self._verifier.verdict(entry, match.feed, left_s)
         credential = usable_credential(entry.slot, verdict, self.clock.now())

@@ -412,3 +412,25 @@ async def test_feeds_that_none_asked_for_are_tried_a_few_at_a_time(
     assert begun == UNASKED_AT_ONCE
     assert asked[-1] == MANY[-1].name
     assert all(entry.verifications for entry in keeper.slot_table)
+
+
+async def test_a_token_that_came_after_a_refusal_is_not_refused_before_it_was_tried(
+    start: Start, clock: FakeClock, issuer: Issuer, gatekeeper: Gatekeeper
+) -> None:
+    feeds = MANY[: UNASKED_AT_ONCE + 1]
+    keeper, last = await start(*feeds), feeds[-1]
+    await clock.advance(NAP_S)
+    gatekeeper.words = [Verdict.FORBIDDEN]
+    with pytest.raises(Refused):
+        await keeper.verify(Match(last, last.key(), "test"))
+
+    gatekeeper.gate.clear()
+    issuer.mark = "the right one for all, who stand in line to be tried"
+    while len(issuer.asked) < 2 * len(feeds):
+        await clock.advance(NAP_S)
+    answer = ask(keeper, last)
+    await settle()
+    gatekeeper.gate.set()
+
+    assert len(issuer.asked) == 2 * len(feeds)
+    assert (await answer).secret.reveal()
