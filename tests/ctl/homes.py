@@ -70,3 +70,11 @@ HOMES: list[Furnish] = [
     foreign_keyring,
     foreign_keyring_by_a_relative_link,
 ]
+
+
+def library_client(home: Path) -> None:
+    """What `uv tool install twine` leaves, as far as `setup --clients` looks at it."""
+    environment = home / ".local/share/uv/tools/twine"
+    write(environment / "bin" / "python3", "", 0o755)
+    write(environment / "lib/python3.11/site-packages/keyring/__init__.py", "")
+    write(home / ".local/bin/twine", f"#!{environment}/bin/python3\n", 0o755)

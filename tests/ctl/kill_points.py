@@ -41,7 +41,7 @@ CHANGES = frozenset(
 """Audit events (docs.python.org/3/library/audit_events.html) of calls that change a folder or a file."""
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-SETUP = ("setup", "--replace")
+SETUP = ("setup", "--replace", "--clients")
 TEARDOWN = ("teardown",)
 SCRIPT = ".local/share/token-broker/setup/undo.sh"
 POINTS_MAX = 1000

@@ -24,6 +24,20 @@ PLACES = {
     "tox-uv": ("tox.ini", "[testenv]\nset_env =\n  A = b\n  UV_DEFAULT_INDEX = {url}\n", 4, "uv"),
     "tox-old": ("tox.ini", "[testenv:lint]\nsetenv = PIP_INDEX_URL={url}\n", 2, "pip"),
     "tox-command": ("tox.ini", "[testenv]\ninstall_command = pip install -i {url} {{packages}}\n", 2, "pip"),
+    "tox-toml": ("tox.toml", '[env_run_base]\nset_env.UV_INDEX_URL = "{url}"\n', 2, "uv"),
+    "tox-env": ("tox.toml", '[env.lint]\nset_env = {{ PIP_INDEX_URL = "{url}" }}\n', 2, "pip"),
+    "tox-pyproject": (
+        "pyproject.toml",
+        '[tool.tox.env_run_base.set_env]\nUV_DEFAULT_INDEX = "corp={url}"\n',
+        2,
+        "uv",
+    ),
+    "tox-list": (
+        "tox.toml",
+        '[env_run_base]\ninstall_command = ["uv", "pip", "install", "-i", "{url}", "{{packages}}"]\n',
+        2,
+        "uv",
+    ),
     "hatch": (
         "pyproject.toml",
         '[tool.hatch.envs.default.env-vars]\nA = "b"\nUV_INDEX = "corp={url}"\n',
@@ -33,6 +47,15 @@ PLACES = {
     "hatch-file": ("hatch.toml", '[envs.test.env-vars]\nPIP_EXTRA_INDEX_URL = "{url}"\n', 2, "pip"),
     "pixi": ("pixi.toml", '[pypi-options]\nindex-url = "{url}"\n', 2, "pixi"),
     "pixi-more": ("pyproject.toml", '[tool.pixi.pypi-options]\nextra-index-urls = ["{url}"]\n', 2, "pixi"),
+    "hatch-inline": ("hatch.toml", '[envs.test]\nenv-vars = {{ UV_INDEX = "{url}" }}\n', 2, "uv"),
+    "pixi-list": (
+        "pixi.toml",
+        '[pypi-options]\nextra-index-urls = [\n  "{url}", "https://other.example/simple/", # both\n]\n',
+        3,
+        "pixi",
+    ),
+    "uv-old": ("uv.toml", '[pip]\nindex-url = "{url}"\n', 2, "uv"),
+    "uv-list": ("uv.toml", 'extra-index-url = ["https://other.example/simple/", "{url}"]\n', 1, "uv"),
     "uv": ("uv.toml", '[[index]]\nurl = "{url}"\n', 2, "uv"),
     "member": ("a/pyproject.toml", '[[tool.uv.index]]\nurl = "{url}"\n', 2, "uv"),
     "script": ("x.py", '# /// script\n# [[tool.uv.index]]\n# url = "{url}"\n# ///\n', 3, "uv"),
@@ -72,7 +95,8 @@ def test_doctor_and_discover_tell_of_the_same_places(clinic: Clinic, name: str) 
     path = furnish(clinic, name, CLOSED)
     room = clinic.room()
 
-    [listed] = classify(all_indexes(clinic.project, room.user_dirs), room.configured.config)
+    listing = classify(all_indexes(clinic.project, room.user_dirs), room.configured.config)
+    [listed] = [each for each in listing if each.indexes[0].bare == URL]
     [said] = [words for _, words, _ in found(indexes_have_no_passwords, room)]
 
     assert listed.standing is FeedStanding.AUTOMATIC
@@ -95,8 +119,16 @@ def test_index_without_a_user_name_is_found_where_its_client_needs_one(clinic: C
     ("name", "line"),
     [
         ("tox-uv", "UV_DEFAULT_INDEX = {url}"),
-        ("hatch", 'UV_INDEX = "{url}"'),
+        ("tox-toml", 'set_env.UV_INDEX_URL = "{url}"'),
+        ("tox-pyproject", 'UV_DEFAULT_INDEX = "corp={url}"'),
+        ("tox-list", 'install_command = ["uv", "pip", "install", "-i", "{url}", "{{packages}}"]'),
+        ("hatch", 'UV_INDEX = "corp={url}"'),
+        ("hatch-inline", 'env-vars = {{ UV_INDEX = "{url}" }}'),
         ("pixi", 'index-url = "{url}"'),
+        ("pixi-more", 'extra-index-urls = ["{url}"]'),
+        ("pixi-list", '"{url}", "https://other.example/simple/",'),
+        ("uv-old", 'index-url = "{url}"'),
+        ("uv-list", 'extra-index-url = ["https://other.example/simple/", "{url}"]'),
         ("uv", 'url = "{url}"'),
     ],
 )
@@ -135,3 +167,21 @@ def test_tox_file_that_names_no_address_has_none(clinic: Clinic, text: str) -> N
     clinic.write("tox.ini", text)
 
     assert not [each for each in all_indexes(clinic.project, clinic.room().user_dirs) if each.is_remote]
+
+
+def test_line_that_says_more_than_addresses_is_not_shown(clinic: Clinic) -> None:
+    clinic.write("hatch.toml", f'[envs.test]\nenv-vars = {{ UV_INDEX = "{URL}", TOKEN = "s3cret" }}\n')
+
+    [(_, words, repair)] = found(indexes_have_usernames, clinic.room())
+
+    assert (repair, "s3cret" in words) == (None, False)
+
+
+def test_line_to_write_has_no_password_of_another_index(clinic: Clinic) -> None:
+    other = "https://me:s3cret@other.example/simple/"
+    clinic.write("pixi.toml", f'[pypi-options]\nextra-index-urls = ["{other}", "{URL}"]\n')
+
+    [(_, _, repair)] = found(indexes_have_usernames, clinic.room())
+
+    named = URL.replace("://", "://VssSessionToken@")
+    assert repair == f'extra-index-urls = ["https://me@other.example/simple/", "{named}"]'

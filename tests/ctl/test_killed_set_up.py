@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOMES = [
     "nothing",
     "settings_of_both,foreign_keyring",
-    "settings_in_a_dotfiles_folder,foreign_keyring_by_a_relative_link",
+    "settings_in_a_dotfiles_folder,foreign_keyring_by_a_relative_link,library_client",
 ]
 CASES = [
     *((HOMES[2], verb, then) for verb in ("setup", "teardown") for then in ("teardown", "script", "again")),

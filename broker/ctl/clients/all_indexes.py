@@ -35,7 +35,7 @@ PATTERNS = (REQUIREMENTS, SCRIPTS)
 """Files of a directory that are read and are no settings."""
 
 
-TOOLS = ("tox.ini", "hatch.toml", "pixi.toml")
+TOOLS = ("tox.ini", "tox.toml", "hatch.toml", "pixi.toml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ class Index:
     """One index of one client. `name` is empty where none is given.
 
     `username` is what the client would send, None where it knows none. `has_password`: it needs no keyring.
-    `option` is the key or option that the place names the URL by.
+    `option` is the key or option that the place names the URL by. `written` is the whole line of a TOML file
+    where the URL may share it with others, in a list, an inline table or one text.
     `publishes` is true of an address that is only uploaded to. `obstacles` are in the order of their weight.
     """
 
@@ -68,6 +69,7 @@ class Index:
     publishes: bool = False
     obstacles: tuple[Obstacle, ...] = ()
     option: str = "url"
+    written: str = field(default="", repr=False)
 
     @classmethod
     def at(
@@ -82,6 +84,7 @@ class Index:
         has_password: bool = False,
         publishes: bool = False,
         option: str = "url",
+        written: str = "",
     ) -> Self:
         """The index at a URL, whose own user name and password go before those that are said of it."""
         own, held = login_in(url)
@@ -95,6 +98,7 @@ class Index:
             held or has_password,
             publishes,
             option=option,
+            written=written,
         )
 
     @property

@@ -5,20 +5,30 @@ with uv's own code and reads uv's settings nowhere.
 """
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients import keyring_provider
 from broker.ctl.clients.client_index import PIP, UV, Index
 from broker.ctl.clients.command_line import obstacles_of, options_of
-from broker.ctl.clients.foreign_files import ForeignFile, first_of, ini_file, inner, nearest_toml, toml_file
+from broker.ctl.clients.foreign_files import (
+    ForeignFile,
+    first_of,
+    ini_file,
+    inner,
+    nearest_toml,
+    owners_of_project,
+    toml_file,
+)
 from broker.ctl.clients.pip import VARIABLES, pip_keyring_provider
 from broker.ctl.clients.uv import LISTS, uv_keyring_provider, uv_obstacles
 from broker.ctl.setup.user_dirs import UserDirs
 
 PIXI = "pixi"
 TOX_FILE = "tox.ini"
+TOX_TOML_FILES = (("tox.toml", ()), ("pyproject.toml", ("tool", "tox")))
+TOX_BASES = ("env_run_base", "env_pkg_base")
 SET_ENV = ("set_env", "setenv")
 INSTALL = "install_command"
 PIXI_FILES = (("pixi.toml", ()), ("pyproject.toml", ("tool", "pixi")))
@@ -26,12 +36,12 @@ HATCH_FILES = (("hatch.toml", ("envs",)), ("pyproject.toml", ("tool", "hatch", "
 
 
 def environment_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
-    """Those of tox.ini, of hatch's environments and of pixi, in this order."""
+    """Those of tox's files, of hatch's environments and of pixi, in this order."""
     is_on = {
         UV: _is_on(uv_keyring_provider(directory, user_dirs)),
         PIP: _is_on(pip_keyring_provider(user_dirs)),
     }
-    for index, variables in (*_of_tox(directory), *_of_hatch(directory)):
+    for index, variables in (*_of_tox(directory), *_of_tox_toml(directory), *_of_hatch(directory)):
         own = keyring_provider.in_variable(index.client, variables)
         yield replace(index, obstacles=obstacles_of(index, is_on=is_on[index.client] or _is_on(own)))
     pixi_is_on = any(_pixi_is_on(path) for path in _pixi_settings(directory, user_dirs))
@@ -42,6 +52,7 @@ def environment_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]
 def environment_files(directory: Path) -> Iterator[ForeignFile]:
     """The files that are read here for them."""
     yield ini_file(directory / TOX_FILE)
+    yield toml_file(directory / "tox.toml", owners_of_project(directory))
     for name in dict.fromkeys(name for name, _ in (*HATCH_FILES, *PIXI_FILES)):
         yield nearest_toml(directory, name)
 
@@ -66,12 +77,39 @@ def _of_tox(directory: Path) -> Iterator[tuple[Index, Mapping[str, str]]]:
             words = shlex.split(settings.get(INSTALL, ""))
         except ValueError:
             continue
-        client = UV if UV in words[:1] else PIP
-        for word in options_of(words).indexes:
-            place = file.place(INSTALL, word.url, section)
-            named = words[word.position].partition("=")[0]
-            option = named if named.startswith("-") else words[word.position - 1]
-            yield Index.at(client, place, word.url, name=word.name, option=option), {}
+        yield from ((each, {}) for each in _in_command(words, file, section, is_toml=False))
+
+
+def _of_tox_toml(directory: Path) -> Iterator[tuple[Index, Mapping[str, str]]]:
+    """The same of tox.toml and pyproject.toml (tox's page "Configuration"), without its references."""
+    owners = owners_of_project(directory)
+    for name, keys in TOX_TOML_FILES:
+        file = toml_file(directory / name, owners)
+        settings = file.table(*keys)
+        tables = [((*keys, base), inner(settings, base)) for base in TOX_BASES]
+        tables += [
+            ((*keys, "env", env), inner(settings, "env", env)) for env in first_of(inner(settings, "env"))
+        ]
+        for path, told in tables:
+            variables = {key: each for key, each in inner(told, "set_env").items() if isinstance(each, str)}
+            head = ".".join(path)
+            for client, key, url in _in_variables(variables):
+                place = file.place(key, url, f"{head}.set_env")
+                yield Index.at(client, place, url, option=key, written=file.text(place)), variables
+            listed = told.get(INSTALL)
+            words = [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+            yield from ((each, {}) for each in _in_command(words, file, head, is_toml=True))
+
+
+def _in_command(words: Sequence[str], file: ForeignFile, head: str, *, is_toml: bool) -> Iterator[Index]:
+    """The indexes of a command that installs."""
+    client = UV if UV in words[:1] else PIP
+    for word in options_of(words).indexes:
+        place = file.place(INSTALL, word.url, head)
+        named = words[word.position].partition("=")[0]
+        option = named if named.startswith("-") else words[word.position - 1]
+        written = file.text(place) if is_toml else ""
+        yield Index.at(client, place, word.url, name=word.name, option=option, written=written)
 
 
 def _of_hatch(directory: Path) -> Iterator[tuple[Index, Mapping[str, str]]]:
@@ -83,7 +121,8 @@ def _of_hatch(directory: Path) -> Iterator[tuple[Index, Mapping[str, str]]]:
             variables = {key: value for key, value in told.items() if isinstance(value, str)}
             head = ".".join((*keys, environment, "env-vars"))
             for client, key, url in _in_variables(variables):
-                yield Index.at(client, file.place(key, url, head), url, option=key), variables
+                place = file.place(key, url, head)
+                yield Index.at(client, place, url, option=key, written=file.text(place)), variables
 
 
 def _in_variables(variables: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -106,7 +145,8 @@ def _of_pixi(directory: Path) -> Iterator[Index]:
         head = ".".join((*keys, "pypi-options"))
         for key, url in listed:
             if isinstance(url, str):
-                yield Index.at(PIXI, file.place(key, url, head), url, option=key)
+                place = file.place(key, url, head)
+                yield Index.at(PIXI, place, url, option=key, written=file.text(place))
 
 
 def _pixi_settings(directory: Path, user_dirs: UserDirs) -> tuple[Path, ...]:

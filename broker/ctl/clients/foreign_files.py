@@ -79,6 +79,10 @@ class ForeignFile:
                     return at + 1
         return None
 
+    def text(self, place: Place) -> str:
+        """The line at a place of this file; empty where that is not known. A script's is as TOML has it."""
+        return "" if place.line is None else self.lines[place.line - 1].strip().removeprefix("# ")
+
     def place(self, key: str, value: str, head: str = "", number: int = 0) -> Place:
         """The place of a value, as `line` finds it."""
         return Place(self.path, self.line(key, value, head, number))

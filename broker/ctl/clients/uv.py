@@ -150,7 +150,8 @@ def indexes_of_file(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[s
         listed += [("extra-index-url", url) for url in first_of(more if isinstance(more, list) else ())]
         for key, each in listed:
             if isinstance(each, str):
-                yield _index(file.place(key, each, ".".join(within)), each, environ)
+                place = file.place(key, each, ".".join(within))
+                yield Index.at(UV, place, each, option=key, written=file.text(place))
     upload = settings.get("publish-url")
     if isinstance(upload, str):
         place = file.place("publish-url", upload, ".".join(keys))

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from broker.ctl.clients.command_line import shown_command
 from broker.ctl.doctor.finding import Finding, Level
+from broker.ctl.exec.gateway_run import LOOPBACK
 from broker.ctl.why.diagnosis import IndexReport
 from broker.ctl.why.evidence import Evidence
 
@@ -59,7 +60,8 @@ def behind_gateway(addresses: Collection[str], evidence: Evidence) -> str | None
 def _is_served(address: str, evidence: Evidence) -> bool:
     """Whether the gateway has a credential for the feed at this address."""
     feed = evidence.feed_of(address)
-    if feed is None or urlsplit(address).scheme != "https":
+    split = urlsplit(address)
+    if feed is None or split.scheme != "https" or split.hostname in LOOPBACK.split(","):
         return False
     status = evidence.status_of(feed)
     return status is None or not status.needs_help

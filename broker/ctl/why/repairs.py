@@ -3,6 +3,7 @@
 A line is either a shell's, or one to write at the place that the finding names.
 """
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from broker.ctl.clients.keyring_provider import SUBPROCESS, KeyringProvider, var
 from broker.ctl.clients.usernames import with_username
 
 SETTINGS = (".toml",)
+_OF_A_COMMAND = re.compile(r"uv|pip|python|install|-m|-i|--[a-z-]+|\{[a-z]+\}")
+_TEXT = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 
 
 def with_user(
@@ -36,10 +39,17 @@ def with_user(
         return exported if has_variable else _variable(source, index, url, environ)
     if has_variable and (not editable or environ.get(index.variable)):
         return exported
-    if source.suffix in SETTINGS or source.suffix == ".py" or not index.option.startswith("-"):
-        is_quoted = index.option == "url" or source.suffix in SETTINGS
-        return f'{index.option} = "{url}"' if is_quoted else f"{index.option} = {url}"
-    return f"{index.option} {url}"
+    return _in_file(index, source, url)
+
+
+def _in_file(index: Index, source: Path, url: str) -> str | None:
+    """The line for the file that the index stands in."""
+    if index.written:
+        return _rewritten(index, url)
+    if index.option.startswith("-") and source.suffix not in {*SETTINGS, ".py"}:
+        return f"{index.option} {url}"
+    is_quoted = index.option == "url" or source.suffix in SETTINGS
+    return f'{index.option} = "{url}"' if is_quoted else f"{index.option} = {url}"
 
 
 def without_password_variable(index: Index, username: str | None) -> str:
@@ -63,6 +73,29 @@ def _command(options: CommandOptions, words: Mapping[str, str]) -> str:
 
 def _replaced(word: str, url: str, new: str) -> str:
     return word.replace(url, new) if url in word else word
+
+
+def _rewritten(index: Index, url: str) -> str | None:
+    """The line of a TOML file with this URL in the place of the index's, other addresses without passwords.
+
+    None where the line says more than addresses: that may be a secret.
+    """
+    line = index.written.partition(" #")[0].rstrip()
+    entries = [entry for found in _TEXT.finditer(line) for entry in (found[1] or found[2] or "").split()]
+    if not any(index.url in entry for entry in entries) or not all(map(_may_be_shown, entries)):
+        return None
+
+    def shown(found: re.Match[str]) -> str:
+        words = (found[1] or found[2] or "").split()
+        replaced = (_replaced(word, index.url, url) for word in words)
+        return '"' + " ".join(shown_index(word) if "://" in word else word for word in replaced) + '"'
+
+    return _TEXT.sub(shown, line)
+
+
+def _may_be_shown(entry: str) -> bool:
+    """True of an address, whose password is taken out, and of the words of a command that installs."""
+    return "://" in entry or _OF_A_COMMAND.fullmatch(entry) is not None
 
 
 def _variable(name: str, index: Index, url: str, environ: Mapping[str, str]) -> str:
