@@ -54,7 +54,10 @@ def uv_tool(home: Path, *words: str) -> None:
 
 def backends(environment: Path) -> str:
     done = subprocess.run(
-        [environment / "bin/python", "-c", LISTS_BACKENDS], capture_output=True, text=True, check=False
+        [environment / "bin/python", "-B", "-c", LISTS_BACKENDS],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.stdout.strip() or done.stderr.splitlines()[-1]
 
