@@ -80,6 +80,9 @@ TYPED = {
     r"python3 -m venv ~/\.local/token-broker": PAGE_TEST,
     r"~/\.local/token-broker/bin/pip install .*": PAGE_TEST,
     r"mkdir -p ~/\.local/bin && ln -sf .*": PAGE_TEST,
+    r"brokerctl setup --clients": (
+        "tests/ctl/test_client_backends.py::test_client_gets_our_backend_and_teardown_takes_it_away"
+    ),
     r"brokerctl teardown": PAGE_TEST,
     r"uv tool uninstall token-broker": PAGE_TEST,
     r"rm -rf ~/\.local/token-broker ~/\.local/bin/brokerctl": PAGE_TEST,

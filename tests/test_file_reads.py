@@ -31,6 +31,7 @@ ALLOWED = {
     "ctl/help_page.py": "the pages of this package",
     "ctl/login_verbs.py": "a web browser",
     "ctl/service/verb.py": "/proc",
+    "ctl/setup/client_backends.py": "two modules of this installation",
     "ctl/setup/file_changes.py": "what the user has there, to keep it, where it cannot be linked",
     "ctl/setup/launchd_agent.py": "a template of this package",
     "ctl/setup/setup_lock.py": "a folder, to lock it",
