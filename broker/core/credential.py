@@ -1,6 +1,5 @@
 """A credential and its secret, which is never shown by accident."""
 
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -10,7 +9,10 @@ from broker.core.failures import Refused
 USERNAME_BYTES_MAX = 1024
 """The shims send no longer one, and no server is known that takes one."""
 
-_ONE_LINE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+def _is_one_line(text: str) -> bool:
+    """One line of printable ASCII without blanks at its ends; empty is one. Asked at each look-up."""
+    return text.isascii() and text.isprintable() and text == text.strip()
 
 
 def unanswerable_username(username: str) -> str | None:
@@ -23,7 +25,7 @@ def unanswerable_username(username: str) -> str | None:
         return "empty"
     if len(username) > USERNAME_BYTES_MAX:
         return f"longer than {USERNAME_BYTES_MAX:,} characters"
-    if _ONE_LINE.fullmatch(username) is None:
+    if not _is_one_line(username):
         return "not one line of printable ASCII without blanks at its ends"
     return None
 
@@ -39,7 +41,7 @@ class Secret:
     __slots__ = ("_text",)
 
     def __init__(self, text: object) -> None:
-        if not isinstance(text, str) or _ONE_LINE.fullmatch(text) is None:
+        if not isinstance(text, str) or not text or not _is_one_line(text):
             raise ValueError("a secret must be one line of printable ASCII without blanks at its ends")
         self._text = text
 

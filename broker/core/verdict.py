@@ -77,10 +77,12 @@ def usable_credential(slot: Slot, verification: Verification | None, now: Moment
     It is held, not past its own end, and the feed, by its last `verification`, did not turn it down.
     Look-ups, status and counts all ask this.
     """
-    if verification is None or verification.verdict is Verdict.ACCEPTED:
-        return slot.live(now)
     credential = slot.live(now)
-    if verification.refusal is not None or is_rejected(verification, credential):
+    if verification is None:
+        return credential
+    if verification.refusal is not None:
+        return None
+    if verification.verdict is Verdict.UNAUTHORISED and is_rejected(verification, credential):
         return None
     return credential
 
