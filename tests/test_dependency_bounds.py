@@ -24,11 +24,13 @@ TRIED = (
 )
 
 TEST_TOOLS = (
+    "botocore>=1.38",
     "pytest>=8.3,<9.2",
     "pytest-asyncio>=1.0",
     "pytest-xdist>=3.6",
     "hypothesis>=6.130",
     "trustme>=1.2",
+    "uv>=0.9",
 )
 """What these tests import and the distribution does not: the newest; their bounds are not tried."""
 
