@@ -141,6 +141,13 @@ async def test_a_held_token_does_not_wait_for_a_fifo(service: Runtime, tmp_path:
     assert await holds_up_no_look_up(service, lambda _: reloaded(service))
 
 
+async def talk(logger: logging.Logger) -> None:
+    """Log 200 kB, a line at each turn of the loop."""
+    for _ in range(500):
+        logger.warning("%s", "x" * 400)
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("feeds", [1])
 async def test_a_held_token_does_not_wait_for_a_full_log_pipe(service: Runtime) -> None:
     reading, writing = os.pipe()
@@ -148,13 +155,8 @@ async def test_a_held_token_does_not_wait_for_a_full_log_pipe(service: Runtime) 
     with os.fdopen(writing, "w") as stream, os.fdopen(reading):
         logger.addHandler(handler := UnhurriedLog(to_descriptor(stream)))
 
-        async def talk() -> None:
-            for _ in range(500):
-                logger.warning("%s", "x" * 400)
-                await asyncio.sleep(0)
-
         try:
-            assert await holds_up_no_look_up(service, lambda _: talk())
+            assert await holds_up_no_look_up(service, lambda _: talk(logger))
         finally:
             logger.removeHandler(handler)
 
@@ -174,13 +176,8 @@ async def test_a_held_token_does_not_wait_for_a_log_file_on_a_disk_that_hangs(
 
         logger.addHandler(handler := UnhurriedLog(hanging))
 
-        async def talk() -> None:
-            for _ in range(500):
-                logger.warning("%s", "x" * 400)
-                await asyncio.sleep(0)
-
         try:
-            assert await holds_up_no_look_up(service, lambda _: talk())
+            assert await holds_up_no_look_up(service, lambda _: talk(logger))
         finally:
             logger.removeHandler(handler)
             answers.set()

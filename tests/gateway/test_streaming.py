@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import socket
 import ssl
 import sys
 import threading
@@ -41,6 +42,13 @@ def echo(request: Request) -> Response:
     fields = ("range", "content-type", "if-none-match")
     told = tuple((f"X-{name}", value) for name in fields if (value := request.header(name)) is not None)
     return Response(200, hashlib.sha256(request.body).hexdigest().encode(), told)
+
+
+def secured_by(authority: str, connection: socket.socket) -> ssl.SSLSocket:
+    """TLS over the connection to localhost, by the gateway's authority alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=authority)
+    return context.wrap_socket(connection, server_hostname="localhost")
 
 
 def test_large_answer_passes_whole(proxy: ConnectProxy) -> None:
@@ -194,9 +202,7 @@ def test_client_that_reads_slowly_slows_its_feed(proxy: ConnectProxy, authority:
     with Flood(authority) as host:
         room = GatewayRoom(proxy, [("localhost", host.port)])
         with room as gateway, gateway.connect("localhost", port=host.port) as connection:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(cadata=gateway.authority)
-            secured = context.wrap_socket(connection, server_hostname="localhost")
+            secured = secured_by(gateway.authority, connection)
             secured.sendall(f"GET /x HTTP/1.1\r\nHost: localhost:{host.port}\r\n\r\n".encode())
 
             assert host.stopped.wait(20)
@@ -211,9 +217,7 @@ def test_two_gigabytes_pass_in_bounded_memory(proxy: ConnectProxy, authority: Au
     with Flood(authority, patience_s=60) as host:
         room = GatewayRoom(proxy, [("localhost", host.port)])
         with room as gateway, gateway.connect("localhost", port=host.port) as connection:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(cadata=gateway.authority)
-            secured = context.wrap_socket(connection, server_hostname="localhost")
+            secured = secured_by(gateway.authority, connection)
             secured.sendall(f"GET /x HTTP/1.1\r\nHost: localhost:{host.port}\r\n\r\n".encode())
             read_head(secured)
             before, left, buffer = peak_kib(), 2_000_000_000, bytearray(1 << 20)
@@ -277,9 +281,7 @@ def test_connection_that_has_ended_meanwhile_is_made_anew(proxy: ConnectProxy, a
     with Closing(authority) as host:
         room = GatewayRoom(proxy, [("localhost", host.port)])
         with room as gateway, gateway.connect("localhost", port=host.port) as connection:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(cadata=gateway.authority)
-            secured = context.wrap_socket(connection, server_hostname="localhost")
+            secured = secured_by(gateway.authority, connection)
             statuses = [talk(secured, f"localhost:{host.port}", f"/{n}").status for n in range(3)]
             posted = talk(secured, f"localhost:{host.port}", "/p", method="POST", body=b"x" * 10)
             secured.close()
@@ -306,9 +308,7 @@ def test_answer_before_the_bodys_end_reaches_the_client(proxy: ConnectProxy, aut
     with Hasty(authority) as host:
         room = GatewayRoom(proxy, [("localhost", host.port)])
         with room as gateway, gateway.connect("localhost", port=host.port) as connection:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(cadata=gateway.authority)
-            secured = context.wrap_socket(connection, server_hostname="localhost")
+            secured = secured_by(gateway.authority, connection)
             head = f"POST /x HTTP/1.1\r\nHost: localhost:{host.port}\r\nContent-Length: 900000000\r\n\r\n"
             secured.sendall(head.encode() + b"x" * 1000)
             got = read_answer(secured)
