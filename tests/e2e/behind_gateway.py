@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.household import AZURE_FEED, SYSTEM_PATH, Household, feed, household
-from tests.fakes.clients import PATIENCE_S, Outcome
+from tests.fakes.clients import PATIENCE_S, Outcome, outcome_of
 from tests.fakes.http1 import Answer, Request, Response
 from tests.fakes.journal import Journal
 
@@ -51,17 +51,7 @@ class Behind:
 
     def plain(self, *command: str | Path, cwd: Path, **more: str) -> Outcome:
         """Run a command as it is."""
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env={**self.environment, **more},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SLOW_S,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return outcome_of(command, cwd, {**self.environment, **more}, SLOW_S)
 
     def succeed(self, *command: str | Path, cwd: Path, **more: str) -> Outcome:
         """The same of a command that must succeed."""

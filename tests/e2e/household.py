@@ -5,7 +5,6 @@ through all of it. Next: `brokerd.py`, the daemon that serves in it.
 
 from __future__ import annotations
 
-import subprocess
 import sysconfig
 import tempfile
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from tests.e2e.traces import Search
 from tests.fakes.authority import shared_authority
 from tests.fakes.az import AzureCli
 from tests.fakes.azure_devops import AzureDevOps
-from tests.fakes.clients import PATIENCE_S, PYTHON, UV, Outcome, clean_environment
+from tests.fakes.clients import PYTHON, UV, Outcome, clean_environment, outcome_of
 from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.feed_service import AUTHORITY_HOST
 from tests.fakes.index import PackageIndex
@@ -139,17 +138,7 @@ class Household:
         return self._run([python, "-m", "pip", "--no-input", *arguments], self.home, {})
 
     def _run(self, command: Sequence[str | Path], cwd: Path, more: Mapping[str, str]) -> Outcome:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env={**self.environment, **more},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return outcome_of(command, cwd, {**self.environment, **more})
 
     def project(self, folder: Path, uv_settings: str) -> None:
         """Make a project in the folder that needs PACKAGE, with these tables of uv's."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PATIENCE_S = 60.0  # an install from loopback takes about a second
 UV = Path(sysconfig.get_path("scripts")) / "uv"
@@ -41,6 +41,23 @@ class Outcome:
         return self.stdout + self.stderr
 
 
+def outcome_of(
+    command: Sequence[str | Path], cwd: Path, environment: Mapping[str, str], limit_s: float = PATIENCE_S
+) -> Outcome:
+    """Run a command without input, in this whole environment."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
 class Clients:
     """uv and pip with `home` as their home. `environment` is the whole environment of each run, best
     made from `clean_environment(home)`.
@@ -59,17 +76,7 @@ class Clients:
         return self._run([PYTHON, "-m", "pip", "--no-input", *arguments], cwd, more)
 
     def _run(self, command: list[str | Path], cwd: Path | None, more: Mapping[str, str]) -> Outcome:
-        done = subprocess.run(
-            command,
-            cwd=cwd or self.home,
-            env={**self.environment, **more},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return outcome_of(command, cwd or self.home, {**self.environment, **more})
 
 
 def clean_environment(home: Path) -> dict[str, str]:
