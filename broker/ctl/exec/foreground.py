@@ -1,9 +1,11 @@
 """A command in the foreground: found as execvp(3) finds it; signals are passed on; its code is a shell's."""
 
 import os
+import select
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -82,33 +84,47 @@ def as_own_failure(failure: CommandError) -> CommandError:
 
 
 class SignalRelay:
-    """While in it, signals go to the command instead of ending us; those that come too early, later."""
+    """While in it, signals go to the command instead of ending us; those that come too early, later.
+
+    The interpreter writes each signal to a pipe as it comes, and a thread passes it on. A handler in Python
+    runs between two steps of the main thread only: a signal that came just before waitpid(2) would wait
+    there until the command has ended.
+    """
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
-        self._early: list[int] = []
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._forward) for number in FORWARDED}
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+        self._wakeup_before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, _is_written) for number in FORWARDED}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, action in self._before.items():
             signal.signal(number, action)
+        signal.set_wakeup_fd(self._wakeup_before)
+        os.close(self._writing)
+        if self._thread is not None:
+            self._thread.join()
+        os.close(self._reading)
 
     def to(self, child: "subprocess.Popen[bytes]") -> None:
         """Forward to this process from now on."""
-        self._child = child
-        for number in self._early:
-            child.send_signal(number)
+        self._thread = threading.Thread(target=self._forward, args=(child,), daemon=True)
+        self._thread.start()
 
-    def _forward(self, number: int, _: FrameType | None) -> None:
-        if number in FROM_TERMINALS and _is_foreground():
-            return  # the terminal has sent it to the command as well: twice would mean "at once"
-        if self._child is None:
-            self._early.append(number)
-        else:
-            self._child.send_signal(number)
+    def _forward(self, child: "subprocess.Popen[bytes]") -> None:
+        while numbers := os.read(self._reading, select.PIPE_BUF):
+            for number in numbers:
+                if number in FROM_TERMINALS and _is_foreground():
+                    continue  # the terminal has sent it to the command as well: twice would mean "at once"
+                child.send_signal(number)
+
+
+def _is_written(_number: int, _frame: FrameType | None) -> None:
+    """Only a signal with a handler is written to the pipe."""
 
 
 def _is_foreground() -> bool:
