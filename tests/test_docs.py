@@ -13,7 +13,8 @@ import pytest
 import yaml
 from typer.main import get_group
 
-from broker.config.model import Layer, load
+from broker.config.load import load
+from broker.config.model import Layer
 from broker.ctl.app import app_with
 from broker.ctl.setup.completion import verbs_and_options
 from broker.ctl.verbs import VERBS

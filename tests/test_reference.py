@@ -14,7 +14,8 @@ from pydantic import create_model
 from typer.main import get_group
 
 import broker.api.routes_status
-from broker.config.model import Layer, load
+from broker.config.load import load
+from broker.config.model import Layer
 from broker.ctl.app import app_with
 from broker.ctl.command_error import ExitCode
 from broker.ctl.setup.completion import verbs_and_options

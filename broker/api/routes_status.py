@@ -80,7 +80,7 @@ async def _changes(backend: Backend, scope: Scope) -> AsyncIterator[str]:
         except asyncio.QueueFull:
             overrun.set()
 
-    unsubscribe = backend.keeper.subscribe(listener)
+    unsubscribe = backend.keeper.news.subscribe(listener)
     closing = asyncio.ensure_future(backend.closing())
     try:
         yield ": listening\n\n"

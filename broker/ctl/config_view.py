@@ -53,7 +53,7 @@ def config_with(text: str, paths: ConfigPaths, shown: str) -> "Config":
 
 def names_in(text: str, shown: str) -> list[str]:
     """What the feeds of the user's own file are called, in its order. Raises CommandError."""
-    from broker.config.model import names_in  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.config.load import names_in  # noqa: PLC0415 - pydantic, 100 ms
 
     try:
         return names_in(_layer(text, shown), _schema())
@@ -72,7 +72,8 @@ def variables_of(role: Role, paths: ConfigPaths) -> Mapping[str, str]:
 def _loaded(
     files: ConfigFiles, roles: Sequence[Role], shown: Callable[[Path], str], *more: "Layer"
 ) -> "Config":
-    from broker.config.model import Layer, load  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.config.load import load  # noqa: PLC0415 - pydantic, 100 ms
+    from broker.config.model import Layer  # noqa: PLC0415 - pydantic, 100 ms
 
     try:
         layers = [Layer(each.text, shown(each.path), each.role) for each in files.read(roles)]

@@ -24,7 +24,7 @@ class DesktopNotifier:
         self._environ = environ
         self._notified: set[SlotKey] = set()
         self._showing: set[asyncio.Task[None]] = set()
-        self.close = keeper.subscribe(self._on_change)
+        self.close = keeper.news.subscribe(self._on_change)
 
     def _on_change(self, feed: Feed) -> None:
         entry = self._keeper.slot_table.holding(feed)

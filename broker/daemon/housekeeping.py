@@ -59,7 +59,7 @@ class Housekeeper:
         self._is_reload_wanted = False
         self._is_loss_reported = False
         self._nap_now_s = NAP_S
-        service.keeper.subscribe(self._hear)
+        service.keeper.news.subscribe(self._hear)
         self._defects = DefectLog(log)
 
     def end(self, reason: str, code: int = 0) -> None:
@@ -129,7 +129,7 @@ class Housekeeper:
         self._service.shares.look()
 
     async def _notify(self) -> None:
-        if self._service.keeper.has_turned():
+        if self._service.keeper.loop.has_turned():
             self._notifier.alive()
         self._notifier.status(self._summary())
 

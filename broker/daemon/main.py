@@ -205,7 +205,7 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
             renew_socket=lambda: renew_socket(os.environ),
         )
         serving = asyncio.create_task(server.serve())
-        keeping = asyncio.create_task(service.keeper.run())
+        keeping = asyncio.create_task(service.keeper.loop.run())
         looking = asyncio.create_task(housekeeper.run())
         recorder = WhyNotRecorder(service, WhyNotFile(place.path, _record_state(options)))
         undo.callback(recorder.close)

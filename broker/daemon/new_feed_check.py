@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from broker.config.files import ConfigFiles
-from broker.config.model import Layer, load
+from broker.config.load import load
+from broker.config.model import Layer
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Match
 from broker.daemon.feed_table_builder import providers_of, schema_of, table_of

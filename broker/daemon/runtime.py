@@ -20,7 +20,8 @@ from typing import NoReturn
 
 from broker.api.backend import About
 from broker.config.files import ConfigFiles, LayerText
-from broker.config.model import Config, Layer, load
+from broker.config.load import load
+from broker.config.model import Config, Layer
 from broker.core.defect import name_of
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Feed, FeedTable

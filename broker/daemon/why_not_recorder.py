@@ -27,7 +27,7 @@ class WhyNotRecorder:
         self._changed = asyncio.Event()
         self._changed.set()  # what the last start left holds no longer: this one serves
         service.why_not.changed = self._changed.set
-        self.close = service.keeper.subscribe(self._hear)
+        self.close = service.keeper.news.subscribe(self._hear)
         """Ends the listening."""
         service.keeper.slot_table.room_changed = self._hear_room
         hear_starts(self._hear_start)

@@ -1,54 +1,38 @@
-"""Keeper: keeps a fresh credential in every slot. One flight a slot, one timer loop.
+"""Keeper: answers from a fresh credential in every slot, and takes orders. One flight a slot.
 
-The decisions are in `core.refresh`; this file starts what they ask for and keeps what comes back. A renewal
-that fails is news, not an outage: the old credential stays until its own end. Read `run`, then
-`keeper/schedule.py` and `keeper/single_flight.py`.
+The decisions are in `core.refresh`; what is due without a look-up is started by `keeper/renewal_loop.py`. A
+renewal that fails is news, not an outage: the old credential stays until its own end.
 """
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
-from itertools import islice
 
 from broker.core.credential import Credential
 from broker.core.failures import NotNeeded, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import (
-    AWAITED_S,
-    RENEWALS_PER_S,
     Moment,
-    RefreshNow,
     RefreshPolicy,
     Reject,
-    WaitUntil,
     awaits_person,
-    can_wait,
-    next_step,
     on_lookup,
-    turn_in_s,
 )
-from broker.core.time_jump import has_jumped
 from broker.core.verdict import RETRY_S, Verdict, Verification, refusal_of, usable_credential
-from broker.host.clock import AFTER_DEFECT_S, NAP_S, Clock, nap_or
+from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.provider_guard import BesideTheLoop, ProviderGuard, at_once
 from broker.keeper.recheck import Recheck
+from broker.keeper.renewal_loop import RenewalLoop
 from broker.keeper.renewal_policy import RenewalPolicies
-from broker.keeper.schedule import Schedule
 from broker.keeper.single_flight import SingleFlight
 from broker.keeper.slot_table import SlotEntry, SlotPlan, SlotTable
+from broker.keeper.state_news import StateNews
 from broker.keeper.verification import Verifier, Verify, may_verify_unasked
 from broker.providers.protocol import Provider
 
 log = logging.getLogger("broker.keeper")
-
-ROUND_AT_ONCE = 500
-"""So many entries of a round are looked at before look-ups have their turn: a few milliseconds' worth."""
-
-BACKGROUND_FLIGHTS = 8
-"""So many renewals are started by the timer at once (parallel `az` calls time out); look-ups never queue."""
 
 
 class Keeper:
@@ -73,27 +57,31 @@ class Keeper:
         self.clock = clock
         self.slot_table = SlotTable(table, clock.now())
         self.policies = policies
-        self._poked = asyncio.Event()
+        poked, defects = asyncio.Event(), DefectLog(log)
+        self.news = StateNews(self.slot_table, defects)
+        self._defects = defects
         self._single_flight = SingleFlight(
             ProviderGuard(providers, aside),
             clock=clock,
             policy_of=self._policy_of,
             draw=draw,
             landed=self._land,
-            ended=self._poked.set,
+            ended=poked.set,
         )
         self._verifier = Verifier(
-            verify_at, clock, judged=judged, tell=self._tell, fetch=self._single_flight.start
+            verify_at, clock, judged=judged, tell=self.news.tell, fetch=self._single_flight.start
         )
         self._recheck = Recheck(self.slot_table, self._verifier, clock)
-        self._turned = False
-        self._schedule = Schedule()
-        self._round: Iterator[SlotEntry] = iter(())
-        self._defects = DefectLog(log)
-        self._round_due = self._looked = clock.now()
-        self._slept_s = NAP_S
-        self._started: deque[Moment] = deque(maxlen=RENEWALS_PER_S)
-        self._listeners: set[Callable[[Feed], None]] = set()
+        self.loop = RenewalLoop(
+            self.slot_table,
+            self._single_flight,
+            self._recheck,
+            self.news,
+            clock=clock,
+            policy_of=self._policy_of,
+            poked=poked,
+            defects=defects,
+        )
 
     # Questions
 
@@ -274,13 +262,11 @@ class Keeper:
         """Go on with another configuration. Feeds that did not change keep their tokens, unless the secret or
         sign-in behind one has changed.
         """
-        now, plan = self.clock.now(), table if isinstance(table, SlotPlan) else self.planned(table)
+        plan = table if isinstance(table, SlotPlan) else self.planned(table)
         self._single_flight.guard = self._single_flight.guard.with_providers(providers)
         self.policies = policies
         self.slot_table.adopt(plan)
-        self._schedule.clear()
-        self._round_due = now
-        self._poked.set()
+        self.loop.begin_round()
 
     def ground_moved(self, reason: str) -> None:
         """The network, the clock or the machine's sleep changed: try each token in use at its feed."""
@@ -290,120 +276,6 @@ class Keeper:
         """Cancel everything under way and forget everything."""
         for entry in self.slot_table:
             entry.drop()
-
-    def subscribe(self, listener: Callable[[Feed], None]) -> Callable[[], None]:
-        """Call `listener` with each feed whose state has changed; returns what ends that."""
-        self._listeners.add(listener)
-        return lambda: self._listeners.discard(listener)
-
-    # The loop
-
-    async def run(self) -> None:
-        """Renew what is due, for ever: sleep until the earliest next step, or until poked."""
-        rechecking = asyncio.create_task(self._recheck.run())
-        try:
-            while True:
-                await self._turn_and_sleep()
-        finally:
-            rechecking.cancel()
-
-    async def _turn_and_sleep(self) -> None:
-        """One turn, whatever happens in it, and the sleep until the next."""
-        self._poked.clear()
-        wait_s = AFTER_DEFECT_S
-        try:
-            now = self.clock.now()
-            if has_jumped(self._looked, self._slept_s, now):
-                self._recheck.moved("clock")
-            self._looked, self._slept_s = now, wait_s
-            wait_s = self._slept_s = await self._turn()
-            self._turned = True
-            self._defects.past("turn")
-        except Exception as defect:  # noqa: BLE001 - the next turn may do better
-            self._defects.tell("turn", defect)
-        defect_of_nap = await nap_or(self.clock, wait_s, self._poked)
-        if defect_of_nap is not None:
-            self._defects.tell("nap", defect_of_nap)
-
-    def has_turned(self) -> bool:
-        """True when the loop has turned since this was last asked; asks it to turn once more."""
-        turned, self._turned = self._turned, False
-        self._poked.set()
-        return turned
-
-    async def _turn(self) -> float:
-        """Start what is due and return the seconds until the next thing will be."""
-        now = self.clock.now()
-        if self._round_due.reached(now):
-            self._round_due = now.after(NAP_S)
-            self._schedule.clear()
-            self._round = iter(self.slot_table)
-        at_once = list(islice(self._round, ROUND_AT_ONCE))
-        due = list(self._schedule.due(now))
-        awaited = [entry for entry in due if awaits_person(entry.slot, now, entry.used)]
-        changed = await self._changed_of([*at_once, *awaited])
-        for entry in (*at_once, *due):
-            self._look_at(entry, now, is_changed=entry in changed)
-        if len(at_once) == ROUND_AT_ONCE:
-            self._poked.set()  # go on after whoever waits for the loop
-        return min(self._round_due.left_s(now), self._schedule.left_s(now), self._serve_line(now))
-
-    async def _changed_of(self, entries: Iterable[SlotEntry]) -> set[SlotEntry]:
-        """Those of the entries whose secret or sign-in was replaced since they were last fetched."""
-        asked = [(entry, entry.fingerprint) for entry in entries if entry.wanted and entry.flight is None]
-        if not asked:
-            return set()
-        found = await self._single_flight.guard.fingerprints([(entry.feed, known) for entry, known in asked])
-        return {
-            entry
-            for (entry, known), seen in zip(asked, found, strict=True)
-            if seen != known and entry.fingerprint == known  # else it was fetched meanwhile
-        }
-
-    def _serve_line(self, now: Moment) -> float:
-        """Start who is first in line while there is room; returns the seconds until the next one's turn."""
-        while self._single_flight.under_way < BACKGROUND_FLIGHTS:
-            entry = self._schedule.first_in_line()
-            if entry is None:
-                break
-            try:
-                turn_s = turn_in_s(entry.slot, self._started, now)
-                if turn_s > 0:
-                    return turn_s
-                self._started.append(now)
-                self._single_flight.start(entry)
-            except Exception as defect:  # noqa: BLE001 - those behind it are not to wait for it
-                self._schedule.skip_first()
-                self._defects.tell(f"turn of {entry.slot.key.realm}", defect)
-        return NAP_S  # or until a flight ends
-
-    def _look_at(self, entry: SlotEntry, now: Moment, *, is_changed: bool = False) -> None:
-        """Say what changed with an entry, and put its next step on the agenda. Never raises: the next round
-        looks at it again.
-        """
-        if entry.gone:
-            return
-        try:
-            self._take_next_step(entry, now, is_changed=is_changed)
-            if self._defects:  # no words are made where none was told
-                self._defects.past(f"next step of {entry.slot.key.realm}")
-        except Exception as defect:  # noqa: BLE001 - one entry's defect is not the others'
-            self._defects.tell(f"next step of {entry.slot.key.realm}", defect)
-
-    def _take_next_step(self, entry: SlotEntry, now: Moment, *, is_changed: bool) -> None:
-        if self.slot_table.is_gone(entry, now):
-            self.slot_table.remove(entry)
-            return
-        self._announce(entry, now)
-        if not entry.wanted or entry.flight is not None:
-            return
-        step = next_step(entry.slot, self._policy_of(entry.feed), now, entry.used)
-        if is_changed or isinstance(step, RefreshNow):
-            self._schedule.line_up(entry, can_wait=can_wait(entry.slot, now))
-        elif awaits_person(entry.slot, now, entry.used):
-            self._schedule.look_at(entry, now.after(AWAITED_S), now)
-        elif isinstance(step, WaitUntil) and step.moment.left_s(now) < NAP_S:
-            self._schedule.look_at(entry, step.moment, now)
 
     def _policy_of(self, feed: Feed) -> RefreshPolicy:
         return self.policies.of(feed)  # those in force now
@@ -418,27 +290,12 @@ class Keeper:
                     asked = name in entry.asked or name in entry.verifications
                     if feed is not None and may_verify_unasked(feed, asked=asked):
                         self._verifier.line_up(entry, feed)
-            self._look_at(entry, self.clock.now())
+            self.loop.look_at(entry, self.clock.now())
         except Exception as defect:  # noqa: BLE001 - the next round looks at it again
             self._defects.tell(f"landing of {entry.slot.key.realm}", defect)
-
-    def _announce(self, entry: SlotEntry, now: Moment) -> None:
-        """Tell the listeners when an entry's state is another than the one last shown."""
-        state = entry.slot.state(now)
-        if state is not entry.shown:
-            entry.shown, entry.since = state, now.wall
-            for feed in self.slot_table.sharing(entry.slot.key):
-                self._tell(feed)
-
-    def _tell(self, feed: Feed) -> None:
-        for listener in tuple(self._listeners):
-            try:
-                listener(feed)
-            except Exception as defect:  # noqa: BLE001 - what one cannot hear is news to the others
-                self._defects.tell(f"listener {getattr(listener, '__qualname__', '')}", defect)
 
     def _drop(self, slot_table: Iterable[SlotEntry]) -> None:
         now = self.clock.now()
         for entry in slot_table:
             entry.drop()
-            self._announce(entry, now)
+            self.news.announce(entry, now)

@@ -122,7 +122,7 @@ async def test_a_simulated_broker_calls_when_a_real_keeper_does() -> None:
         draw=seeded(),
     )
     await clock.advance(begin_s)
-    running = asyncio.create_task(keeper.run())
+    running = asyncio.create_task(keeper.loop.run())
     for at_s in lookups:
         await clock.advance(at_s - (clock.now().boot_s - MIDNIGHT.boot_s))
         with contextlib.suppress(NotObtained):

@@ -8,7 +8,8 @@ from typing import Literal, Self
 import pytest
 from pydantic import BaseModel, model_validator
 
-from broker.config.model import Config, Layer, Schema, load
+from broker.config.load import load
+from broker.config.model import Config, Layer, Schema
 from broker.config.toml_lines import heads_of_feeds
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Allow
@@ -89,7 +90,7 @@ def test_a_file_of_many_feeds_is_searched_for_their_lines_once(monkeypatch: pyte
         searched.append(len(lines))
         return heads_of_feeds(lines)
 
-    monkeypatch.setattr("broker.config.model.heads_of_feeds", counting)
+    monkeypatch.setattr("broker.config.load.heads_of_feeds", counting)
     feeds = [
         f'[[feed]]\nname = "f{n}"\nurl = "https://{n}.example/"\nprovider = "basic"\n' for n in range(50)
     ]

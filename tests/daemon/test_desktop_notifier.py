@@ -86,7 +86,7 @@ async def test_feeds_that_share_a_sign_in_are_told_of_once(
 ) -> None:
     issuer.failure = EXPIRED
     desktop_notifier = DesktopNotifier(keeper, desktop.environ)
-    running = asyncio.create_task(keeper.run())
+    running = asyncio.create_task(keeper.loop.run())
     await told(desktop_notifier)
     issuer.mark = "somebody tried"
     await clock.advance(10 * NAP_S)

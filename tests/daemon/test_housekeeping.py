@@ -114,7 +114,7 @@ async def watched(is_managers: bool, idle_exit_s: float | None) -> AsyncIterator
             stamps=lambda: 0,
             renew_socket=renewed,
         )
-        keeping = asyncio.create_task(service.keeper.run())
+        keeping = asyncio.create_task(service.keeper.loop.run())
         looking = asyncio.create_task(housekeeper.run())
         await settle()
         yield Watched(clock, service, housekeeper, keeping, manager, place, renewals)
@@ -226,7 +226,8 @@ async def fail_later(*_: object, **__: object) -> bool:
 
 
 @pytest.mark.parametrize(
-    "item", ["place.is_lost", "_stamps", "_summary", "shares.look", "keeper.has_turned", "reload_if_changed"]
+    "item",
+    ["place.is_lost", "_stamps", "_summary", "shares.look", "keeper.loop.has_turned", "reload_if_changed"],
 )
 async def test_a_round_survives_whatever_one_of_its_items_raises(
     watched: Watched, item: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -237,7 +238,7 @@ async def test_a_round_survives_whatever_one_of_its_items_raises(
         "_stamps": (watched.housekeeper, "_stamps", fail),
         "_summary": (watched.housekeeper, "_summary", fail),
         "shares.look": (watched.service.shares, "look", fail),
-        "keeper.has_turned": (watched.service.keeper, "has_turned", fail),
+        "keeper.loop.has_turned": (watched.service.keeper.loop, "has_turned", fail),
         "reload_if_changed": (watched.service, "reload_if_changed", fail_later),
     }
     if item != "shares.look":

@@ -84,7 +84,7 @@ async def service(tmp_path: Path, feeds: int) -> AsyncIterator[Runtime]:
     first = service.keeper.slot_table.named("f0")
     assert first is not None
     await service.keeper.credential_for(Match(first, first.key(), "test"), 5)
-    keeping = asyncio.create_task(service.keeper.run())
+    keeping = asyncio.create_task(service.keeper.loop.run())
     yield service
     keeping.cancel()
     await service.close()

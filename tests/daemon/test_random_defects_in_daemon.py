@@ -141,7 +141,7 @@ class Household:
             renew_socket=around.renew_socket,
         )
         self.tasks = [
-            asyncio.create_task(self.runtime.keeper.run()),
+            asyncio.create_task(self.runtime.keeper.loop.run()),
             asyncio.create_task(self.housekeeper.run()),
         ]
 

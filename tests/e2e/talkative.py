@@ -22,8 +22,8 @@ import broker.api.routes_status
 from broker.core.credential import Credential, Secret
 from broker.daemon.main import main
 from broker.host import hardening, log_handlers, unhurried_log
-from broker.keeper.keeper import Keeper
 from broker.keeper.provider_guard import ProviderGuard
+from broker.keeper.renewal_loop import RenewalLoop
 
 if TYPE_CHECKING:
     from broker.core.failures import NotObtained
@@ -96,7 +96,7 @@ def loosen() -> None:
 
 def listen_in() -> None:
     """Talk about each credential, and raise the level of all that is said."""
-    obtain, run = ProviderGuard.obtain, Keeper.run
+    obtain, run = ProviderGuard.obtain, RenewalLoop.run
 
     async def obtained(
         self: ProviderGuard, feed: Feed, scope: str, claims: str | None = None
@@ -106,7 +106,7 @@ def listen_in() -> None:
             talk(outcome)
         return outcome
 
-    async def running(self: Keeper) -> None:
+    async def running(self: RenewalLoop) -> None:
         ending = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, on_signal, ending)
         keeping, told = asyncio.create_task(run(self)), asyncio.create_task(ending.wait())
@@ -115,7 +115,7 @@ def listen_in() -> None:
         strike()  # outside the walls of a turn
 
     ProviderGuard.obtain = obtained  # type: ignore[method-assign]
-    Keeper.run = running  # type: ignore[method-assign]
+    RenewalLoop.run = running  # type: ignore[method-assign]
     unhurried_log.FILE_BYTES_MAX = sys.maxsize
     for logger in (logging.getLogger(), logging.getLogger("broker")):
         logger.setLevel(logging.DEBUG)

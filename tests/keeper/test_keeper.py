@@ -26,7 +26,8 @@ from broker.core.refresh import HOLD_REFUSED_S, RefreshPolicy, State
 from broker.core.urls import parse_url
 from broker.core.verdict import Verdict
 from broker.host.clock import NAP_S
-from broker.keeper.keeper import BACKGROUND_FLIGHTS, Keeper
+from broker.keeper.keeper import Keeper
+from broker.keeper.renewal_loop import BACKGROUND_FLIGHTS
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.slot_table import LEARNED_GONE_S
 from broker.providers.recognise import recognise
@@ -73,7 +74,7 @@ async def make(clock: FakeClock, issuer: Issuer, gatekeeper: Gatekeeper) -> Asyn
             verify_at=gatekeeper,
             draw=lambda: 0.0,
         )
-        keepers.append((keeper, asyncio.create_task(keeper.run()) if runs else None))
+        keepers.append((keeper, asyncio.create_task(keeper.loop.run()) if runs else None))
         return keeper
 
     yield made
@@ -763,7 +764,7 @@ async def test_a_watchdog_that_asks_does_not_put_off_what_is_due(
     await settle()
 
     await clock.advance(NAP_S - 1)
-    keeper.has_turned()
+    keeper.loop.has_turned()
     await clock.advance(3)
 
     assert len(issuer.asked) == 2
@@ -791,7 +792,7 @@ async def test_each_change_of_state_is_told_once_to_those_who_listen(
 ) -> None:
     keeper = make(CORP, TOOLS, runs=True)
     told: list[str] = []
-    keeper.subscribe(lambda feed: told.append(f"{feed.name} {state(keeper, feed)}"))
+    keeper.news.subscribe(lambda feed: told.append(f"{feed.name} {state(keeper, feed)}"))
     await settle()
     issuer.failure = Unavailable("down")
     await clock.advance(3100)

@@ -137,7 +137,7 @@ async def keeping(clock: FakeClock, clerk: Clerk) -> AsyncIterator[Keeper]:
         verify_at=Gatekeeper(),
         draw=dice.random,
     )
-    loop = asyncio.create_task(keeper.run())
+    loop = asyncio.create_task(keeper.loop.run())
     await settle()
     yield keeper
     keeper.close()

@@ -80,7 +80,7 @@ async def keeper(clock: FakeClock, service: Service) -> AsyncIterator[Keeper]:
         verify_at=Gatekeeper(),
         draw=lambda: 0.0,
     )
-    loop = asyncio.create_task(keeper.run())
+    loop = asyncio.create_task(keeper.loop.run())
     await clock.advance(2990)
     yield keeper
     keeper.close()

@@ -120,8 +120,8 @@ class House:
             draw=self._draw,
             judged=lambda _feed, _verdict: chaos.may_raise(),
         )
-        self.keeper.subscribe(lambda _: chaos.may_raise())
-        self.loop = asyncio.create_task(self.keeper.run())
+        self.keeper.news.subscribe(lambda _: chaos.may_raise())
+        self.loop = asyncio.create_task(self.keeper.loop.run())
 
     async def _verify(self, feed: Feed, credential: Credential) -> FeedAnswer:
         del feed, credential
@@ -185,7 +185,7 @@ async def lived_through(seed: int) -> None:
         house.check()
         assert held <= house.held(), "a token was lost"
     chaos.share = 0.0
-    house.keeper.has_turned()
+    house.keeper.loop.has_turned()
     await house.clock.advance(HEALED_S + 2 * NAP_S)
     for feed in house.feeds:  # a refusal is tried anew when someone asks, HOLD_REFUSED_S after the last time
         await house.ask(feed)

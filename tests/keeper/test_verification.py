@@ -58,7 +58,7 @@ async def start(clock: FakeClock, issuer: Issuer, gatekeeper: Gatekeeper) -> Asy
             verify_at=gatekeeper,
             draw=lambda: 0.0,
         )
-        running.append((keeper, asyncio.create_task(keeper.run())))
+        running.append((keeper, asyncio.create_task(keeper.loop.run())))
         await settle()
         gatekeeper.heard.clear()
         return keeper

@@ -19,7 +19,8 @@ from broker.core.refresh import Moment, RefreshPolicy, State
 from broker.core.urls import parse_url
 from broker.core.verdict import FeedAnswer, Verdict
 from broker.host.clock import NAP_S
-from broker.keeper.keeper import ROUND_AT_ONCE, Keeper
+from broker.keeper.keeper import Keeper
+from broker.keeper.renewal_loop import ROUND_AT_ONCE
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.slot_table import SlotEntry
 from tests.fake_clock import FakeClock, settle
@@ -80,7 +81,7 @@ class House:
 
     async def begin(self) -> None:
         """Let the keeper's loop turn."""
-        self.loop = asyncio.create_task(self.keeper.run())
+        self.loop = asyncio.create_task(self.keeper.loop.run())
         await settle()
 
     @property
@@ -280,13 +281,13 @@ async def test_a_turn_survives_a_clock_that_breaks(house: House, caplog: pytest.
     await house.begin()
     house.clock.defects = house.clock.naps_break = True
     for _ in range(5):
-        house.keeper.has_turned()
+        house.keeper.loop.has_turned()
         await settle()
     house.heal()
-    house.keeper.has_turned()
+    house.keeper.loop.has_turned()
     await settle()
 
-    assert house.keeper.has_turned()
+    assert house.keeper.loop.has_turned()
     assert house.is_alive
     assert caplog.text.count("item=turn") == caplog.text.count("item=nap") == 1
 
@@ -298,7 +299,7 @@ async def test_a_listener_that_raises_hurts_no_other(house: House, caplog: pytes
         raise OverflowError(feed.name)
 
     for listener in (broken, lambda feed: heard.append(feed.name), broken):
-        house.keeper.subscribe(listener)
+        house.keeper.news.subscribe(listener)
     await house.begin()
 
     assert heard == ["corp", "labs"]
@@ -352,7 +353,7 @@ async def test_a_large_round_lets_others_have_their_turn(house: House) -> None:
     house.issuer.gate.clear()
     looked: list[SlotKey] = []
     monitored: list[int] = []
-    look_at = house.keeper._look_at
+    look_at = house.keeper.loop.look_at
 
     def counted(entry: SlotEntry, now: Moment, *, is_changed: bool = False) -> None:
         looked.append(entry.slot.key)
@@ -363,7 +364,7 @@ async def test_a_large_round_lets_others_have_their_turn(house: House) -> None:
             await asyncio.sleep(0)
             monitored.append(len(looked))
 
-    house.keeper._look_at = counted  # type: ignore[method-assign]
+    house.keeper.loop.look_at = counted  # type: ignore[method-assign]
     watching = asyncio.create_task(watch())
     await house.begin()
     await watching

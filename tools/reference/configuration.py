@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from broker.config.model import FILE_MODELS
+from broker.config.file_models import FeedKeys, FileKeys, never_or_duration
 from broker.core.duration import positive_duration
 from broker.core.secret_source import FORMS
 from broker.daemon.main import PROVIDERS
@@ -39,8 +39,8 @@ class KeyTable(NamedTuple):
 def models() -> dict[str, tuple[type[BaseModel], Mapping[str, KeyText]]]:
     """Return each model with the texts of its keys, by heading."""
     found: dict[str, tuple[type[BaseModel], Mapping[str, KeyText]]] = {
-        "The whole file": (FILE_MODELS.file, TOP),
-        "Every `[[feed]]`": (FILE_MODELS.feed, FEED),
+        "The whole file": (FileKeys, TOP),
+        "Every `[[feed]]`": (FeedKeys, FEED),
     }
     for provider in PROVIDERS:
         found[f"`{provider.name}`"] = (provider.settings, PROVIDER.get(provider.name, {}))
@@ -119,7 +119,7 @@ def _default(field: FieldInfo) -> str:
             return f"`{value}`"
 
 
-_DURATIONS: set[Any] = {positive_duration, FILE_MODELS.never_or_duration}
+_DURATIONS: set[Any] = {positive_duration, never_or_duration}
 _OPTIONAL_URL = {"name", "provider"}
 
 

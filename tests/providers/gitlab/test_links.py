@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from broker.config.model import Layer, load
+from broker.config.load import load
+from broker.config.model import Layer
 from broker.core.credential import Secret
 from broker.core.feeds import READ, Ambiguous, FeedTable, Match, NoMatch
 from broker.core.urls import parse_service
