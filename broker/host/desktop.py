@@ -4,7 +4,8 @@ import html
 import sys
 from collections.abc import Mapping
 
-from broker.host.process import RunFailure, find, run
+from broker.host.process import find, run
+from broker.host.run_failure import RunFailure
 
 LIMIT_S = 5.0
 """A desktop that does not take a notice by then does not show it."""

@@ -5,7 +5,8 @@ Only systemd can be asked: launchd has no such request, and a user's launchctl w
 
 from collections.abc import Mapping
 
-from broker.host.process import RunFailure, find, run
+from broker.host.process import find, run
+from broker.host.run_failure import RunFailure
 
 SOCKET_UNIT = "token-broker.socket"
 """Of the user's manager and of the system's alike."""

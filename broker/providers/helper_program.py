@@ -13,7 +13,8 @@ from pathlib import PurePath
 from broker.core.credential import Secret, unanswerable_username
 from broker.core.failures import NotObtained, Refused, Unavailable
 from broker.host.clock import SystemClock
-from broker.host.process import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput, run
+from broker.host.process import run
+from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput
 from broker.providers.credential_formats import read_printed
 from broker.providers.expiry import earliest, end_after, end_of
 from broker.providers.home import expand

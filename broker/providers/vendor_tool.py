@@ -11,16 +11,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from broker.core.failures import NoSource, Unavailable
-from broker.host.process import (
-    CannotRun,
-    Finished,
-    NoResources,
-    NotFound,
-    TimedOut,
-    TooMuchOutput,
-    is_there,
-    run,
-)
+from broker.host.child_process import Finished
+from broker.host.process import is_there, run
+from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput
 from broker.providers.expiry import end_of
 from broker.providers.helper_program import SecretFound, found, not_started
 from broker.providers.printed_object import shape_of

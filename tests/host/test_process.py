@@ -10,19 +10,10 @@ from pathlib import Path
 import pytest
 
 from broker.host import process
-from broker.host.process import (
-    CHILDREN_MAX,
-    CannotRun,
-    NoResources,
-    NotFound,
-    TimedOut,
-    TooMuchOutput,
-    _Stream,
-    find,
-    is_there,
-    run,
-)
+from broker.host.child_process import _Stream
+from broker.host.process import CHILDREN_MAX, find, is_there, run
 from broker.host.process_tree import VARIABLE
+from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput
 
 FOREVER = 3600
 LIMIT_S = 60.0

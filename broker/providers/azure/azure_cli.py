@@ -14,8 +14,8 @@ from urllib.parse import quote
 from broker.core.credential import Secret
 from broker.core.failures import NoSource, SignInNeeded
 from broker.host.aside import in_thread
+from broker.host.child_process import Finished
 from broker.host.file_stamp import file_stamp
-from broker.host.process import Finished
 from broker.providers.azure.az_errors import failure_of, token_argv, wants_no_tenant
 from broker.providers.azure.challenge import ORGANISATIONS, is_guid
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line

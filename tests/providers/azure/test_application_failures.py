@@ -9,7 +9,7 @@ import pytest
 
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
-from broker.host.process import Finished
+from broker.host.child_process import Finished
 from broker.providers import vendor_tool
 from broker.providers.azure import sdk_client
 from broker.providers.azure.identities import Skipped

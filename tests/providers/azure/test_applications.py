@@ -32,7 +32,7 @@ from tests.providers.azure.jobs import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from broker.host.process import Finished
+    from broker.host.child_process import Finished
     from broker.providers.protocol import Provider, ProviderContext
     from tests.fakes.az import AzureCli
     from tests.fakes.organisation import Organisation

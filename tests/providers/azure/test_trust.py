@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from broker.host.process import Finished
+    from broker.host.child_process import Finished
     from tests.fakes.authority import Authority
     from tests.providers.azure.jobs import Job
     from tests.providers.programs import Workshop
