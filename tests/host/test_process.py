@@ -388,14 +388,14 @@ def test_nothing_is_found_through_empty_and_relative_entries(
     assert find("az", f"{path}:{tmp_path}/bin") == f"{tmp_path}/bin/az"
 
 
-async def test_at_the_limit_the_child_is_killed_within_half_a_second(word: str) -> None:
+async def test_at_the_limit_a_child_that_ignores_signals_is_killed_with_all_it_started(word: str) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
 
     with pytest.raises(TimedOut) as caught:
         await run(["sh", "-c", f"trap '' TERM HUP INT; sleep {word} & sleep {word}"], limit_s=0.2)
 
-    assert loop.time() - begun < 0.2 + 0.5
+    assert loop.time() - begun < LIMIT_S  # the child would sleep for longer
     assert (caught.value.program, caught.value.limit_s) == ("sh", 0.2)
     assert str(caught.value) == "sh did not end within 0.2 s"
     await all_gone(word)

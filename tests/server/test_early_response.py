@@ -120,7 +120,7 @@ async def test_a_defect_of_the_porters_costs_its_caller_alone(place: Path) -> No
 
 async def test_words_in_time_do_not_give_the_rest_more_time(place: Path) -> None:
     loop = asyncio.get_running_loop()
-    limits = Limits(request_s=0.5)
+    limits = Limits(request_s=1.5)
 
     async with serving(place, Greeter(), limits=limits) as served:
         reader, writer = await served.connect()
