@@ -10,9 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(tests/[\w/.]+?)/?(?:::(\w+))?`")
+
+
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")  # how long an example takes says nothing of the code
 
 
 def named_in(text: str) -> set[tuple[str, str | None]]:
