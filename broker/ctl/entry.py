@@ -85,6 +85,10 @@ def _run(command_line: Callable[[], object]) -> None:
         _say(_told(error))
         sys.exit(_own_failure())
     except Exception as defect:  # noqa: BLE001 - the outermost boundary: a traceback tells a user nothing
+        shortage = shortage_of(defect)
+        if shortage is not None:
+            _say(f"{_REFUSED}: {shortage}")
+            sys.exit(_own_failure())
         import traceback  # noqa: PLC0415 - for a defect only
 
         place = traceback.extract_tb(defect.__traceback__)[-1]
@@ -94,13 +98,16 @@ def _run(command_line: Callable[[], object]) -> None:
         sys.exit(_own_failure())
 
 
+_REFUSED = "this machine refused it"
+
+
 def _told(error: OSError) -> str:
     """What the machine refused: most often a file, by its name."""
     reason = shortage_of(error) or (error.strerror or type(error).__name__).lower()
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the working directory is gone; run: cd"
     name = error.filename if isinstance(error.filename, str) else os.fspath(error.filename or "")
-    return f"{os.fsdecode(name)}: {reason}" if name else f"this machine refused it: {reason}"
+    return f"{os.fsdecode(name)}: {reason}" if name else f"{_REFUSED}: {reason}"
 
 
 def _say(line: str) -> None:

@@ -7,8 +7,10 @@ import logging
 from functools import partial
 
 from broker.api.backend import feed_status_of
+from broker.core.defect import name_of
 from broker.core.feeds import Feed
 from broker.core.learned_feeds import LEARNED_MAX
+from broker.core.shortage import shortage_of
 from broker.core.why_not import Topic
 from broker.daemon.runtime import Runtime
 from broker.host.aside import in_thread
@@ -38,12 +40,13 @@ class WhyNotRecorder:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            why = "neither the runtime folder nor the state folder takes it"
             try:
                 is_written = await in_thread(partial(self._file.write, self._service.why_not.reasons))
-            except RuntimeError:  # no thread can be started now
-                is_written = False
+            except RuntimeError as error:
+                is_written, why = False, shortage_of(error) or name_of(error)
             if not is_written and not is_told:
-                log.warning("why_not_unwritten: neither the runtime folder nor the state folder takes it")
+                log.warning("why_not_unwritten: %s", why)
             is_told = not is_written
 
     def _hear(self, feed: Feed) -> None:

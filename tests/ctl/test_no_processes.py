@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.core.shortage import shortage_of
 from broker.ctl.doctor import sign_in_checks
 from tests.ctl.clinic import found
 from tests.ctl.found_feeds import broker, empty_handed
@@ -61,6 +63,34 @@ def test_a_process_that_cannot_be_started_is_told_and_no_defect(
     assert "cannot be used" not in ended.stderr
     assert "defect" not in ended.stderr
     assert ended.exit_code == code, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("exec", "true"), 125), (("why", "true"), 125), (("demo",), 1), (("doctor",), 1), (("discover",), 0)],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else None,
+)
+def test_a_thread_that_cannot_be_started_is_told_and_no_defect(
+    brokerctl: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int
+) -> None:
+    def failing(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", failing)
+
+    ended = brokerctl(*words)
+
+    assert "Traceback" not in ended.stderr
+    assert "defect" not in ended.stderr
+    assert "failed: " not in ended.stdout
+    assert ended.exit_code == code, ended.stdout + ended.stderr
+    if not ended.stdout:
+        assert (
+            ended.stderr
+            == "token-broker: this machine refused it: "
+            + str(shortage_of(RuntimeError("can't start new thread")))
+            + "\n"
+        )
 
 
 def test_an_az_that_finds_no_process_is_not_signed_out(

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from broker.core.shortage import shortage_of
 from broker.ctl.doctor import (
     access_tokens,
     asked_feeds,
@@ -88,12 +89,20 @@ def _isolated(check: Check, context: DoctorContext, limit_s: float) -> list[Find
         try:
             found.extend(check(context))
         except Exception as defect:  # noqa: BLE001 - one check's defect must not hide what the others find
+            shortage = shortage_of(defect)
+            if shortage is not None:
+                found.append(problem("doctor", f"the check {check.__name__} was not made: {shortage}", None))
+                return
             place = traceback.extract_tb(defect.__traceback__)[-1]
             where = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
             found.append(problem("doctor", f"the check {check.__name__} failed: {where}", None))
 
     thread = threading.Thread(target=look, daemon=True)  # one that hangs in a file must not keep us
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no more threads
+        look()
+        return found
     thread.join(limit_s)
     if not thread.is_alive():
         return found

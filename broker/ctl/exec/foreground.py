@@ -92,11 +92,15 @@ class SignalRelay:
     """
 
     def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._started = threading.Event()
 
     def __enter__(self) -> Self:
+        """Raises RuntimeError where no thread can be started: before there is a command."""
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
+        self._thread = threading.Thread(target=self._forward, daemon=True)
+        self._thread.start()
         self._wakeup_before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         self._before = {number: signal.signal(number, _is_written) for number in FORWARDED}
         return self
@@ -106,21 +110,23 @@ class SignalRelay:
             signal.signal(number, action)
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._writing)
-        if self._thread is not None:
-            self._thread.join()
+        self._started.set()
+        self._thread.join()
         os.close(self._reading)
 
     def to(self, child: "subprocess.Popen[bytes]") -> None:
         """Forward to this process from now on."""
-        self._thread = threading.Thread(target=self._forward, args=(child,), daemon=True)
-        self._thread.start()
+        self._child = child
+        self._started.set()
 
-    def _forward(self, child: "subprocess.Popen[bytes]") -> None:
+    def _forward(self) -> None:
+        self._started.wait()
         while numbers := os.read(self._reading, select.PIPE_BUF):
             for number in numbers:
                 if number in FROM_TERMINALS and _is_foreground():
                     continue  # the terminal has sent it to the command as well: twice would mean "at once"
-                child.send_signal(number)
+                if self._child is not None:
+                    self._child.send_signal(number)
 
 
 def _is_written(_number: int, _frame: FrameType | None) -> None:
