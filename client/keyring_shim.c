@@ -509,7 +509,7 @@ static Outcome socket_path(Text *path)
 	} else if (put_socket_directory(path)) {
 		put(path, "/broker.sock");
 	} else {
-		return failed("neither XDG_RUNTIME_DIR nor HOME is set; run: export HOME=~", NULL);
+		return failed("neither XDG_RUNTIME_DIR nor HOME is set; run: eval \"export HOME=~$(id -un)\"", NULL);
 	}
 	if (path->overflowed)
 		return failed("the socket's path is longer than ", number(SOCKET_PATH_BYTES, 10, 1),

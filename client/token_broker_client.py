@@ -291,7 +291,9 @@ def _socket_directory() -> str:
         return f"{runtime}/token-broker"
     if home.startswith("/"):
         return f"{home}/.cache/token-broker/{_machine_id()}"  # homes are shared between hosts
-    raise SocketPathError("neither XDG_RUNTIME_DIR nor HOME is set; run: export HOME=~")
+    raise SocketPathError(
+        'neither XDG_RUNTIME_DIR nor HOME is set; run: eval "export HOME=~$(id -un)"'  # `~` alone is $HOME
+    )
 
 
 def _is_our_directory(path: str) -> bool:

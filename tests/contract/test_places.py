@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests.contract.conftest import Session
 from tests.contract.scripted_broker import ScriptedBroker, answers, credential
 from tests.contract.shims import Shim
+from tests.typed_line import type_line
 
 URL = "https://feed.example/simple/"
 NOT_RUNNING = "the broker is not running; run: brokerctl setup"
@@ -112,7 +114,11 @@ def test_runtime_directory_of_another_user_is_skipped(
 def test_no_place_at_all_is_a_clear_error(shim: Shim, home: str | None) -> None:
     ended = shim("get", URL, "Fred", XDG_RUNTIME_DIR=None, HOME=home)
 
-    assert (ended.code, ended.line) == (1, "neither XDG_RUNTIME_DIR nor HOME is set; run: export HOME=~")
+    said, _, line = ended.line.partition("; run: ")
+    assert (ended.code, said) == (1, "neither XDG_RUNTIME_DIR nor HOME is set")
+    environment = {"PATH": os.environ["PATH"]} | ({} if home is None else {"HOME": home})
+    typed = type_line(line, environment, then='printf %s "$HOME"')
+    assert typed.stdout == pwd.getpwuid(os.geteuid()).pw_dir
 
 
 @pytest.mark.parametrize("directory", [False, True], ids=["no directory", "no socket"])

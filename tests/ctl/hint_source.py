@@ -72,7 +72,7 @@ def hints_of_c(source: str | None = None) -> Iterator[str]:
     text = SHIM_C.read_text(encoding="utf-8") if source is None else source
     for literal in C_LITERAL.findall(text):
         for told in RUN.findall(literal):
-            yield told.strip()
+            yield told.strip().replace(r"\"", '"')
 
 
 def hints_of_module(source: str) -> Iterator[tuple[str, int]]:

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from broker.ctl.command_error import CommandError
+from broker.ctl.exec import ca_bundles
 from broker.ctl.exec.ca_bundles import VARIABLES, write_bundles
 from broker.ctl.exec.gateway_run import EXEMPTIONS, PROXY_VARIABLES, command_environment
 from broker.ctl.exec.verb import STRICT, with_strict_as_option
 from tests.ctl.test_exec import configure, left_behind, run
 from tests.fakes.authority import shared_authority
+from tests.typed_line import type_line
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nb3du\n-----END CERTIFICATE-----"
 OTHER = CERTIFICATE.replace("b3du", "b3RoZXI=")
@@ -149,6 +151,19 @@ def test_folder_of_authorities_is_read(tmp_path: Path) -> None:
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="AWS_CA_BUNDLE=/no/such/file cannot be read"):
         write_bundles(tmp_path, {**os.environ, "AWS_CA_BUNDLE": "/no/such/file"}, "own")
+
+
+def test_a_system_without_authorities_is_told_what_brings_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ca_bundles, "_system_bundle", list)
+
+    with pytest.raises(CommandError, match="certificate authorities were not found") as raised:
+        write_bundles(tmp_path, {}, "own")
+
+    told = type_line(raised.value.hint, then='printf %s "$SSL_CERT_FILE"').stdout
+    written = write_bundles(tmp_path, {"SSL_CERT_FILE": told}, "own")
+    assert Path(written["CURL_CA_BUNDLE"]).read_text().count("BEGIN") > 50
 
 
 def test_strict_environment_has_no_other_way_out() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 from tests.ctl.found_feeds import broker as seen
 from tests.ctl.stand_in import StandInBroker, problem
+from tests.typed_line import type_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -232,7 +232,7 @@ def test_status_of_a_stopped_unit_says_how_to_start_it(brokerctl: Brokerctl) -> 
 def test_killed_broker_leaves_nothing_that_stops_the_next(stopped_afterwards: None, socket: Path) -> None:  # noqa: ARG001
     started = installed("start")
     pid = int(started.stdout.rpartition(" ")[2].rstrip(")\n"))
-    os.kill(pid, signal.SIGKILL)
+    assert type_line(f"kill -9 {pid}").returncode == 0
 
     again = installed("restart")
 

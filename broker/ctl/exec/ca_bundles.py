@@ -6,6 +6,7 @@ system's, because clients take such a file in place of their own list. Certifica
 
 import contextlib
 import re
+import shlex
 import ssl
 import subprocess
 import sys
@@ -80,7 +81,8 @@ def _system(environ: Mapping[str, str]) -> list[str]:
     found = [*own, *_system_bundle()]
     if not found:
         raise CommandError(
-            "this system's certificate authorities were not found", hint="export SSL_CERT_FILE="
+            "this system's certificate authorities were not found",
+            hint=f"export SSL_CERT_FILE=$({shlex.quote(sys.executable)} -m certifi)",
         )
     return list(dict.fromkeys(found))
 
