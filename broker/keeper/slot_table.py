@@ -53,7 +53,7 @@ class SlotEntry:
     true once the table has it no more. `fingerprint` is the provider's sign-in fingerprint that the last
     attempt saw, `was_late` whether it changed meanwhile, `has_succeeded` whether it ever had a credential.
     `last_asked` is the feed of the last look-up, `asked` are those asked for since they were last tried,
-    `tried_s` when one last was, in seconds of boot time.
+    `tried_s` when one last was, in seconds of boot time, `next_try` what waits until it may be tried again.
     """
 
     slot: Slot
@@ -74,13 +74,14 @@ class SlotEntry:
     last_asked: Feed | None = None
     asked: dict[str, Feed] = field(default_factory=dict)
     tried_s: float = -inf
+    next_try: asyncio.Task[None] | None = None
 
     def drop(self) -> None:
         """Forget the credential and give up what is under way."""
-        for task in (self.flight, *self.verifying.values()):
+        for task in (self.flight, self.next_try, *self.verifying.values()):
             if task is not None:
                 task.cancel()
-        self.flight = None
+        self.flight = self.next_try = None
         self.slot, self.wanted = Slot(self.slot.key), False
         self.verifications.clear()
         self.verifying.clear()

@@ -128,6 +128,21 @@ async def test_nothing_is_tried_while_nobody_asks(
     assert gatekeeper.heard == []
 
 
+async def test_a_look_up_soon_after_a_try_is_followed_by_another_try_when_its_time_has_come(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    """The run that met a revocation may be the only one for hours: the next one shall not fail, too."""
+    keeper = await start(CORP)
+    await clock.advance(1)
+    await ask(keeper, CORP)
+    await clock.advance(RETRY_S - 2)
+    before = list(gatekeeper.heard)
+    await clock.advance(3600)
+
+    assert before == []
+    assert gatekeeper.heard == ["corp token-1"]
+
+
 async def test_a_look_up_never_waits_for_the_try_of_a_token_in_use(
     start: Start, gatekeeper: Gatekeeper, clock: FakeClock
 ) -> None:
