@@ -86,10 +86,21 @@ class SlotEntry:
         self.verifications.clear()
         self.verifying.clear()
 
+    def forget_words_of(self, names: frozenset[str]) -> None:
+        """Forget what the feeds of these names said, and give up asking them."""
+        for name in names & self.verifications.keys():
+            del self.verifications[name]
+            under_way = self.verifying.pop(name, None)
+            if under_way is not None:
+                under_way.cancel()
+
 
 @dataclass(frozen=True, slots=True)
 class SlotPlan:
-    """Another table, and what follows from it for the entries there are: made beside the loop (`planned`)."""
+    """Another table, and what follows from it for the entries there are: made beside the loop (`planned`).
+
+    `moved` are the feeds whose tokens are tried elsewhere now, or no more.
+    """
 
     table: FeedTable
     by_name: dict[str, Feed]
@@ -99,6 +110,7 @@ class SlotPlan:
     entries: dict[SlotKey, SlotEntry]
     sponsors: list[tuple[SlotEntry, Feed]]
     accounts: dict[tuple[Realm, str, str], Feed]
+    moved: frozenset[str]
 
 
 class SlotTable:
@@ -214,15 +226,21 @@ class SlotTable:
         for key, feeds in by_slot.items():
             if key not in entries:
                 entries[key] = SlotEntry(Slot(key), feeds[0], used=now, since=now.wall)
+        by_name = {feed.name: feed for feed in reversed(table.feeds)}
         return SlotPlan(
             table=table,
-            by_name={feed.name: feed for feed in reversed(table.feeds)},
+            by_name=by_name,
             by_slot=by_slot,
             realms=frozenset(feed.realm for feed in table.feeds),
             seen=frozenset(existing),
             entries=entries,
             sponsors=sponsors,
             accounts=accounts,
+            moved=frozenset(
+                name
+                for name, feed in self._by_name.items()
+                if name not in by_name or _trial_of(by_name[name]) != _trial_of(feed)
+            ),
         )
 
     def adopt(self, plan: SlotPlan) -> None:
@@ -255,6 +273,8 @@ class SlotTable:
         for entry in before.values():
             if entry.gone:
                 entry.drop()
+            else:
+                entry.forget_words_of(plan.moved)
         self.table = plan.table
         self._below = lru_cache(REMEMBERED)(plan.table.below)
         self._by_name, self._by_slot, self._learned, self._by_key = plan.by_name, plan.by_slot, learned, kept
@@ -326,6 +346,11 @@ class SlotTable:
         if self.no_room_for != realm:
             self.no_room_for = realm
             self.room_changed()
+
+
+def _trial_of(feed: Feed) -> tuple[Url, bool]:
+    """Where its tokens are tried, and whether they are."""
+    return feed.url, feed.verify
 
 
 def _account_of(key: SlotKey) -> tuple[Realm, str, str]:

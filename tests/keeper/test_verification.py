@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -449,3 +450,25 @@ async def test_a_token_that_came_after_a_refusal_is_not_refused_before_it_was_tr
 
     assert len(issuer.asked) == 2 * len(feeds)
     assert (await answer).secret.reveal()
+
+
+@pytest.mark.parametrize(
+    ("changed", "heard"),
+    [
+        ({"verify": False}, []),
+        ({"prefixes": (parse_url("https://feed.example/other/simple/"),)}, ["corp token-2"]),
+    ],
+)
+async def test_a_refusal_is_of_the_address_where_it_was_met(
+    start: Start, issuer: Issuer, gatekeeper: Gatekeeper, changed: dict[str, Any], heard: list[str]
+) -> None:
+    gatekeeper.words = [Verdict.UNAUTHORISED] * 2
+    keeper = await start(CORP)
+    with pytest.raises(Refused):
+        await ask(keeper, CORP)
+    other = replace(CORP, **changed)
+    keeper.adopt(FeedTable([other], recognise, lambda _: other), {"fake": issuer}, keeper.policies)
+
+    assert await answered(ask(keeper, other)) == "token-2"
+    await settle()
+    assert gatekeeper.heard == heard
