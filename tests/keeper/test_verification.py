@@ -394,6 +394,24 @@ async def test_after_the_ground_moved_tries_are_spread_and_over_in_time(
     assert sorted(heard.split()[0] for heard in gatekeeper.heard) == sorted(feed.name for feed in crowd)
 
 
+async def test_an_address_that_comes_and_goes_costs_hardly_more_than_the_interval(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP)
+    await ask(keeper, CORP)
+    for _ in range(600):
+        keeper.ground_moved("network")
+        await clock.advance(1)
+    flapping = len(gatekeeper.heard)
+    await clock.advance(60)
+    gatekeeper.heard.clear()
+    keeper.ground_moved("network")
+    await clock.advance(3)
+
+    assert flapping <= 600 / RETRY_S + 5
+    assert gatekeeper.heard == ["corp token-1"]
+
+
 async def test_a_token_that_nobody_used_for_a_day_is_left_alone_when_the_ground_moves(
     start: Start, gatekeeper: Gatekeeper, clock: FakeClock
 ) -> None:
