@@ -17,7 +17,14 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from broker.config.toml_lines import deepest_line, heads_of_feeds, line_of, line_of_nul, longest_number
+from broker.config.toml_lines import (
+    deepest_line,
+    heads_of_feeds,
+    line_of,
+    line_of_nul,
+    lines_of,
+    longest_number,
+)
 from broker.core.defect import name_of
 from broker.core.duration import positive_duration
 from broker.core.failures import BadConfiguration, BadRequest
@@ -245,7 +252,7 @@ def _parsed(layer: Layer) -> dict[str, Any]:
         # "Expected '=' after a key (at line 3, column 5)": the place belongs in front.
         message, _, place = str(error).partition(" (at ")
         line = re.match(r"line ([0-9]+)", place)
-        where = f"line {line[1]}" if line else f"line {len(layer.text.splitlines())}, its end"
+        where = f"line {line[1]}" if line else f"line {len(lines_of(layer.text))}, its end"
         raise BadConfiguration(f"{layer.path}, {where}: not TOML: {message.lower()}") from None
     except Exception as defect:  # noqa: BLE001 - as above
         # int() refuses more than 4300 digits with a bare ValueError
@@ -290,7 +297,7 @@ def _without_unknown_keys(table: dict[str, Any], layer: Layer) -> list[str]:
 def _named(file: _File, layer: Layer, schema: Schema) -> list[_RawFeed]:
     """The layer's feeds by name: their own, or the one that their URL gives them."""
     raws: dict[str, _RawFeed] = {}
-    heads = heads_of_feeds(layer.text.splitlines())
+    heads = heads_of_feeds(lines_of(layer.text))
     for number, keys in enumerate(file.feed):
         line = heads[number] if number < len(heads) else 1
         raw = _RawFeed("", keys, layer, number, line, frozenset(keys if layer.role == "site" else ()))
