@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ import pytest
 from broker.core.verdict import RETRY_S
 from tests.e2e.household import AZURE_FEED, PACKAGE, PLAIN_FEED, TENANT, Household, feed
 from tests.e2e.patience import until
+from tests.e2e.wire import Events
 from tests.fakes.entra import Application
 from tests.fakes.organisation import Feed
 
@@ -34,6 +36,8 @@ OVER_WITHIN_S = 5.0
 """After the try: a sign-in by az and the exchange, beside the load."""
 CLIENT = "66666666-2222-3333-4444-555555555555"
 CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1603742800"}}}'
+
+REJECTED_AT_ACME = r'token_broker_verdicts_total\{feed="(?:corp|tools)",verdict="rejected"\} ([0-9.]+)'
 
 log = logging.getLogger("revocations")
 
@@ -117,12 +121,14 @@ def test_each_of_twenty_revocations_under_load_costs_at_most_one_run(
             assert runs[1:] == [True, True], broker.log
         lasted_s = time.monotonic() - begun
         fetches = broker.wire.feed("corp")["fetches"]
+        metrics = broker.wire.get("/metrics", accept="*/*").text
 
     look_ups = f"{load.answered.total() / lasted_s:.0f} look-ups a second"
     log.info("failed runs %s, a good token after %.1f s at most, %s", failed, max(took_s), look_ups)
     assert max(failed) <= 1
     assert load.failed == []
     assert fetches == 1 + ROUNDS
+    assert sum(int(float(number)) for number in re.findall(REJECTED_AT_ACME, metrics)) >= ROUNDS
     # one each 15 s, and each new token at both feeds that have it
     assert tries_at(house, AZURE_FEED, sibling) <= lasted_s / RETRY_S + 1 + 2 * fetches
 
@@ -171,3 +177,23 @@ def test_a_look_up_shows_the_verdict_that_came_after_it(house: Household) -> Non
         wait_until_tried(broker, "accepted")
 
         assert broker.wire.status()["recent"][0]["verdict"] == "accepted"
+
+
+def test_events_metrics_and_the_last_look_ups_tell_what_the_feed_said(house: Household) -> None:
+    with house.brokerd() as broker:  # without a configuration, so that nothing is fetched before it
+        name = broker.wire.look_up(AZURE_FEED).json["feed"]
+        wait_until_tried(broker, "accepted")
+        house.acme.revoke_all()
+        broker.wire.look_up(AZURE_FEED)
+        with Events(broker.wire) as events:
+            broker.wire.post(f"/v1/feeds/{name}/verify")
+            told = [next(iter(events))[1]["verdict"]]
+            told += [next(iter(events))[1]["verdict"]]
+        wait_until_tried(broker, "accepted")
+        metrics = broker.wire.get("/metrics", accept="*/*").text
+        recent = broker.wire.status()["recent"]
+
+    assert "rejected" in told
+    assert f'token_broker_verdicts_total{{feed="{name}",verdict="rejected"}} 1.0' in metrics
+    assert f'token_broker_verdicts_total{{feed="{name}",verdict="accepted"}} 2.0' in metrics
+    assert [look_up["verdict"] for look_up in recent] == ["accepted", "rejected"]
