@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.core.refresh import Moment
+from broker.ctl.clients.kept_passwords import UPLOADS
 from broker.ctl.doctor.access_tokens import access_tokens_last
 from broker.ctl.doctor.asked_feeds import feeds_take_the_tokens
 from broker.ctl.doctor.client_logins import indexes_have_no_passwords
@@ -111,6 +112,76 @@ VARIABLES = {
         f"export UV_DEFAULT_INDEX={URL.replace('://', '://me@')}",
     ),
 }
+
+
+POETRY = f'[[tool.poetry.source]]\nname = "my-corp"\nurl = "{URL}"\n'
+UPLOAD = URL.replace("simple", "upload")
+NAMED: dict[str, tuple[dict[str, str], dict[str, str], str, str]] = {
+    "poetry's variable": (
+        {"pyproject.toml": POETRY},
+        {"POETRY_HTTP_BASIC_MY_CORP_PASSWORD": PAT},
+        "POETRY_HTTP_BASIC_MY_CORP_PASSWORD has",
+        "unset POETRY_HTTP_BASIC_MY_CORP_PASSWORD",
+    ),
+    "poetry's file": (
+        {
+            "pyproject.toml": POETRY,
+            "~/.config/pypoetry/auth.toml": f'[http-basic.my-corp]\nusername = "me"\npassword = "{PAT}"\n',
+        },
+        {},
+        "~/.config/pypoetry/auth.toml line 3 has",
+        "poetry config --unset http-basic.my-corp",
+    ),
+    "PDM's file": (
+        {"~/.config/pdm/config.toml": f'[pypi.corp]\nurl = "{URL}"\npassword = "{PAT}"\n'},
+        {},
+        "~/.config/pdm/config.toml line 3 has",
+        "pdm config --delete pypi.corp.password",
+    ),
+    "an index that uv publishes to": (
+        {
+            "uv.toml": (
+                f'[[index]]\nname = "corp"\nurl = "{URL.replace("//", "//me@")}"\npublish-url = "{UPLOAD}"\n'
+            )
+        },
+        {"UV_PUBLISH_TOKEN": PAT},
+        "UV_PUBLISH_TOKEN has",
+        "unset UV_PUBLISH_TOKEN",
+    ),
+} | {
+    name: ({}, {name: PAT, address: UPLOAD}, f"{name} has", f"unset {name}")
+    for name, address in UPLOADS.items()
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_token_beside_the_address_that_it_is_for_is_told_once(clinic: Clinic, name: str) -> None:
+    files, variables, where, line = NAMED[name]
+    for place, text in files.items():
+        clinic.write(place, text)
+    clinic.environ |= variables
+
+    (finding,) = told(clinic)
+
+    assert finding[1].startswith(where)
+    assert finding[2] == line
+    assert PAT not in repr(finding)
+
+
+def test_a_token_in_the_place_of_a_user_name_is_told_and_not_shown(clinic: Clinic) -> None:
+    clinic.environ["PIP_INDEX_URL"] = URL.replace("://", f"://{PAT}@")
+
+    (finding,) = told(clinic)
+
+    assert finding[1].startswith("PIP_INDEX_URL has")
+    assert PAT not in repr(finding)
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+def test_a_password_for_an_upload_elsewhere_is_none(clinic: Clinic, name: str) -> None:
+    clinic.environ |= {name: PAT, UPLOADS[name]: "https://upload.example/legacy/"}
+
+    assert told(clinic) == []
 
 
 @pytest.mark.parametrize("text", ["", CONFIGURED], ids=["learned", "configured"])

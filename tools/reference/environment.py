@@ -304,6 +304,17 @@ VARIABLES: dict[str, Variable] = {
         "JFROG_CLI_REPORT_USAGE",
     ),
     **_same("brokerctl", "Set for programs whose words are read.", "LC_ALL"),
+    **_same(
+        "brokerctl",
+        "Passwords of other clients and where they go to, in which `doctor` finds personal access tokens.",
+        "FLIT_INDEX_URL",
+        "FLIT_PASSWORD",
+        "HATCH_INDEX_REPO",
+        "PDM_PUBLISH_REPO",
+        "POETRY_HTTP_BASIC_",
+        "UV_PUBLISH_PASSWORD",
+        "UV_PUBLISH_TOKEN",
+    ),
 }
 """Every variable, ours first. PATH, HOME, TERM, NETRC and CODESPACES, which have no underscore, are read, too."""
 

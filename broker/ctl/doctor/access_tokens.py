@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from broker.core.secret_source import shown, sources_of
+from broker.core.urls import may_be_token
 from broker.core.verdict import Verdict
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import UV, Index, login_in
+from broker.ctl.clients.kept_passwords import kept_passwords
 from broker.ctl.clients.npmrc import npm_passwords
 from broker.ctl.clients.stored_passwords import host_of, netrc_entries, uv_store_entries
 from broker.ctl.doctor.client_logins import indexes_with_passwords, without_password
@@ -68,9 +70,14 @@ def _in_variables(context: DoctorContext) -> Iterator[_Found]:
 
 def _in_indexes(context: DoctorContext) -> Iterator[_Found]:
     told = set(indexes_with_passwords(context))
-    for index in all_indexes(context.directory, context.user_dirs):
-        if index.has_password and index not in told and is_azure_host(host_of(index.url)):
+    indexes = list(all_indexes(context.directory, context.user_dirs))
+    for index in indexes:
+        has_token = index.has_password or may_be_token(index.username or "")
+        if has_token and index not in told and is_azure_host(host_of(index.url)):
             yield _of_index(index, context)
+    for kept in kept_passwords(indexes, context.user_dirs):
+        if is_azure_host(kept.host):
+            yield _Found(kept.place.shown(context.user_dirs.shown), kept.removal)
 
 
 def _in_stores(context: DoctorContext) -> Iterator[_Found]:
