@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from broker.config.file_models import FeedKeys, FileKeys
 from broker.config.model import Layer
-from broker.config.toml_lines import deepest_line, line_of, line_of_nul, longest_number
+from broker.config.toml_lines import deepest_line, line_of, line_of_nul, lines_of, longest_number
 from broker.core.defect import name_of
 from broker.core.failures import BadConfiguration
 
@@ -36,7 +36,7 @@ def parsed(layer: Layer) -> dict[str, Any]:
         # "Expected '=' after a key (at line 3, column 5)": the place belongs in front.
         message, _, place = str(error).partition(" (at ")
         line = re.match(r"line ([0-9]+)", place)
-        where = f"line {line[1]}" if line else f"line {len(layer.text.splitlines())}, its end"
+        where = f"line {line[1]}" if line else f"line {len(lines_of(layer.text))}, its end"
         raise BadConfiguration(f"{layer.path}, {where}: not TOML: {message.lower()}") from None
     except Exception as defect:  # noqa: BLE001 - as above
         # int() refuses more than 4300 digits with a bare ValueError

@@ -15,7 +15,7 @@ from typing import Any
 from broker.config.file_models import FeedKeys, FileKeys
 from broker.config.layer_text import parsed, unread, validated, wrong_at
 from broker.config.model import Config, FeedConfig, Layer, Schema
-from broker.config.toml_lines import heads_of_feeds
+from broker.config.toml_lines import heads_of_feeds, lines_of
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Allow
 from broker.core.urls import Url, parse_url
@@ -127,7 +127,7 @@ def _without_unknown_keys(table: dict[str, Any], layer: Layer) -> list[str]:
 def _named(file: FileKeys, layer: Layer, schema: Schema) -> list[_RawFeed]:
     """The layer's feeds by name: their own, or the one that their URL gives them."""
     raws: dict[str, _RawFeed] = {}
-    heads = heads_of_feeds(layer.text.splitlines())
+    heads = heads_of_feeds(lines_of(layer.text))
     for number, keys in enumerate(file.feed):
         line = heads[number] if number < len(heads) else 1
         raw = _RawFeed("", keys, layer, number, line, frozenset(keys if layer.role == "site" else ()))

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 _NUL = re.compile(r"\\(?:u0000|U00000000|x00)")
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines as TOML and editors count them: str.splitlines knows ten other ends, such as U+2028."""
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
 def line_of(text: str, path: tuple[str | int, ...]) -> int:
     """The line, from 1, where a key stands: ("ttl",), ("env", "PATH") or ("feed", 2, "url").
 
     The nearest enclosing place where the key itself is not found, such as the head of its table: tomllib
     keeps no positions, and a person needs a place to look at, not a proof.
     """
-    lines = text.splitlines()
+    lines = lines_of(text)
     start, end = 0, len(lines)
     if path and path[0] == "feed":
         heads = [line - 1 for line in heads_of_feeds(lines)]
@@ -34,7 +40,7 @@ def heads_of_feeds(lines: Sequence[str]) -> list[int]:
 def deepest_line(text: str) -> int:
     """The line, from 1, where most brackets are open: those within strings and comments count, too."""
     depth, found, most = 0, 1, 0
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         opened = line.count("[") + line.count("{")
         if depth + opened > most:
             found, most = number, depth + opened

@@ -60,6 +60,7 @@ class Feed:
     that this feed answers, or None where the server ignores it. `place` is the line that configures it,
     `settings` are the provider's own. `allow` counts at the system broker only.
     `configured` is false for a feed learned from a question about a host that names its provider.
+    `verify`: its tokens are tried at `url`; `may_serve_below`: a no there may be about that page alone.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Feed:
     username: str | None = None
     configured: bool = True
     verify: bool = True
+    may_serve_below: bool = False
     allow: Allow | None = None
     place: str | None = field(default=None, compare=False)
     settings: object = field(default=None, compare=False)

@@ -16,6 +16,9 @@ from broker.core.failures import Refused
 from broker.core.feeds import Feed
 from broker.core.refresh import HOLD_REFUSED_S, Held, Moment, Slot
 
+UNVERIFIED = "verify = false"
+"""The line of a feed whose tokens are not tried."""
+
 RETRY_S = 15.0
 """A credential in use is tried again at its feed after this time at the earliest."""
 
@@ -130,7 +133,8 @@ def _refusal(feed: Feed, held: Held, answer: FeedAnswer, before: Verification | 
     if verdict is Verdict.FORBIDDEN:
         who = credential.account or f"the credential from {credential.source}"
         said = f"{who} has no right to read this feed (403): ask its owner for the reader role"
-        return Refused(said, hint=shlex.join(("brokerctl", "refresh", feed.name)))  # once it was granted
+        once_granted = shlex.join(("brokerctl", "refresh", feed.name))
+        return Refused(said + _otherwise(feed), hint=once_granted)
     if verdict is not Verdict.UNAUTHORISED or before is None or before.verdict is not Verdict.UNAUTHORISED:
         return None
     if before.held is held:
@@ -138,9 +142,15 @@ def _refusal(feed: Feed, held: Held, answer: FeedAnswer, before: Verification | 
     theirs = f"the credential of {credential.account}" if credential.account else "the credential"
     hint = credential.replacing or shlex.join(("brokerctl", "explain", str(feed.url)))
     if credential.manual_renewal is not None:
-        return Refused(f"the feed does not accept {theirs} (401): {credential.manual_renewal}", hint=hint)
+        refused = f"the feed does not accept {theirs} (401): {credential.manual_renewal}"
+        return Refused(refused + _otherwise(feed), hint=hint)
     if answer.claims is not None:
         wanted = f"the feed wants claims that {theirs} from {credential.source} does not have (401)"
         return Refused(wanted, hint=hint)
     refused = f"the feed does not accept {theirs} from {credential.source}"
-    return Refused(f"{refused} (401), not even a newly fetched one", hint=hint)
+    return Refused(f"{refused} (401), not even a newly fetched one{_otherwise(feed)}", hint=hint)
+
+
+def _otherwise(feed: Feed) -> str:
+    """What else a no may mean: that only the page where tokens are tried is closed."""
+    return f", or add {UNVERIFIED} to its [[feed]] if clients are served all the same" * feed.may_serve_below

@@ -15,6 +15,7 @@ from broker.core.urls import Service, Url
 from broker.keeper.renewal_policy import LEARNED_IDLE_S, RenewalPolicies
 from broker.providers.protocol import NeedsSecret, Provider, ProviderClass, ProviderContext, Recognising
 from broker.providers.recognise import (
+    TELL_AT_ROOT,
     default_name,
     looks_like_feed,
     provider_of,
@@ -137,6 +138,7 @@ def _feed(configured: FeedConfig, provider: Provider) -> Feed:
         scope=settings.default_scope,
         username=provider.username(settings),
         verify=configured.verify,
+        may_serve_below=configured.provider not in TELL_AT_ROOT,
         allow=configured.allow,
         place=configured.place,
         settings=settings,

@@ -19,7 +19,7 @@ from broker.core.refresh import (
     awaits_person,
     on_lookup,
 )
-from broker.core.verdict import RETRY_S, Verdict, Verification, refusal_of, usable_credential
+from broker.core.verdict import Verdict, Verification, refusal_of, usable_credential
 from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.provider_guard import BesideTheLoop, ProviderGuard, at_once
@@ -100,7 +100,7 @@ class Keeper:
             return None
         if verification is None:
             self._verifier.start(entry, feed)
-        elif now.boot_s - entry.tried_s >= RETRY_S:
+        elif entry.next_try is None:
             self._verifier.try_in_use(entry, now)
         if entry.slot.last_failure is None and entry.slot.is_due(now):
             self._single_flight.start(entry)

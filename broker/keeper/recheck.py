@@ -6,7 +6,9 @@ A token may be bound to the caller's address, and a machine that slept may have 
 
 import asyncio
 import logging
+from math import inf
 
+from broker.core.verdict import RETRY_S
 from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.slot_table import SlotEntry, SlotTable
@@ -16,7 +18,9 @@ IN_USE_S = 86400.0
 """A token that no look-up asked for within this time is left alone."""
 
 SETTLE_S = 0.5
-"""So long nothing is tried after a change: an interface comes up with several."""
+"""So long nothing is tried after a change: an interface comes up with several. It doubles, up to RETRY_S,
+with each change within RETRY_S of the last tries: an address may come and go all day.
+"""
 
 SPREAD_S = 2.0
 GAP_S = 0.2
@@ -33,6 +37,8 @@ class Recheck:
         self._verifier = verifier
         self._clock = clock
         self._reason = ""
+        self._settle_s = SETTLE_S
+        self._tried_s = -inf
         self._has_moved = asyncio.Event()
         self._defects = DefectLog(log)
 
@@ -53,13 +59,16 @@ class Recheck:
                 self._defects.tell("recheck", defect)
 
     async def _round(self) -> None:
-        await self._clock.nap(SETTLE_S)
+        is_again = self._clock.now().boot_s - self._tried_s < RETRY_S
+        self._settle_s = min(2 * self._settle_s, RETRY_S) if is_again else SETTLE_S
+        await self._clock.nap(self._settle_s)
         self._has_moved.clear()
         entries = self._in_use()
         log.info("trying_again reason=%s tokens=%d", self._reason, len(entries))
         for entry in entries:
             self._verifier.start_anew(entry, entry.last_asked or entry.feed)
             await self._clock.nap(min(GAP_S, SPREAD_S / len(entries)))
+        self._tried_s = self._clock.now().boot_s
 
     def _in_use(self) -> list[SlotEntry]:
         now = self._clock.now()

@@ -53,7 +53,7 @@ class SlotEntry:
     true once the table has it no more. `fingerprint` is the provider's sign-in fingerprint that the last
     attempt saw, `was_late` whether it changed meanwhile, `has_succeeded` whether it ever had a credential.
     `last_asked` is the feed of the last look-up, `asked` are those asked for since they were last tried,
-    `tried_s` when one last was, in seconds of boot time.
+    `tried_s` when one last was, in seconds of boot time, `next_try` what waits until it may be tried again.
     """
 
     slot: Slot
@@ -74,21 +74,33 @@ class SlotEntry:
     last_asked: Feed | None = None
     asked: dict[str, Feed] = field(default_factory=dict)
     tried_s: float = -inf
+    next_try: asyncio.Task[None] | None = None
 
     def drop(self) -> None:
         """Forget the credential and give up what is under way."""
-        for task in (self.flight, *self.verifying.values()):
+        for task in (self.flight, self.next_try, *self.verifying.values()):
             if task is not None:
                 task.cancel()
-        self.flight = None
+        self.flight = self.next_try = None
         self.slot, self.wanted = Slot(self.slot.key), False
         self.verifications.clear()
         self.verifying.clear()
 
+    def forget_words_of(self, names: frozenset[str]) -> None:
+        """Forget what the feeds of these names said, and give up asking them."""
+        for name in names & self.verifications.keys():
+            del self.verifications[name]
+            under_way = self.verifying.pop(name, None)
+            if under_way is not None:
+                under_way.cancel()
+
 
 @dataclass(frozen=True, slots=True)
 class SlotPlan:
-    """Another table, and what follows from it for the entries there are: made beside the loop (`planned`)."""
+    """Another table, and what follows from it for the entries there are: made beside the loop (`planned`).
+
+    `moved` are the feeds whose tokens are tried elsewhere now, or no more.
+    """
 
     table: FeedTable
     by_name: dict[str, Feed]
@@ -98,6 +110,7 @@ class SlotPlan:
     entries: dict[SlotKey, SlotEntry]
     sponsors: list[tuple[SlotEntry, Feed]]
     accounts: dict[tuple[Realm, str, str], Feed]
+    moved: frozenset[str]
 
 
 class SlotTable:
@@ -213,15 +226,21 @@ class SlotTable:
         for key, feeds in by_slot.items():
             if key not in entries:
                 entries[key] = SlotEntry(Slot(key), feeds[0], used=now, since=now.wall)
+        by_name = {feed.name: feed for feed in reversed(table.feeds)}
         return SlotPlan(
             table=table,
-            by_name={feed.name: feed for feed in reversed(table.feeds)},
+            by_name=by_name,
             by_slot=by_slot,
             realms=frozenset(feed.realm for feed in table.feeds),
             seen=frozenset(existing),
             entries=entries,
             sponsors=sponsors,
             accounts=accounts,
+            moved=frozenset(
+                name
+                for name, feed in self._by_name.items()
+                if name not in by_name or _trial_of(by_name[name]) != _trial_of(feed)
+            ),
         )
 
     def adopt(self, plan: SlotPlan) -> None:
@@ -254,6 +273,8 @@ class SlotTable:
         for entry in before.values():
             if entry.gone:
                 entry.drop()
+            else:
+                entry.forget_words_of(plan.moved)
         self.table = plan.table
         self._below = lru_cache(REMEMBERED)(plan.table.below)
         self._by_name, self._by_slot, self._learned, self._by_key = plan.by_name, plan.by_slot, learned, kept
@@ -325,6 +346,11 @@ class SlotTable:
         if self.no_room_for != realm:
             self.no_room_for = realm
             self.room_changed()
+
+
+def _trial_of(feed: Feed) -> tuple[Url, bool]:
+    """Where its tokens are tried, and whether they are."""
+    return feed.url, feed.verify
 
 
 def _account_of(key: SlotKey) -> tuple[Realm, str, str]:

@@ -92,13 +92,27 @@ class Verifier:
     def try_in_use(self, entry: SlotEntry, now: Moment) -> None:
         """Try the held credential again at the feed that has waited longest of those it was asked for.
 
-        At most one attempt for an entry in RETRY_S, and none beside another.
+        At most one attempt for an entry in RETRY_S, and none beside another. Where it is too soon, it is made
+        later, without another look-up: the one that asked now may be the only one for hours.
         """
-        if entry.verifying or now.boot_s - entry.tried_s < RETRY_S:
-            return
-        tried = entry.verifications
-        name = min(entry.asked, key=lambda name: tried[name].tried.boot_s if name in tried else -inf)
-        self.start(entry, entry.asked[name])
+        left_s = RETRY_S - (now.boot_s - entry.tried_s)
+        if left_s > 0:
+            entry.next_try = asyncio.create_task(self._try_later(entry, left_s))
+        elif entry.asked and not entry.verifying:
+            tried = entry.verifications
+            name = min(entry.asked, key=lambda name: tried[name].tried.boot_s if name in tried else -inf)
+            self.start(entry, entry.asked[name])
+
+    async def _try_later(self, entry: SlotEntry, wait_s: float) -> None:
+        """Try in `wait_s` seconds, unless the credential was tried since it was last asked for."""
+        try:
+            await self._clock.nap(wait_s)
+            entry.next_try = None
+            if entry.used.boot_s > entry.tried_s:
+                self.try_in_use(entry, self._clock.now())
+        except Exception as defect:  # noqa: BLE001 - the next look-up sees to it
+            entry.next_try = None
+            self._defects.tell(f"next try of {entry.slot.key.realm}", defect)
 
     async def verdict(self, entry: SlotEntry, feed: Feed, wait_s: float | None = None) -> Verification | None:
         """The verification made now, or the last one when that takes longer than `wait_s`."""

@@ -16,7 +16,7 @@ CLAIMS_BYTES = 2048
 HEADER_BYTES = 16384
 """Of one WWW-Authenticate value that is looked at."""
 
-_WORD = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s,"]*))|([\w-]+)""", re.ASCII)
+_WORD = re.compile(r"""([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))|([\w-]+)""", re.ASCII)
 _ENCODED = re.compile(r"[A-Za-z0-9_-]+")
 
 

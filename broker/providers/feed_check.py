@@ -1,8 +1,8 @@
 """A credential tried once against its feed: one GET of the configured address, whose body is never read."""
 
 import base64
-from collections.abc import Awaitable, Callable
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
@@ -11,9 +11,21 @@ from broker.host.http import Http, Request, Response
 from broker.host.http_errors import Unreachable
 from broker.providers.claims_challenge import claims_wanted
 
-SIGN_IN_PAGES = frozenset({"_signin", "sign_in", "signin", "login", "authorize", "saml", "sso"})
+SIGN_IN_PAGES = frozenset(
+    {"_signin", "sign_in", "signin", "login", "authorize", "saml", "sso", "oauth2"},
+)
 """Where a server leads a browser that it does not know: a segment of the path. `_signin` is Azure DevOps',
-`users/sign_in` GitLab's, `oauth2/v2.0/authorize` Entra's.
+`users/sign_in` GitLab's, `oauth2/v2.0/authorize` Entra's, `ui/login` Artifactory's, `oauth2/start` that of
+oauth2-proxy.
+"""
+
+SIGN_IN_REQUESTS: tuple[frozenset[str], ...] = (
+    frozenset({"client_id", "response_type"}),
+    frozenset({"SAMLRequest"}),
+    frozenset({"wa", "wtrealm"}),
+)
+"""Names in the query of what asks for a sign-in, at whatever path: RFC 6749 section 4.1.1 and so OpenID
+Connect, SAML 2.0 bindings section 3.4.4.1, WS-Federation 1.2 section 13.2.2.
 """
 
 SIGN_IN_TEXT = 203
@@ -40,31 +52,59 @@ def verify_with(http: Callable[[], Http]) -> Callable[[Feed, Credential], Awaita
 def answer_of(url: str, response: Response) -> FeedAnswer:
     """What the feed at `url` said.
 
-    Feeds answer HTML, JSON or a redirect: any of them is a yes, and only
-    being led to a sign-in page is a no. A status that others may have caused proves nothing.
+    Feeds answer HTML, JSON or a redirect within their host: any of them is a yes. Being led to a sign-in page
+    is a no. A status that others may have caused, or may have said in the feed's name, proves nothing.
     """
+    verdict = Verdict.UNKNOWN if _is_of_another(response) else _verdict_of(url, response)
+    is_challenge = verdict is Verdict.UNAUTHORISED and response.status == 401  # noqa: PLR2004 - RFC 9110's
+    return FeedAnswer(verdict, claims_wanted(response.values("www-authenticate")) if is_challenge else None)
+
+
+def _verdict_of(url: str, response: Response) -> Verdict:
     match response.status:
         case 401:
-            return FeedAnswer(Verdict.UNAUTHORISED, claims_wanted(response.values("www-authenticate")))
+            return Verdict.UNAUTHORISED
         case 403:
-            return FeedAnswer(Verdict.FORBIDDEN)
-        case status if status == SIGN_IN_TEXT or status // 100 == 3:  # noqa: PLR2004 - RFC 9110 section 15.4
-            return FeedAnswer(Verdict.UNAUTHORISED if _asks_to_sign_in(url, response) else Verdict.ACCEPTED)
+            return Verdict.FORBIDDEN
+        case status if status == SIGN_IN_TEXT:
+            is_azure = any(name.startswith(("x-vss-", "x-tfs-")) for name, _ in response.headers)
+            return Verdict.UNAUTHORISED if is_azure else Verdict.ACCEPTED
+        case status if status // 100 == 3:  # noqa: PLR2004 - RFC 9110 section 15.4
+            return _verdict_of_redirect(url, response.values("location"))
         case status if status < 400:  # noqa: PLR2004 - RFC 9110's classes
-            return FeedAnswer(Verdict.ACCEPTED)
-    return FeedAnswer(Verdict.UNKNOWN)
+            return Verdict.ACCEPTED
+    return Verdict.UNKNOWN
 
 
-def _asks_to_sign_in(url: str, response: Response) -> bool:
-    """True for a 203 of Azure DevOps, and for a redirect to where people sign in."""
-    if response.status == SIGN_IN_TEXT:
-        return any(name.startswith(("x-vss-", "x-tfs-")) for name, _ in response.headers)
+def _is_of_another(response: Response) -> bool:
+    """True where a proxy on the way answered, and says so: squid by a header of its own, Cloudflare before a
+    challenge for browsers ("Detect a Challenge Page response"), any other by RFC 9209.
+    """
+    return (
+        bool(response.values("x-squid-error"))
+        or "challenge" in response.values("cf-mitigated")
+        or any("error=" in status for status in response.values("proxy-status"))
+    )
+
+
+def _verdict_of_redirect(url: str, places: Sequence[str]) -> Verdict:
+    """What leading elsewhere says: to another host, for no sign-in, may be the network's own doing."""
+    own = urlsplit(url)
     try:
-        places = [urlsplit(urljoin(url, place)).path for place in response.values("location")]
+        leads_to = [urlsplit(urljoin(url, place)) for place in places]
+        leaves = any(there.hostname != own.hostname for there in leads_to)
     except ValueError:
-        return False
-    own = _segments(urlsplit(url).path)
-    return any(SIGN_IN_PAGES & (_segments(place) - own) for place in places)
+        return Verdict.UNKNOWN
+    if any(_asks_to_sign_in(there, own) for there in leads_to):
+        return Verdict.UNAUTHORISED
+    return Verdict.UNKNOWN if leaves else Verdict.ACCEPTED
+
+
+def _asks_to_sign_in(there: SplitResult, own: SplitResult) -> bool:
+    """True for a page where people sign in, and for the request that a server sends along to one."""
+    asked = {part.partition("=")[0] for part in there.query.split("&")}
+    is_page = bool(SIGN_IN_PAGES & (_segments(there.path) - _segments(own.path)))
+    return is_page or any(names <= asked for names in SIGN_IN_REQUESTS)
 
 
 def _segments(path: str) -> frozenset[str]:

@@ -66,6 +66,11 @@ _CHINA = "amazonaws.com.cn"
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
 _FILES_BESIDE_SIMPLE = frozenset({GITLAB, ARTIFACTORY, NEXUS})
+TELL_AT_ROOT = frozenset({AZURE, GOOGLE, CODEARTIFACT})
+"""One service each, whose index page takes the tokens that its packages take. Others are set up by their
+owners: a Nexus with content selectors, or a proxy, may keep that page from a token that installs well.
+"""
+
 ANSWER_STRANGERS = _FILES_BESIDE_SIMPLE
 """They may answer without a password, with fewer versions (astral-sh/uv#3923; GitLab asks the public one)."""
 

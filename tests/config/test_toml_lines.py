@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.config.toml_lines import line_of
+from broker.config.toml_lines import deepest_line, heads_of_feeds, line_of, lines_of
 
 TEXT = """\
 ttl = "1h"
@@ -59,3 +59,26 @@ secret = "netrc"
 )
 def test_a_keys_line_is_found_or_that_of_its_table(path: tuple[str | int, ...], line: int) -> None:
     assert line_of(TEXT, path) == line
+
+
+OTHER_BREAKS = {
+    "line separator": "\u2028",
+    "paragraph separator": "\u2029",
+    "next line": "\x85",
+}
+"""Line breaks to Python's str.splitlines, and to no editor and no TOML (1.0, "Newline")."""
+
+
+@pytest.mark.parametrize("name", OTHER_BREAKS)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_only_the_ends_of_tomls_own_lines_are_counted(name: str, end: str) -> None:
+    text = end.join((f"# a{OTHER_BREAKS[name]}b", "", "[[feed]]", '\tname = "a"', "\tnope = 1", ""))
+
+    assert line_of(text, ("feed", 0, "nope")) == 5
+    assert heads_of_feeds(lines_of(text)) == [3]
+    assert deepest_line(text) == 3
+
+
+@pytest.mark.parametrize(("text", "count"), [("", 0), ("a", 1), ("a\n", 1), ("a\r\nb", 2), ("a\n\n", 2)])
+def test_the_end_of_the_last_line_begins_no_other(text: str, count: int) -> None:
+    assert len(lines_of(text)) == count

@@ -147,6 +147,24 @@ def test_a_no_for_good_says_who_is_refused_what_and_what_to_type(
     assert (verification.refusal.detail, verification.refusal.hint) == (detail, hint)
 
 
+OR_CLOSED = ", or add verify = false to its [[feed]] if clients are served all the same"
+
+
+@pytest.mark.parametrize("credential", [CREDENTIAL, HAND_MADE])
+@pytest.mark.parametrize("verdict", [Verdict.UNAUTHORISED, Verdict.FORBIDDEN])
+@pytest.mark.parametrize("is_set_up", [True, False])
+def test_a_no_of_a_server_that_its_owner_set_up_names_the_line_for_a_closed_index_page(
+    credential: Credential, verdict: Verdict, is_set_up: bool
+) -> None:
+    fetched = Held(credential, NOW, NOW.after(3000), None)
+    feed = replace(FEED, may_serve_below=is_set_up)
+
+    refusal = judge(feed, fetched, FeedAnswer(verdict), UNAUTHORISED, NOW).refusal
+
+    assert refusal is not None
+    assert refusal.detail.endswith(OR_CLOSED) is is_set_up
+
+
 def test_forbidden_is_a_no_at_once() -> None:
     assert judge(FEED, HELD, FeedAnswer(Verdict.FORBIDDEN), None, NOW).refusal is not None
 

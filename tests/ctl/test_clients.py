@@ -46,6 +46,14 @@ def test_index_of_the_project_is_found_from_below(tmp_path: Path) -> None:
     assert found(below) == {"UV_INDEX_CORP_USERNAME": CORP}
 
 
+def test_a_line_break_that_no_editor_shows_moves_no_place(tmp_path: Path) -> None:
+    (tmp_path / "uv.toml").write_text(f'# a\u2028b\x85c\n\n[[index]]\nname = "corp"\nurl = "{CORP}"\n')
+
+    (index,) = uv_indexes(tmp_path, UserDirs(tmp_path / "nobody", {}))
+
+    assert index.place.line == 5
+
+
 def test_index_of_the_workspace_root_is_found_from_a_member(tmp_path: Path) -> None:
     pyproject(tmp_path, corp=CORP)
     pyproject(tmp_path / "member", own="https://own.example.com/")

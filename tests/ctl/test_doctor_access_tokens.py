@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.core.refresh import Moment
+from broker.ctl.clients.kept_passwords import UPLOADS
 from broker.ctl.doctor.access_tokens import access_tokens_last
+from broker.ctl.doctor.asked_feeds import feeds_take_the_tokens
+from broker.ctl.doctor.client_logins import indexes_have_no_passwords
+from broker.ctl.doctor.index_usernames import indexes_have_usernames
+from broker.ctl.doctor.shadowing_passwords import netrc_shadows, uv_store_shadows
+from broker.ctl.doctor.sign_in_checks import service_sees_the_tokens
 from broker.host.clock import SystemClock
 from broker.providers.recognise import GLOBAL_PATS_END, is_azure_host
 from tests.ctl.clinic import Clinic, found
+from tests.ctl.found_feeds import broker, feed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +29,8 @@ PAT = "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst"
 URL = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
 WITH_PAT = URL.replace("://", f"://me:{PAT}@")
 ENDPOINTS = json.dumps({"endpointCredentials": [{"endpoint": URL, "password": PAT}]})
+CONFIGURED = f'[[feed]]\nname = "corp"\nurl = "{URL}"\n'
+NEWS = "global PATs have ended; a token of one organisation, or Entra"
 BEFORE, AFTER = GLOBAL_PATS_END - timedelta(seconds=1), GLOBAL_PATS_END
 
 
@@ -38,8 +47,24 @@ def clinic(tmp_path: Path) -> Clinic:
     return Clinic(tmp_path / "home", tmp_path / "project", tmp_path / "programs")
 
 
-def told(clinic: Clinic, wall: datetime = AFTER) -> list[tuple[str, str, str | None]]:
-    return found(access_tokens_last, replace(clinic.room(), clock=SetClock(wall)))
+TELL_OF_PASSWORDS = (
+    indexes_have_usernames,
+    indexes_have_no_passwords,
+    netrc_shadows,
+    uv_store_shadows,
+    access_tokens_last,
+    feeds_take_the_tokens,
+    service_sees_the_tokens,
+)
+
+
+def told(
+    clinic: Clinic, wall: datetime = AFTER, status: dict[str, Any] | None = None
+) -> list[tuple[str, str, str | None]]:
+    """What the checks say that tell of passwords."""
+    room = replace(clinic.room(status), clock=SetClock(wall))
+    room.__dict__["has_service"] = True
+    return [finding for check in TELL_OF_PASSWORDS for finding in found(check, room)]
 
 
 FILES = {
@@ -47,7 +72,7 @@ FILES = {
     "netrc": (
         "~/.netrc",
         f"machine pkgs.dev.azure.com\n  login me\n  password {PAT}\n",
-        "~/.netrc lines 1-3",
+        "~/.netrc ",
     ),
     "netrc of the old host": (
         "~/.netrc",
@@ -57,7 +82,7 @@ FILES = {
     "uv's store": (
         "~/.local/share/uv/credentials/credentials.toml",
         f'[[credential]]\nservice = "{URL}"\nusername = "me"\nscheme = "basic"\npassword = "{PAT}"\n',
-        "uv's store (https://pkgs.dev.azure.com",
+        f"{URL}",
     ),
     ".pypirc": (
         "~/.pypirc",
@@ -80,29 +105,104 @@ VARIABLES = {
         "VSS_NUGET_EXTERNAL_FEED_ENDPOINTS has",
         "unset VSS_NUGET_EXTERNAL_FEED_ENDPOINTS",
     ),
-    "PIP_INDEX_URL": (WITH_PAT, "PIP_INDEX_URL has", f"export PIP_INDEX_URL={URL.replace('://', '://me@')}"),
+    "PIP_INDEX_URL": (WITH_PAT, "PIP_INDEX_URL: ", f"export PIP_INDEX_URL={URL.replace('://', '://me@')}"),
     "UV_DEFAULT_INDEX": (
         WITH_PAT,
-        "UV_DEFAULT_INDEX has",
+        "UV_DEFAULT_INDEX: ",
         f"export UV_DEFAULT_INDEX={URL.replace('://', '://me@')}",
     ),
 }
 
 
+POETRY = f'[[tool.poetry.source]]\nname = "my-corp"\nurl = "{URL}"\n'
+UPLOAD = URL.replace("simple", "upload")
+NAMED: dict[str, tuple[dict[str, str], dict[str, str], str, str]] = {
+    "poetry's variable": (
+        {"pyproject.toml": POETRY},
+        {"POETRY_HTTP_BASIC_MY_CORP_PASSWORD": PAT},
+        "POETRY_HTTP_BASIC_MY_CORP_PASSWORD has",
+        "unset POETRY_HTTP_BASIC_MY_CORP_PASSWORD",
+    ),
+    "poetry's file": (
+        {
+            "pyproject.toml": POETRY,
+            "~/.config/pypoetry/auth.toml": f'[http-basic.my-corp]\nusername = "me"\npassword = "{PAT}"\n',
+        },
+        {},
+        "~/.config/pypoetry/auth.toml line 3 has",
+        "poetry config --unset http-basic.my-corp",
+    ),
+    "PDM's file": (
+        {"~/.config/pdm/config.toml": f'[pypi.corp]\nurl = "{URL}"\npassword = "{PAT}"\n'},
+        {},
+        "~/.config/pdm/config.toml line 3 has",
+        "pdm config --delete pypi.corp.password",
+    ),
+    "an index that uv publishes to": (
+        {
+            "uv.toml": (
+                f'[[index]]\nname = "corp"\nurl = "{URL.replace("//", "//me@")}"\npublish-url = "{UPLOAD}"\n'
+            )
+        },
+        {"UV_PUBLISH_TOKEN": PAT},
+        "UV_PUBLISH_TOKEN has",
+        "unset UV_PUBLISH_TOKEN",
+    ),
+} | {
+    name: ({}, {name: PAT, address: UPLOAD}, f"{name} has", f"unset {name}")
+    for name, address in UPLOADS.items()
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_token_beside_the_address_that_it_is_for_is_told_once(clinic: Clinic, name: str) -> None:
+    files, variables, where, line = NAMED[name]
+    for place, text in files.items():
+        clinic.write(place, text)
+    clinic.environ |= variables
+
+    (finding,) = told(clinic)
+
+    assert finding[1].startswith(where)
+    assert finding[2] == line
+    assert PAT not in repr(finding)
+
+
+def test_a_token_in_the_place_of_a_user_name_is_told_and_not_shown(clinic: Clinic) -> None:
+    clinic.environ["PIP_INDEX_URL"] = URL.replace("://", f"://{PAT}@")
+
+    (finding,) = told(clinic)
+
+    assert finding[1].startswith("PIP_INDEX_URL has")
+    assert PAT not in repr(finding)
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+def test_a_password_for_an_upload_elsewhere_is_none(clinic: Clinic, name: str) -> None:
+    clinic.environ |= {name: PAT, UPLOADS[name]: "https://upload.example/legacy/"}
+
+    assert told(clinic) == []
+
+
+@pytest.mark.parametrize("text", ["", CONFIGURED], ids=["learned", "configured"])
 @pytest.mark.parametrize("name", FILES)
-def test_a_token_in_a_file_is_found_by_its_place_and_not_shown(clinic: Clinic, name: str) -> None:
+def test_a_token_in_a_file_is_told_once_by_its_place_and_not_shown(
+    clinic: Clinic, name: str, text: str
+) -> None:
+    clinic.configure(text)
     place, text, where = FILES[name]
     clinic.write(place, text)
 
     (finding,) = told(clinic)
 
     assert where in finding[1]
+    assert NEWS in finding[1]
     assert finding[2]
     assert PAT not in repr(finding)
 
 
 @pytest.mark.parametrize("name", VARIABLES)
-def test_a_token_in_a_variable_is_found_with_the_line_to_type(clinic: Clinic, name: str) -> None:
+def test_a_token_in_a_variable_is_told_once_with_the_line_to_type(clinic: Clinic, name: str) -> None:
     text, where, line = VARIABLES[name]
     clinic.environ[name] = text
 
@@ -119,7 +219,8 @@ def test_a_token_in_uvs_variable_of_an_index_is_found(clinic: Clinic) -> None:
 
     ((_, said, line),) = told(clinic)
 
-    assert said.startswith("UV_INDEX_CORP_PASSWORD has")
+    assert said.startswith("UV_INDEX_CORP_PASSWORD is set")
+    assert NEWS in said
     assert line == "unset UV_INDEX_CORP_PASSWORD"
 
 
@@ -130,6 +231,22 @@ def test_a_token_of_the_configuration_is_found(clinic: Clinic) -> None:
 
     assert "config.toml" in said
     assert "file:~/pat" in said
+
+
+def test_a_token_of_the_configuration_that_its_feed_refused_is_told_by_the_feeds_word(clinic: Clinic) -> None:
+    clinic.configure(CONFIGURED + 'auth = ["pat"]\nsecret = "file:~/pat"\n')
+    refused = feed("corp", state="refused", usable=False, verdict="rejected", error=NEWS, hint="do it")
+
+    assert told(clinic, status=broker(refused)) == [("problem", f"corp: {NEWS}", "do it")]
+
+
+def test_a_token_in_the_netrc_of_the_configuration_is_told_by_the_configuration(clinic: Clinic) -> None:
+    clinic.configure(CONFIGURED + 'auth = ["pat"]\nsecret = "netrc"\n')
+    clinic.write("~/.netrc", f"machine pkgs.dev.azure.com login me password {PAT}\n")
+
+    ((_, said, _),) = told(clinic)
+
+    assert "config.toml line 1 (netrc) has" in said
 
 
 @pytest.mark.parametrize(
@@ -155,7 +272,7 @@ def test_where_no_token_is_nothing_is_said(clinic: Clinic) -> None:
     clinic.write("~/.config/pip/pip.conf", f"[global]\nindex-url = {URL.replace('://', '://me@')}\n")
     clinic.environ |= {"SYSTEM_ACCESSTOKEN": PAT, "VSS_NUGET_EXTERNAL_FEED_ENDPOINTS": "[[["}
 
-    assert told(clinic) == []
+    assert found(access_tokens_last, clinic.room()) == []
 
 
 @pytest.mark.parametrize(

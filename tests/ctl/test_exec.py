@@ -210,6 +210,26 @@ def test_lookup_that_failed_is_told_after_a_command_that_failed(room: Path) -> N
     assert ended == Ended(2, "", said)
 
 
+UNTIL_REFUSED = f"until {BROKERCTL} status --json | grep -q '\"refused\"'; do :; done"
+
+
+def test_feed_that_refused_what_was_answered_is_told_though_it_was_tried_before_the_command_ended(
+    room: Path,
+) -> None:
+    with WebServer(PackageIndex([], passwords=["another"])) as server:
+        url = f"{server.url}/simple/"
+        configure(
+            room,
+            f'[[feed]]\nname = "labs"\nurl = "{url}"\nprovider = "command"\ncommand = ["echo", "{TOKEN}"]\n',
+        )
+
+        ended = run("sh", "-c", f"keyring get {url} x >&2; {UNTIL_REFUSED}; exit 2")
+
+    assert ended.exit_code == 2
+    assert "token-broker: labs: the feed does not accept the credential" in ended.stderr
+    assert "token-broker: 1 look-up, 1 answered" in ended.stderr
+
+
 def test_lookup_that_failed_is_no_news_when_the_command_did_not(room: Path) -> None:
     configure(room, f"[[feed]]\n{FAILING}")
 

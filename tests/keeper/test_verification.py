@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,21 @@ async def test_nothing_is_tried_while_nobody_asks(
     await clock.advance(3600)
 
     assert gatekeeper.heard == []
+
+
+async def test_a_look_up_soon_after_a_try_is_followed_by_another_try_when_its_time_has_come(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    """The run that met a revocation may be the only one for hours: the next one shall not fail, too."""
+    keeper = await start(CORP)
+    await clock.advance(1)
+    await ask(keeper, CORP)
+    await clock.advance(RETRY_S - 2)
+    before = list(gatekeeper.heard)
+    await clock.advance(3600)
+
+    assert before == []
+    assert gatekeeper.heard == ["corp token-1"]
 
 
 async def test_a_look_up_never_waits_for_the_try_of_a_token_in_use(
@@ -378,6 +394,24 @@ async def test_after_the_ground_moved_tries_are_spread_and_over_in_time(
     assert sorted(heard.split()[0] for heard in gatekeeper.heard) == sorted(feed.name for feed in crowd)
 
 
+async def test_an_address_that_comes_and_goes_costs_hardly_more_than_the_interval(
+    start: Start, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    keeper = await start(CORP)
+    await ask(keeper, CORP)
+    for _ in range(600):
+        keeper.ground_moved("network")
+        await clock.advance(1)
+    flapping = len(gatekeeper.heard)
+    await clock.advance(60)
+    gatekeeper.heard.clear()
+    keeper.ground_moved("network")
+    await clock.advance(3)
+
+    assert flapping <= 600 / RETRY_S + 5
+    assert gatekeeper.heard == ["corp token-1"]
+
+
 async def test_a_token_that_nobody_used_for_a_day_is_left_alone_when_the_ground_moves(
     start: Start, gatekeeper: Gatekeeper, clock: FakeClock
 ) -> None:
@@ -434,3 +468,25 @@ async def test_a_token_that_came_after_a_refusal_is_not_refused_before_it_was_tr
 
     assert len(issuer.asked) == 2 * len(feeds)
     assert (await answer).secret.reveal()
+
+
+@pytest.mark.parametrize(
+    ("changed", "heard"),
+    [
+        ({"verify": False}, []),
+        ({"prefixes": (parse_url("https://feed.example/other/simple/"),)}, ["corp token-2"]),
+    ],
+)
+async def test_a_refusal_is_of_the_address_where_it_was_met(
+    start: Start, issuer: Issuer, gatekeeper: Gatekeeper, changed: dict[str, Any], heard: list[str]
+) -> None:
+    gatekeeper.words = [Verdict.UNAUTHORISED] * 2
+    keeper = await start(CORP)
+    with pytest.raises(Refused):
+        await ask(keeper, CORP)
+    other = replace(CORP, **changed)
+    keeper.adopt(FeedTable([other], recognise, lambda _: other), {"fake": issuer}, keeper.policies)
+
+    assert await answered(ask(keeper, other)) == "token-2"
+    await settle()
+    assert gatekeeper.heard == heard

@@ -27,6 +27,12 @@ def challenge(claims: str, error: str = ', error="insufficient_claims"') -> str:
         ["TFS-Federated", 'Basic realm="https://feed.example/"', challenge(STANDARD)],
         [f'Basic realm="x", {challenge(STANDARD)}, TFS-Federated'],
         [challenge(STANDARD), challenge(STANDARD)],
+        [challenge(STANDARD, error=r', error_description="it is \"Continuous Access\", claims=\"none\""')],
+        [challenge(STANDARD, error=r', error_description="C:\\"')],
+        [f'Bearer claims = "{STANDARD}" , error = "insufficient_claims"'],
+        [f'BEARER\tCLAIMS="{STANDARD}"'],
+        [f'Negotiate YII=, Digest qop="auth", {challenge(STANDARD)}'],
+        [f"{challenge(STANDARD)},"],
     ],
 )
 def test_claims_are_read_from_a_bearer_challenge(values: list[str]) -> None:

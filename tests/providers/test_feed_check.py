@@ -29,7 +29,8 @@ PAGE = (("Content-Type", "text/html"),)
 VERDICTS = {
     "a page": (Response(200, b"<!DOCTYPE html>", PAGE), Verdict.ACCEPTED),
     "another spelling": (faults.redirect("https://feed.example/corp/simple", 301), Verdict.ACCEPTED),
-    "a signed file elsewhere": (faults.redirect("https://cdn.example/x?sig=y", 307), Verdict.ACCEPTED),
+    "another host": (faults.redirect("https://cdn.example/x?sig=y", 307), Verdict.UNKNOWN),
+    "another scheme": (faults.redirect("http://feed.example/corp/simple", 301), Verdict.ACCEPTED),
     "not modified": (Response(304), Verdict.ACCEPTED),
     "a redirect to nowhere": (Response(302), Verdict.ACCEPTED),
     "Azure's sign-in": (
@@ -41,11 +42,59 @@ VERDICTS = {
         faults.redirect("https://login.microsoftonline.com/t/oauth2/v2.0/authorize?x=y", 302),
         Verdict.UNAUTHORISED,
     ),
+    "Keycloak": (
+        faults.redirect(
+            "https://id.example/realms/r/protocol/openid-connect/auth?client_id=x&response_type=code"
+        ),
+        Verdict.UNAUTHORISED,
+    ),
+    "an OpenID sign-in of the feed's own host": (
+        faults.redirect("/auth?response_type=code&client_id=x&redirect_uri=y", 303),
+        Verdict.UNAUTHORISED,
+    ),
+    "Google": (
+        faults.redirect("https://accounts.google.com/o/oauth2/v2/auth?client_id=x&response_type=code"),
+        Verdict.UNAUTHORISED,
+    ),
+    "a SAML request": (
+        faults.redirect("https://idp.example/app/x?SAMLRequest=fZ&RelayState=y"),
+        Verdict.UNAUTHORISED,
+    ),
+    "AD FS": (
+        faults.redirect("https://adfs.example/adfs/ls/?wa=wsignin1.0&wtrealm=urn:x"),
+        Verdict.UNAUTHORISED,
+    ),
+    "Artifactory's sign-in": (faults.redirect("/ui/login/", 302), Verdict.UNAUTHORISED),
+    "Okta": (faults.redirect("https://acme.okta.com/login/login.htm?fromURI=x"), Verdict.UNAUTHORISED),
+    "oauth2-proxy": (faults.redirect("/oauth2/start?rd=%2Fsimple%2F"), Verdict.UNAUTHORISED),
+    "Cloudflare Access": (
+        faults.redirect("https://acme.cloudflareaccess.com/cdn-cgi/access/login/feed.example?kid=x"),
+        Verdict.UNAUTHORISED,
+    ),
+    "a portal of the network": (faults.redirect("https://portal.example/?orig=x"), Verdict.UNKNOWN),
+    "an address that is none": (faults.redirect("https://[::1"), Verdict.UNKNOWN),
     "Azure's sign-in page": (
         Response(203, b"<html>", (*PAGE, ("X-TFS-ProcessId", "0"))),
         Verdict.UNAUTHORISED,
     ),
     "through a proxy that rewrites": (Response(203, b"<html>", PAGE), Verdict.ACCEPTED),
+    "a challenge of Cloudflare's": (
+        Response(403, b"<html>", (*PAGE, ("cf-mitigated", "challenge"))),
+        Verdict.UNKNOWN,
+    ),
+    "a page of squid's": (
+        Response(403, b"<html>", (*PAGE, ("X-Squid-Error", "ERR_ACCESS_DENIED 0"))),
+        Verdict.UNKNOWN,
+    ),
+    "a page of the feed's": (Response(403, b"<html>", PAGE), Verdict.FORBIDDEN),
+    "a status of a proxy's": (
+        Response(403, b"", (("Proxy-Status", "gate.example; error=http_request_denied"),)),
+        Verdict.UNKNOWN,
+    ),
+    "401 with words that are none": (
+        Response(401, b"", (("WWW-Authenticate", 'Bearer claims="x'),)),
+        Verdict.UNAUTHORISED,
+    ),
     "401": (Response(401), Verdict.UNAUTHORISED),
     "403": (Response(403), Verdict.FORBIDDEN),
     "404": (Response(404), Verdict.UNKNOWN),

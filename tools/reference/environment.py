@@ -271,8 +271,18 @@ VARIABLES: dict[str, Variable] = {
     **_same("brokerd, brokerctl", "The desktop's bus.", "DBUS_SESSION_BUS_ADDRESS"),
     **_same(
         "brokerd",
-        "Any variable that ends so is taken out of the daemon's environment when it starts.",
-        "AGENT_SESSION_ID",
+        "Names an agent's session, as CLAUDECODE and their kin do: taken out of the daemon's environment at its start.",
+        "AI_AGENT",
+        "CLAUDE_CODE",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "CODEX_SANDBOX",
+        "COPILOT_AGENT_SESSION_ID",
+        "COPILOT_CLI",
+        "CURSOR_AGENT",
+        "GEMINI_CLI",
+        "GEMINI_CLI_NO_RELAUNCH",
+        "GH_COPILOT",
+        "GITHUB_COPILOT_CLI",
     ),
     **_same(
         "brokerd",
@@ -294,6 +304,17 @@ VARIABLES: dict[str, Variable] = {
         "JFROG_CLI_REPORT_USAGE",
     ),
     **_same("brokerctl", "Set for programs whose words are read.", "LC_ALL"),
+    **_same(
+        "brokerctl",
+        "Passwords of other clients and where they go to, in which `doctor` finds personal access tokens.",
+        "FLIT_INDEX_URL",
+        "FLIT_PASSWORD",
+        "HATCH_INDEX_REPO",
+        "PDM_PUBLISH_REPO",
+        "POETRY_HTTP_BASIC_",
+        "UV_PUBLISH_PASSWORD",
+        "UV_PUBLISH_TOKEN",
+    ),
 }
 """Every variable, ours first. PATH, HOME, TERM, NETRC and CODESPACES, which have no underscore, are read, too."""
 

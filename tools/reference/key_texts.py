@@ -58,7 +58,8 @@ FEED = {
     ),
     "provider": KeyText("The kind of feed; read from the host where that names it.", 'provider = "basic"'),
     "verify": KeyText(
-        "Whether the daemon tries a new credential once at the feed, in the background, and says so when the feed refuses it.",
+        "Whether the daemon tries a new credential at the feed's own address, in the background, and again while it is "
+        "used; what the feed refuses is given to nobody. `false` for a server that refuses its index page and serves the packages.",
         "verify = false",
     ),
     "allow": KeyText(

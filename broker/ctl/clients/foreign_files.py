@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -167,7 +168,7 @@ def _file(
     try:
         with at_most(FILE_S) as is_own_limit:
             text = _bytes(path, owners).decode(encoding)
-            lines = text.splitlines()
+            lines = [line.rstrip("\n") for line in StringIO(text, newline=None)]
             shown = tuple(line[:LINE_CHARS] for line in lines) if len(lines) <= LINES_MAX else ()
             return ForeignFile(path, parse(text), shown, is_there=True)
     except (MissingFile, OSError):  # the latter of a folder that has just gone

@@ -1,7 +1,7 @@
 """Personal access tokens of Azure DevOps, wherever a client would take one for a host of its.
 
-Those that are good for all organisations end on `recognise.GLOBAL_PATS_END`, and no file says which kind it
-has. A finding names the place and what to type there, never the value.
+A finding names the place and what to type there, never the value. A place that another check tells of, since
+a client takes its password before any keyring, is left to that check, which has the news, too.
 """
 
 import json
@@ -9,14 +9,19 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from broker.core.secret_source import shown, sources_of
+from broker.core.urls import may_be_token
+from broker.core.verdict import Verdict
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import UV, Index, login_in
+from broker.ctl.clients.kept_passwords import kept_passwords
 from broker.ctl.clients.npmrc import npm_passwords
 from broker.ctl.clients.stored_passwords import host_of, netrc_entries, uv_store_entries
-from broker.ctl.doctor.client_logins import without_password
+from broker.ctl.doctor.client_logins import indexes_with_passwords, without_password
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
-from broker.providers.recognise import AZURE, GLOBAL_PATS_END, is_azure_host
+from broker.ctl.doctor.pat_news import pat_news
+from broker.ctl.doctor.shadowing_passwords import netrc_of_feeds, shadowing_netrc, shadowing_store
+from broker.providers.recognise import AZURE, is_azure_host
 
 VARIABLE = "AZURE_DEVOPS_EXT_PAT"
 """The Azure DevOps extension of az reads it."""
@@ -39,20 +44,16 @@ class _Found(NamedTuple):
 
 def access_tokens_last(context: DoctorContext) -> Iterator[Finding]:
     """Each place with a password for Azure DevOps, and what became of global tokens."""
-    if context.clock.now().wall >= GLOBAL_PATS_END:
-        news = "global PATs have ended; a token of one organisation, or Entra"
-    else:
-        news = (
-            f"global PATs end on {GLOBAL_PATS_END:%Y-%m-%d}; a token of one organisation, or Entra, lives on"
-        )
+    news = pat_news(context.clock.now().wall)
     places = (_in_configuration, _in_variables, _in_indexes, _in_stores)
     for place, line in dict.fromkeys(found for look in places for found in look(context)):
         yield warning("pat", f"{place} has a password for Azure DevOps, where those are PATs: {news}", line)
 
 
 def _in_configuration(context: DoctorContext) -> Iterator[_Found]:
+    refused = {feed.name for feed in context.asked if feed.verdict == Verdict.UNAUTHORISED.word}
     for feed in context.configured.config.feeds:
-        if feed.provider == AZURE and PAT in feed.own_keys.get("auth", ()):
+        if feed.provider == AZURE and PAT in feed.own_keys.get("auth", ()) and feed.name not in refused:
             kept = " and ".join(shown(source) for source in sources_of(feed.own_keys))
             line = f'remove auth and secret of "{feed.name}", then: brokerctl reload && az login'
             yield _Found(f"{feed.place} ({kept or PAT})", line)
@@ -68,18 +69,26 @@ def _in_variables(context: DoctorContext) -> Iterator[_Found]:
 
 
 def _in_indexes(context: DoctorContext) -> Iterator[_Found]:
-    for index in all_indexes(context.directory, context.user_dirs):
-        if index.has_password and is_azure_host(host_of(index.url)):
+    told = set(indexes_with_passwords(context))
+    indexes = list(all_indexes(context.directory, context.user_dirs))
+    for index in indexes:
+        has_token = index.has_password or may_be_token(index.username or "")
+        if has_token and index not in told and is_azure_host(host_of(index.url)):
             yield _of_index(index, context)
+    for kept in kept_passwords(indexes, context.user_dirs):
+        if is_azure_host(kept.host):
+            yield _Found(kept.place.shown(context.user_dirs.shown), kept.removal)
 
 
 def _in_stores(context: DoctorContext) -> Iterator[_Found]:
     spell = context.user_dirs.shown
+    netrc = {*shadowing_netrc(context), *netrc_of_feeds(context)}
     for entry in netrc_entries(context.user_dirs):
-        if is_azure_host(entry.host):
+        if entry not in netrc and is_azure_host(entry.host):
             yield _Found(f"{spell(entry.path)} {entry.lines}", f"remove {entry.lines} of {spell(entry.path)}")
+    shadowing = set(shadowing_store(context))
     for stored in uv_store_entries(context.user_dirs):
-        if is_azure_host(host_of(stored.service)):
+        if stored not in shadowing and is_azure_host(host_of(stored.service)):
             yield _Found(f"uv's store ({stored.shown})", stored.removal)
     for password in npm_passwords(context.directory, context.user_dirs):
         if is_azure_host(password.host):

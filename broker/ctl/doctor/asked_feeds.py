@@ -1,12 +1,9 @@
 """Feeds, asked now: whether each takes the token that the daemon holds for it, and the one of this shell."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from broker.core.refresh import State
 from broker.core.status import FeedStatus
 from broker.core.verdict import Verdict
 from broker.ctl import user_files
@@ -19,19 +16,12 @@ from broker.ctl.status.record import feed_status
 
 ACCEPTED, REJECTED = Verdict.ACCEPTED.word, Verdict.UNAUTHORISED.word
 
-FEEDS_MAX = 64
-"""So many feeds are asked, those used last; of the others the last status counts."""
-
-AT_ONCE = 8
-
 NAMED_MAX = 5
-
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def feeds_take_the_tokens(context: DoctorContext) -> Iterator[Finding]:
     """Each feed in use takes its token; where one does not, this shell may have a better."""
-    told = _asked_now(context)
+    told = context.asked
     failing = [feed for feed in told if feed.needs_help or feed.verdict == REJECTED]
     for feed in told:
         if feed.error is not None and feed not in failing:
@@ -58,23 +48,6 @@ def _of_the_system_broker(context: DoctorContext) -> Iterator[Finding]:
             yield problem(
                 "system-broker", f"the system broker: {feed.name}: {feed.error or feed.state}", feed.hint
             )
-
-
-def _asked_now(context: DoctorContext) -> list[FeedStatus]:
-    """The user's feeds that were fetched or asked for, each as it is after it was asked."""
-    status = context.broker.status
-    in_use = [feed for feed in status.feeds if feed.state != State.EMPTY] if status is not None else []
-    by_use = sorted(in_use, key=lambda feed: feed.last_used_at or LONG_AGO, reverse=True)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = list(pool.map(lambda feed: _or_as_it_was(context.ask_feed, feed), by_use[:FEEDS_MAX]))
-    return [*asked, *by_use[FEEDS_MAX:]]
-
-
-def _or_as_it_was(ask_feed: Callable[[str], FeedStatus], feed: FeedStatus) -> FeedStatus:
-    try:
-        return ask_feed(feed.name)
-    except CommandError:  # a daemon of an earlier version
-        return feed
 
 
 def is_better(here: FeedStatus | None, service: FeedStatus) -> bool:

@@ -5,21 +5,27 @@ from collections.abc import Iterator
 from broker.ctl.clients.client_index import PIP, UV, Index, Obstacle, login_in
 from broker.ctl.clients.command_line import options_of
 from broker.ctl.clients.pip import pip_version
+from broker.ctl.clients.stored_passwords import host_of
 from broker.ctl.clients.usernames import username_for
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem, warning
+from broker.ctl.doctor.pat_news import with_pat_news
 from broker.ctl.why import repairs
 
 
 def indexes_have_no_passwords(context: DoctorContext) -> Iterator[Finding]:
     """No index has a password of its own: every client takes that, however old, and asks nobody."""
-    for index, _, _ in _ours(context):
-        if Obstacle.PASSWORD not in index.obstacles:
-            continue
+    for index in indexes_with_passwords(context):
         said = f"{_at(index, context)} has {Obstacle.PASSWORD}: {index.client} takes that and asks no keyring"
         if _is_in_variable(index):
             said = f"{index.password_variable} is set: uv takes it for {index.shown} and asks no keyring"
+        said = with_pat_news(said, host_of(index.url), context.clock.now().wall)
         yield problem("index-password", said, without_password(index, context))
+
+
+def indexes_with_passwords(context: DoctorContext) -> Iterator[Index]:
+    """The indexes that are feeds and have a password of their own."""
+    return (index for index, _, _ in _ours(context) if Obstacle.PASSWORD in index.obstacles)
 
 
 def without_password(index: Index, context: DoctorContext) -> str | None:

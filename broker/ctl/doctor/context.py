@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ from typing import Any, Self
 import token_broker_client as client
 
 from broker.core.feeds import Ambiguous, FeedTable, Match
+from broker.core.refresh import State
 from broker.core.status import BrokerStatus, FeedStatus
 from broker.core.urls import Url
 from broker.core.why_not import Reason
@@ -36,6 +38,13 @@ from broker.host.why_not_file import WhyNotFile, state_folder
 
 PROGRAM_LIMIT_S = 30.0
 """az takes a second or two; one that hangs is a finding of its own."""
+
+ASKED_MAX = 64
+"""So many feeds are asked, those used last; of the others the last status counts."""
+
+ASKED_AT_ONCE = 8
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 NO_ANSWER = 124
 """How a program ended that took longer, as timeout(1) has it."""
@@ -87,6 +96,22 @@ class DoctorContext:
     def broker(self) -> BrokerAnswer:
         """The user's broker, asked once."""
         return self.ask()
+
+    @cached_property
+    def asked(self) -> list[FeedStatus]:
+        """The user's feeds that were fetched or asked for, each as it is after the broker asked it, once."""
+        status = self.broker.status
+        in_use = [feed for feed in status.feeds if feed.state != State.EMPTY] if status is not None else []
+        by_use = sorted(in_use, key=lambda feed: feed.last_used_at or LONG_AGO, reverse=True)
+        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+            asked = list(pool.map(self._asked_or_as_it_was, by_use[:ASKED_MAX]))
+        return [*asked, *by_use[ASKED_MAX:]]
+
+    def _asked_or_as_it_was(self, feed: FeedStatus) -> FeedStatus:
+        try:
+            return self.ask_feed(feed.name)
+        except CommandError:  # a daemon of an earlier version
+            return feed
 
     @cached_property
     def system(self) -> BrokerAnswer:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from broker.core.secret_source import EnvSecret, sources_of
+from broker.ctl.doctor import access_tokens
 from broker.ctl.doctor.context import NO_ANSWER, NOT_STARTED, PROGRAM_LIMIT_S, DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.providers.recognise import AZURE
@@ -26,11 +27,14 @@ def secrets_last(context: DoctorContext) -> Iterator[Finding]:
 
 
 def service_sees_the_tokens(context: DoctorContext) -> Iterator[Finding]:
-    """No variable with a token is set in this shell that the daemon, in its own environment, cannot see."""
+    """No variable with a token is set in this shell that the daemon, in its own environment, cannot see.
+
+    One with a personal access token of Azure DevOps has a finding of its own.
+    """
     config = context.configured.config
     sources = [source for feed in config.feeds for source in sources_of(feed.own_keys)]
     wanted = {source.name for source in sources if isinstance(source, EnvSecret)} | set(TOKENS)
-    for name in sorted(wanted & context.user_dirs.environ.keys()):
+    for name in sorted(wanted & context.user_dirs.environ.keys() - {access_tokens.VARIABLE}):
         if name not in config.env and context.has_service:
             said = f"{name} is set in this shell; the service cannot see it, and `exec` can"
             yield warning("variables", said, "brokerctl exec -- COMMAND")

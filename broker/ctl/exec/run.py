@@ -152,12 +152,15 @@ def _failed_lookups(broker: PrivateBroker) -> list[str]:
 
 
 def _refusals(broker: PrivateBroker, feeds: Sequence[api_client.Json]) -> Iterator[str]:
-    """One line for each feed whose look-ups were answered, and that does not take what was answered."""
+    """One line for each feed that look-ups asked for and that has no good token; the others are asked now.
+
+    What was answered may have been tried, and refused, before the command ended.
+    """
     for feed in feeds[:ASKED_MAX]:
-        if not feed.get("lookups") or feed.get("error"):
+        if not feed.get("lookups"):
             continue
         with contextlib.suppress(CommandError):
-            asked = api_client.asked_feed(feed["name"], socket=broker.socket)
-            if asked.get("error"):
-                hint = f"; {advice(asked['hint'])}" if asked.get("hint") else ""
-                yield f"{feed['name']}: {asked['error']}{hint}"
+            known = feed if feed.get("error") else api_client.asked_feed(feed["name"], socket=broker.socket)
+            if known.get("error"):
+                hint = f"; {advice(known['hint'])}" if known.get("hint") else ""
+                yield f"{feed['name']}: {known['error']}{hint}"
