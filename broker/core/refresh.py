@@ -316,7 +316,8 @@ def _ended(credential: Credential, at: datetime) -> NotObtained:
     """The failure for a credential that has ended already: a person must act where no provider renews it."""
     if credential.manual_renewal is not None:
         return SignInNeeded(
-            f"the secret from {credential.source} ended on {at:%Y-%m-%d}: {credential.manual_renewal}"
+            f"the secret from {credential.source} ended on {at:%Y-%m-%d}: {credential.manual_renewal}",
+            hint=credential.replacing,
         )
     return Unavailable(f"{credential.source} handed out a token that had already ended")
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 
 from broker.core.credential import Credential
-from broker.core.failures import NotNeeded, Unavailable
+from broker.core.failures import NotNeeded, NotObtained, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.refresh import (
     Moment,
     RefreshPolicy,
     Reject,
+    Slot,
     awaits_person,
     on_lookup,
 )
@@ -121,9 +122,11 @@ class Keeper:
             return await self._fetched(entry, match, wait_s)
         if match.feed.name not in entry.verifying:
             verification = entry.verifications[match.feed.name]
-            if verification.held is entry.slot.held:  # else it was asked about another
-                if verification.refusal is not None and not await self._may_have_changed(entry, verification):
-                    raise verification.refusal
+            refusal = None if verification.held is not entry.slot.held else verification.refusal
+            stands = refusal is not None and not await self._may_have_changed(entry, verification)
+            if verification.held is entry.slot.held:  # else the feed was asked about another
+                if refusal is not None and stands:
+                    raise refusal
                 await self._fetched(entry, match, wait_s)
                 credential = self.held(match, self.clock.now())
                 if credential is not None:
@@ -137,34 +140,42 @@ class Keeper:
 
     async def _fetched(self, entry: SlotEntry, match: Match, wait_s: float) -> Credential:
         """What the flight under way or a new one brings; raises NotObtained, which may be a known reason."""
-        slot = replace(entry.slot, held=None)  # what is live was turned down, or this would not be asked
-        step = on_lookup(slot, self.clock.now(), watched=entry.fingerprint is not None)
+        before, known = entry.slot, entry.fingerprint
+        asked = replace(before, held=None)  # what is live was turned down, or this would not be asked
+        step = on_lookup(asked, self.clock.now(), watched=known is not None)
         if isinstance(step, Reject) and isinstance(step.failure, NotNeeded) and match.feed != entry.feed:
             entry.feed = match.feed  # one that is public says nothing of another that shares its slot
-        elif (
-            isinstance(step, Reject)
-            and entry.flight is None
-            and await self._fingerprint_of(entry) == entry.fingerprint
-            and entry.flight is None
-        ):
-            raise step.failure
+        elif isinstance(step, Reject) and entry.flight is None:
+            is_same = await self._fingerprint_of(entry) == known
+            if entry.slot is not before and entry.slot != Slot(
+                entry.slot.key
+            ):  # a flight has landed meanwhile
+                return self._outcome(entry)  # of a flight that has landed meanwhile
+            if is_same and entry.flight is None:
+                raise step.failure
         flight = self._single_flight.start(entry)
         await asyncio.wait({flight}, timeout=wait_s)
         if not flight.done():
             raise Unavailable(f"no answer for {match.key.realm} within {wait_s:.0f} s, still trying")
         if flight.cancelled():
             raise Unavailable(f"the fetch for {match.key.realm} was given up", hint="brokerctl status")
-        credential, failure = entry.slot.live(self.clock.now()), flight.result()
+        return self._outcome(entry, flight.result())
+
+    def _outcome(self, entry: SlotEntry, failure: NotObtained | None = None) -> Credential:
+        """What a flight brought; raises `failure`, else the one that the slot knows."""
+        credential, last = entry.slot.live(self.clock.now()), entry.slot.last_failure
+        failure = failure or (None if last is None else last.failure)
         if failure is not None:
             raise failure
         if credential is None:
-            raise Unavailable(f"the credential for {match.key.realm} was dropped meanwhile")
+            raise Unavailable(f"the credential for {entry.slot.key.realm} was dropped meanwhile")
         return credential
 
     async def _may_have_changed(self, entry: SlotEntry, verification: Verification) -> bool:
         """True for a refusal of some time ago, or where the secret was replaced since."""
+        known = entry.fingerprint
         fingerprint = await self._fingerprint_of(entry)
-        is_replaced = fingerprint is not None and fingerprint != entry.fingerprint
+        is_replaced = fingerprint is not None and fingerprint != known
         return is_replaced or verification.wants_repeating(self.clock.now())
 
     async def _fingerprint_of(self, entry: SlotEntry) -> Hashable:
@@ -185,13 +196,7 @@ class Keeper:
         entry.used = now
         flight = self._single_flight.start(entry)
         await asyncio.wait({flight})
-        failure = None if flight.cancelled() else flight.result()
-        if failure is not None:
-            raise failure
-        credential = entry.slot.live(self.clock.now())
-        if credential is None:
-            raise Unavailable(f"the credential for {match.key.realm} was dropped meanwhile")
-        return credential
+        return self._outcome(entry, None if flight.cancelled() else flight.result())
 
     async def renew_realm(self, realm: Realm) -> None:
         """Fetch every credential of a realm now, and wait until each attempt has ended, well or not.

@@ -40,7 +40,8 @@ class Told:
 
 class SecretContract:
     """`name` and `url` are the feed's, `first` and `second` secrets that its service can know, `wrong` one
-    that it never does, `told` what is said then. `is_handed_out`: the secret itself is the password.
+    that it never does, `told` what is said then, and `told_of_end` of one whose time is over, where that is
+    something else. `is_handed_out`: the secret itself is the password.
     """
 
     name: ClassVar[str]
@@ -49,6 +50,7 @@ class SecretContract:
     second: ClassVar[str] = "the-second-secret-of-ci"
     wrong: ClassVar[str] = "the-wrong-secret-of-ci"
     told: ClassVar[Told]
+    told_of_end: ClassVar[Told | None] = None
     is_handed_out: ClassVar[bool] = True
 
     def put(self, town: Town, secret: str) -> None:
@@ -58,6 +60,10 @@ class SecretContract:
     def admit(self, town: Town, *secrets: str) -> None:
         """Have the service know these secrets and no others."""
         raise NotImplementedError
+
+    def expire(self, town: Town) -> None:
+        """Have the time of the first secret be over."""
+        self.admit(town)
 
     def test_wrong_secret_is_told_with_exit_code_state_and_hint(self, town: Town) -> None:
         self.admit(town, self.first)
@@ -107,6 +113,10 @@ class SecretContract:
     def begin_with(self, town: Town, secret: str) -> None:
         """Have the daemon look for a credential with this secret and nothing in hand."""
         self.put(town, secret)
+        self.ask_anew(town)
+
+    def ask_anew(self, town: Town) -> None:
+        """Have the daemon look for a credential with nothing in hand."""
         assert town.wire.post(f"/v1/feeds/{self.name}/forget").status == 200
         town.wire.look_up(self.url)
 

@@ -159,12 +159,13 @@ def test_what_is_left_is_told_by_the_clock_that_says_less_and_is_never_negative(
 
 
 def test_a_secret_that_has_ended_and_that_nobody_else_replaces_needs_a_person() -> None:
-    ended = replace(token(-1), manual_renewal="put another into env:TOKEN")
+    ended = replace(token(-1), manual_renewal="put another into env:TOKEN", replacing="the line")
     slot = after_success(EMPTY, ended, POLICY, NOW, 0)
 
     assert slot.state(NOW) is State.SIGN_IN_NEEDED
     assert slot.last_failure is not None
     assert slot.last_failure.failure.detail.endswith("ended on 2026-01-02: put another into env:TOKEN")
+    assert slot.last_failure.failure.hint == "the line"
 
 
 def test_the_same_token_again_is_asked_for_at_half_of_what_is_left() -> None:

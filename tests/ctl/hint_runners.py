@@ -38,6 +38,7 @@ RUNNERS: dict[str, str] = {
     "az account show --debug": _REAL_AZ,
     "az ad app credential reset --id {}": _REAL_AZ,
     "az ad app credential reset --id {} --append --cert {}": _REAL_AZ,
+    "az ad app federated-credential list --id APP_ID": _REAL_AZ,
     "az ad app federated-credential list --id {}{}": _REAL_AZ,
     "az login": _SCREENS,
     "azd auth login": _VENDORS,
@@ -48,7 +49,6 @@ RUNNERS: dict[str, str] = {
         "tests/providers/azure/test_real_az_signed_in.py::test_the_hint_for_a_damaged_cache_repairs_it"
     ),
     "{} {}": _REPEATED,
-    "{} {} {}": _REAL_AZ,
     "{}{}": _REPEATED,
     "{} --{}": "tests/e2e/test_sign_in.py::test_a_browser_signs_in_that_only_the_shell_opens",
     "brokerctl doctor --fix": (

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tests.e2e.household import DEPENDENCY, PACKAGE, feed
 from tests.fakes import tokens
-from tests.fakes.artifactory import Artifactory
+from tests.fakes.artifactory import PROVIDER, Artifactory
 from tests.fakes.aws import KEY_ID, Aws, Home
 from tests.fakes.cloudsmith import API_HOST, SERVICE, Cloudsmith
 from tests.fakes.gitlab import GitLab, Token
@@ -23,7 +23,10 @@ from tests.fakes.token_endpoint import TokenEndpoint
 from tests.fakes.wheels import wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.e2e.household import Household
+    from tests.fakes.http1 import Answer, Request
 
 WHEELS = (PACKAGE, DEPENDENCY)
 PRIVATE = wheel("demo-package", "2.0", requires=("demo-dependency",))
@@ -52,6 +55,9 @@ CLOUDSMITH_JOB = "https://dl.cloudsmith.io/basic/acme/jobs/python/simple/"
 JFROG_CLI = "https://acme.jfrog.io/artifactory/api/pypi/internal/simple/"
 JFROG_AWS = "https://roles.jfrog.io/artifactory/api/pypi/internal/simple/"
 """Its token is for a role of AWS."""
+
+JFROG_JOB = "https://jobs.jfrog.io/artifactory/api/pypi/internal/simple/"
+"""Its token is for a job's assertion."""
 
 NEXUS = "https://nexus.example.com/repository/internal/simple/"
 OAUTH2 = "https://registry.example.com/simple/"
@@ -86,6 +92,7 @@ class Field:
     cloudsmith: Cloudsmith
     jfrog: Artifactory
     roles: Artifactory
+    jobs: Artifactory
     key: str
     stores: dict[str, Registry | GitLab]
 
@@ -102,6 +109,7 @@ def settle(house: Household) -> Field:
         Artifactory(),
         TokenEndpoint(),
         Cloudsmith(),
+        Artifactory(),
         Artifactory(),
         Artifactory(),
         _key(),
@@ -149,6 +157,12 @@ def settle(house: Household) -> Field:
         )
         + feed("jfrog-cli", JFROG_CLI, 'provider = "artifactory"\njf = "acme"')
         + feed("jfrog-aws", JFROG_AWS, 'provider = "artifactory"\naws = "eu-west-1"')
+        + feed(
+            "jfrog-job",
+            JFROG_JOB,
+            f'provider = "artifactory"\noidc = "{PROVIDER}"\n'
+            f'secret = "{house.keep_secret("jfrog-assertion", JOB_ASSERTION)}"',
+        )
         + feed("nexus", NEXUS, 'provider = "nexus"\nsecret = "netrc"')
         + feed(
             "oauth2",
@@ -184,24 +198,8 @@ def _attach(house: Household, field: Field) -> None:
         files="/basic/acme/jobs/python/",
         opens=field.cloudsmith.opens,
     )
-    internal = Registry(
-        WHEELS,
-        root="/artifactory/api/pypi/internal/simple/",
-        files="/artifactory/api/pypi/internal/packages/",
-        opens=lambda _, password: password in field.jfrog.packages.passwords,
-    )
-    of_role = Registry(
-        WHEELS,
-        root="/artifactory/api/pypi/internal/simple/",
-        files="/artifactory/api/pypi/internal/packages/",
-        opens=lambda _, password: password in field.roles.packages.passwords,
-    )
-    proxy.route(
-        "roles.jfrog.io", lambda one: (field.roles if one.path.startswith("/access/") else of_role)(one)
-    )
-    proxy.route(
-        "acme.jfrog.io", lambda one: (field.jfrog if one.path.startswith("/access/") else internal)(one)
-    )
+    for url, platform in ((JFROG_CLI, field.jfrog), (JFROG_AWS, field.roles), (JFROG_JOB, field.jobs)):
+        proxy.route(urlsplit(url).hostname or "", _platform(platform))
     proxy.route(
         "dl.cloudsmith.io",
         lambda one: (jobs if "/acme/jobs/" in one.path else field.stores["cloudsmith"])(one),
@@ -215,6 +213,17 @@ def _attach(house: Household, field: Field) -> None:
             field.artifactory if request.path.startswith("/access/") else field.stores["artifactory"]
         )(request),
     )
+
+
+def _platform(service: Artifactory) -> Callable[[Request], Answer]:
+    """A platform of JFrog's: its Access service, and a registry that takes the tokens given there."""
+    internal = Registry(
+        WHEELS,
+        root="/artifactory/api/pypi/internal/simple/",
+        files="/artifactory/api/pypi/internal/packages/",
+        opens=lambda _, password: password in service.packages.passwords,
+    )
+    return lambda request: (service if request.path.startswith("/access/") else internal)(request)
 
 
 def _registries(field: Field) -> dict[str, Registry]:

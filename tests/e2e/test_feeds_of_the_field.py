@@ -32,6 +32,7 @@ FEEDS = {
     "cloudsmith-job": (places.CLOUDSMITH_JOB, "token"),
     "jfrog-cli": (places.JFROG_CLI, "alice"),
     "jfrog-aws": (places.JFROG_AWS, "alice"),
+    "jfrog-job": (places.JFROG_JOB, "alice"),
     "nexus": (places.NEXUS, places.NAME_CODE),
     "oauth2": (places.OAUTH2, "__token__"),
     "command": (places.COMMAND, "robot"),
@@ -121,6 +122,7 @@ def test_each_service_was_asked_for_one_token(town: Town) -> None:
     assert len(town.field.artifactory.requests) == 1
     assert len(town.field.jfrog.requests) == 1
     assert len(town.field.roles.requests) == 1
+    assert len(town.field.jobs.requests) == 1
     assert len(town.field.cloudsmith.tokens) == 1
 
 

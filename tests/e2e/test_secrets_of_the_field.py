@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -21,18 +21,26 @@ from tests.fakes.aws import ROLE, SECRET_KEY
 from tests.fakes.gitlab import Token
 from tests.fakes.google import ROBOT
 from tests.fakes.index import PackageIndex
+from tests.sampling import sampled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.fakes.artifactory import Artifactory
+    from tests.fakes.clients import Outcome
+    from tests.fakes.cloudsmith import Cloudsmith
 
 pytestmark = pytest.mark.e2e
 
 NEXUS = "https://nexus.example.org/repository/internal/simple/"
 ARTIFACTORY = "https://artifactory.example.org/artifactory/api/pypi/internal/simple/"
+JFROG_TOKEN = "https://token.jfrog.io/artifactory/api/pypi/internal/simple/"
 ASSUMED = places.CODEARTIFACT.replace("my-team", "your-team")
 INDEXES = {
     NEXUS: PackageIndex([PACKAGE, DEPENDENCY], root="/repository/internal/simple/", username="ci"),
     ARTIFACTORY: PackageIndex([PACKAGE, DEPENDENCY], root="/artifactory/api/pypi/internal/simple/"),
+    JFROG_TOKEN: PackageIndex([PACKAGE, DEPENDENCY], root="/artifactory/api/pypi/internal/simple/"),
 }
 FILE_LINE = r"sh -c 'umask 077; mkdir -p \S+; cat > \S+'"
 EXPLAIN = r"brokerctl explain https://\S+"
@@ -52,6 +60,11 @@ def town() -> Iterator[Town]:
             + made.house.plain_feed()
             + feed("pair", NEXUS, 'provider = "nexus"\nsecret = "netrc"')
             + feed("identity", ARTIFACTORY, 'provider = "artifactory"\nsecret = "env:IDENTITY_TOKEN"')
+            + feed(
+                "jfrog-token",
+                JFROG_TOKEN,
+                f'provider = "artifactory"\nsecret = "{made.house.keep_secret("jfrog-token", "none")}"',
+            )
             + feed("static", places.CODEARTIFACT)
             + feed("assumed", ASSUMED, f'role = "{ROLE}"')
         )
@@ -121,22 +134,82 @@ class TestCloudsmithKey(SecretContract):
         town.field.cloudsmith.keys = set(secrets)
 
 
-class TestAssertionForCloudsmith(SecretContract):
-    """An assertion that has expired is one that Cloudsmith does not know any longer."""
+class AssertionContract(SecretContract):
+    """A job's assertion, which a service exchanges for a token of its own."""
 
-    name, url = "cloudsmith-job", places.CLOUDSMITH_JOB
     first, second, wrong = (tokens.sign({"sub": subject}) for subject in ("first", "second", "wrong"))
+    is_handed_out = False
+    file: ClassVar[str]
+
+    def put(self, town: Town, secret: str) -> None:
+        town.house.keep_secret(self.file, secret)
+
+    def service(self, town: Town) -> Cloudsmith | Artifactory:
+        """The one that exchanges it."""
+        raise NotImplementedError
+
+    def admit(self, town: Town, *secrets: str) -> None:
+        subjects = {str((tokens.read_claims(secret) or {})["sub"]) for secret in secrets}
+        self.service(town).subjects = subjects
+
+    def expire(self, town: Town) -> None:
+        self.put(town, tokens.sign({"sub": "first", "exp": 1}))
+
+
+class TestAssertionForCloudsmith(AssertionContract):
+    name, url, file = "cloudsmith-job", places.CLOUDSMITH_JOB, "assertion"
     told = Told(1, "refused", "Cloudsmith does not exchange this job's assertion (401)")
+
+    def service(self, town: Town) -> Cloudsmith:
+        return town.field.cloudsmith
+
+
+class TestAssertionForJFrog(AssertionContract):
+    name, url, file = "jfrog-job", places.JFROG_JOB, "jfrog-assertion"
+    told = Told(1, "refused", "jobs.jfrog.io does not exchange this job's assertion (status 401)")
+
+    def service(self, town: Town) -> Artifactory:
+        return town.field.jobs
+
+
+class TestRoleForJFrog(SecretContract):
+    """A key of AWS, whose role a user of JFrog's has."""
+
+    name, url = "jfrog-aws", places.JFROG_AWS
+    first, second, wrong = "AKIAFIRSTFIRSTFIRST1", "AKIASECONDSECONDSEC2", "AKIAWRONGWRONGWRONG3"
+    told = Told(1, "refused", "roles.jfrog.io does not exchange this machine's AWS role (status 401)")
     is_handed_out = False
 
     def put(self, town: Town, secret: str) -> None:
-        town.house.keep_secret("assertion", secret)
+        put_aws_key(town, secret)
 
     def admit(self, town: Town, *secrets: str) -> None:
-        town.field.cloudsmith.tokens = set()
-        town.field.cloudsmith.subjects = {
-            str((tokens.read_claims(secret) or {})["sub"]) for secret in secrets
-        }
+        town.field.roles.roles = set(secrets)
+
+
+class TestAccessTokenOfJFrog(SecretContract):
+    """One that says its end itself, as those that a user makes for a year do."""
+
+    name, url = "jfrog-token", JFROG_TOKEN
+    first, second, wrong = (
+        tokens.sign({"sub": f"jfac@01/users/{user}", "exp": 7258118400})
+        for user in ("first", "second", "wrong")
+    )
+    told = Told(1, "refused", f"{REFUSED} (401): put another into file:", replacing=FILE_LINE)
+
+    told_of_end = Told(
+        4, "sign-in-needed", "ended on 1970-01-01: put another into file:", replacing=FILE_LINE
+    )
+
+    def put(self, town: Town, secret: str) -> None:
+        town.house.keep_secret("jfrog-token", secret)
+
+    def admit(self, town: Town, *secrets: str) -> None:
+        assert town
+        INDEXES[JFROG_TOKEN].passwords = set(secrets)
+
+    def expire(self, town: Town) -> None:
+        self.put(town, tokens.sign({"sub": "jfac@01/users/first", "exp": 1}))
 
 
 class TestSignInOfTheJFrogCli(SecretContract):
@@ -202,6 +275,13 @@ class TestDeployToken(TestPersonalAccessToken):
     told = Told(1, "refused", f"{REFUSED} (401): make another at https://git.example.com/-/")
 
 
+def put_aws_key(town: Town, key_id: str) -> None:
+    """Write the key of the user's default profile."""
+    (town.house.home / ".aws" / "credentials").write_text(
+        f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {SECRET_KEY}\n"
+    )
+
+
 def key(number: int) -> str:
     content = {"type": "service_account", "client_email": ROBOT, "private_key_id": f"number {number}"}
     return base64.b64encode(json.dumps(content).encode()).decode()
@@ -228,9 +308,7 @@ class TestAccessKey(SecretContract):
     is_handed_out = False
 
     def put(self, town: Town, secret: str) -> None:
-        (town.house.home / ".aws" / "credentials").write_text(
-            f"[default]\naws_access_key_id = {secret}\naws_secret_access_key = {SECRET_KEY}\n"
-        )
+        put_aws_key(town, secret)
 
     def admit(self, town: Town, *secrets: str) -> None:
         town.field.aws.keys = dict.fromkeys(secrets, "user")
@@ -239,6 +317,68 @@ class TestAccessKey(SecretContract):
 @pytest.mark.long
 class TestAccessKeyOfARole(TestAccessKey):
     name, url = "assumed", ASSUMED
+
+
+KINDS: tuple[type[SecretContract], ...] = (
+    *(TestCloudsmithKey, TestAssertionForCloudsmith),
+    *(TestSignInOfTheJFrogCli, TestRoleForJFrog, TestAssertionForJFrog, TestAccessTokenOfJFrog),
+    *(TestRefreshToken, TestIdentityTokenInEnvToml, TestPassword, TestUserTokenInNetrc, TestClientSecret),
+    *(TestPersonalAccessToken, TestServiceAccountKey, TestAccessKey),
+)
+FATES = ("wrong", "expired", "revoked", "rotated")
+
+
+def install(town: Town, client: str, url: str, into: Path) -> Outcome:
+    """Have the real client install from the feed, whose user name the shim says to uv as to pip."""
+    if client == "pip":
+        return town.house.pip("install", "--no-cache-dir", "--target", into, "--index-url", url, PACKAGE.name)
+    settings = into.with_suffix(".toml")
+    settings.write_text(f'[[index]]\nname = "corp"\nurl = "{url}"\ndefault = true\nauthenticate = "always"\n')
+    chosen = ("--no-cache", "--config-file", settings)
+    return town.house.uv_pip("install", *chosen, "--target", into, PACKAGE.name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fate", "client"),
+    sampled(
+        {
+            f"{kind.__name__.removeprefix('Test')}, {fate}, {client}": (kind, fate, client)
+            for kind in KINDS
+            for fate in FATES
+            for client in ("uv", "pip")
+        },
+        always=(
+            *("CloudsmithKey, revoked, uv", "AssertionForCloudsmith, expired, pip"),
+            *("RoleForJFrog, wrong, pip", "RoleForJFrog, rotated, uv", "AccessTokenOfJFrog, expired, uv"),
+        ),
+    ),
+)
+def test_real_clients_install_with_a_secret_that_is_good_and_fail_with_one_that_is_not(
+    kind: type[SecretContract], fate: str, client: str, town: Town, tmp_path: Path
+) -> None:
+    way, works = kind(), fate == "rotated"
+    told = (way.told_of_end if fate == "expired" else None) or way.told
+    if fate in {"expired", "revoked"}:
+        way.admit(town, way.first)
+        way.begin_with(town, way.first)
+        way.wait_for(town, "fresh")
+        assert install(town, client, way.url, tmp_path / "before").exit_code == 0
+        way.expire(town) if fate == "expired" else way.admit(town)
+        way.ask_anew(town)
+    else:
+        way.admit(town, way.second if works else way.first)
+        way.begin_with(town, way.wrong)
+    way.wait_for(town, told.state)
+    if works:
+        way.put(town, way.second)
+
+    done = install(town, client, way.url, tmp_path / "after")
+
+    feed = town.wire.feed(way.name)
+    assert (done.exit_code == 0, (tmp_path / "after" / "demo_package.py").exists()) == (works, works)
+    assert not [secret for secret in (way.first, way.second, way.wrong) if secret in done.text]
+    assert feed["usable"] is works
+    assert works or (told.words in feed["error"] and told.has(feed["hint"]))
 
 
 PLACES = (TestPassword, TestUserTokenInNetrc, TestIdentityTokenInEnvToml)

@@ -34,6 +34,7 @@ class Artifactory:
         self.refresh_tokens: set[str] = set()
         self.sign_ins: set[str] = set()
         self.roles: set[str] = set()
+        self.subjects: set[str] | None = None  # whose assertions are exchanged; None: of everybody
         self.access_faults = Faults()
         self.requests: Journal[Request] = Journal()
 
@@ -70,7 +71,7 @@ class Artifactory:
     def _exchange(self, request: Request) -> Response:
         asked = json.loads(request.body)
         claims = tokens.read_claims(asked["subject_token"])
-        if asked["provider_name"] != PROVIDER or claims is None:
+        if asked["provider_name"] != PROVIDER or not tokens.is_assertion_of(claims, self.subjects):
             return json_response(401, {"errors": [{"code": "UNAUTHORIZED", "message": "no mapping"}]})
         return self._granted(username=USER)
 

@@ -41,7 +41,7 @@ class Cloudsmith:
             return json_response(404, {"detail": "Not found."})
         asked = json.loads(request.body)
         claims = tokens.read_claims(asked.get("oidc_token", ""))
-        if claims is None or (self.subjects is not None and claims.get("sub") not in self.subjects):
+        if not tokens.is_assertion_of(claims, self.subjects):
             return json_response(401, {"detail": f"cannot authenticate {asked.get('oidc_token')}"})
         if asked.get("service_slug") != SERVICE:
             return json_response(422, {"detail": "Missing or invalid parameters."})

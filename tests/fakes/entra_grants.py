@@ -59,7 +59,7 @@ def _client_credentials(entra: Entra, form: Form, tenant: str) -> dict[str, obje
     if application is None or tenant not in {application.tenant, *_ANY_TENANT}:
         raise RefusedError(700016, "Application was not found in the directory.", "unauthorized_client")
     if "client_assertion" in form:
-        _check_assertion(application, form["client_assertion"])
+        _check_assertion(application, form["client_assertion"], entra.clock())
     elif application.secret is None or form.get("client_secret") != application.secret:
         raise RefusedError(7000215, "Invalid client secret provided.", "invalid_client")
     if not form.get("scope", "").endswith("/.default"):
@@ -68,7 +68,7 @@ def _client_credentials(entra: Entra, form: Form, tenant: str) -> dict[str, obje
     return _answer(entra, application.account, form)
 
 
-def _check_assertion(application: Application, assertion: str) -> None:
+def _check_assertion(application: Application, assertion: str, now: float) -> None:
     """Raise RefusedError unless it is signed by the registered certificate, or is the federated subject's."""
     if application.certificate_pem is not None:
         key = load_pem_x509_certificate(application.certificate_pem).public_key()
@@ -90,6 +90,8 @@ def _check_assertion(application: Application, assertion: str) -> None:
         raise RefusedError(
             700212, "No matching federated identity record found for audience.", "invalid_request"
         )
+    if now >= float(str(claims.get("exp", "inf"))):
+        raise RefusedError(700024, "Client assertion is not within its valid time range.", "invalid_client")
 
 
 def _device_code(entra: Entra, form: Form, _tenant: str) -> dict[str, object]:

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 import uuid
 from dataclasses import dataclass
 
@@ -76,6 +77,13 @@ def sign(claims: Claims) -> str:
     head = _encode(json.dumps({"typ": "JWT", "alg": "HS256", "kid": "fakes"}).encode())
     payload = _encode(json.dumps(claims).encode())
     return f"{head}.{payload}.{_signature(f'{head}.{payload}')}"
+
+
+def is_assertion_of(claims: Claims | None, subjects: set[str] | None) -> bool:
+    """True for the claims of an assertion that lives, and is of one of the subjects; None: of anybody."""
+    if claims is None or time.time() >= float(str(claims.get("exp", "inf"))):
+        return False
+    return subjects is None or claims.get("sub") in subjects
 
 
 def entra_token(

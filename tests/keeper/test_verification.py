@@ -16,6 +16,7 @@ from broker.core.urls import parse_url
 from broker.core.verdict import RETRY_S, FeedAnswer, Verdict
 from broker.host.clock import NAP_S
 from broker.keeper.keeper import Keeper
+from broker.keeper.provider_guard import BesideTheLoop, at_once
 from broker.keeper.recheck import GAP_S, IN_USE_S, SETTLE_S, SPREAD_S
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.verification import UNASKED_AT_ONCE
@@ -50,7 +51,7 @@ async def start(clock: FakeClock, issuer: Issuer, gatekeeper: Gatekeeper) -> Asy
     """A keeper that runs, each of its feeds having a token that was tried."""
     running: list[tuple[Keeper, asyncio.Task[None]]] = []
 
-    async def started(*feeds: Feed) -> Keeper:
+    async def started(*feeds: Feed, aside: BesideTheLoop = at_once) -> Keeper:
         keeper = Keeper(
             clock=clock,
             table=FeedTable(feeds, recognise, lambda _: feeds[0]),
@@ -58,6 +59,7 @@ async def start(clock: FakeClock, issuer: Issuer, gatekeeper: Gatekeeper) -> Asy
             policies=RenewalPolicies(configured=RefreshPolicy(ttl_s=1e6)),
             verify_at=gatekeeper,
             draw=lambda: 0.0,
+            aside=aside,
         )
         running.append((keeper, asyncio.create_task(keeper.loop.run())))
         await settle()
@@ -490,3 +492,55 @@ async def test_a_refusal_is_of_the_address_where_it_was_met(
     assert await answered(ask(keeper, other)) == "token-2"
     await settle()
     assert gatekeeper.heard == heard
+
+
+class SlowDisk:
+    """Looks at files at once; the answer to the next look comes once `gate` is open."""
+
+    def __init__(self) -> None:
+        self.gate: asyncio.Event | None = None
+
+    async def __call__(self, work: Callable[[], Any], limit_s: float) -> Any:  # noqa: ANN401 - any work's
+        assert limit_s
+        seen, (gate, self.gate) = work(), (self.gate, None)
+        if gate is not None:
+            await gate.wait()
+        return seen
+
+
+async def test_a_look_up_that_looks_at_a_replaced_secret_gets_what_landed_meanwhile(
+    start: Start, gatekeeper: Gatekeeper, issuer: Issuer
+) -> None:
+    """A reload's own turn fetches with the new secret while the look-up still looks at its place."""
+    disk, gate = SlowDisk(), asyncio.Event()
+    gatekeeper.words = [Verdict.UNAUTHORISED, Verdict.UNAUTHORISED]
+    keeper = await start(CORP, aside=disk)
+    issuer.mark, disk.gate = "replaced", gate
+    question = ask(keeper, CORP)
+    await settle()
+    await keeper.renew_realm(CORP.realm)
+    gate.set()
+
+    assert await answered(question) == "token-3"
+    assert len(issuer.asked) == 3
+
+
+@pytest.mark.parametrize("second", [None, SignInNeeded("nobody")])
+async def test_a_look_up_that_looks_at_a_new_sign_in_gets_what_landed_meanwhile(
+    start: Start, issuer: Issuer, second: SignInNeeded | None
+) -> None:
+    disk, gate = SlowDisk(), asyncio.Event()
+    issuer.failure = Refused("the old sign-in is refused")
+    keeper = await start(CORP, aside=disk)
+    issuer.failure, issuer.mark, disk.gate = second, "signed in again", gate
+    question = ask(keeper, CORP)
+    await settle()
+    await keeper.renew_realm(CORP.realm)
+    gate.set()
+
+    if second is None:
+        assert await answered(question) == "token-2"
+    else:
+        with pytest.raises(SignInNeeded, match="nobody"):
+            await question
+    assert len(issuer.asked) == 2

@@ -123,6 +123,9 @@ FAILURES: dict[str, list[str]] = {
         "ERROR: AADSTS50076: Due to a configuration change made by your administrator, s3cret",
         "ERROR: AADSTS53003: Access has been blocked by Conditional Access policies. s3cret",
         "ERROR: AADSTS700024: Client assertion is not within its valid time range. s3cret",
+        "ERROR: AADSTS70021: No matching federated identity record found. s3cret",
+        "ERROR: AADSTS700027: The certificate is not registered. s3cret",
+        "ERROR: AADSTS7000112: Application is disabled. s3cret",
         "ERROR: Tenant shouldn't be specified for managed identity account",  # azure-cli#26775, twice
         "token_cache.py\njson.decoder.JSONDecodeError: Extra data: line 14",  # azure-cli#29996
         "HTTPSConnectionPool(host='login'): Max retries exceeded (Caused by ProxyError('s3cret'))",
@@ -134,6 +137,8 @@ FAILURES: dict[str, list[str]] = {
         "ERROR: AADSTS70043: s3cret",
         "ERROR: AADSTS53003: s3cret",
         "ERROR: AADSTS700024: s3cret",
+        "ERROR: AADSTS700027: s3cret",
+        "ERROR: AADSTS700213: s3cret",
         "reauthentication required, run `azd auth login`",
         'POST https://login.microsoftonline.com/ ... "error": "invalid_grant" s3cret',
         "dial tcp: lookup login.microsoftonline.com: no such host",
@@ -367,7 +372,7 @@ SPECIAL = {
 
 
 def test_each_tool_has_ten_noises_and_ten_failures() -> None:
-    assert {len(FAILURES[tool]) for tool in ANSWERS} == {10}
+    assert min(len(FAILURES[tool]) for tool in ANSWERS) >= 10
     assert len(NOISE) >= 10
     assert set(FAILURES) == set(ANSWERS)
 
@@ -386,7 +391,9 @@ async def test_words_of_no_vendors_own_are_told_without_themselves(
     assert "s3cret" not in f"{raised.value.detail} {raised.value.hint}"
 
 
-@pytest.mark.parametrize(("tool", "number"), [(tool, number) for tool in FAILURES for number in range(10)])
+@pytest.mark.parametrize(
+    ("tool", "number"), [(tool, number) for tool, words in FAILURES.items() for number in range(len(words))]
+)
 async def test_a_failure_is_told_with_what_to_type(
     tool: str, number: int, asked: Callable[[str], Awaitable[str]], workshop: Workshop
 ) -> None:
@@ -438,7 +445,16 @@ async def test_the_hint_of_azd_hides_the_token_where_it_works_again(
 
 
 REPAIRS = {
-    *("az login", "az account", "azd auth", "aws sso", "aws login", "aws configure", "aws codeartifact"),
+    *(
+        "az login",
+        "az account",
+        "az ad",
+        "azd auth",
+        "aws sso",
+        "aws login",
+        "aws configure",
+        "aws codeartifact",
+    ),
     *("gcloud auth", "gcloud config", "pip install", "brokerctl doctor"),
     *("jf config", "jf atc"),
 }

@@ -9,7 +9,7 @@ from broker.core.credential import Secret
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
 from broker.host.file_stamp import file_stamp
 from broker.providers.azure.challenge import ORGANISATIONS
-from broker.providers.azure.entra_errors import CODE, failure_of_person
+from broker.providers.azure.entra_errors import CODE, AsApplication, failure_of_person
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
 from broker.providers.claims_challenge import encoded
 from broker.providers.expiry import from_rfc3339
@@ -21,6 +21,13 @@ _ABSENT = "azd is not on the broker's PATH"
 
 _SIGNED_OUT = "not logged in, run `azd auth login`"
 """azd's own words, as azure-identity 1.27 knows them (azd_cli.py)."""
+
+_AS_APPLICATION = AsApplication(
+    prompted='--client-id APP_ID --client-secret ""',  # an empty one is asked for on the terminal
+    certificate="--client-id APP_ID --client-certificate PEM_FILE",
+    federated="--client-id APP_ID --federated-credential-provider github",
+)
+"""azd's reference, `azd auth login`."""
 
 _TOO_OLD = "unknown flag: --claims"
 """What an azd that cannot hand claims on says of the option (azure-identity 1.27, azd_cli.py)."""
@@ -83,9 +90,7 @@ def failure_of(words: str, code: int, tenant: str, repeat: str) -> NotObtained:
     login = login_line(tenant)
     found = CODE.search(words)
     if found is not None:
-        # an empty secret is asked for on the terminal (azd's reference)
-        own = '--client-id APP_ID --client-secret ""'
-        return failure_of_person(found[1], login, own, "--federated-credential-provider github")
+        return failure_of_person(found[1], login, _AS_APPLICATION)
     if _SIGNED_OUT in words:
         return SignInNeeded("azd is signed out", hint=login, drops_token=True)
     if any(symptom in words for symptom in _OUTAGES):

@@ -5,6 +5,7 @@ a sign-in with its number: to ask again by ourselves cures none of them.
 """
 
 import re
+from typing import NamedTuple
 
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.providers.azure.identities import RESOURCE
@@ -47,8 +48,12 @@ _GONE = frozenset({"50173", "50057"})
 """The account was locked out on purpose: its older tokens are not handed out any longer."""
 
 _APP_SECRET = frozenset({"7000215", "7000222"})
+_APP_CERTIFICATE = "700027"
+_APP_TRUST = frozenset({"70021", "700211", "700212", "700213"})
+"""What the application has no federated credential for: no sign-in cures it, a person at Entra does."""
 
 _ASSERTION = "700024"
+_DISABLED = "7000112"
 
 _APP = {
     "7000215": "the client secret is wrong",
@@ -74,29 +79,44 @@ _FOR_NOW = frozenset({"90033", "90024", "50196", "90006"})
 """Entra's own troubles, and its request not to be asked in a loop."""
 
 
-def failure_of_person(
-    code: str,
-    login: str,
-    as_application: str = "--service-principal --username APP_ID",
-    federated: str = '--federated-token "$(cat "$AZURE_FEDERATED_TOKEN_FILE")"',
-) -> NotObtained:
-    """What the number means for a person's sign-in.
-
-    `login` is the command that makes a new one, with `as_application` an application's, and with `federated`
-    after it that of an application that signs in with a token of its job or cluster.
+class AsApplication(NamedTuple):
+    """The options of a vendor's login command that sign an application in, by its proof:
+    a secret that is asked for on the terminal, a certificate, the token of a job or cluster.
     """
-    common = _of_anybody(code)
-    if common is not None:
-        return common
+
+    prompted: str = "--service-principal --username APP_ID"
+    certificate: str = "--service-principal --username APP_ID --certificate PEM_FILE"
+    federated: str = (
+        '--service-principal --username APP_ID --federated-token "$(cat "$AZURE_FEDERATED_TOKEN_FILE")"'
+    )
+
+
+AZ = AsApplication()
+
+
+def failure_of_person(code: str, login: str, options: AsApplication = AZ) -> NotObtained:
+    """What the number means for a sign-in that a vendor's tool keeps: a person's, or an application's.
+
+    `login` is the command that makes a new one, with `options` after it that of an application.
+    """
+    return _of_anybody(code) or _of_kept_application(code, login, options) or _of_person(code, login)
+
+
+def _of_kept_application(code: str, login: str, options: AsApplication) -> NotObtained | None:
+    told = f"the service principal: {_APP.get(code)} (AADSTS{code})"
     if code in _APP_SECRET:
-        return SignInNeeded(
-            f"the service principal: {_APP[code]} (AADSTS{code})", hint=f"{login} {as_application}"
-        )
+        return SignInNeeded(told, hint=f"{login} {options.prompted}")
+    if code == _APP_CERTIFICATE:
+        return SignInNeeded(told, hint=f"{login} {options.certificate}")
+    if code in _APP_TRUST:
+        return Refused(told, hint="az ad app federated-credential list --id APP_ID")
     if code == _ASSERTION:
-        return SignInNeeded(
-            f"the service principal: the federated token it signed in with has expired (AADSTS{code})",
-            hint=f"{login} {as_application.split(' --client-secret', maxsplit=1)[0]} {federated}",
-        )
+        told = f"the service principal: the federated token it signed in with has expired (AADSTS{code})"
+        return SignInNeeded(told, hint=f"{login} {options.federated}")
+    return Refused(told) if code == _DISABLED else None
+
+
+def _of_person(code: str, login: str) -> NotObtained:
     what = _PERSON.get(code, "Entra wants a new sign-in")
     if code in _POLICIES:
         what += f" for Azure DevOps ({RESOURCE[:8]}), whatever az may do elsewhere"

@@ -37,7 +37,12 @@ LOGIN_HOST = "login.microsoftonline.com"
 
 @cache
 def certificate() -> tuple[bytes, bytes]:
-    """A certificate of an application, alone and with its key."""
+    """A certificate of an application, alone and with its key; the same at each call."""
+    return new_certificate()
+
+
+def new_certificate() -> tuple[bytes, bytes]:
+    """Another certificate, alone and with its key."""
     made = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert("app.example", key_type=trustme.KeyType.RSA)
     pem = made.cert_chain_pems[0].bytes()
     return pem, made.private_key_pem.bytes() + pem

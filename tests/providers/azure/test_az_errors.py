@@ -42,6 +42,7 @@ AS_APP = f"{LOGIN} --service-principal --username APP_ID"
         (65001, "consented", SCOPED),
         (7000215, "secret is wrong", AS_APP),
         (7000222, "secret has expired", AS_APP),
+        (700027, "certificate is not the application's", f"{AS_APP} --certificate PEM_FILE"),
         (999999, "Entra wants a new sign-in", LOGIN),
     ],
 )
@@ -59,6 +60,15 @@ def test_a_refusal_of_entra_is_a_sign_in_with_its_code_and_the_line_to_type(
     assert failure.drops_token is (code in {50173, 50057})
 
 
+@pytest.mark.parametrize("code", [70021, 700211, 700212, 700213])
+def test_an_application_that_entra_does_not_federate_is_not_told_to_sign_in_anew(code: int) -> None:
+    failure = failure_of(aadsts_complaint(code, "s3cret"), 1, TENANT)
+
+    assert isinstance(failure, Refused)
+    assert failure.detail.startswith("the service principal: no federated credential of the application ")
+    assert failure.hint == "az ad app federated-credential list --id APP_ID"
+
+
 @pytest.mark.parametrize(
     ("stderr", "kind", "words"),
     [
@@ -74,6 +84,7 @@ def test_a_refusal_of_entra_is_a_sign_in_with_its_code_and_the_line_to_type(
         (aadsts_complaint(90033), Unavailable, "AADSTS90033"),
         (aadsts_complaint(90002), Refused, "AADSTS90002"),
         (aadsts_complaint(700016), Refused, "AADSTS700016"),
+        (aadsts_complaint(7000112), Refused, "the application is disabled"),
     ],
 )
 def test_other_complaints_are_told_apart(stderr: str, kind: type[NotObtained], words: str) -> None:
