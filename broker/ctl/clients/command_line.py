@@ -16,7 +16,7 @@ from broker.core.urls import may_be_token, printable
 from broker.ctl.clients.client_index import UV, Index, Obstacle, Place, login_in
 from broker.ctl.clients.pip import pip_obstacles
 from broker.ctl.clients.usernames import PLACEHOLDER, with_username
-from broker.ctl.clients.uv import index_of_settings, uv_obstacles
+from broker.ctl.clients.uv import index_of_settings, publish_index, uv_obstacles
 
 INDEX_OPTIONS = frozenset(
     {"--index-url", "-i", "--pypi-url", "--extra-index-url", "--index", "--default-index"}
@@ -118,7 +118,9 @@ def indexes_in(
     What the variables of an index's name say counts for uv wherever the index stands.
     """
     for word in options.indexes:
-        if client == UV and word.name:
+        if client == UV and word.publishes:
+            index = publish_index(Place(PLACE), word.url, environ)
+        elif client == UV and word.name:
             index = index_of_settings(Place(PLACE), word.url, environ, {"name": word.name})
         else:
             index = Index.at(client, Place(PLACE), word.url, publishes=word.publishes)

@@ -8,7 +8,7 @@ says to that.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broker.ctl.clients.client_index import NEVER, PIP, UV, Index, login_in
+from broker.ctl.clients.client_index import NEVER, PIP, UV, Index
 from broker.ctl.clients.keyring_provider import SUBPROCESS
 from broker.ctl.clients.pip import ASKS_WITHOUT_USERNAME
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
@@ -52,9 +52,10 @@ def _own_password(account: IndexAccount, evidence: Evidence) -> Finding | None:
     if not account.has(AccountAct.FOUND, Source.OWN) or index is None:
         return None
     user = evidence.username_at(index, evidence.feed_of(account.url))
-    if index.has_password and not login_in(index.url)[1] and index.client == UV:
-        said = f"{index.password_variable} has a password for {index.shown}, and the feed refused it"
-        line = repairs.without_password_variable(index, None if index.username else user)
+    if index.password_at is not None and not index.password_in_url:
+        where = index.password_at.shown(evidence.shown)
+        said = f"{where} has a password for {index.shown}, and the feed refused it"
+        line = repairs.without_password(index, None if index.username else user, evidence.shown)
         return problem("own-password", f"{account.client} took no other: {said}", line)
     if not index.has_password:
         return None
