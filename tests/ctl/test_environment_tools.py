@@ -13,6 +13,7 @@ from broker.ctl.doctor.checks import CHECKS
 from broker.ctl.doctor.client_logins import indexes_have_no_passwords
 from broker.ctl.doctor.index_usernames import indexes_have_usernames
 from tests.ctl.clinic import Clinic, found
+from tests.ctl.test_other_clients import VARIABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,14 +71,47 @@ PLACES = {
     "poetry": ("pyproject.toml", '[[tool.poetry.source]]\nname = "c"\nurl = "{url}"\n', 3, "poetry"),
     "pdm": ("pyproject.toml", '[[tool.pdm.source]]\nname = "c"\nurl = "{url}"\n', 3, "pdm"),
     "pip": ("~/.config/pip/pip.conf", "[global]\nindex-url = {url}\n", 2, "pip"),
+    "pip-old": ("~/.pip/pip.conf", "[install]\nextra_index_url =\n  {url}\n", 3, "pip"),
+    "pip-venv": ("~/venv/pip.conf", "[global]\nindex-url = {url}\n", 2, "pip"),
+    "uv-user": ("~/.config/uv/uv.toml", '[[index]]\nurl = "{url}"\n', 2, "uv"),
+    "uv-pip": ("pyproject.toml", '[tool.uv.pip]\nindex-url = "{url}"\n', 2, "uv"),
+    "uv-inline": ("pyproject.toml", '[tool.uv]\nindex = [{{ url = "{url}" }}]\n', 2, "uv"),
+    "uv-publish": ("uv.toml", 'publish-url = "{url}"\n', 1, "uv"),
+    "uv-index-publish": (
+        "uv.toml",
+        '[[index]]\nurl = "https://other.example/simple/"\npublish-url = "{url}"\n',
+        3,
+        "uv",
+    ),
+    "pypirc": ("~/.pypirc", "[corp]\nrepository = {url}\n", 2, "twine"),
+    "poetry-repository": (
+        "~/.config/pypoetry/config.toml",
+        '[repositories.corp]\nurl = "{url}"\n',
+        2,
+        "poetry",
+    ),
+    "pdm-user": ("~/.config/pdm/config.toml", '[pypi]\nurl = "{url}"\n', 2, "pdm"),
+    "pdm-repository": ("~/.config/pdm/config.toml", '[repository.corp]\nurl = "{url}"\n', 2, "pdm"),
+    "pdm-project": ("pdm.toml", '[pypi]\nurl = "{url}"\n', 2, "pdm"),
+    "pdm-by-uv": (
+        "pyproject.toml",
+        '[[tool.pdm.source]]\nname = "c"\nurl = "{url}"\n[tool.pdm]\n',
+        3,
+        "uv",
+    ),
 }
-NEEDS_A_NAME = {name for name, (*_, client) in PLACES.items() if client in {"uv", "pixi"}}
+PUBLISHES = {"uv-publish", "uv-index-publish", "pypirc", "poetry-repository", "pdm-repository"}
+NEEDS_A_NAME = {name for name, (*_, client) in PLACES.items() if client in {"uv", "pixi"}} - PUBLISHES
 
 
 def furnish(clinic: Clinic, name: str, url: str) -> Path:
     place, text, _, _ = PLACES[name]
     if name == "member":
         clinic.write("pyproject.toml", '[tool.uv.workspace]\nmembers = ["a"]\n')
+    if name == "pdm-by-uv":
+        clinic.write("pdm.toml", "use_uv = true\n")
+    if name == "pip-venv":
+        clinic.environ["VIRTUAL_ENV"] = str(clinic.home / "venv")
     return clinic.write(place, text.format(url=url))
 
 
@@ -104,6 +138,98 @@ def test_doctor_and_discover_tell_of_the_same_places(clinic: Clinic, name: str) 
     assert said.startswith(f"{room.user_dirs.shown(path)} line {PLACES[name][2]}: ")
     assert "s3cret" not in said
     assert indexes_have_no_passwords in CHECKS
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_doctor_and_discover_tell_of_the_same_variables(clinic: Clinic, variable: str) -> None:
+    clinic.environ[variable] = CLOSED
+    room = clinic.room()
+
+    [listed] = classify(all_indexes(clinic.project, room.user_dirs), room.configured.config)
+    [said] = [words for _, words, _ in found(indexes_have_no_passwords, room)]
+
+    assert [each.place.source for each in listed.with_password] == [variable]
+    assert said.startswith(f"{variable}: ")
+    assert "s3cret" not in said
+
+
+LOGINS = {
+    "PDM's source": (
+        "pyproject.toml",
+        f'[[tool.pdm.source]]\nname = "c"\nurl = "{URL}"\nusername = "me"\npassword = "s3cret"\n',
+        {},
+        "remove line 5 of {path}",
+    ),
+    "PDM's settings": (
+        "~/.config/pdm/config.toml",
+        f'[pypi]\nurl = "{URL}"\npassword = "s3cret"\n',
+        {},
+        "remove line 3 of ~/.config/pdm/config.toml",
+    ),
+    ".pypirc": (
+        "~/.pypirc",
+        f"[corp]\nrepository = {URL}\nusername = me\npassword = s3cret\n",
+        {},
+        "remove line 4 of ~/.pypirc",
+    ),
+    "poetry's variable": (
+        "pyproject.toml",
+        f'[[tool.poetry.source]]\nname = "my-corp"\nurl = "{URL}"\n',
+        {"POETRY_HTTP_BASIC_MY_CORP_PASSWORD": "s3cret"},
+        "unset POETRY_HTTP_BASIC_MY_CORP_PASSWORD",
+    ),
+    "uv's publish": (
+        "uv.toml",
+        f'publish-url = "{URL}"\n',
+        {"UV_PUBLISH_TOKEN": "s3cret"},
+        "unset UV_PUBLISH_TOKEN",
+    ),
+    "twine's variable": (
+        "x",
+        "",
+        {"TWINE_REPOSITORY_URL": URL, "TWINE_PASSWORD": "s3cret"},
+        "unset TWINE_PASSWORD",
+    ),
+    "PDM's variable": (
+        "x",
+        "",
+        {"PDM_PYPI_URL": URL, "PDM_PYPI_PASSWORD": "s3cret"},
+        "unset PDM_PYPI_PASSWORD",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOGINS)
+def test_password_beside_an_address_is_found_and_what_takes_it_away(clinic: Clinic, name: str) -> None:
+    place, text, environ, repair = LOGINS[name]
+    path = clinic.write(place, text)
+    clinic.environ |= environ
+
+    [(level, words, line)] = found(indexes_have_no_passwords, clinic.room())
+
+    assert (level, line) == ("problem", repair.format(path=clinic.room().user_dirs.shown(path)))
+    assert "s3cret" not in words
+
+
+def test_password_that_poetry_keeps_in_its_own_file_is_found(clinic: Clinic) -> None:
+    clinic.write("pyproject.toml", f'[[tool.poetry.source]]\nname = "corp"\nurl = "{URL}"\n')
+    clinic.write("~/.config/pypoetry/auth.toml", '[http-basic.corp]\nusername = "me"\npassword = "s3cret"\n')
+
+    [(_, words, line)] = found(indexes_have_no_passwords, clinic.room())
+
+    assert words.startswith("~/.config/pypoetry/auth.toml line 3 has a password: poetry takes it")
+    assert line == "remove line 3 of ~/.config/pypoetry/auth.toml"
+
+
+@pytest.mark.parametrize(
+    ("value", "client"), [("1", "uv"), ("yes", "uv"), ("0", "pdm"), ("No", "pdm"), ("", "pdm")]
+)
+def test_variable_of_pdm_says_whether_uv_reads_its_sources(clinic: Clinic, value: str, client: str) -> None:
+    clinic.write("pyproject.toml", f'[[tool.pdm.source]]\nname = "c"\nurl = "{URL}"\n')
+    clinic.write("pdm.toml", "use_uv = true\n")
+    clinic.environ["PDM_USE_UV"] = value
+
+    assert [each.client for each in all_indexes(clinic.project, clinic.room().user_dirs)] == [client]
 
 
 @pytest.mark.parametrize("name", PLACES)

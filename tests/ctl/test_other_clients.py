@@ -63,6 +63,7 @@ VARIABLES = {
     "PIP_INDEX_URL": "pip",
     "PIP_EXTRA_INDEX_URL": "pip",
     "TWINE_REPOSITORY_URL": "twine",
+    "PDM_PYPI_URL": "pdm",
 }
 
 
@@ -166,8 +167,8 @@ PLACE = Place("UV_INDEX")
         (Index.at("uv", PLACE, URL, authenticate="always"), (Obstacle.PAGES_ONLY,)),
         (Index.at("uv", PLACE, URL, authenticate="never"), (Obstacle.NEVER,)),
         (Index.at("uv", PLACE, URL, authenticate="auto"), (Obstacle.NO_USERNAME,)),
-        (Index.at("uv", PLACE, URL, has_password=True), (Obstacle.LONE_PASSWORD,)),
-        (Index.at("uv", PLACE, URL, username="ci", has_password=True), (Obstacle.PASSWORD,)),
+        (Index.at("uv", PLACE, URL, password_at=PLACE), (Obstacle.LONE_PASSWORD,)),
+        (Index.at("uv", PLACE, URL, username="ci", password_at=PLACE), (Obstacle.PASSWORD,)),
         (Index.at("uv", PLACE, URL.replace("://", "://:s3cret@")), (Obstacle.PASSWORD,)),
     ],
 )

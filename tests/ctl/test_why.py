@@ -94,7 +94,7 @@ def test_a_command_whose_reader_has_gone_ends_as_it_does_without_us() -> None:
 def test_a_failure_that_is_about_no_index_is_not_explained() -> None:
     ended = run("false")
 
-    assert ended.stderr == " ✓ no package client told of an index, and the broker saw no look-up\n"
+    assert ended.stderr == " ✓ no index was heard of, and the broker saw no look-up\n"
 
 
 def test_the_account_is_on_for_all_that_the_command_starts_and_its_file_is_private(room: Path) -> None:

@@ -28,7 +28,7 @@ APP = wheel("demo-app", "1.0", commands=("demo-app",))
 @pytest.fixture(scope="module")
 def transcript(town: Town, toolbox: Toolbox) -> Transcript:
     """What the back-ends say; the feed has the application, and the pip that pipx wants for itself."""
-    town.house.acme.feed("corp").wheels += [APP, toolbox.pip()]
+    town.house.acme.feed("corp").wheels += [APP, toolbox.newest("pip")]
     for variable in ("UV_KEYRING_PROVIDER", "PIP_KEYRING_PROVIDER"):
         del town.house.environment[variable]
     return Transcript(town.house)

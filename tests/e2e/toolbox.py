@@ -8,11 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
 from tests.fakes.wheels import Wheel
 
+SCRIPTS = Path(sysconfig.get_path("scripts"))
 CLIENT = Path(__file__).parents[2] / "client"
 RELEASES = {
     "poetry": "poetry==2.5.1",
@@ -20,10 +22,11 @@ RELEASES = {
     "hatch": "hatch==1.18.2",
     "pipx": "pipx==1.18.4",
     "tox": "tox==4.67.13",
-    "tox-uv": "tox-uv==1.37.7",
+    "tox-uv": "tox-uv==1.37.1",
     "nox": "nox==2026.10.20",
     "pyproject-build": "build==1.6.1",
     "pipenv": "pipenv==2026.10.3",
+    "pre-commit": "pre-commit==4.6.2",
     "twine": "twine==7.0.0",
 }
 """The clients as they were when their dialects were written down."""
@@ -42,7 +45,13 @@ class Toolbox:
         self._wheel: Path | None = None
 
     def program(self, name: str, *, library: bool) -> Path:
-        """The client's command; with `library`, its environment has the keyring library and our backend."""
+        """The client's command; with `library`, its environment has the keyring library and our backend.
+
+        This test run's own environment is such a one, for those that are in it.
+        """
+        own = SCRIPTS / name
+        if library and own.exists():
+            return own
         place = self._folder / f"{name}-{'with' if library else 'without'}-library"
         if not place.exists():
             venv.create(place, symlinks=True)
@@ -50,11 +59,13 @@ class Toolbox:
             _pip("--python", str(place / "bin" / "python"), "install", RELEASES[name], *more)
         return place / "bin" / PROGRAMS.get(name, name)
 
-    def pip(self) -> Wheel:
-        """The newest pip, for a fake index to serve."""
-        _pip("download", "--no-deps", "--dest", str(self._folder / "pip"), "pip")
-        [file] = (self._folder / "pip").iterdir()
-        return Wheel("pip", file.name.split("-")[1], file.name, file.read_bytes())
+    def newest(self, project: str) -> Wheel:
+        """The newest wheel of a project, for a fake index to serve."""
+        folder = self._folder / f"newest-{project}"
+        if not folder.exists():
+            _pip("download", "--no-deps", "--dest", str(folder), project)
+        [file] = folder.iterdir()
+        return Wheel(project, file.name.split("-")[1], file.name, file.read_bytes())
 
     def _backend(self) -> Path:
         """The wheel of token-broker-client, as a user would get it."""

@@ -11,9 +11,18 @@ from broker.ctl.clients.inline_script import PATTERN as SCRIPTS
 from broker.ctl.clients.pip import REQUIREMENTS, pip_files, pip_indexes
 from broker.ctl.clients.pipfile import PIPFILE, pipfile_indexes
 from broker.ctl.clients.pypirc import pypirc, repository_indexes
-from broker.ctl.clients.source_projects import PYPROJECT, SETTINGS, settings_file, source_indexes
+from broker.ctl.clients.source_projects import (
+    AUTH_FILE,
+    PDM_FILE,
+    POETRY,
+    PYPROJECT,
+    SETTINGS,
+    settings_file,
+    source_indexes,
+)
 from broker.ctl.clients.uv import uv_indexes, uv_settings
 from broker.ctl.clients.uv_elsewhere import uv_indexes_elsewhere, uv_settings_elsewhere
+from broker.ctl.clients.uv_use import uv_requirement_indexes
 from broker.ctl.setup.user_dirs import UserDirs
 
 
@@ -24,6 +33,7 @@ def all_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     """
     yield from uv_indexes(directory, user_dirs)
     yield from uv_indexes_elsewhere(directory, user_dirs)
+    yield from uv_requirement_indexes(directory, user_dirs)
     yield from pip_indexes(directory, user_dirs)
     yield from source_indexes(directory, user_dirs)
     yield from pipfile_indexes(directory)
@@ -35,7 +45,7 @@ PATTERNS = (REQUIREMENTS, SCRIPTS)
 """Files of a directory that are read and are no settings."""
 
 
-TOOLS = ("tox.ini", "tox.toml", "hatch.toml", "pixi.toml")
+TOOLS = ("tox.ini", "tox.toml", "hatch.toml", "pixi.toml", PDM_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,8 @@ def _settings(directory: Path, user_dirs: UserDirs) -> Iterator[ForeignFile]:
         nearest_toml(directory, PIPFILE),
         *environment_files(directory),
         *(toml_file(settings_file(user_dirs, client)) for client in SETTINGS),
+        toml_file(settings_file(user_dirs, POETRY).with_name(AUTH_FILE)),
+        nearest_toml(directory, PDM_FILE),
         *(ini_file(path) for path in (*pip_files(user_dirs), pypirc(user_dirs))),
     ]
     yield from {each.path: each for each in files}.values()

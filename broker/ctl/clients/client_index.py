@@ -53,7 +53,8 @@ class Obstacle(StrEnum):
 class Index:
     """One index of one client. `name` is empty where none is given.
 
-    `username` is what the client would send, None where it knows none. `has_password`: it needs no keyring.
+    `username` is what the client would send, None where it knows none. `password_at` is where a password is
+    written that stands beside the URL.
     `option` is the key or option that the place names the URL by. `written` is the whole line of a TOML file
     where the URL may share it with others, in a list, an inline table or one text.
     `publishes` is true of an address that is only uploaded to. `obstacles` are in the order of their weight.
@@ -65,7 +66,7 @@ class Index:
     name: str = ""
     authenticate: str | None = None
     username: str | None = None
-    has_password: bool = False
+    password_at: Place | None = None
     publishes: bool = False
     obstacles: tuple[Obstacle, ...] = ()
     option: str = "url"
@@ -81,13 +82,13 @@ class Index:
         name: object = "",
         authenticate: object = None,
         username: object = None,
-        has_password: bool = False,
+        password_at: Place | None = None,
         publishes: bool = False,
         option: str = "url",
         written: str = "",
     ) -> Self:
         """The index at a URL, whose own user name and password go before those that are said of it."""
-        own, held = login_in(url)
+        own = login_in(url)[0]
         return cls(
             client,
             place,
@@ -95,11 +96,21 @@ class Index:
             name if isinstance(name, str) else "",
             authenticate if isinstance(authenticate, str) else None,
             own or (username if isinstance(username, str) and username else None),
-            held or has_password,
+            password_at,
             publishes,
             option=option,
             written=written,
         )
+
+    @property
+    def password_in_url(self) -> bool:
+        """True where the URL itself holds a password."""
+        return login_in(self.url)[1]
+
+    @property
+    def has_password(self) -> bool:
+        """True where the client needs no keyring."""
+        return self.password_in_url or self.password_at is not None
 
     @property
     def safe_username(self) -> str | None:

@@ -6,7 +6,7 @@ is passed over.
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ from broker.core.urls import may_be_token, printable
 from broker.ctl.clients.client_index import UV, Index, Obstacle, Place, login_in
 from broker.ctl.clients.pip import pip_obstacles
 from broker.ctl.clients.usernames import PLACEHOLDER, with_username
-from broker.ctl.clients.uv import uv_obstacles
+from broker.ctl.clients.uv import index_of_settings, publish_index, uv_obstacles
 
 INDEX_OPTIONS = frozenset(
     {"--index-url", "-i", "--pypi-url", "--extra-index-url", "--index", "--default-index"}
@@ -110,10 +110,20 @@ def options_of(words: Sequence[str]) -> CommandOptions:
     )
 
 
-def indexes_in(options: CommandOptions, client: str, *, is_on: bool) -> Iterator[Index]:
-    """The indexes of a command line as those of uv or pip; `is_on`: that client's keyring is."""
+def indexes_in(
+    options: CommandOptions, client: str, environ: Mapping[str, str], *, is_on: bool
+) -> Iterator[Index]:
+    """The indexes of a command line as those of uv or pip; `is_on`: that client's keyring is.
+
+    What the variables of an index's name say counts for uv wherever the index stands.
+    """
     for word in options.indexes:
-        index = Index.at(client, Place(PLACE), word.url, name=word.name, publishes=word.publishes)
+        if client == UV and word.publishes:
+            index = publish_index(Place(PLACE), word.url, environ)
+        elif client == UV and word.name:
+            index = index_of_settings(Place(PLACE), word.url, environ, {"name": word.name})
+        else:
+            index = Index.at(client, Place(PLACE), word.url, publishes=word.publishes)
         yield replace(index, obstacles=obstacles_of(index, is_on=is_on))
 
 

@@ -10,6 +10,7 @@ from broker.ctl.setup.user_dirs import UserDirs
 
 TWINE = "twine"
 VARIABLE = "TWINE_REPOSITORY_URL"
+PASSWORD = "TWINE_PASSWORD"  # noqa: S105 - a variable's name
 
 
 def pypirc(user_dirs: UserDirs) -> Path:
@@ -31,18 +32,21 @@ def twine_obstacles(index: Index) -> tuple[Obstacle, ...]:
 def _named(user_dirs: UserDirs) -> Iterator[Index]:
     environ = user_dirs.environ
     if environ.get(VARIABLE):
-        username = environ.get("TWINE_USERNAME")
-        yield Index.at(TWINE, Place(VARIABLE), environ[VARIABLE], username=username, publishes=True)
+        username, held = environ.get("TWINE_USERNAME"), environ.get(PASSWORD)
+        place, password_at = Place(VARIABLE), Place(PASSWORD) if held else None
+        yield Index.at(
+            TWINE, place, environ[VARIABLE], username=username, password_at=password_at, publishes=True
+        )
     file = ini_file(pypirc(user_dirs))
     for name, settings in file.content.items():
         if "repository" in settings:
-            url = settings["repository"].strip()
+            url, password = settings["repository"].strip(), settings.get("password")
             yield Index.at(
                 TWINE,
                 file.place("repository", url, name),
                 url,
                 name=name,
                 username=settings.get("username"),
-                has_password=bool(settings.get("password")),
+                password_at=file.place("password", password, name) if password else None,
                 publishes=True,
             )

@@ -1,11 +1,12 @@
 """Sources of poetry and PDM: of the project's pyproject.toml, and of each one's settings in the home."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from broker.ctl.clients.client_index import Index, Obstacle
+from broker.ctl.clients.client_index import UV, Index, Obstacle, Place
 from broker.ctl.clients.foreign_files import (
     ForeignFile,
     first_of,
@@ -14,6 +15,7 @@ from broker.ctl.clients.foreign_files import (
     tables,
     toml_file,
 )
+from broker.ctl.clients.uv import uv_keyring_provider, uv_obstacles
 from broker.ctl.setup.user_dirs import MAC_SETTINGS, UserDirs
 
 POETRY = "poetry"
@@ -22,14 +24,42 @@ PYPROJECT = "pyproject.toml"
 SETTINGS = {POETRY: "pypoetry", PDM: "pdm"}
 """Their folders below the user's settings (poetry's and PDM's "Configuration" pages)."""
 
+AUTH_FILE = "auth.toml"
+PDM_FILE = "pdm.toml"
+"""A project's own settings (PDM's page "Configuration", `pdm config --local`)."""
+
+PDM_URL, PDM_PASSWORD = "PDM_PYPI_URL", "PDM_PYPI_PASSWORD"
+USE_UV = "PDM_USE_UV"
+NO = ("", "false", "no", "0")
+"""What PDM takes for no (2.29.3, `ensure_boolean`)."""
+
 
 def source_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
-    """Every source of the nearest project, then every source and repository of the user's settings."""
+    """Every source of the nearest project, then every source and repository of the user's settings.
+
+    A PDM that uses uv hands its sources on to uv, which is then their client.
+    """
     asks = toml_file(settings_file(user_dirs, POETRY)).table("keyring").get("enabled", True) is not False
+    is_by_uv = pdm_uses_uv(directory, user_dirs)
+    provider = uv_keyring_provider(directory, user_dirs)
+    uv_is_on = provider is not None and provider.is_on
     for index in _named(directory, user_dirs):
-        is_poetry = index.client == POETRY
-        obstacles = poetry_obstacles(index, is_on=asks) if is_poetry else pdm_obstacles(index)
-        yield replace(index, obstacles=obstacles)
+        if index.client == POETRY:
+            known = _with_poetrys_login(index, user_dirs)
+            yield replace(known, obstacles=poetry_obstacles(known, is_on=asks))
+        elif is_by_uv and not index.publishes:
+            yield replace(index, client=UV, obstacles=uv_obstacles(index, is_on=uv_is_on))
+        else:
+            yield replace(index, obstacles=pdm_obstacles(index))
+
+
+def pdm_uses_uv(directory: Path, user_dirs: UserDirs) -> bool:
+    """Whether PDM runs uv in `directory`: by its variable, its project's settings, its user's ("use_uv")."""
+    told: object = user_dirs.environ.get(USE_UV)
+    if told is None:
+        files = (nearest_toml(directory, PDM_FILE), toml_file(settings_file(user_dirs, PDM)))
+        told = next((each.content["use_uv"] for each in files if "use_uv" in each.content), False)
+    return told.lower() not in NO if isinstance(told, str) else bool(told)
 
 
 def poetry_obstacles(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
@@ -62,11 +92,32 @@ def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     file = toml_file(settings_file(user_dirs, POETRY))
     for name, repository in first_of(file.table("repositories").items()):
         yield from _index(POETRY, file, f"repositories.{name}", inner(repository), name=name, publishes=True)
-    file = toml_file(settings_file(user_dirs, PDM))
-    yield from _index(PDM, file, "pypi", file.table("pypi"))
-    for key, publishes in (("pypi", False), ("repository", True)):
-        for name, repository in first_of(file.table(key).items()):
-            yield from _index(PDM, file, f"{key}.{name}", inner(repository), name=name, publishes=publishes)
+    url = user_dirs.environ.get(PDM_URL)
+    if url:
+        held = Place(PDM_PASSWORD) if user_dirs.environ.get(PDM_PASSWORD) else None
+        username = user_dirs.environ.get("PDM_PYPI_USERNAME")
+        yield Index.at(PDM, Place(PDM_URL), url, username=username, password_at=held)
+    for file in (nearest_toml(directory, PDM_FILE), toml_file(settings_file(user_dirs, PDM))):
+        yield from _index(PDM, file, "pypi", file.table("pypi"))
+        for key, publishes in (("pypi", False), ("repository", True)):
+            for name, repository in first_of(file.table(key).items()):
+                more = inner(repository)
+                yield from _index(PDM, file, f"{key}.{name}", more, name=name, publishes=publishes)
+
+
+def _with_poetrys_login(index: Index, user_dirs: UserDirs) -> Index:
+    """With the login that poetry keeps for the name of a source: in variables, else in its own file.
+
+    poetry's page "Repositories": POETRY_HTTP_BASIC_<NAME>_PASSWORD and auth.toml's `[http-basic.<name>]`.
+    """
+    variable = f"POETRY_HTTP_BASIC_{re.sub('[-.]', '_', index.name.upper())}_PASSWORD"
+    if user_dirs.environ.get(variable):
+        return replace(index, password_at=Place(variable))
+    file = toml_file(settings_file(user_dirs, POETRY).with_name(AUTH_FILE))
+    password = file.table("http-basic", index.name).get("password")
+    if not isinstance(password, str) or not password:
+        return index
+    return replace(index, password_at=file.place("password", password, f"http-basic.{index.name}"))
 
 
 def _index(
@@ -82,5 +133,10 @@ def _index(
     url = settings.get("url")
     if isinstance(url, str):
         name, username = name or settings.get("name"), settings.get("username")
-        place = file.place("url", url, head, number)
-        yield Index.at(client, place, url, name=name, username=username, publishes=publishes)
+        place, password = file.place("url", url, head, number), settings.get("password")
+        held = None
+        if client == PDM and isinstance(password, str) and password and not password.startswith("${"):
+            held = file.place("password", password, head, number)
+        yield Index.at(
+            client, place, url, name=name, username=username, password_at=held, publishes=publishes
+        )

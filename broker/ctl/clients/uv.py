@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from broker.ctl.clients import keyring_provider
-from broker.ctl.clients.client_index import ALWAYS, NEVER, UV, Index, Obstacle, Place, login_in
+from broker.ctl.clients.client_index import ALWAYS, NEVER, UV, Index, Obstacle, Place
 from broker.ctl.clients.foreign_files import (
     ForeignFile,
     first_of,
@@ -27,6 +27,7 @@ LISTS = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
 """Indexes separated by blanks, of the first two as NAME=URL or as URL (uv's reference, "Environment")."""
 
 PUBLISH = "UV_PUBLISH_URL"
+PUBLISH_PASSWORDS = ("UV_PUBLISH_TOKEN", "UV_PUBLISH_PASSWORD")
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -50,7 +51,7 @@ def uv_obstacles(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
     if index.authenticate == NEVER:
         return (Obstacle.NEVER, *off)
     if index.has_password:
-        is_sent = index.username is not None or login_in(index.url)[1]
+        is_sent = index.username is not None or index.password_in_url or index.publishes
         return (Obstacle.PASSWORD if is_sent else Obstacle.LONE_PASSWORD, *off)
     if index.username is not None:
         return off
@@ -125,8 +126,7 @@ def _named(settings: Iterable[UvSettings], user_dirs: UserDirs) -> Iterator[Inde
             place = Place(variable)
             yield _index(place, url if named else entry, environ, name=name if named else "")
     if environ.get(PUBLISH):
-        username = environ.get("UV_PUBLISH_USERNAME")
-        yield Index.at(UV, Place(PUBLISH), environ[PUBLISH], username=username, publishes=True)
+        yield publish_index(Place(PUBLISH), environ[PUBLISH], environ)
     for each in settings:
         yield from indexes_of_file(each.file, each.keys, environ)
 
@@ -142,7 +142,7 @@ def indexes_of_file(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[s
                 yield index_of_settings(file.place("url", url, head, number), url, environ, entry)
                 if isinstance(publish, str):
                     place = file.place("publish-url", publish, head, number)
-                    yield Index.at(UV, place, publish, name=name, publishes=True)
+                    yield publish_index(place, publish, environ, name=name)
     for within in (keys, (*keys, "pip")):  # the older spellings
         flat = inner(file.content, *within)
         more = flat.get("extra-index-url")
@@ -155,7 +155,14 @@ def indexes_of_file(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[s
     upload = settings.get("publish-url")
     if isinstance(upload, str):
         place = file.place("publish-url", upload, ".".join(keys))
-        yield Index.at(UV, place, upload, publishes=True)
+        yield publish_index(place, upload, environ)
+
+
+def publish_index(place: Place, url: str, environ: Mapping[str, str], *, name: object = "") -> Index:
+    """The address that `uv publish` uploads to, with what its variables say of it."""
+    held = next((Place(variable) for variable in PUBLISH_PASSWORDS if environ.get(variable)), None)
+    username = environ.get("UV_PUBLISH_USERNAME")
+    return Index.at(UV, place, url, name=name, username=username, password_at=held, publishes=True)
 
 
 def index_of_settings(
@@ -179,10 +186,9 @@ def _index(
     index = Index.at(UV, place, url, name=name, authenticate=authenticate)
     if not name:
         return index
-    username, held = environ.get(index.variable), bool(environ.get(index.password_variable))
-    return Index.at(
-        UV, place, url, name=name, authenticate=authenticate, username=username, has_password=held
-    )
+    held = Place(index.password_variable) if environ.get(index.password_variable) else None
+    username = environ.get(index.variable)
+    return Index.at(UV, place, url, name=name, authenticate=authenticate, username=username, password_at=held)
 
 
 def _is_set(index: Index, environ: Mapping[str, str]) -> bool:

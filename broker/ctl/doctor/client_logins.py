@@ -1,12 +1,14 @@
 """What keeps a client from asking for an index of ours: a password or another user of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from broker.ctl.clients.client_index import PIP, UV, Index, Obstacle, login_in
+from broker.ctl.clients.client_index import PIP, UV, Index, Obstacle, Place
 from broker.ctl.clients.command_line import options_of
-from broker.ctl.clients.pip import pip_version
+from broker.ctl.clients.pip import KEYS, VARIABLES, pip_version
 from broker.ctl.clients.stored_passwords import host_of
-from broker.ctl.clients.usernames import username_for
+from broker.ctl.clients.usernames import username_for, with_username
+from broker.ctl.clients.uv_use import shows_uv
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem, warning
 from broker.ctl.doctor.pat_news import with_pat_news
@@ -15,29 +17,34 @@ from broker.ctl.why import repairs
 
 def indexes_have_no_passwords(context: DoctorContext) -> Iterator[Finding]:
     """No index has a password of its own: every client takes that, however old, and asks nobody."""
+    seen: set[tuple[Place, str]] = set()
     for index in indexes_with_passwords(context):
+        place = (index.place, index.url)  # two clients may read one line
+        if place in seen:
+            continue
+        seen.add(place)
         said = f"{_at(index, context)} has {Obstacle.PASSWORD}: {index.client} takes that and asks no keyring"
-        if _is_in_variable(index):
-            said = f"{index.password_variable} is set: uv takes it for {index.shown} and asks no keyring"
+        if index.password_at is not None and not index.password_in_url:
+            where = index.password_at.shown(context.user_dirs.shown)
+            has = "has a password" if isinstance(index.password_at.source, Path) else "is set"
+            said = f"{where} {has}: {index.client} takes it for {index.shown} and asks no keyring"
         said = with_pat_news(said, host_of(index.url), context.clock.now().wall)
         yield problem("index-password", said, without_password(index, context))
 
 
 def indexes_with_passwords(context: DoctorContext) -> Iterator[Index]:
     """The indexes that are feeds and have a password of their own."""
-    return (index for index, _, _ in _ours(context) if Obstacle.PASSWORD in index.obstacles)
+    return (
+        index for index, _, _ in _ours(context, context.addresses) if Obstacle.PASSWORD in index.obstacles
+    )
 
 
 def without_password(index: Index, context: DoctorContext) -> str | None:
     """What to type so that an index of a feed has no password of its own."""
-    if _is_in_variable(index):
-        return repairs.without_password_variable(index, None)
+    if index.password_at is not None and not index.password_in_url:
+        return repairs.without_password(index, None, context.user_dirs.shown)
     provider, required = context.feed_of(index.url) or ("", None)
     return _line(index, required or index.safe_username or username_for(provider), context)
-
-
-def _is_in_variable(index: Index) -> bool:
-    return index.client == UV and not login_in(index.url)[1]
 
 
 def indexes_ask_as_the_feeds_user(context: DoctorContext) -> Iterator[Finding]:
@@ -71,23 +78,36 @@ def old_pip_has_usernames(context: DoctorContext) -> Iterator[Finding]:
 
 def uv_sees_the_feeds_of_pip(context: DoctorContext) -> Iterator[Finding]:
     """A feed that pip alone is told of is none of uv's, where uv is used: uv reads no pip.conf."""
-    uses_uv = any((context.directory / name).is_file() for name in ("uv.lock", "uv.toml"))
-    if not uses_uv or context.user_dirs.program(UV) is None:
+    shown = shows_uv(context.directory, context.user_dirs)
+    if shown is None:
         return
     of_uv = {_bare(index) for index, _, _ in _ours(context) if index.client == UV}
     for index, provider, required in _ours(context):
         is_of_uv = index.client == UV or _bare(index) in of_uv
-        if is_of_uv or index.client != PIP or index.option not in {"index-url", "extra-index-url"}:
+        if is_of_uv or index.client != PIP or not _is_for_pip_alone(index):
             continue
-        variable = "UV_DEFAULT_INDEX" if index.option == "index-url" else "UV_INDEX"
-        said = f"{_at(index, context)} is told to pip alone: uv reads no pip.conf"
-        line = _line(index, required or username_for(provider), context)
-        yield warning("pip-only", said, line and f"export {variable}={line.rpartition(' ')[2]}")
+        extra = "EXTRA" in str(index.place.source) or index.option.startswith("extra")
+        said = (
+            f"{_at(index, context)} is told to pip alone, and uv is used here: it reads no setting of pip's"
+        )
+        user = required or username_for(provider)
+        line = f"export {'UV_INDEX' if extra else 'UV_DEFAULT_INDEX'}={with_username(index.url, user)}"
+        yield warning("pip-only", f"{said} ({context.user_dirs.shown(shown)} shows it)", line)
 
 
-def _ours(context: DoctorContext) -> Iterator[tuple[Index, str, str | None]]:
-    """The indexes that are feeds, each with provider and required user name."""
-    for index in context.indexes:
+def _is_for_pip_alone(index: Index) -> bool:
+    """True of pip's files and variables; uv reads requirements as well."""
+    return index.place.source in VARIABLES or index.option in KEYS
+
+
+def _ours(
+    context: DoctorContext, indexes: Sequence[Index] | None = None
+) -> Iterator[tuple[Index, str, str | None]]:
+    """Those of the indexes that are feeds, each with provider and required user name.
+
+    Without any, of those that are read from.
+    """
+    for index in context.indexes if indexes is None else indexes:
         found = context.feed_of(index.url)
         if found is not None:
             yield index, *found

@@ -134,10 +134,14 @@ class DoctorContext:
         return configured(self.user_dirs)
 
     @cached_property
+    def addresses(self) -> list[Index]:
+        """The indexes that clients would read from, or publish to, in the working directory."""
+        return [index for index in all_indexes(self.directory, self.user_dirs) if index.is_remote]
+
+    @property
     def indexes(self) -> list[Index]:
-        """The indexes that clients would read from in the working directory."""
-        indexes = all_indexes(self.directory, self.user_dirs)
-        return [index for index in indexes if index.is_remote and not index.publishes]
+        """Those that they would read from."""
+        return [index for index in self.addresses if not index.publishes]
 
     @cached_property
     def feeds(self) -> list[KnownFeed]:

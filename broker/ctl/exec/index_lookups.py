@@ -112,7 +112,7 @@ def _counted(number: int) -> str:
 
 def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[Index]:
     options = options_of(command or ("",))
-    yield from indexes_in(options, UV, is_on=True)
+    yield from indexes_in(options, UV, environ, is_on=True)
     for script in options.scripts:
         yield from script_indexes(Path(script), environ)
 

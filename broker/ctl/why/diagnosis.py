@@ -8,7 +8,7 @@ says to that.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broker.ctl.clients.client_index import NEVER, PIP, UV, Index, login_in
+from broker.ctl.clients.client_index import NEVER, PIP, UV, Index
 from broker.ctl.clients.keyring_provider import SUBPROCESS
 from broker.ctl.clients.pip import ASKS_WITHOUT_USERNAME
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
@@ -52,9 +52,10 @@ def _own_password(account: IndexAccount, evidence: Evidence) -> Finding | None:
     if not account.has(AccountAct.FOUND, Source.OWN) or index is None:
         return None
     user = evidence.username_at(index, evidence.feed_of(account.url))
-    if index.has_password and not login_in(index.url)[1] and index.client == UV:
-        said = f"{index.password_variable} has a password for {index.shown}, and the feed refused it"
-        line = repairs.without_password_variable(index, None if index.username else user)
+    if index.password_at is not None and not index.password_in_url:
+        where = index.password_at.shown(evidence.shown)
+        said = f"{where} has a password for {index.shown}, and the feed refused it"
+        line = repairs.without_password(index, None if index.username else user, evidence.shown)
         return problem("own-password", f"{account.client} took no other: {said}", line)
     if not index.has_password:
         return None
@@ -223,8 +224,11 @@ def _as_seen(account: IndexAccount) -> Finding:
     """Without a cause: what happened, and no guess."""
     answered = sum(each.is_answered for each in account.lookups)
     heard = f"{len(account.lookups)} look-ups, {answered} answered" if account.lookups else "no look-up"
+    if account.open_refusal is not None:
+        said = f"{account.client}: {account.url} answered {account.open_refusal.status} at first"
+        return warning("seen", f"{said}, and it is not heard how that ended ({heard})", None)
     if account.refusal is None:
-        return fine("seen", f"{account.client}: {account.url} was not refused ({heard})")
+        return fine("seen", f"{account.client}: {account.url} is not heard to have refused ({heard})")
     said = f"{account.client}: {account.url} {account.outcome}; the broker saw {heard}"
     return warning("seen", said, f"brokerctl explain {account.url}" if "://" in account.url else None)
 
@@ -232,6 +236,8 @@ def _as_seen(account: IndexAccount) -> Finding:
 def _is_read_as_stranger(account: IndexAccount, evidence: Evidence) -> bool:
     feed, index = evidence.feed_of(account.url), account.index
     if feed is None or index is None or index.username is not None or account.was_asked:
+        return False
+    if index.authenticate == NEVER:
         return False
     known = account.has(AccountAct.REQUESTED) and not any(each.source for each in account.steps)
     return (
@@ -243,7 +249,7 @@ def _stranger(account: IndexAccount, evidence: Evidence) -> Finding | None:
     if account.index is None:
         return None
     said = (
-        f"{_at(account, evidence)} has no user name and was read without a password: the server may hide some"
+        f"{_at(account, evidence)} has no user name: a server that answers strangers may hide packages of it"
     )
     return warning("stranger", said, _with_user(account.index, evidence))
 

@@ -127,7 +127,9 @@ class Evidence:
         program = self.options.program
         clients = (program,) if program in {UV, PIP} else (UV, PIP)
         found = [
-            each for client in clients for each in indexes_in(self.options, client, is_on=self._is_on(client))
+            each
+            for client in clients
+            for each in indexes_in(self.options, client, self.user_dirs.environ, is_on=self._is_on(client))
         ]
         for script in self.options.scripts:
             found += map(self._judged, script_indexes(self.directory / script, self._dirs.environ))

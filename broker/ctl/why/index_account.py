@@ -49,8 +49,17 @@ class IndexAccount:
         """The refusal as a sentence has it."""
         refusal = self.refusal
         if refusal is None:
-            return "was not refused"
+            return "is not heard to have refused"
         return "was not sent a request" if refusal.status is None else f"answered {refusal.status}"
+
+    @property
+    def open_refusal(self) -> AccountStep | None:
+        """The first refusal where uv's account does not say how that ended; None where it does.
+
+        Such an account is one of a uv whose words are not known.
+        """
+        first = next((each for each in self.steps if each.act is AccountAct.REFUSED), None)
+        return None if self.has(AccountAct.ACCEPTED) or self.refusal is not None else first
 
     @property
     def policy(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from broker.ctl.clients.client_index import Index, Place, login_in
+from broker.ctl.clients.client_index import Index, Place
 from broker.ctl.clients.command_line import PLACE
 from broker.ctl.clients.keyless_clients import REFUSALS, keyless_addresses
 from broker.ctl.clients.library_clients import LIBRARY_CLIENTS, library_client
@@ -80,19 +80,20 @@ def _own_places(name: str, evidence: Evidence) -> Iterator[Finding]:
         if index.client != name or feed is None:
             continue
         where = f"{index.place.shown(evidence.shown)}: {index.shown}"
-        if index.has_password and login_in(index.url)[1]:
-            user = evidence.username_at(index, feed)
-            line = repairs.with_user(index, user, evidence.options, evidence.user_dirs.environ, editable=True)
-            yield problem("own-password", f"{where} has a password, and {name} took it", line)
+        user = evidence.username_at(index, feed)
+        named = repairs.with_user(index, user, evidence.options, evidence.user_dirs.environ, editable=True)
+        if index.password_in_url:
+            yield problem("own-password", f"{where} has a password, and {name} took it", named)
+        elif index.password_at is not None:
+            said = f"{index.password_at.shown(evidence.shown)} has a password for {index.shown}"
+            line = repairs.without_password(index, None, evidence.shown)
+            yield problem("own-password", f"{said}, and {name} took it", line)
         elif name == POETRY and index.username is not None:
             line = f'url = "{index.bare}"'
             yield problem("poetry-username", f"{where} has a user name: poetry asks nobody", line)
         elif feed.username not in {None, index.username} and index.username is not None:
             said = f"{where} says {index.shown_username}, and the feed {feed.name} answers {feed.username}"
-            line_of_user = repairs.with_user(
-                index, str(feed.username), evidence.options, evidence.user_dirs.environ, editable=True
-            )
-            yield problem("other-user", said, line_of_user)
+            yield problem("other-user", said, named)
 
 
 def _has_user(evidence: Evidence) -> bool:

@@ -5,7 +5,7 @@ A line is either a shell's, or one to write at the place that the finding names.
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from broker.core.failures import BadRequest
@@ -52,9 +52,12 @@ def _in_file(index: Index, source: Path, url: str) -> str | None:
     return f'{index.option} = "{url}"' if is_quoted else f"{index.option} = {url}"
 
 
-def without_password_variable(index: Index, username: str | None) -> str:
-    """The line that takes a password out of its variable; `username`: one that uv needs besides."""
-    line = f"unset {index.password_variable}"
+def without_password(index: Index, username: str | None, spell: Callable[[Path | str], str]) -> str:
+    """What takes a password away that stands beside the URL; `username`: one that uv needs besides."""
+    at = index.password_at
+    if at is not None and isinstance(at.source, Path):
+        return f"remove {'its password' if at.line is None else f'line {at.line}'} of {spell(at.source)}"
+    line = f"unset {index.password_variable if at is None else at.source}"
     return line if username is None else f"{line}; export {index.variable}={shlex.quote(username)}"
 
 

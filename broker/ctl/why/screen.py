@@ -80,7 +80,6 @@ def _nothing(run: RecordedRun) -> Finding:
         said = f"a client's account is not understood here: it is a newer one; {looked_up(run.lookups)}"
         return warning("unknown-account", said, None)
     if not run.account.steps and not run.lookups:
-        return fine("no-client", "no package client told of an index, and the broker saw no look-up")
-    return fine(
-        "not-ours", f"no index was refused: this failure is about something else; {looked_up(run.lookups)}"
-    )
+        return fine("no-client", "no index was heard of, and the broker saw no look-up")
+    said = f"no index was heard to refuse: this failure may be about something else; {looked_up(run.lookups)}"
+    return fine("not-ours", said)
