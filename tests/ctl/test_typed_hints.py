@@ -168,6 +168,10 @@ FOREIGN = {
         "docker run --user 1000; podman run --userns=keep-id",
         "two lines; tests/e2e/container.py is a container of the same user",
     ),
+    "docker run --userns=host --user UID, or podman run --userns=keep-id": (
+        "docker run --userns=host --user 1000; podman run --userns=keep-id",
+        "two lines; tests/systemd/test_podman.py types the one for Podman",
+    ),
     "docker run --user {} IMAGE": ("docker run --user 1000 IMAGE", "a container engine"),
     "docker run --user {}:{} {}": (
         "docker run --user 0:0 -v /f:/b:ro -e TOKEN_BROKER_SOCKET=/b/broker.sock IMAGE",
