@@ -464,8 +464,10 @@ def open_broker(path: str, deadline: float, *, start: bool = False) -> _socket.s
 
 
 def _not_running(path: str) -> str:
-    """Return the line for a socket that nobody serves: in a container no set-up helps, and a share's folder is
-    known by its copy of the shim."""
+    """Return the line for a socket that nobody serves. In a container no set-up helps.
+
+    A share's folder is known by its copy of the shim.
+    """
     directory = _directory(path)
     try:
         is_share = stat.S_ISREG(os.lstat(f"{directory}/bin/keyring").st_mode)
