@@ -77,6 +77,7 @@ enum {
 #define IDLE_EXIT "1h" /* of a broker that nobody but a look-up started */
 
 #define NOT_RUNNING "the broker is not running; run: brokerctl setup"
+#define NOT_SHARED ", whose broker is not running; on the machine that shares it, run: brokerctl start"
 #define NOT_IN_TIME "the broker did not answer in time (TOKEN_BROKER_TIMEOUT); run: brokerctl status"
 #define CLOSED_TWICE "the broker closed the connection twice without an answer; run: brokerctl status"
 #define CUT_SHORT "the broker's answer was cut short; run: brokerctl status"
@@ -89,6 +90,7 @@ enum {
 #define TOO_LONG UNANSWERABLE ": it is longer than 1,024 bytes"
 #define NOT_WRITTEN "the answer cannot be written to stdout"
 #define SAME_USER "; run: docker run --user UID, or podman run --userns=keep-id"
+#define HOST_USERS "; run: docker run --userns=host --user UID, or podman run --userns=keep-id" /* numbers as outside */
 #define NOBODY_ELSE "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
 #define HOW_TO_GET \
 	"a look-up is `get SERVICE USERNAME` or `--mode creds get SERVICE`, and no other keyring is on PATH; " \
@@ -268,12 +270,6 @@ static const char *number(uint64_t value, unsigned base, size_t width)
 static Outcome failed_with_error(const char *path, int error)
 {
 	return failed(path, " cannot be used (error ", number((uint64_t)error, 10, 1), "); run: brokerctl doctor", NULL);
-}
-
-static Outcome nobody(void)
-{
-	failed(NOT_RUNNING, NULL);
-	return NOBODY;
 }
 
 /* The command line */
@@ -550,7 +546,7 @@ static Outcome foreign(const char *path, const char *what, uid_t uid, const char
 {
 	const char *digits = number(uid, 10, 1);
 	if (uid == UNMAPPED_UID)
-		return failed(path, what, digits, not_us, ": a user who has no number in this container", SAME_USER, NULL);
+		return failed(path, what, digits, not_us, ": a user who has no number in this container", HOST_USERS, NULL);
 	return failed(path, what, digits, not_us, "; run: export TOKEN_BROKER_TRUST_UID=", digits, " if you trust it",
 		      NULL);
 }
@@ -641,6 +637,9 @@ static Outcome check_directory(const char *path)
 		return NOBODY;
 	if (!S_ISDIR(found.st_mode))
 		return failed(path, " is not a directory; run: ls -ld ", shell_word(path), NULL);
+	if (found.st_uid != our_uid() && found.st_uid != UNMAPPED_UID && access(path, X_OK) != 0)
+		return failed(path, " belongs to uid ", number(found.st_uid, 10, 1), /* trust would not let us in */
+			      ", not to you, and lets only its owner in", SAME_USER, NULL);
 	if (found.st_uid != our_uid())
 		return foreign(path, " belongs to uid ", found.st_uid, ", not to you");
 	if ((found.st_mode & 077) != 0 && !is_own_place(path))
@@ -730,11 +729,29 @@ static bool is_readable(int connection, int64_t deadline)
 	}
 }
 
+/* Say that nobody serves `path`: in a container no set-up helps, and a share's folder is known by its copy of the
+ * shim. */
+RARE static Outcome nobody(const char *path)
+{
+	char directory[PATH_BYTES], program[PATH_BYTES];
+	Text to = TEXT(directory);
+	struct stat found;
+	if (is_system(path) && line[0] != 0)
+		return NOBODY; /* the line is about the user's own socket, which was tried first */
+	put_bytes(&to, path, directory_bytes(path));
+	if (join(program, directory, to.used, "bin/keyring") && lstat(program, &found) == 0 &&
+	    S_ISREG(found.st_mode))
+		failed(directory, " is a share", NOT_SHARED, NULL);
+	else
+		failed(NOT_RUNNING, NULL);
+	return NOBODY;
+}
+
 /* Say what errno means for reaching `path`. The system broker's owner may not let us in: for us there is none. */
 static Outcome unreachable(const char *path)
 {
 	if (errno == ENOENT || errno == ECONNREFUSED || (is_system(path) && (errno == EACCES || errno == EPERM)))
-		return nobody();
+		return nobody(path);
 	if (errno == EACCES || errno == EPERM)
 		return failed(path, " lets only its owner in, and you are uid ", number(our_uid(), 10, 1), SAME_USER, NULL);
 	return failed_with_error(path, errno);
@@ -952,7 +969,7 @@ static Outcome start_broker(const char *path, int64_t deadline, int *connection)
 	pid_t started = 0;
 	int lock = -1;
 	if (!brokerd_beside_us(brokerd))
-		return nobody();
+		return nobody(path);
 	outcome = open_lock(path, &lock);
 	if (outcome != GOOD)
 		return outcome;
@@ -1496,7 +1513,7 @@ int main(int count, char **arguments)
 		break;
 	case NOBODY:
 		if (getenv("TOKEN_BROKER_PASSED") == NULL) /* said once, by the first of us */
-			print_line(NOT_RUNNING);
+			print_line(line);
 		pass_on(arguments);
 		break;
 	case NOT_OURS:

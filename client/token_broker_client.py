@@ -54,12 +54,14 @@ START_GRACE_S = 1.0  # for another broker that is just starting, once ours has e
 IDLE_EXIT = "1h"  # of a broker that nobody but a look-up started
 
 NOT_RUNNING = "the broker is not running; run: brokerctl setup"
+NOT_SHARED = ", whose broker is not running; on the machine that shares it, run: brokerctl start"
 NOT_IN_TIME = "the broker did not answer in time (TOKEN_BROKER_TIMEOUT); run: brokerctl status"
 CLOSED_TWICE = "the broker closed the connection twice without an answer; run: brokerctl status"
 CUT_SHORT = "the broker's answer was cut short; run: brokerctl status"
 NOT_UNDERSTOOD = "the broker's answer was not understood; run: brokerctl restart"
 NOT_STARTED = "brokerd was started and does not serve; run: brokerctl doctor"
 SAME_USER = "run: docker run --user UID, or podman run --userns=keep-id"
+HOST_USERS = "run: docker run --userns=host --user UID, or podman run --userns=keep-id"  # numbers as outside
 UNANSWERABLE = (
     "the username cannot stand in an answer"  # how the broker's one 400 begins that is no `not ours`
 )
@@ -391,7 +393,7 @@ def _check_system_directory(path: str) -> None:
 
 def _foreign(what: str, uid: int) -> UntrustedError:
     if uid == UNMAPPED_UID:
-        return UntrustedError(f"{what}: a user who has no number in this container; {SAME_USER}")
+        return UntrustedError(f"{what}: a user who has no number in this container; {HOST_USERS}")
     return UntrustedError(f"{what}; run: export TOKEN_BROKER_TRUST_UID={uid} if you trust it")
 
 
@@ -405,7 +407,10 @@ def _check_directory(path: str) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise UntrustedError(f"{path} is not a directory; run: ls -ld {shell_word(path)}")
     if found.st_uid != os.geteuid():
-        raise _foreign(f"{path} belongs to uid {found.st_uid}, not to you", found.st_uid)
+        what = f"{path} belongs to uid {found.st_uid}, not to you"
+        if found.st_uid != UNMAPPED_UID and not os.access(path, os.X_OK):  # trust would not let us in
+            raise UntrustedError(f"{what}, and lets only its owner in; {SAME_USER}")
+        raise _foreign(what, found.st_uid)
     if found.st_mode & 0o077 and not is_own_place(path):
         what = f"{path} is open to others (mode {found.st_mode & 0o777:04o})"
         raise UntrustedError(wants_own_folder(path, what))
@@ -451,13 +456,26 @@ def open_broker(path: str, deadline: float, *, start: bool = False) -> _socket.s
         return _connect(path, deadline)
     except (FileNotFoundError, ConnectionRefusedError):
         if path == SYSTEM_SOCKET or not start or os.environ.get("TOKEN_BROKER_AUTOSTART") == "0":
-            raise NotRunningError(NOT_RUNNING) from None
+            raise NotRunningError(_not_running(path)) from None
     except PermissionError:
         if path == SYSTEM_SOCKET:  # its owner does not let us in: for us there is none
             raise NotRunningError(NOT_RUNNING) from None
         message = f"{path} lets only its owner in, and you are uid {os.geteuid()}"
         raise UntrustedError(f"{message}; {SAME_USER}") from None
     return _start_broker(path, deadline)
+
+
+def _not_running(path: str) -> str:
+    """Return the line for a socket that nobody serves. In a container no set-up helps.
+
+    A share's folder is known by its copy of the shim.
+    """
+    directory = _directory(path)
+    try:
+        is_share = stat.S_ISREG(os.lstat(f"{directory}/bin/keyring").st_mode)
+    except OSError:
+        is_share = False
+    return f"{directory} is a share{NOT_SHARED}" if is_share else NOT_RUNNING
 
 
 def _connect(path: str, deadline: float) -> _socket.socket:
@@ -490,7 +508,7 @@ def _start_broker(path: str, deadline: float) -> _socket.socket:
     """Start the brokerd beside us, unless another look-up is at it, and return a connection to it."""
     brokerd = _brokerd_beside_us()
     if brokerd is None:
-        raise NotRunningError(NOT_RUNNING)
+        raise NotRunningError(_not_running(path))
     lock = _open_lock(_directory(path))
     holding = False
     started = 0

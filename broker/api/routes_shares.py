@@ -37,7 +37,7 @@ async def share(request: Request, name: str, feeds: FeedsQuery, for_s: ForQuery)
 
 @router.post("/v1/shares/{name}/end")
 async def end(request: Request, name: str) -> Response:
-    """End a share now; answers those that are left."""
+    """End a share now; answers all shares, those included that have ended and still say so."""
     backend = await _ordered(request)
     try:
         backend.shares.end(name)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from broker.core.failures import BadRequest
@@ -36,6 +36,10 @@ class Grant:
     def is_forgotten(self, now: Moment) -> bool:
         """True when it ended so long ago that its user no longer waits for a renewal."""
         return self.ends.after(LINGER_S).reached(now)
+
+    def ended(self, now: Moment) -> "Grant":
+        """The same grant, over by now. One that is over already keeps its end."""
+        return self if self.ends.reached(now) else replace(self, ends=now)
 
     @property
     def renewal(self) -> str:

@@ -49,7 +49,10 @@ def app_with(verbs: Iterable[str]) -> typer.Typer:
         example = f"\b\nExample:  brokerctl {verb} {words}".rstrip()
         settings = _OF_THE_COMMAND if verb in OF_A_COMMAND else None
         declared = cast("Callable[..., None]", getattr(import_module(module), function))
-        app.command(verb, epilog=example, context_settings=settings)(declared)
+        whole, *_ = (declared.__doc__ or "").partition(
+            "\n"
+        )  # click cuts off what it takes from the docstring
+        app.command(verb, epilog=example, short_help=whole, context_settings=settings)(declared)
     return app
 
 

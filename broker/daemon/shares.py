@@ -2,8 +2,9 @@
 broker.
 
 Part of the composition root: what may be asked is decided in `core.access`, what a grant is in
-`core.share_grant`. Grants outlive the daemon in a file that no container sees. An ended share keeps its
-socket for a while, to say what renews it; its folder is never removed, for a container may have it mounted.
+`core.share_grant`. Grants outlive the daemon in a file that no container sees. A share that has ended, by
+itself or by its owner, keeps its socket for a while, to say what renews it; its folder is never removed, for
+a container may have it mounted.
 """
 
 import json
@@ -101,8 +102,8 @@ class Shares:
         grant = granted(name, feeds, for_s, self._clock.now())
         for feed in feeds:
             self._check(feed)
-        if name not in self._by_name and len(self._by_name) >= MOST:
-            raise BadRequest(f"there are {MOST} shares already", hint="brokerctl share --list")
+        if name not in self._by_name:
+            self._make_room()
         try:
             self._put(grant)
             self._remember()
@@ -115,18 +116,19 @@ class Shares:
         return self._status(self._by_name[name])
 
     def end(self, name: str) -> None:
-        """End the share and take its socket away; its folder stays. Raises BadRequest where there is none."""
-        if name not in self._by_name:
+        """End the share now; its socket stays to say so. Raises BadRequest where there is none."""
+        opened = self._by_name.get(name)
+        if opened is None:
             raise BadRequest(f"there is no share called {name}", hint="brokerctl share --list")
-        self._take_away(name)
+        opened.grant = opened.grant.ended(self._clock.now())
         self._remember()
         log.info("share_ended name=%s", name)
 
     def present(self, name: str) -> Share:
-        """What the share grants now. Raises NotAllowed where its owner has ended it."""
+        """What the share grants now. Raises NotAllowed on a connection that outlived it."""
         opened = self._by_name.get(name)
         if opened is None:
-            raise NotAllowed(f"the share {name} was ended by its owner")
+            raise NotAllowed(f"the share {name} ended long ago")
         grant = opened.grant
         feeds = tuple(filter(None, map(self._feed_named, grant.feeds)))
         return Share(name, feeds, grant.ends, self._owner, grant.renewal)
@@ -158,6 +160,15 @@ class Shares:
         """Take the sockets away; the grants are remembered."""
         for name in tuple(self._by_name):
             self._take_away(name)
+
+    def _make_room(self) -> None:
+        """Forget the share that ended first where there is no place for one more; raises BadRequest."""
+        if len(self._by_name) < MOST:
+            return
+        first = min(self._by_name, key=lambda name: self._by_name[name].grant.ends.wall)
+        if not self._by_name[first].grant.ends.reached(self._clock.now()):
+            raise BadRequest(f"there are {MOST} shares already", hint="brokerctl share --list")
+        self._take_away(first)
 
     def _check(self, name: str) -> None:
         feed = self._feed_named(name)

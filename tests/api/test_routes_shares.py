@@ -217,9 +217,9 @@ async def test_the_end_counts_at_once_and_the_folder_stays(
 
     left = await owner.post("/v1/shares/dev/end")
 
-    assert left.json() == {"shares": []}
-    assert (await credential(container)).status_code == 403
-    assert list((place / "shares" / "dev").iterdir()) == []
+    refused = await credential(container)
+    assert [share["state"] for share in left.json()["shares"]] == ["ended"]
+    assert (refused.status_code, refused.json()["hint"]) == (403, RENEWAL)
     await share(owner, "corp")
     assert (place / "shares" / "dev").stat().st_ino == folder
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.contract.scripted_broker import ScriptedBroker, answers, credential
 
@@ -97,3 +100,22 @@ def test_what_the_broker_beside_does_not_know_is_nobodys_but_the_systems(
         ended = shim("get", URL, "Fred", program=link)
 
     assert (ended.code, ended.stdout, broker.connections) == (1, b"", 0)
+
+
+@pytest.mark.parametrize("is_stale", [False, True])
+def test_share_whose_broker_is_gone_names_what_starts_it_where_it_runs(
+    shim: Shim, place: Path, *, is_stale: bool
+) -> None:
+    folder = place / "mounted"
+    (folder / "bin").mkdir(parents=True, mode=0o700)
+    folder.chmod(0o700)
+    (folder / "bin" / "keyring").write_bytes(b"the copy that every share has")
+    if is_stale:
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(folder / "broker.sock"))
+        (folder / "broker.sock").chmod(0o600)
+
+    ended = shim("get", URL, "Fred", TOKEN_BROKER_SOCKET=f"{folder}/broker.sock")
+
+    told = "whose broker is not running; on the machine that shares it, run: brokerctl start"
+    assert (ended.code, ended.stdout, ended.line) == (1, b"", f"{folder} is a share, {told}")

@@ -59,6 +59,11 @@ def test_no_line_names_the_command_that_tells_it() -> None:
     assert [hint for hint in own if hint.file not in TOLD_BY_OTHERS] == []
 
 
+def test_a_broker_that_does_not_run_has_one_line_that_starts_it() -> None:
+    assert [line for line in sorted(LINES) if line.startswith("systemctl --user start")] == []
+    assert "brokerctl start" in LINES
+
+
 @pytest.mark.parametrize(
     ("source", "lines"),
     [

@@ -120,6 +120,24 @@ print(bound_by == os.getppid(), waits.recv(12).decode())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="SO_PEERCRED is Linux's")
+def test_feed_that_nothing_can_sign_in_to_is_told_with_the_sign_ins_that_were_tried(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(
+        room,
+        '[[feed]]\nname = "corp"\nurl = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"\n'
+        'auth = ["env", "azure-cli", "azd"]\ntenant = "11111111-2222-3333-4444-555555555555"\n',
+    )
+    monkeypatch.setenv("PATH", f"{BROKERCTL.parent}:/usr/bin:/bin")
+    url = "https://VssSessionToken@pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"
+
+    ended = run("keyring", "get", url, "VssSessionToken")
+
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    for tried in ("env: no token variable", "azure-cli: az is not on the broker's PATH", "azd: "):
+        assert tried in ended.stderr
+
+
 def test_look_ups_wait_at_a_socket_that_is_there_before_the_broker() -> None:
     assert run(sys.executable, "-c", WAITS).stdout == "True HTTP/1.1 200\n"
 

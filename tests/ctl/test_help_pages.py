@@ -16,11 +16,11 @@ from broker.ctl.verbs import VERBS
 PAGES = ["", *VERBS]
 
 
-def made(verb: str) -> str:
+def made(verb: str, columns: int = 80) -> str:
     words = [verb, "--help"] if verb else ["--help"]
     page = io.StringIO()
     with (
-        mock.patch.dict(os.environ, {"COLUMNS": "80"}),
+        mock.patch.dict(os.environ, {"COLUMNS": str(columns)}),
         contextlib.redirect_stdout(page),
         contextlib.suppress(SystemExit),
     ):
@@ -31,6 +31,13 @@ def made(verb: str) -> str:
 @pytest.mark.parametrize("verb", PAGES)
 def test_stored_help_is_what_typer_prints(verb: str) -> None:
     assert stored_pages()[verb] == made(verb), "run: python -m tests.ctl.test_help_pages"
+
+
+def test_no_verb_is_cut_off_in_a_narrow_terminal() -> None:
+    page = " ".join(made("", columns=50).split())
+
+    assert "discover List the feeds that are named here, and how to add new ones. add Add" in page
+    assert "..." not in page.partition("Commands:")[2]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.ctl.homes import (
     LINK,
     PIP_SETTINGS,
@@ -49,6 +51,24 @@ def test_link_leads_to_this_installations_shim(brokerctl: Brokerctl, home: Path)
 
     assert (home / LINK).readlink() == SHIM
     assert "(first on PATH" in ended.stdout
+
+
+def test_shim_that_is_the_slow_one_is_told_with_the_reason(
+    brokerctl: Brokerctl, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "pure" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").symlink_to(sys.executable)
+    shutil.copy(ROOT / "client" / "keyring_shim.py", programs / "keyring-shim")
+    (programs / "keyring-shim").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+
+    said = " ".join(brokerctl("setup", "--no-configure-clients").stdout.split())
+
+    assert (home / LINK).readlink() == programs / "keyring-shim"
+    assert "· shim the shim is the slow one, in Python" in said
+    assert "built without a C compiler" in said
+    assert "uv build --all-packages --out-dir wheels" in said
 
 
 def test_keyring_of_somebody_else_stays_and_the_way_to_replace_it_is_said(

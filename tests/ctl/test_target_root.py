@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.ctl.command_error import CommandError
+from broker.ctl.setup.target_root import TargetRoot
 from tests.ctl.homes import tree, write
 
 if TYPE_CHECKING:
@@ -194,6 +197,77 @@ def test_an_installation_that_is_closed_to_others_is_refused(brokerctl: Brokerct
 
     assert ended.exit_code == 1
     assert "is closed to others" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "#!{outside}\n",
+        "#!/bin/sh\n'''exec' \"{outside}\" \"$0\" \"$@\"\n' '''\n",
+        "#!/bin/sh\n'''exec' {outside} \"$0\" \"$@\"\n' '''\n",
+    ],
+)
+def test_a_script_that_begins_with_a_path_outside_of_the_image_is_refused_by_that_name(
+    brokerctl: Brokerctl, image: Path, script: str
+) -> None:
+    outside = f"{image}{HERE}/python"  # where the machine that built it had it
+    (image / HERE.relative_to("/") / "keyring-shim").write_text(script.format(outside=outside))
+
+    ended = brokerctl("setup", *FOR_ALL, "--root", str(image))
+
+    said = " ".join(ended.stderr.split())
+    assert ended.exit_code == 1
+    assert f"keyring-shim begins with #! {outside}, which {image} does not have" in said
+    assert f"chroot {image} env UV_TOOL_DIR=/opt/token-broker" in said
+
+
+def test_a_python_that_leads_out_of_the_image_is_refused_by_that_name(
+    brokerctl: Brokerctl, image: Path
+) -> None:
+    outside = "/root/.local/share/uv/python/cpython-3.11/bin/python3.11"
+    python = image / HERE.relative_to("/") / Path(sys.executable).name
+    python.unlink()
+    python.symlink_to(outside)
+
+    ended = brokerctl("setup", *FOR_ALL, "--root", str(image))
+
+    assert ended.exit_code == 1
+    assert f"leads to {outside}, which {image} does not have" in " ".join(ended.stderr.split())
+
+
+def test_a_python_that_leads_on_within_the_image_is_fine(brokerctl: Brokerctl, image: Path) -> None:
+    python = image / HERE.relative_to("/") / Path(sys.executable).name
+    python.unlink()
+    python.symlink_to("/opt/python/bin/python3")
+    write(image / "opt/python/bin/python3.11", "a program", 0o755)
+    (image / "opt/python/bin/python3").symlink_to("python3.11")
+
+    assert brokerctl("setup", *FOR_ALL, "--root", str(image)).exit_code == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root sets up a whole machine")
+def test_a_python_in_a_closed_home_is_told_from_an_installation_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/opt", prefix="token-broker-") as place:
+        home, programs = Path(place, "home"), Path(place, "bin")
+        for folder in (Path(place), home, programs):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
+        write(home / "python3", "", 0o755)
+        home.chmod(0o700)
+        (programs / "python").symlink_to(home / "python3")
+        write(programs / "brokerd", "", 0o755)
+        write(programs / "keyring-shim", "", 0o755)
+        monkeypatch.setattr(sys, "executable", str(programs / "python"))
+        monkeypatch.setattr(sys, "argv", [str(programs / "brokerctl")])
+
+        with pytest.raises(CommandError) as refused:
+            TargetRoot().installation()
+
+    said = f"{home} is closed to others, and its Python, {home}/python3, lies below it"
+    assert refused.value.detail == said
+    assert (refused.value.hint or "").endswith(" --reinstall --python /usr/bin/python3")
 
 
 def test_another_keyring_stays_until_it_is_said(brokerctl: Brokerctl, image: Path) -> None:

@@ -163,10 +163,18 @@ def test_a_line_for_the_configuration_makes_it_work(brokerctl: Brokerctl, room: 
 
 
 FOREIGN = {
+    "chroot {} env {}": (
+        "chroot /image env UV_TOOL_DIR=/opt/token-broker uv tool install wheels/token_broker-1.whl",
+        "an image; tests/test_install_page.py types the installation",
+    ),
     "crontab -e, first line: {}": ("crontab -e", "it opens an editor: the line goes into the file"),
     "docker run --user UID, or podman run --userns=keep-id": (
         "docker run --user 1000; podman run --userns=keep-id",
         "two lines; tests/e2e/container.py is a container of the same user",
+    ),
+    "docker run --userns=host --user UID, or podman run --userns=keep-id": (
+        "docker run --userns=host --user 1000; podman run --userns=keep-id",
+        "two lines; tests/systemd/test_podman.py types the one for Podman",
     ),
     "docker run --user {} IMAGE": ("docker run --user 1000 IMAGE", "a container engine"),
     "docker run --user {}:{} {}": (

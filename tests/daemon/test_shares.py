@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from broker.core.failures import NotAllowed
 from broker.core.feeds import Feed, Realm
 from broker.core.share_grant import LINGER_S, MOST
 from broker.core.urls import parse_url
@@ -91,14 +90,29 @@ async def test_no_life_is_won_by_a_restart(daemon: Daemon, base: Path, clock: Fa
     assert (listed.state, listed.left_s) == ("ended", 0)
 
 
-def test_what_was_ended_does_not_come_back(daemon: Daemon, base: Path, clock: FakeClock) -> None:
+def test_what_was_ended_stays_ended_and_says_so(daemon: Daemon, base: Path, clock: FakeClock) -> None:
     daemon.shares.grant("dev", ["corp"], HOUR_S)
     daemon.shares.end("dev")
+    ended = daemon.shares.present("dev").ends.reached(clock.now())
     daemon.shares.close()
+    after = Daemon(base, clock)
+    (listed,) = after.shares.listed()
+    serves = (base / "shares" / "dev" / "broker.sock").is_socket()
+    after.shares.close()
 
-    assert Daemon(base, clock).shares.listed() == ()
-    with pytest.raises(NotAllowed, match="was ended by its owner"):
-        daemon.shares.present("dev")
+    assert ended
+    assert (listed.state, listed.left_s, serves) == ("ended", 0, True)
+    assert listed.renewal == "brokerctl share --feed corp --for 1h --name dev"
+
+
+async def test_an_end_is_not_moved_by_a_second_one(daemon: Daemon, clock: FakeClock) -> None:
+    daemon.shares.grant("dev", ["corp"], HOUR_S)
+    daemon.shares.end("dev")
+    (before,) = daemon.shares.listed()
+    await clock.advance(HOUR_S)
+    daemon.shares.end("dev")
+
+    assert daemon.shares.listed() == (before,)
 
 
 async def test_an_ended_share_keeps_its_socket_for_a_week(daemon: Daemon, clock: FakeClock) -> None:
@@ -162,6 +176,22 @@ def test_there_is_a_limit_to_what_one_daemon_holds_open(daemon: Daemon) -> None:
     with pytest.raises(Exception, match=f"{MOST} shares already"):
         daemon.shares.grant("one-more", ["corp"], HOUR_S)
     assert daemon.shares.grant("s0", ["corp"], 2 * HOUR_S).left_s == 2 * HOUR_S
+
+
+async def test_a_share_that_ended_makes_room_for_a_new_one(daemon: Daemon, clock: FakeClock) -> None:
+    for number in range(MOST):
+        daemon.shares.grant(f"s{number}", ["corp"], HOUR_S)
+        await clock.advance(1)
+    daemon.shares.end("s5")
+    await clock.advance(1)
+    daemon.shares.end("s3")
+
+    daemon.shares.grant("one-more", ["corp"], HOUR_S)
+
+    assert {each.name for each in daemon.shares.listed()} == {
+        *(f"s{number}" for number in range(MOST) if number != 5),
+        "one-more",
+    }
 
 
 SHIM = Path(sysconfig.get_path("scripts")) / "keyring-shim"

@@ -116,7 +116,26 @@ def test_container_goes_on_through_the_end_a_renewal_and_a_restart_of_the_daemon
     assert ended.stdout == ""
     assert ended.stderr == f"token-broker: plain: {ENDED}; run: {RENEWAL}\n"
     assert [each.stdout for each in (renewed, restarted, again)] == [f"{PLAIN_PASSWORD}\n"] * 3
+    renewal = RENEWAL.replace("1s", "8h")
     assert (revoked.exit_code, revoked.stdout) == (1, "")
+    assert revoked.stderr == f"token-broker: plain: {ENDED}; run: {renewal}\n"
+
+
+def test_container_of_a_broker_that_was_stopped_names_what_starts_it(
+    house: Household, served: Brokerd
+) -> None:
+    share(house)
+    with container(house) as inside:
+        served.end()
+        stopped = inside.keyring(PLAIN_FEED)
+        hint = stopped.stderr.rstrip("\n").partition("run: ")[2]
+        brokerctl(house, *hint.split()[1:])
+        answered = inside.keyring(PLAIN_FEED)
+        brokerctl(house, "stop")
+
+    assert (stopped.exit_code, stopped.stdout, hint) == (1, "", "brokerctl start")
+    assert "is a share, whose broker is not running; on the machine that shares it, run: " in stopped.stderr
+    assert answered.stdout == f"{PLAIN_PASSWORD}\n"
 
 
 @two_users

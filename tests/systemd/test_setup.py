@@ -80,6 +80,10 @@ def test_sandbox_is_kept_with_the_exposure_that_it_reaches(alice: Account) -> No
     reached = re.search(r"✓ sandbox +probe answered in [0-9.]+ s; exposure ([0-9.]+)", ended.stdout)
     assert reached is not None, ended.stdout
     assert float(reached[1]) <= EXPOSURE_MAX
+    assert "your sign-ins were tried in it" in " ".join(ended.stdout.split())
+    assert "what the service could reach, as systemd rates it: less is better" in " ".join(
+        ended.stdout.split()
+    )
     assert alice.look_up().stdout == f"{TOKEN}\n"
 
 

@@ -1,6 +1,5 @@
 """Whether uv and pip find our `keyring`, here and in cron, and whether they are told to ask it."""
 
-import contextlib
 import shlex
 from collections.abc import Iterator
 
@@ -11,15 +10,11 @@ from broker.ctl.clients.uv import uv_keyring_provider
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.setup import client_keyrings
-from broker.ctl.setup.found_keyrings import first_keyring, what_hides_the_shim
+from broker.ctl.setup.found_keyrings import REBUILD, SLOW, first_keyring, is_slow, what_hides_the_shim
 from broker.ctl.setup.plan import Step
 from broker.ctl.setup.undo_log import UndoLog
-from broker.host.trusted_file import UnreadableFile, read
 
 CRON_PATH = "PATH="
-
-_SCRIPT_BYTES = 4096
-"""The Python shim is no longer than this."""
 
 
 def shim_is_first(context: DoctorContext) -> Iterator[Finding]:
@@ -33,15 +28,10 @@ def shim_is_first(context: DoctorContext) -> Iterator[Finding]:
 
 
 def _shim_is_native(context: DoctorContext) -> Iterator[Finding]:
-    """The shim is no Python script, which starts an interpreter for each look-up (27 times as long)."""
+    """The shim is no Python script."""
     shim = first_keyring(context.user_dirs)
-    if shim is None:
-        return
-    with contextlib.suppress(UnreadableFile):
-        beginning = read(shim.resolve(), _SCRIPT_BYTES, beginning=True)
-        if beginning.startswith(b"#!") and b"token_broker_client" in beginning:
-            said = "the shim is the slow one, in Python: its wheel was built without a C compiler"
-            yield warning("shim-speed", said, "uv build --all-packages --out-dir wheels")
+    if shim is not None and is_slow(shim):
+        yield warning("shim-speed", SLOW, REBUILD)
 
 
 def shim_is_first_in_cron(context: DoctorContext) -> Iterator[Finding]:

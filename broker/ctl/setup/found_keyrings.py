@@ -1,16 +1,35 @@
 """The programs called `keyring` on the user's PATH, and whether the first is ours. Looks only."""
 
+import contextlib
 from pathlib import Path
 
 from broker.ctl.setup.user_dirs import UserDirs
+from broker.host.trusted_file import UnreadableFile, read
 
 SHIM = "keyring-shim"
 REPLACE = "brokerctl setup --replace"
+
+SLOW = (
+    "the shim is the slow one, in Python, which starts an interpreter for each look-up: its wheel was built "
+    "without a C compiler; install one (gcc), and make the wheels anew"
+)
+REBUILD = "uv build --all-packages --out-dir wheels"
+
+_SCRIPT_BYTES = 4096
+"""The Python shim is no longer than this."""
 
 
 def is_ours(keyring: Path) -> bool:
     """True for the shim of this or another installation of token-broker."""
     return keyring.resolve().name == SHIM
+
+
+def is_slow(shim: Path) -> bool:
+    """True for the shim that is a Python script (27 times as long a look-up as the compiled one)."""
+    with contextlib.suppress(UnreadableFile):
+        beginning = read(shim.resolve(), _SCRIPT_BYTES, beginning=True)
+        return beginning.startswith(b"#!") and b"token_broker_client" in beginning
+    return False
 
 
 def keyrings(user_dirs: UserDirs) -> list[Path]:

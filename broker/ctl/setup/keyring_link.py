@@ -4,7 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.setup.file_changes import Shown
-from broker.ctl.setup.found_keyrings import REPLACE, SHIM, first_keyring, is_ours, keyrings
+from broker.ctl.setup.found_keyrings import (
+    REBUILD,
+    REPLACE,
+    SHIM,
+    SLOW,
+    first_keyring,
+    is_ours,
+    is_slow,
+    keyrings,
+)
 from broker.ctl.setup.link_changes import Link
 from broker.ctl.setup.plan import Step, StepMark
 from broker.ctl.setup.user_dirs import UserDirs
@@ -34,6 +43,11 @@ def user_link_step(user_dirs: UserDirs, shim: Path, *, replaces: bool) -> Step:
     remark, hint = _on_path(user_dirs)
     mark = StepMark.OPEN if hint else StepMark.DONE
     return replace(step, said=f"{step.said}{remark}", mark=mark, hint=hint)
+
+
+def speed_steps(shim: Path) -> list[Step]:
+    """A line about the shim where it is the slow one."""
+    return [Step("shim", SLOW, (), StepMark.OPEN, REBUILD)] if is_slow(shim) else []
 
 
 def _on_path(user_dirs: UserDirs) -> tuple[str, str | None]:

@@ -4,6 +4,7 @@ What is written into an image names paths as the machine sees them once it runs,
 """
 
 import os
+import re
 import stat
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from broker.ctl.command_error import CommandError
 from broker.ctl.setup.found_keyrings import SHIM
 from broker.ctl.setup.link_changes import Link
 from broker.ctl.setup.unit_files import Installation
+from broker.host.trusted_file import UnreadableFile, read
 
 ROOT_UID = 0
 
@@ -24,6 +26,21 @@ INSTALL = (
 )
 """Installs token-broker where every user can run it and only root can change it, from the folder of wheels
 that `uv build --all-packages --out-dir wheels` makes: no index has a package of this name."""
+
+
+INSTALL_PYTHON = f"{INSTALL} --reinstall --python /usr/bin/python3"
+"""The same by the machine's own Python, where uv took one that lies in root's home."""
+
+SYSTEM_FOLDERS = ("/bin/", "/sbin/", "/usr/")
+"""What lies there comes with an image's packages, maybe later."""
+
+LINKS_MAX = 40
+"""As many as the kernel follows (path_resolution(7))."""
+
+SCRIPT_BYTES = 4096
+
+IN_SECOND_LINE = re.compile(r"'''exec' [\"']?(/[^\"' ]+)")
+"""Where pip and uv write a path that is too long for the kernel's first line, for /bin/sh to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +77,8 @@ class TargetRoot:
         )
         for path in (found.python, found.brokerd, self.shim()):
             self._refuse_what_others_cannot_run(path)
+            if not self.is_live:
+                self._refuse_what_leads_out(path)
         return found
 
     def shim(self) -> Path:
@@ -73,25 +92,64 @@ class TargetRoot:
 
     def _refuse_what_others_cannot_run(self, path: Path) -> None:
         """Refuse a program that other users cannot reach, as in a home, or can change, to act as others."""
-        here = self.root / path.relative_to("/")
+        here = self._here(path)
         if not os.path.lexists(here):
             raise CommandError(f"{self.root} has no {path}: install token-broker in it first", hint=INSTALL)
-        for each in dict.fromkeys((here, *here.parents, *(self._real(here), *self._real(here).parents))):
+        real = self._real(here)
+        own = (here, *here.parents)
+        for each in dict.fromkeys((*own, real, *real.parents)):
             if not each.is_relative_to(self.root):
                 continue
             found = each.lstat()
+            what, hint = (
+                ("token-broker", INSTALL) if each in own else (f"its Python, {real},", INSTALL_PYTHON)
+            )
             if stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_IXOTH:
-                raise CommandError(
-                    f"{each} is closed to others, and token-broker lies below it", hint=INSTALL
-                )
+                raise CommandError(f"{each} is closed to others, and {what} lies below it", hint=hint)
             if self.is_live and (found.st_uid != ROOT_UID or _is_open(found)):
                 raise CommandError(
-                    f"{each} can be changed by others than root, who would run as you", hint=INSTALL
+                    f"{each} can be changed by others than root, who would run as you", hint=hint
                 )
+
+    def _refuse_what_leads_out(self, path: Path) -> None:
+        """Refuse a link, or a script's first line, that names a path which the image does not have."""
+        named, how = self._followed(path), "leads to"
+        if named == path:
+            named, how = _interpreter(self._here(path)) or path, "begins with #!"
+        if str(named).startswith(SYSTEM_FOLDERS) or os.path.lexists(self._here(named)):
+            return
+        raise CommandError(
+            f"{self._here(path)} {how} {named}, which {self.root} does not have: install token-broker inside"
+            " the image, by the paths that it will have",
+            hint=f"chroot {quote(str(self.root))} env {INSTALL}",
+        )
+
+    def _followed(self, path: Path) -> Path:
+        """What a link of the image leads to, as that machine would follow it; else the path itself."""
+        for _ in range(LINKS_MAX):
+            here = self._here(path)
+            if not here.is_symlink():
+                break
+            path = Path(os.path.normpath(path.parent / here.readlink()))
+        return path
+
+    def _here(self, path: Path) -> Path:
+        return self.root / path.relative_to("/")
 
     def _real(self, here: Path) -> Path:
         """The path without links; in an image they are not resolved, for they name that machine's paths."""
         return here.resolve() if self.is_live else here
+
+
+def _interpreter(script: Path) -> Path | None:
+    """The absolute path that runs this script; None where it is no script."""
+    try:
+        beginning = read(script, SCRIPT_BYTES, beginning=True).decode(errors="replace")
+    except UnreadableFile:
+        return None
+    first, _, rest = beginning.partition("\n")
+    named = IN_SECOND_LINE.match(rest) or re.match(r"#!\s*(/\S+)", first)
+    return Path(named[1]) if named and first.startswith("#!") else None
 
 
 def _is_open(found: os.stat_result) -> bool:

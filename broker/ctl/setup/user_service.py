@@ -30,6 +30,10 @@ WITHOUT_SYSTEMD = (
 )
 
 
+TRIED = "your sign-ins were tried in it, and work as outside"
+LESS = "what the service could reach, as systemd rates it: less is better"
+
+
 def installation(user_dirs: UserDirs) -> unit_files.Installation:
     """What the units name. Raises CommandError when brokerd is not installed beside brokerctl."""
     variables = {name: user_dirs.environ[name] for name in UNIT_VARIABLES if user_dirs.environ.get(name)}
@@ -89,11 +93,12 @@ def do_service(user_dirs: UserDirs, journal: UndoLog) -> list[Step]:
 
 def _told(verdict: sandbox_test.SandboxVerdict) -> Step:
     number = sandbox_test.exposure()
-    reached = f"exposure {number}" if number is not None else "exposure unknown"
+    reached = f"exposure {number} of 10" if number is not None else "exposure unknown"
     if verdict.fault is not None:
-        return Step("sandbox", f"not used, {verdict.fault}; {reached}", (), StepMark.OPEN)
-    tried = f"probe answered in {verdict.took_s:.1f} s; " if verdict.took_s else ""
-    return Step("sandbox", f"{tried}{reached}")
+        return Step("sandbox", f"not used, {verdict.fault}; {reached} ({LESS})", (), StepMark.OPEN)
+    if not verdict.took_s:
+        return Step("sandbox", f"{reached} ({LESS})")
+    return Step("sandbox", f"probe answered in {verdict.took_s:.1f} s; {reached} ({TRIED}; {LESS})")
 
 
 def _lingering() -> Step:

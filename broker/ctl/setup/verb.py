@@ -20,7 +20,7 @@ from broker.ctl.setup.client_keyrings import client_step, clients_of
 from broker.ctl.setup.completion import Verbs, completion_step, verbs_and_options
 from broker.ctl.setup.environment import environment_step
 from broker.ctl.setup.found_keyrings import REPLACE, is_ours
-from broker.ctl.setup.keyring_link import is_foreign, user_link_step
+from broker.ctl.setup.keyring_link import is_foreign, speed_steps, user_link_step
 from broker.ctl.setup.machine_setup import ALL_USERS, SYSTEM_BROKER
 from broker.ctl.setup.plan import SetupOptions, Step, StepMark
 from broker.ctl.setup.screen import GONE, do_steps, say, show_diffs, show_plan, undo
@@ -158,6 +158,7 @@ def _steps(
     if known.failure is not None:
         say(Step("settings", f"not used: {known.failure.detail}", (), StepMark.OPEN, known.failure.hint))
     steps = [environment_step(user_dirs), user_link_step(user_dirs, shim, replaces=options.replace)]
+    steps += speed_steps(shim)
     if options.configure_clients:
         steps += [client_step(client) for client in clients_of(user_dirs)]
     if options.clients or user_dirs.backend.is_dir():
