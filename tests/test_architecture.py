@@ -293,6 +293,15 @@ def test_importing_brokerd_loads_no_sdk_and_no_routes() -> None:
         *("azure", "msal", "google.auth", "boto3", "botocore", "keyring"),
         *("httpx", "requests", "cryptography", "prometheus_client", "fastapi", "starlette"),
     )
+    program = f"import sys, broker.daemon.composition; print([m for m in {heavy!r} if m in sys.modules])"
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout == "[]\n"
+
+
+def test_a_brokerd_whose_socket_is_refused_loads_little() -> None:
+    heavy = ("asyncio", "dataclasses", "importlib.metadata", "pydantic", "uvicorn")
     program = f"import sys, broker.daemon.main; print([m for m in {heavy!r} if m in sys.modules])"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -18,8 +18,8 @@ from broker.config.model import Layer
 from broker.ctl.app import app_with
 from broker.ctl.setup.completion import verbs_and_options
 from broker.ctl.verbs import VERBS
+from broker.daemon.built_in_providers import PROVIDERS
 from broker.daemon.feed_table_builder import schema_of
-from broker.daemon.main import PROVIDERS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "feeds").glob("*.md")]

@@ -20,8 +20,9 @@ from broker.ctl.app import app_with
 from broker.ctl.command_error import ExitCode
 from broker.ctl.setup.completion import verbs_and_options
 from broker.ctl.verbs import VERBS
+from broker.daemon.built_in_providers import PROVIDERS
 from broker.daemon.feed_table_builder import schema_of
-from broker.daemon.main import PROVIDERS, argument_parser
+from broker.daemon.main import argument_parser
 from broker.providers.basic import BasicProvider
 from tests.conftest import ROOT
 from tools.reference import commands, configuration, environment, exit_codes, http_api, man, pages

@@ -1,4 +1,4 @@
-"""What the routes need of the daemon: one protocol that `daemon/main.py` satisfies and tests can fake."""
+"""What the routes need of the daemon: one protocol that `daemon/runtime.py` satisfies and tests can fake."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass

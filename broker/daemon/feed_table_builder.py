@@ -1,6 +1,7 @@
 """From a configuration and the providers to the FeedTable that look-ups are matched against.
 
-Part of the composition root: beside `daemon/main.py` the only file that knows configuration and providers.
+Part of the composition root: beside `daemon/composition.py` the only file that knows configuration and
+providers.
 """
 
 import logging

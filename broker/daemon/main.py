@@ -1,88 +1,29 @@
-"""brokerd: arguments, the socket, signals, and what runs until the end.
+"""brokerd: arguments, the socket, and why it does not serve.
 
-The composition root: with `daemon/runtime.py` and `daemon/feed_table_builder.py` the only code that
-imports from every package.
+The socket comes first, and loads little: whom it is refused hears so at once, and clients wait in its backlog
+while `composition.py` loads the rest.
 """
 
 import argparse
-import asyncio
-import contextlib
 import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from importlib.metadata import version
 from pathlib import Path
 
 import token_broker_client
 
-from broker.api.asgi import AsgiApp
-from broker.api.backend import About
-from broker.api.fast_path import replies_of
-from broker.config.files import ConfigFiles
-from broker.config.paths import config_paths
-from broker.core.access import SystemSocket
 from broker.core.duration import positive_duration
 from broker.core.failures import Failure
 from broker.core.log_buffer import LogBuffer
-from broker.core.why_not import Topic, WhyNot
-from broker.daemon.desktop_notifier import DesktopNotifier
-from broker.daemon.housekeeping import Ending, Housekeeper
-from broker.daemon.plugins import with_plugins
-from broker.daemon.runtime import Runtime
-from broker.daemon.why_not_recorder import WhyNotRecorder
 from broker.host import excepthooks, hardening
 from broker.host.agent_session import leave_agent_session
-from broker.host.clock import SystemClock
-from broker.host.installation import installation_fingerprint
+from broker.host.installation import installed_version
 from broker.host.log_handlers import handlers_for
-from broker.host.network_changes import NetworkChanges
-from broker.host.sd_notify import Notifier
 from broker.host.standard_streams import checked_stdout
-from broker.host.subuid import SubuidRanges
-from broker.host.systemd_socket import renew_socket
-from broker.host.whereabouts import home_of
-from broker.host.why_not_file import WhyNotFile, state_folder
-from broker.providers.artifactory import ArtifactoryProvider
-from broker.providers.azure.provider import AzureProvider
-from broker.providers.basic import BasicProvider
-from broker.providers.cloudsmith import CloudsmithProvider
-from broker.providers.codeartifact.provider import CodeArtifactProvider
-from broker.providers.command import CommandProvider
-from broker.providers.gitlab import GitLabProvider
-from broker.providers.google.provider import GoogleProvider
-from broker.providers.nexus import NexusProvider
-from broker.providers.oauth2 import OAuth2Provider
-from broker.providers.protocol import ProviderClass
 from broker.server.bound_socket import BoundSocket
-from broker.server.http_server import HttpServer, ListenerSpec, any_peer
-from broker.server.limits import Limits, raise_fd_limit
 from broker.server.listen import BY_VARIABLE, NotListening, Taken
-
-PROVIDERS: tuple[ProviderClass, ...] = (
-    AzureProvider,
-    GoogleProvider,
-    CodeArtifactProvider,
-    GitLabProvider,
-    ArtifactoryProvider,
-    CloudsmithProvider,
-    NexusProvider,
-    OAuth2Provider,
-    BasicProvider,
-    CommandProvider,
-)
-"""Every built-in provider; a new one is a file and its name here. `daemon/plugins.py` finds other ones."""
-
-DRAIN_S = 10
-"""Seconds that requests under way have at the end; those without an answer by then get a refusal."""
-
-GOODBYE_S = 1
-"""Seconds more for sending the refusals."""
-
-log = logging.getLogger("broker.daemon")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         place = _place(options)
         try:
-            return asyncio.run(_serve(options, place, log_buffer))
+            _end_by_signals()
+            from broker.daemon.composition import run  # noqa: PLC0415 - what a refused socket need not load
+
+            return run(options, place, log_buffer)
         finally:
             place.close()
     except Failure as failure:
@@ -109,33 +53,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _record(options, str(error), None)
         return _ended(str(error))
     except Exception as defect:
+        import traceback  # noqa: PLC0415 - for a defect only
+
         at = traceback.extract_tb(defect.__traceback__)[-1]
         place_of_it = f"{at.filename.rpartition('/')[2]} line {at.lineno}"
         _record(options, f"a defect in brokerd ({type(defect).__name__} in {place_of_it})", "brokerctl logs")
         raise
 
 
-def _record_of(options: argparse.Namespace) -> WhyNotFile:
-    """Where this daemon says why it does not serve. One with a socket of its own says it there alone."""
-    try:
-        socket = Path(options.socket or token_broker_client.socket_path()).absolute()
-    except token_broker_client.SocketPathError:
-        return WhyNotFile(None, _record_state(options))
-    return WhyNotFile(socket, _record_state(options))
-
-
-def _record_state(options: argparse.Namespace) -> Path | None:
-    return None if options.socket or options.system else state_folder(os.environ, home_of(os.environ))
-
-
 def _record(options: argparse.Namespace, detail: str, hint: str | None) -> None:
-    """Leave the reason of a failed start for the doctor; systemd's journal has the system broker's."""
-    if options.system:
-        return
-    why_not = WhyNot()
-    why_not.tell(Topic.START, detail, at=SystemClock().now().wall, hint=hint)
-    with contextlib.suppress(OSError, RuntimeError, token_broker_client.BrokerError):
-        _record_of(options).write(why_not.reasons)
+    from broker.daemon.start_record import record_failed_start  # noqa: PLC0415 - for a failure only
+
+    record_failed_start(options, detail, hint)
+
+
+def _end_by_signals() -> None:
+    """Until the loop has handlers of its own a signal that ends us still removes the socket; a request to
+    read the configuration or to forget comes before there is any.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _place(options: argparse.Namespace) -> BoundSocket:
@@ -162,80 +101,6 @@ def _absolute(named: str) -> Path:
         ) from None
 
 
-async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: LogBuffer) -> int:
-    asyncio.get_running_loop().set_exception_handler(excepthooks.in_loop)
-    clock = SystemClock()
-    notifier = Notifier(os.environ)
-    paths = config_paths(options.config, os.environ, home_of(os.environ), system=options.system)
-    files = ConfigFiles(paths.site, paths.env, paths.user, required=options.config is not None)
-    about = About(version("token-broker"), os.getpid(), str(place.path), str(paths.user), clock.now())
-    async with AsyncExitStack() as undo:
-        service = Runtime(
-            about,
-            files,
-            clock=clock,
-            environ=os.environ,
-            classes=with_plugins(PROVIDERS),
-            system=options.system,
-            log_buffer=log_buffer,
-        )
-        undo.push_async_callback(service.close)
-        if not options.system:  # that one has no user to tell
-            undo.callback(DesktopNotifier(service.keeper, os.environ).close)
-        undo.callback(NetworkChanges(lambda: service.keeper.ground_moved("network")).close)
-        limits = Limits.for_fds(raise_fd_limit(), shared=options.system)
-        spec = ListenerSpec(place.socket, reply=replies_of(service))
-        if options.system:
-            spec = ListenerSpec(place.socket, SystemSocket(), any_peer, account_of=SubuidRanges().account_of)
-        server = HttpServer(
-            AsgiApp(service),
-            [spec],
-            limits=limits,
-            drain_s=DRAIN_S + GOODBYE_S,
-            lifespan="off",
-            opened=lambda: None if options.system else service.shares.begin(server.open),
-        )
-        housekeeper = Housekeeper(
-            service,
-            place,
-            clock=clock,
-            notifier=notifier,
-            idle_exit_s=options.idle_exit,
-            stamps=installation_fingerprint,
-            renew_socket=lambda: renew_socket(os.environ),
-        )
-        serving = asyncio.create_task(server.serve())
-        keeping = asyncio.create_task(service.keeper.loop.run())
-        looking = asyncio.create_task(housekeeper.run())
-        recorder = WhyNotRecorder(service, WhyNotFile(place.path, _record_state(options)))
-        undo.callback(recorder.close)
-        for task in (keeping, looking, asyncio.create_task(recorder.run())):
-            undo.callback(task.cancel)
-        _on_signals(service, housekeeper)
-        await asyncio.wait({serving, keeping, looking}, return_when=asyncio.FIRST_COMPLETED)
-        notifier.stopping()
-        service.end()
-        server.stop()
-        await asyncio.wait({serving}, timeout=DRAIN_S)
-        service.keeper.close()
-        await serving
-        for task in (keeping, looking):
-            if task.done() and not task.cancelled():
-                task.result()  # a defect that ended one of them ends us as loudly
-        ending = housekeeper.ending or Ending("the server ended", code=1)
-        log.info("ended reason=%s", ending.reason)
-        return ending.code
-
-
-def _on_signals(service: Runtime, housekeeper: Housekeeper) -> None:
-    """SIGTERM and SIGINT finish what is under way and end, SIGHUP reloads, SIGUSR1 forgets every token."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, housekeeper.end, f"signal {number.name}")
-    loop.add_signal_handler(signal.SIGHUP, housekeeper.reload)
-    loop.add_signal_handler(signal.SIGUSR1, service.keeper.forget_all)
-
-
 def argument_parser() -> argparse.ArgumentParser:
     """Return what brokerd takes on its command line; its manual page is made from this."""
     parser = argparse.ArgumentParser(
@@ -255,7 +120,8 @@ def argument_parser() -> argparse.ArgumentParser:
         type=_duration,
         help='end after this long without a request, such as "1h"',
     )
-    parser.add_argument("--version", action="version", version=f"token-broker {version('token-broker')}")
+    told = f"token-broker {installed_version() or '(not installed)'}"
+    parser.add_argument("--version", action="version", version=told)
     return parser
 
 

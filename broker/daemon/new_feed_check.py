@@ -19,8 +19,8 @@ from broker.config.load import load
 from broker.config.model import Layer
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Match
+from broker.daemon.built_in_providers import PROVIDERS
 from broker.daemon.feed_table_builder import providers_of, schema_of, table_of
-from broker.daemon.main import PROVIDERS
 from broker.daemon.plugins import with_plugins
 from broker.host.clock import SystemClock
 from broker.host.http import Http

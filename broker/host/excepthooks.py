@@ -5,7 +5,6 @@ Wherever Python itself would print a defect, it is logged instead, so that all g
 (`log_handlers.py`).
 """
 
-import asyncio
 import logging
 import os
 import sys
@@ -13,7 +12,10 @@ import threading
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 log = logging.getLogger("broker.defects")
 
@@ -30,7 +32,7 @@ def say_all() -> None:
     sys.unraisablehook = _end_of_object
 
 
-def in_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG001 - asyncio's
+def in_loop(loop: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> None:  # noqa: ARG001 - asyncio's
     """A loop's exception handler. asyncio's own shows the arguments of the callback and the task's result."""
     message = str(context["message"]).partition("(")[0]
     logging.getLogger("asyncio").error("%s", message, exc_info=context.get("exception"))

@@ -1,6 +1,6 @@
 """What a provider is: its frozen settings, the parts of a slot's key it decides, and one `obtain`.
 
-To add one: a file with a class that satisfies Provider, one line in `PROVIDERS` of `daemon/main.py`, and one
+To add one: a file with a class that satisfies Provider, one line in `daemon/built_in_providers.py`, and one
 test class that inherits the provider contract. A provider keeps no state between calls: the keeper holds what
 is held.
 """

@@ -18,7 +18,7 @@ from broker.api.backend import About
 from broker.config.files import ConfigFiles
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed, Match
-from broker.daemon.main import PROVIDERS
+from broker.daemon.built_in_providers import PROVIDERS
 from broker.daemon.runtime import Runtime
 from broker.host.clock import SystemClock
 from broker.host.unhurried_log import SmallFile, UnhurriedLog, to_descriptor

@@ -119,3 +119,32 @@ def test_a_daemon_on_a_full_runtime_disk_serves_or_says_a_line(full_disk: Path, 
     if ended.returncode == 1:
         assert ended.stderr.splitlines()[-1].startswith(f"brokerd: {full_disk}")
         assert [each.topic for each in record(home).read()] == [Topic.START]
+
+
+SIGNALLED = """
+import os, sys
+from signal import SIGHUP, SIGTERM, SIGUSR1
+
+class Signalling:
+    def find_spec(self, name, *_):
+        if name == "broker.daemon.composition":
+            assert os.path.exists(sys.argv[2])
+            for number in (SIGHUP, SIGUSR1, SIGTERM):
+                os.kill(os.getpid(), number)
+
+sys.meta_path.insert(0, Signalling())
+from broker.daemon.main import main
+sys.exit(main())
+"""
+
+
+def test_a_signal_that_comes_while_the_daemon_loads_ends_it_without_a_trace(place: Path) -> None:
+    place.chmod(0o700)
+    socket = place / "broker.sock"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, "--socket", socket], capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert not socket.exists()

@@ -21,7 +21,7 @@ from broker.core.learned_feeds import LEARNED_MAX
 from broker.core.login_progress import LoginMethod
 from broker.core.urls import parse_url
 from broker.core.why_not import Topic
-from broker.daemon.main import PROVIDERS
+from broker.daemon.built_in_providers import PROVIDERS
 from broker.daemon.runtime import Runtime
 from broker.daemon.why_not_recorder import WhyNotRecorder
 from broker.host.clock import SystemClock

@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 from broker.config.file_models import FeedKeys, FileKeys, never_or_duration
 from broker.core.duration import positive_duration
 from broker.core.secret_source import FORMS
-from broker.daemon.main import PROVIDERS
+from broker.daemon.built_in_providers import PROVIDERS
 from broker.providers.azure.settings import AUTH
 from tools.reference import markdown
 from tools.reference.key_texts import FEED, PROVIDER, TOP, KeyText
