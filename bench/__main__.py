@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import busy, gateway, growth, idle_memory, install, lookup, serving, sheet, start, verbs
+from bench import against, busy, gateway, growth, idle_memory, install, lookup, serving, sheet, start, verbs
 
 Table = Callable[[bool, Path], sheet.Sheet]
 
@@ -31,7 +31,20 @@ def main() -> None:
         "--short", action="store_true", help="under a minute: few rounds, nothing installed or kept"
     )
     parser.add_argument("--rivals", type=Path, help="install the rivals in this folder, and keep them there")
+    parser.add_argument(
+        "--against",
+        metavar="TREE",
+        help="look-ups of this tree beside those of another: its folder, or a revision of git's",
+    )
     options = parser.parse_args()
+    if options.against is not None:
+        if options.tables:
+            parser.error("--against makes a table of its own")
+        try:
+            print(against.sheet(options.against, short=options.short))
+        except ValueError as wrong:
+            parser.error(str(wrong))
+        return
     unknown = set(options.tables) - TABLES.keys()
     if unknown:
         parser.error(f"no such table: {', '.join(sorted(unknown))}")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 COMPILERS = ("cc", "musl-gcc")
-SHIM = Path(__file__).resolve().parents[1] / "client" / "keyring_shim.c"
+TREE = Path(__file__).resolve().parents[1]
+SHIM = TREE / "client" / "keyring_shim.c"
 EMPTY = "int main(void) { return 0; }\n"
 
 
@@ -38,6 +39,6 @@ def floor(folder: Path) -> Path:
     return program
 
 
-def shim(compiler: str, folder: Path) -> Path:
-    """The native shim."""
-    return built(compiler, SHIM, folder / f"shim-{compiler}")
+def shim(compiler: str, folder: Path, tree: Path = TREE) -> Path:
+    """The native shim, as its build hook makes it of this source tree's."""
+    return built(compiler, tree / SHIM.relative_to(TREE), folder / f"shim-{compiler}")

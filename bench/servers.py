@@ -89,14 +89,21 @@ def basic_feeds(count: int, realms: int) -> str:
 
 
 @contextmanager
-def brokerd(folder: Path, config: str) -> Iterator[Server]:
-    """The daemon of this environment in a home of its own."""
+def brokerd(folder: Path, config: str, tree: Path | None = None) -> Iterator[Server]:
+    """The daemon of this environment, or of a source tree with this environment's libraries, in a home of
+    its own.
+    """
     folder.mkdir(mode=0o700)
     path = folder / "config.toml"
     path.write_text(config)
     environment = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "PATH": os.environ["PATH"]}
-    command = [str(Path(sys.executable).parent / "brokerd"), "--config", str(path)]
-    with _running(command, folder / "token-broker" / "broker.sock", environment) as server:
+    command = [str(Path(sys.executable).parent / "brokerd")]
+    if tree is not None:
+        command = [sys.executable, "-P", "-c", "from broker.daemon.main import main; main()"]
+        environment["PYTHONPATH"] = f"{tree}:{tree / 'client'}"
+    with _running(
+        [*command, "--config", str(path)], folder / "token-broker" / "broker.sock", environment
+    ) as server:
         yield server
 
 

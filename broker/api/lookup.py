@@ -35,16 +35,27 @@ WAIT_DEFAULT_S = 30.0
 WAIT_MAX_S = 300.0
 """A look-up waits this long at most; the shims say how long they can."""
 
+SHOWN = 256
+"""So many addresses are written out once for all: clients ask about the same few again and again."""
+
 audit = logging.getLogger("broker.audit")
 """One line for each look-up by a socket that is not the asker's own. No URL: it may be anything."""
 
 
 class LookupRequest(NamedTuple):
-    """What a look-up asks; `wait_s` is how long the client can wait."""
+    """What a look-up asks; `wait_s` is how long the client can wait, `unanswerable` what is wrong with the
+    username (`unanswerable_username`): found once for all look-ups in the same words.
+    """
 
     url: str
     username: str | None
     wait_s: float
+    unanswerable: str | None
+
+
+def lookup_request(url: str, username: str | None, wait_s: float) -> LookupRequest:
+    """The look-up that asks this."""
+    return LookupRequest(url, username, wait_s, unanswerable_username(username) if username else None)
 
 
 def lookup_request_of(query: bytes) -> LookupRequest | None:
@@ -57,7 +68,7 @@ def lookup_request_of(query: bytes) -> LookupRequest | None:
         wait_s = float(values.get("wait", WAIT_DEFAULT_S))
     except ValueError:
         return None
-    return LookupRequest(values["url"], values.get("username"), wait_s) if wait_s >= 0 else None
+    return lookup_request(values["url"], values.get("username"), wait_s) if wait_s >= 0 else None
 
 
 class FinalResponse(NamedTuple):
@@ -151,7 +162,8 @@ class _Lookup:
             admit(
                 principal, self.begun
             )  # only now: what no share was for is passed on when it has ended, too
-        check_answerable(self._question.username)
+        if self._question.unanswerable is not None:
+            raise _unanswerable(self._question.unanswerable)
         return found
 
     def answered(self, match: Match, found: Credential, outcome: Outcome) -> LookupResponse:
@@ -191,7 +203,7 @@ class _Lookup:
             pid=pid,
             url=_shown(self.service),
             feed=feed,
-            outcome=outcome.value,
+            outcome=outcome,
             hint=failure.hint if failure is not None else None,
             error=failure.detail if failure is not None else None,
         )
@@ -208,6 +220,8 @@ def match_feed(backend: Backend, service: Service, username: str | None) -> Matc
             raise NoFeed("this is no address of a feed")  # pdm and poetry ask for plain words, too
         raise BadConfiguration(backend.fault.detail, hint=backend.fault.line)
     found = backend.keeper.slot_table.find(service, username)
+    if isinstance(found, Match):
+        return found
     match found:
         case NoMatch(why=why, names_feed=names_feed):
             raise NoFeed(why, hint=_adding(service) if names_feed else None)
@@ -216,7 +230,6 @@ def match_feed(backend: Backend, service: Service, username: str | None) -> Matc
         case Ambiguous(feeds=feeds):
             names = ", ".join(feed.name for feed in feeds)
             raise AmbiguousHost(f"feeds {names} share this host with different credentials: ask with a URL")
-    return found
 
 
 def _adding(service: Service) -> str | None:
@@ -240,9 +253,14 @@ def check_answerable(username: str | None) -> None:
     """
     wrong = unanswerable_username(username) if username else None
     if wrong is not None:
-        raise BadRequest(f"the username cannot stand in an answer: it is {wrong}")
+        raise _unanswerable(wrong)
 
 
+def _unanswerable(wrong: str) -> BadRequest:
+    return BadRequest(f"the username cannot stand in an answer: it is {wrong}")
+
+
+@lru_cache(SHOWN)
 def _shown(service: Service | None) -> str:
     """What was asked for, as status may show it: parsed, so without userinfo."""
     match service:

@@ -9,10 +9,10 @@ from broker.api.backend import backend_of
 from broker.api.lookup import (
     WAIT_DEFAULT_S,
     WAIT_MAX_S,
-    LookupRequest,
     answer_in_time,
     authorize,
     check_answerable,
+    lookup_request,
     match_feed,
 )
 from broker.api.openapi import TWO_LINES
@@ -33,7 +33,7 @@ async def credential(
     request: Request, url: UrlQuery, username: UsernameQuery = None, wait: WaitQuery = WAIT_DEFAULT_S
 ) -> Response:
     """The credential for a URL: JSON, or two lines (username, password) for `Accept: text/plain`."""
-    answer = await answer_in_time(backend_of(request), LookupRequest(url, username, wait), request.scope)
+    answer = await answer_in_time(backend_of(request), lookup_request(url, username, wait), request.scope)
     return answer.response()
 
 

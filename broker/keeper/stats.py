@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -72,7 +72,7 @@ class Stats:
             return
         for number, lookup in enumerate(self.recent):
             if lookup.feed == feed.name and lookup.verdict is None and lookup.outcome in ANSWERED:
-                self.recent[number] = replace(lookup, verdict=verdict.word)
+                self.recent[number] = lookup._replace(verdict=verdict.word)
 
     def of(self, feed: str) -> FeedCounts:
         """The counts of one feed; all zero for a feed without a look-up."""
