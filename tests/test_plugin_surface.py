@@ -81,5 +81,5 @@ def test_what_a_plug_in_makes_and_reads_has_the_fields_that_it_knows() -> None:
     ]
     assert [field.name for field in fields(Feed)] == [
         *("name", "realm", "prefixes", "identity", "kind", "scope", "username", "configured", "verify"),
-        *("allow", "place", "settings"),
+        *("allow", "place", "settings", "may_serve_below"),
     ]

@@ -72,10 +72,10 @@ class Feed:
     username: str | None = None
     configured: bool = True
     verify: bool = True
-    may_serve_below: bool = False
     allow: Allow | None = None
     place: str | None = field(default=None, compare=False)
     settings: object = field(default=None, compare=False)
+    may_serve_below: bool = False
 
     @property
     def url(self) -> Url:
