@@ -59,7 +59,15 @@ class NotAllowed(Failure):
 
 
 class BadConfiguration(Failure):
-    """The configuration cannot be used: `detail` names file and line, and what to write instead."""
+    """The configuration cannot be used: `detail` names file and line, and what to write instead.
+
+    Keys and values of the file stand in it, with what a terminal would obey or a line would break at escaped.
+    """
+
+    def __init__(self, detail: str, *, hint: str | None = None) -> None:
+        super().__init__(
+            "".join(each if each.isprintable() else ascii(each)[1:-1] for each in detail), hint=hint
+        )
 
     @property
     def line(self) -> str:

@@ -251,6 +251,23 @@ def test_what_is_wrong_is_told_with_file_line_and_remedy(text: str, message: str
     assert message in raised.value.detail
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'"\u001b]0;owned\u0007" = 1',
+        f'[[feed]]\n{INTERNAL}"a\\nb" = 1',
+        f'[[feed]]\n{INTERNAL}"\\u202e\\u2028" = 1',
+        r'[[feed]]{}url = "https://a.example/"{}provider = "\u001b[2J"'.replace("{}", "\n"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line_that_moves_no_terminal(text: str) -> None:
+    with pytest.raises(BadConfiguration) as raised:
+        read(text)
+
+    assert raised.value.detail.isprintable()
+    assert str(raised.value) == raised.value.detail
+
+
 def test_a_wrong_value_is_never_repeated() -> None:
     with pytest.raises(BadConfiguration) as raised:
         read(f'[[feed]]\n{INTERNAL}username = ["TBKTEST-secret"]\n')

@@ -272,7 +272,8 @@ class TestDeployToken(TestPersonalAccessToken):
     """Of which GitLab's API says nothing: the feed's own word is all there is."""
 
     first, second, wrong = SecretContract.first, SecretContract.second, SecretContract.wrong
-    told = Told(1, "refused", f"{REFUSED} (401): make another at https://git.example.com/-/")
+    made_anew = f"{REFUSED} (401): make another at https://git.example.com/-/"
+    told = Told(1, "refused", made_anew, replacing=FILE_LINE)
 
 
 def put_aws_key(town: Town, key_id: str) -> None:
@@ -291,7 +292,7 @@ def key(number: int) -> str:
 class TestServiceAccountKey(SecretContract):
     name, url = "google-key", places.GOOGLE_KEY
     first, second, wrong = key(1), key(2), key(3)
-    told = Told(1, "refused", f"{REFUSED} of {ROBOT} (401): put another into file:")
+    told = Told(1, "refused", f"{REFUSED} of {ROBOT} (401): put another into file:", replacing=FILE_LINE)
 
     def put(self, town: Town, secret: str) -> None:
         town.house.keep_secret("key", secret)
