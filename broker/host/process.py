@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 from broker.host.child_process import Child, Finished
 from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut
-from broker.host.start_failure import why_not_run
+from broker.host.start_failure import lying_at, why_not_run
 
 CHILDREN_MAX = 8
 """At once: each is a Python interpreter of 50 to 100 MB that works for seconds; parallel `az` time out."""
@@ -33,18 +33,14 @@ OUTPUT_BYTES = 1 << 20
 
 def find(program: str, path: str) -> str | None:
     """Return the program's absolute path by a PATH, whose empty and relative entries are skipped, or None."""
-    return _found(program, path, os.F_OK | os.X_OK)
+    entries = [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute()]
+    found = shutil.which(program, path=os.pathsep.join(entries))
+    return found if found is not None and Path(found).is_absolute() else None
 
 
 def is_there(program: str, path: str) -> bool:
-    """True when `run` would not raise NotFound: the file is there, be it executable or not."""
-    return _found(program, path, os.F_OK) is not None
-
-
-def _found(program: str, path: str, mode: int) -> str | None:
-    entries = [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute()]
-    found = shutil.which(program, mode, path=os.pathsep.join(entries))
-    return found if found is not None and Path(found).is_absolute() else None
+    """True when `run` would not raise NotFound: something of that name is there, whether it runs or not."""
+    return lying_at(program, path) is not None
 
 
 async def run(
@@ -65,7 +61,7 @@ async def run(
     path = environment.get("PATH", os.defpath)
     program = find(argv[0], path)
     if program is None:
-        found = _found(argv[0], path, os.F_OK)
+        found = lying_at(argv[0], path)
         raise NotFound(argv[0]) if found is None else CannotRun(argv[0], why_not_run(found))
     try:
         async with _place_for(argv[0]):

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from broker.core.shortage import shortage_of
 
 FIRST_LINE_BYTES = 256
 """Linux reads no more of a script than this for its interpreter (BINPRM_BUF_SIZE)."""
+
+NOEXEC = getattr(os, "ST_NOEXEC", 0)
+"""Linux has it; elsewhere the reason is told as a missing permission."""
+
+INTERPRETERS_MAX = 5
+"""Linux follows no more scripts that are each other's interpreters (execve(2))."""
 
 _REASONS = {
     errno.ENOEXEC: "it is neither a program for this machine nor a script that begins with #!",
@@ -19,21 +26,72 @@ _REASONS = {
 }
 
 
+def lying_at(name: str, path: str) -> str | None:
+    """The file that `name` means by a PATH, be it executable or not, a link that leads nowhere included.
+
+    None where there is none; a folder counts only where `name` is itself a path. Relative entries are
+    skipped.
+    """
+    if os.sep in name:
+        return name if Path(name).is_absolute() and os.path.lexists(name) else None
+    candidates = (Path(entry, name) for entry in path.split(os.pathsep) if Path(entry).is_absolute())
+    return next((str(each) for each in candidates if os.path.lexists(each) and not _is_folder(each)), None)
+
+
 def why_not_run(program: str, error: OSError | None = None) -> str:
     """The reason, with the file meant; `error` is what execve raised, None for a file that is not executable.
 
-    Never raises. Reads the first line of a script, and nothing else.
+    One printable line. Never raises. Reads the first line of a script, and of its interpreter.
     """
-    if error is None:
+    reason = _why_not_executable(program) if error is None else _why_not_started(program, error)
+    return "".join(letter if letter.isprintable() else "?" for letter in reason)
+
+
+def _why_not_started(program: str, error: OSError, interpreted: int = 0) -> str:
+    line = _first_line_of(program)
+    words = line.removeprefix(b"#!").split() if line.startswith(b"#!") else []
+    interpreter = os.fsdecode(words[0]) if words else None
+    if error.errno not in {errno.EACCES, errno.ENOENT}:
+        return _REASONS.get(error.errno or 0) or (error.strerror or "for an unknown reason").lower()
+    if interpreter is None and error.errno == errno.ENOENT:
+        return f"the loader that {program} names is missing: it was built for another system"
+    if interpreter is None:
+        return _why_not_executable(program)
+    if line.endswith(b"\r") and len(words) == 1:
+        return "its first line ends as on Windows, in CR LF"
+    if error.errno == errno.EACCES or not Path(interpreter).exists() or interpreted == INTERPRETERS_MAX:
+        return f"its interpreter {_why_not_executable(interpreter)}"
+    return f"its interpreter: {_why_not_started(interpreter, error, interpreted + 1)}"
+
+
+def _why_not_executable(program: str) -> str:
+    try:
+        mode = Path(program).stat().st_mode
+        is_noexec = bool(os.statvfs(program).f_flag & NOEXEC)
+    except OSError as error:
+        return _why_not_there(program, error)
+    if stat.S_ISDIR(mode):
+        return f"{program} is a folder"
+    if is_noexec and mode & 0o111:
+        return f"{program} lies on a file system that is mounted noexec"
+    return f"{program} is not executable for this user"
+
+
+def _why_not_there(program: str, error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return f"{program} is a link that leads to itself"
+    if error.errno != errno.ENOENT:
         return f"{program} is not executable for this user"
-    interpreter = _interpreter_of(program)
-    if error.errno == errno.ENOENT:
-        if interpreter is None:
-            return f"the loader that {program} names is missing: it was built for another system"
-        return f"its interpreter {interpreter} is missing"
-    if error.errno == errno.EACCES:
-        return f"permission to run {interpreter or program} is denied"
-    return _REASONS.get(error.errno or 0) or (error.strerror or "for an unknown reason").lower()
+    if Path(program).is_symlink():
+        return f"{program} is a link to {Path(program).readlink()}, which is missing"
+    return f"{program} is missing"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def no_outcome(program: str, error: OSError | subprocess.TimeoutExpired) -> str:
@@ -49,13 +107,11 @@ def no_outcome(program: str, error: OSError | subprocess.TimeoutExpired) -> str:
     return f"{program} could not be started: {why_not_run(found, error)}"
 
 
-def _interpreter_of(program: str) -> str | None:
-    """What stands after the #! of a script."""
+def _first_line_of(program: str) -> bytes:
+    """Without its LF; nothing where it cannot be read."""
     try:
         descriptor = os.open(program, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb", 0) as opened:
-            line = opened.read(FIRST_LINE_BYTES).partition(b"\n")[0]
+            return opened.read(FIRST_LINE_BYTES).partition(b"\n")[0]
     except OSError:
-        return None
-    words = line.removeprefix(b"#!").split() if line.startswith(b"#!") else []
-    return str(Path(os.fsdecode(words[0]))) if words else None
+        return b""

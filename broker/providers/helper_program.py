@@ -76,6 +76,7 @@ async def ask(
         raise Unavailable(f"{program} did not end within {PROGRAM_LIMIT_S:.0f} s and was stopped") from None
     except TooMuchOutput:
         raise Refused(f"{program} printed more than {PROGRAM_OUTPUT_BYTES:,} bytes") from None
+    check_started(program, finished.code)
     if finished.code < 0:
         raise Unavailable(f"{program} was ended by signal {-finished.code}")
     if finished.code > 0:
@@ -91,6 +92,21 @@ def not_started(name: str, failure: CannotRun | NoResources) -> NotObtained:
     if isinstance(failure, NoResources):
         return Unavailable(f"{name} could not be started: {failure.reason}")
     return Refused(f"{name} cannot be run: {failure.reason}")
+
+
+_NOT_STARTED = {
+    126: "a program that it starts cannot be run (exit code 126)",
+    127: "a program that it starts is missing (exit code 127)",
+}
+"""What a shell and env(1) say by their exit code (POSIX, Shell Command Language, 2.8.2): many tools are
+wrappers, as Debian's az, which starts /opt/az/bin/python3.
+"""
+
+
+def check_started(name: str, code: int) -> None:
+    """Raise Refused where the exit code says that what the program is a wrapper of was not started."""
+    if code in _NOT_STARTED:
+        raise Refused(f"{name} cannot be run: {_NOT_STARTED[code]}")
 
 
 def read(output: bytes, begun: datetime | None = None) -> SecretFound:

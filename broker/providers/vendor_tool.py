@@ -15,7 +15,7 @@ from broker.host.child_process import Finished
 from broker.host.process import is_there, run
 from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput
 from broker.providers.expiry import end_of
-from broker.providers.helper_program import SecretFound, found, not_started
+from broker.providers.helper_program import SecretFound, check_started, found, not_started
 from broker.providers.printed_object import shape_of
 
 TOOL_LIMIT_S = 25.0
@@ -75,7 +75,9 @@ async def ask_tool(
     limit_s = limit_s or TOOL_LIMIT_S
     trusted = {} if ca is None else dict.fromkeys(CA_VARIABLES, str(ca))
     try:
-        return await run(argv, env={**environ, **trusted}, limit_s=limit_s, output_bytes=TOOL_OUTPUT_BYTES)
+        finished = await run(
+            argv, env={**environ, **trusted}, limit_s=limit_s, output_bytes=TOOL_OUTPUT_BYTES
+        )
     except NotFound:
         raise NoSource(f"{name} is not on the broker's PATH") from None
     except (CannotRun, NoResources) as failure:
@@ -84,6 +86,8 @@ async def ask_tool(
         raise Unavailable(f"{name} did not answer within {limit_s:g} s and was stopped") from None
     except TooMuchOutput:
         raise Unavailable(f"{name} printed far more than a token and was stopped") from None
+    check_started(name, finished.code)
+    return finished
 
 
 def printed_token(name: str, output: bytes, token: object, told: object) -> SecretFound:

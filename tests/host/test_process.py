@@ -4,7 +4,9 @@ import os
 import resource
 import secrets
 import signal
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from broker.host.child_process import _Stream
 from broker.host.process import CHILDREN_MAX, find, is_there, run
 from broker.host.process_tree import VARIABLE
 from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput
+from tests.providers.programs import BROKEN
 
 FOREVER = 3600
 LIMIT_S = 60.0
@@ -173,7 +176,7 @@ async def test_a_byte_too_many_at_the_very_end_is_too_much() -> None:
         await run(["printf", "12345"], limit_s=LIMIT_S, output_bytes=4)
 
 
-@pytest.mark.parametrize("program", ["no-such-program", "/no/such/program", "/"])
+@pytest.mark.parametrize("program", ["no-such-program", "/no/such/program"])
 async def test_a_program_that_is_not_there_is_named(program: str) -> None:
     with pytest.raises(NotFound) as caught:
         await run([program], limit_s=LIMIT_S)
@@ -182,31 +185,47 @@ async def test_a_program_that_is_not_there_is_named(program: str) -> None:
     assert not is_there(program, os.defpath)
 
 
-CANNOT_RUN = {
-    "not executable": (b"#!/bin/sh\n", 0o644, "script is not executable for this user"),
-    "interpreter is missing": (
-        b"#!/no/such/python -E\n",
-        0o755,
-        "its interpreter /no/such/python is missing",
-    ),
-    "interpreter is not executable": (b"#!/etc/passwd\n", 0o755, "permission to run /etc/passwd is denied"),
-    "no program": (b"no program\n", 0o755, "it is neither a program for this machine nor a script"),
-}
+CANNOT_RUN = {name: row for name, row in BROKEN.items() if "exit code" not in row[1]}
 
 
-@pytest.mark.parametrize(("content", "mode", "reason"), CANNOT_RUN.values(), ids=CANNOT_RUN)
+@pytest.mark.parametrize(("make", "reason"), CANNOT_RUN.values(), ids=CANNOT_RUN)
 async def test_a_program_that_is_there_and_cannot_be_run_says_what_stands_against_it(
-    content: bytes, mode: int, reason: str, tmp_path: Path
+    make: Callable[[Path], object], reason: str, tmp_path: Path
 ) -> None:
-    script = tmp_path / "script"
-    script.write_bytes(content)
-    script.chmod(mode)
+    make(tmp_path / "script")
 
-    with pytest.raises(CannotRun) as caught:
+    with pytest.raises(CannotRun, match=reason) as caught:
         await run(["script"], env={"PATH": str(tmp_path)}, limit_s=LIMIT_S)
 
-    assert reason in caught.value.reason
+    assert caught.value.reason.isprintable()
     assert is_there("script", str(tmp_path))
+
+
+async def test_a_folder_is_a_program_only_where_its_path_was_written(tmp_path: Path) -> None:
+    (tmp_path / "az").mkdir()
+
+    with pytest.raises(NotFound):
+        await run(["az"], env={"PATH": str(tmp_path)}, limit_s=LIMIT_S)
+    with pytest.raises(CannotRun, match="az is a folder"):
+        await run([str(tmp_path / "az")], limit_s=LIMIT_S)
+
+
+NOEXEC = """
+mount -t tmpfs -o noexec none "$1" && printf '#!/bin/sh\n' > "$1/az" && chmod 755 "$1/az" || exit 77
+exec "$2" -c "from broker.host.start_failure import why_not_run as why; print(why('$1/az'))"
+"""
+
+
+def test_a_file_system_that_runs_nothing_is_named(tmp_path: Path) -> None:
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", NOEXEC, "sh", tmp_path]
+    try:
+        done = subprocess.run([*command, sys.executable], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no unshare here")
+    if done.returncode in {1, 77}:
+        pytest.skip(f"nothing can be mounted here: {done.stderr}")
+
+    assert done.stdout == f"{tmp_path}/az lies on a file system that is mounted noexec\n", done.stderr
 
 
 async def test_arguments_that_no_program_can_have_are_no_defect() -> None:

@@ -128,7 +128,7 @@ async def test_a_program_gets_no_input(workshop: Workshop) -> None:
 
 @pytest.mark.parametrize(
     ("code", "kind", "detail"),
-    [(1, Unavailable, "prog ended with exit code 1"), (127, Unavailable, "prog ended with exit code 127")],
+    [(1, Unavailable, "prog ended with exit code 1"), (125, Unavailable, "prog ended with exit code 125")],
 )
 async def test_a_program_that_fails_is_named_with_its_exit_code_only(
     workshop: Workshop, code: int, kind: type[NotObtained], detail: str

@@ -25,6 +25,7 @@ from broker.providers.command import CommandProvider
 from broker.providers.google import provider as google
 from broker.providers.google.provider import GoogleProvider
 from tests.providers.online import feed_of
+from tests.providers.programs import BROKEN
 from tests.providers.tokens import jwt
 
 if TYPE_CHECKING:
@@ -361,6 +362,23 @@ async def test_a_tool_that_goes_wrong_is_told(
 
     assert raised.value.detail.isprintable()
     assert "s3cret" not in raised.value.detail
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("tool", ANSWERS)
+async def test_a_tool_that_is_there_and_cannot_be_run_is_told_with_the_cause(
+    tool: str, broken: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    name = "command-of-the-user" if tool == "command" else tool
+    place = workshop.home if tool == "ado-auth-helper" else workshop.folder
+    workshop.environ["PATH"] = str(workshop.folder)  # no other of that name
+    make, cause = BROKEN[broken]
+    make(place / name)
+
+    with pytest.raises(Refused, match=cause) as raised:
+        await asked(tool)
+
+    assert f"{name} cannot be run: " in raised.value.detail
 
 
 SPECIAL = {

@@ -29,7 +29,7 @@ def found_program(name: str, environ: Mapping[str, str]) -> str:
         return found
     there = name if os.sep in name and Path(name).exists() else shutil.which(name, os.F_OK, path)
     if there is not None:
-        raise _cannot_run(name, "it is a folder" if Path(there).is_dir() else why_not_run(there))
+        raise _cannot_run(name, why_not_run(there))
     raise CommandError(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
 
 

@@ -14,7 +14,7 @@ from broker.host.file_stamp import file_stamp
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.helper_program import read
 from broker.providers.home import expand
-from broker.providers.vendor_tool import ask_tool, no_token_in
+from broker.providers.vendor_tool import ask_tool, is_on_path, no_token_in
 
 WAIT_S = 10.0
 GLANCE_S = 0.25
@@ -36,14 +36,14 @@ class AdoAuthHelper:
 
     def unavailable_reason(self) -> str | None:
         """That it is not there, and will not come either."""
-        if self._helper.is_file() or self._environ.get("CODESPACES") == "true":
+        if self._is_there() or self._environ.get("CODESPACES") == "true":
             return None
         return _NO_HELPER
 
     async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:  # noqa: ARG002 - its own editor signs in
         """Wait for the helper and ask it. Raises Unavailable when it does not come, fails or babbles."""
         for _ in range(int(WAIT_S / GLANCE_S)):
-            if self._helper.is_file():
+            if self._is_there():
                 break
             await self._clock.nap(GLANCE_S)
         else:
@@ -62,6 +62,9 @@ class AdoAuthHelper:
     def fingerprint(self) -> Hashable:
         """What changes when the helper appears."""
         return file_stamp(self._helper)
+
+    def _is_there(self) -> bool:
+        return is_on_path(str(self._helper), self._environ)
 
     @property
     def _helper(self) -> Path:

@@ -215,14 +215,23 @@ class CodeArtifactProvider:
         if finished.code != 0:
             repeat = shlex.join((*argv, "--query", _ENDS[argv[1]])) if way == "aws" else None
             failure = failure_of(way, printed_text(finished.stderr), own.profile, repeat)
-            raise self._told(failure)
+            raise await self._told(failure)
         return finished.stdout
 
-    def _told(self, failure: NotObtained) -> NotObtained:
-        """The failure; where the AWS CLI is here, that nobody is signed in is not a machine without AWS."""
-        if isinstance(failure, NoSource) and is_on_path("aws", self._environ):
-            return SignInNeeded(failure.detail, hint=failure.hint, drops_token=failure.drops_token)
-        return failure
+    async def _told(self, failure: NotObtained) -> NotObtained:
+        """The failure; where the AWS CLI is here, that nobody is signed in is not a machine without AWS.
+
+        A CLI that cannot be run is what is told then: nobody could sign in with it.
+        """
+        if not isinstance(failure, NoSource) or not is_on_path("aws", self._environ):
+            return failure
+        try:
+            await ask_tool("aws", ("aws", "--version"), self._environ)
+        except Refused as broken:
+            return broken
+        except NotObtained:  # it is slow, or the machine is short of something
+            pass
+        return SignInNeeded(failure.detail, hint=failure.hint, drops_token=failure.drops_token)
 
 
 def domain_of(realm: Realm, own: CodeArtifactSettings, host: str = "") -> Domain:

@@ -4,7 +4,7 @@ import os
 import pytest
 from pydantic import ValidationError
 
-from broker.core.failures import NoSource, SignInNeeded, Unavailable
+from broker.core.failures import NoSource, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import DEFAULT_IDENTITY, READ, Feed, Realm
 from broker.core.urls import Url, parse_url
 from broker.providers.aws_errors import failure_of
@@ -99,6 +99,17 @@ async def test_nobody_signed_in_is_told_where_the_cli_is_here(
 
     assert isinstance(raised.value, NoSource) is not has_cli
     assert (raised.value.hint, raised.value.drops_token) == ("aws sso login", True)
+
+
+async def test_an_aws_cli_that_cannot_be_run_is_told_in_place_of_a_sign_in_with_it(
+    provider: Provider, workshop: Workshop
+) -> None:
+    """Here boto3 asks, and the line to type would be one for the CLI."""
+    (workshop.folder / "aws").symlink_to("/no/such/aws")
+    workshop.environ["PATH"] = str(workshop.folder)
+
+    with pytest.raises(Refused, match=r"aws cannot be run: .* is a link to /no/such/aws, which is missing"):
+        await provider.obtain(feed_with(provider), READ)
 
 
 def test_a_vpc_endpoint_names_the_region() -> None:
