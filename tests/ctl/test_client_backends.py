@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ctl.homes import tree, write
+from tests.e2e.toolbox import Toolbox
 from tests.fakes.clients import UV
 from tests.fakes.wheels import wheel
 
@@ -157,3 +158,25 @@ def test_keyring_library_of_the_real_twine_has_it_also_after_an_upgrade(
 
     assert "token_broker_keyring.TokenBrokerKeyring" in listed
     assert "token_broker" not in subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("folder", [".local/share/pipx", "elsewhere/px"])
+def test_keyring_library_of_a_tool_of_the_real_pipx_has_it_wherever_pipx_keeps_it(
+    brokerctl: Brokerctl, home: Path, tmp_path: Path, folder: str
+) -> None:
+    pipx = Toolbox(tmp_path).program("pipx", library=False)
+    places = {"HOME": str(home), "PIPX_HOME": str(home / folder), "PIPX_BIN_DIR": str(home / ".local/bin")}
+    install = [pipx, "install", "--backend", "pip", "twine"]
+    subprocess.run(install, env={**OUTSIDE, **places}, check=True, capture_output=True)
+    python = home / folder / "venvs/twine/bin/python"
+    listing: list[str | Path] = [python, "-B", "-m", "keyring", "--list-backends"]
+    before = tree(home)
+
+    ended = brokerctl("setup", "--clients")
+    listed = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    brokerctl("teardown")
+
+    assert f"our backend is in ~/{folder}/venvs/twine" in ended.stdout
+    assert "token_broker_keyring.TokenBrokerKeyring" in listed
+    assert tree(home) == before

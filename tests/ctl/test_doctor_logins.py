@@ -279,6 +279,28 @@ LIBRARY = "keyring/__init__.py"
             "the keyring library",
             "pipx inject poetry wheels/token_broker_client-*.whl keyring",
         ),
+        (
+            "px/venvs/poetry",
+            (LIBRARY, "../../../pipx_metadata.json"),
+            "our backend",
+            "brokerctl setup --clients",
+        ),
+        (
+            "px/venvs/poetry",
+            ("../../../pipx_metadata.json",),
+            "the keyring library",
+            "PIPX_HOME={home}/px pipx inject poetry wheels/token_broker_client-*.whl keyring",
+        ),
+        ("t/poetry", (LIBRARY, "../../../uv-receipt.toml"), "our backend", "brokerctl setup --clients"),
+        (
+            "t/poetry",
+            ("../../../uv-receipt.toml",),
+            "the keyring library",
+            (
+                "UV_TOOL_DIR={home}/t uv tool install poetry "
+                "--with wheels/token_broker_client-*.whl --with keyring"
+            ),
+        ),
     ],
 )
 def test_a_library_client_without_our_backend_is_found(
@@ -289,8 +311,18 @@ def test_a_library_client_without_our_backend_is_found(
 
     level, words, repair = only(library_backends.library_clients_have_the_backend, clinic)
 
-    assert (level, repair) == ("warning", line)
+    assert (level, repair) == ("warning", line.format(home=clinic.home))
     assert words == f"poetry asks no broker: ~/{folder} lacks {lacks}"
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_client_whose_script_begins_with_a_shell_is_looked_into(clinic: Clinic, quote: str) -> None:
+    clinic.configure(FEED)
+    python = client_environment(clinic, "Application Support/pipx/venvs/poetry", "poetry", LIBRARY)
+    text = f"#!/bin/sh\n'''exec' {quote}{python}{quote} \"$0\" \"$@\"\n' '''\nimport sys\n"
+    (python.parent / "poetry").write_text(text)
+
+    assert only(library_backends.library_clients_have_the_backend, clinic)[2] == "brokerctl setup --clients"
 
 
 def test_a_library_client_of_another_environment_gets_the_command_of_its_python(clinic: Clinic) -> None:

@@ -4,11 +4,13 @@ poetry, twine and hatch ask nobody without it (field facts 14); pdm falls back t
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
+from broker.ctl.clients.client_index import UV
 from broker.ctl.clients.foreign_files import matching
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.host.trusted_file import UnreadableFile, read
@@ -24,8 +26,18 @@ PTH = "token-broker-client.pth"
 OLDEST = (3, 11)
 """The first Python that runs our backend."""
 
+PIPX_VENVS, UV_TOOLS = ("pipx", "venvs"), ("uv", "tools")
+"""The last folders of the places that pipx and uv choose by themselves."""
+
+PIPX_RECORD, UV_RECORD = "pipx_metadata.json", "uv-receipt.toml"
+"""What each writes into an environment of its own (pipx 1.18.4, uv 0.13.9, run)."""
+
 PDM = "pdm"
-SHEBANG_BYTES = 512
+SHEBANG_BYTES = 1024
+SHELL = b"#!/bin/sh"
+"""Begins the script of an environment whose path has a blank, as on a Mac, or is long (pip's distlib, uv)."""
+
+_EXEC = re.compile(rb"'''exec' (?P<word>\S.*) \"\$0\" \"\$@\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +97,15 @@ def repair_of(environment: Path, python: Path, *, library: bool) -> str:
     if library and _is_of_a_tool(environment) and site_packages(environment):
         return "brokerctl setup --clients"
     packages = PACKAGE if library else f"{PACKAGE} keyring"
-    match environment.parts:
-        case (*_, "pipx", "venvs", package):
-            return f"pipx inject {package} {packages}"
-        case (*_, "uv", "tools", package):
+    package, home = environment.name, environment.parent
+    match _installer(environment):
+        case "pipx":
+            chosen = "" if home.parts[-2:] == PIPX_VENVS else f"PIPX_HOME={quote(str(home.parent))} "
+            return f"{chosen}pipx inject {package} {packages}"
+        case "uv":
+            chosen = "" if home.parts[-2:] == UV_TOOLS else f"UV_TOOL_DIR={quote(str(home))} "
             more = " ".join(f"--with {each}" for each in packages.split())
-            return f"uv tool install {package} {more}"
+            return f"{chosen}uv tool install {package} {more}"
     return f"{quote(str(python))} -m pip install {packages}"
 
 
@@ -107,7 +122,15 @@ def _version(name: str) -> tuple[int, ...]:
 
 def _is_of_a_tool(environment: Path) -> bool:
     """True of an environment that pipx or `uv tool` made."""
-    return environment.parts[-3:-1] in {("pipx", "venvs"), ("uv", "tools")}
+    return _installer(environment) is not None
+
+
+def _installer(environment: Path) -> str | None:
+    """Who made an environment for one tool, wherever $PIPX_HOME or $UV_TOOL_DIR put it: pipx or uv."""
+    folders = environment.parts[-3:-1]
+    if folders == PIPX_VENVS or matching(environment, PIPX_RECORD):
+        return "pipx"
+    return UV if folders == UV_TOOLS or matching(environment, UV_RECORD) else None
 
 
 def _is_editable(folder: Path) -> bool:
@@ -115,12 +138,14 @@ def _is_editable(folder: Path) -> bool:
 
 
 def _interpreter(program: Path) -> Path | None:
-    """The Python that a script's first line names; None for what is none of Python's."""
+    """The Python that a script's first lines name; None for what is none of Python's."""
     try:
-        first = read(program, SHEBANG_BYTES, beginning=True).partition(b"\n")[0]
+        first, _, rest = read(program, SHEBANG_BYTES, beginning=True).partition(b"\n")
     except UnreadableFile:
         return None
-    if not first.startswith(b"#!/"):
-        return None
     named = os.fsdecode(first[2:].strip()).partition(" ")[0]
-    return Path(named) if Path(named).name.startswith("python") else None
+    by_shell = _EXEC.match(rest) if first.strip() == SHELL else None
+    if by_shell is not None:
+        named = os.fsdecode(by_shell["word"]).strip("\"'")
+    is_python = first.startswith(b"#!/") and Path(named).name.startswith("python")
+    return Path(named) if is_python else None
