@@ -23,7 +23,7 @@ KINDS = {
     "yaml": "tests/systemd/test_fleet_page.py::test_each_user_has_the_sites_feed_after_the_next_login",
     "dockerfile": "tests/systemd/test_podman.py::test_build_takes_the_password_as_a_secret_and_the_image_has_none",
     "ini": "tests/systemd/test_workstation_page.py::test_the_group_gets_the_secret_that_the_unit_loads_and_no_one_else_does",
-    "text": "reason: shown, not typed",
+    "text": "tests/systemd/test_cron_page.py::test_the_pages_crontab_syncs_a_project_and_runs_a_wrapped_command",
     "": "reason: what a command prints",
     "sh": "",
 }
@@ -66,7 +66,8 @@ TYPED = {
     r"brokerctl exec --gateway -- tox": GATEWAY + "test_tox_installs_into_its_environment",
     r"brokerctl exec --gateway=strict --allow .*": GATEWAY
     + "test_strict_gateway_lets_feeds_through_and_tells_the_others",
-    r"brokerctl exec --gateway=strict -- sh -c .*bwrap.*": "reason: needs bubblewrap and a kernel that lets users make namespaces",
+    r"brokerctl exec --gateway=strict -- sh -c .*bwrap.*": GATEWAY
+    + "test_agent_in_the_pages_sandbox_has_the_feeds_and_no_broker",
     r"brokerctl share --feed corp --for 8h --name dev": "tests/e2e/test_shares.py::test_container_gets_what_is_shared_and_is_sent_on_with_the_rest",
     r"podman run .*": PODMAN + "test_podman_recipe_syncs_a_project_rootless",
     r"docker run --rm .*": PODMAN + "test_docker_recipe_syncs_a_project_with_an_engine_of_root",

@@ -1,8 +1,9 @@
 """Pictures of `brokerctl status`, `doctor`, `why` and `demo` from real runs: `python -m tools.pictures`.
 
-A daemon, the shim and brokerctl run as they are, in a home of their own, before the fake clouds of the tests;
-what brokerctl writes to a terminal becomes `docs/VERB.svg`, in the colours that the reader's screen wants, light or
-dark. It takes about two minutes: one token must have aged a little, and the demo's must end.
+A daemon, the shim and brokerctl run as they are, in a home of their own, before the fake clouds of
+the tests. What brokerctl writes to a terminal becomes `docs/VERB.svg`, in the colours that the
+reader's screen wants, light or dark. It takes two minutes: one token must have aged a little, and
+the demo's must end.
 """
 
 from __future__ import annotations

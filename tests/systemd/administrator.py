@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
-from tests.systemd.machine import UIDS
+from tests.systemd.machine import UIDS, Done
 
 if TYPE_CHECKING:
-    from tests.systemd.machine import Done, Machine
+    from tests.systemd.machine import Machine
+
+LIMIT_S = 400
+"""An installation with all its libraries, on a busy machine."""
 
 PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SUDO = 'sudo() { "$@"; }\n'
@@ -24,10 +28,11 @@ class Administrator:
         """Type it on a terminal, which `systemctl edit` demands. Fails with what was said."""
         offline = {"UV_OFFLINE": "1", "UV_FIND_LINKS": "/srv/wheels", "SYSTEMD_EDITOR": "/srv/editor"}
         self.writes("srv/typed", f"set -e\n{SUDO}{text}")
-        command = ("env", "-C", "/srv", "script", "-qec", "bash /srv/typed", "/dev/null")
-        done = self.machine.run("root", *command, environment={"PATH": PATH, **offline}, check=False)
-        assert not check or done.exit_code == 0, f"{text}\n{done.stdout}{done.stderr}"
-        return done
+        words = ("env", "-C", "/srv", "script", "-qec", "bash /srv/typed", "/dev/null")
+        command = self.machine.command("root", words, {"PATH": PATH, **offline})
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        assert not check or done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def writes(self, place: str, text: str, mode: int = 0o644) -> None:
         """Write a file of the machine."""

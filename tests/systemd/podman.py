@@ -1,8 +1,8 @@
 """Podman on the machine: Debian's own, for root and, rootless, for alice; and an image to start from.
 
-The image is Debian with Python and pip, made by debootstrap once and kept in pytest's cache. No engine pulls
-anything. What the machine below takes away is set in containers.conf: cgroups, a network of the container's own
-and limits that only a real root may raise.
+The image is Debian with Python and pip, made by debootstrap once and kept in pytest's cache. No
+engine pulls any. What the machine below takes away is set in containers.conf: cgroups, a network of
+the container's own and limits that only a real root may raise.
 """
 
 from __future__ import annotations

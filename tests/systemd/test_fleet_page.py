@@ -1,4 +1,4 @@
-"""docs/fleet.md is typed by root: the three commands, its playbook by Ansible, and the file for idle brokers."""
+"""docs/fleet.md is typed by root: the three commands, the playbook by Ansible, the file for idle brokers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ pytestmark = pytest.mark.long
 FLEET = "A thousand workstations"
 IDLE = "How does an idle broker end?"
 FEED = "https://site.example/simple/"
-SITE = f'[[feed]]\nname = "site"\nurl = "{FEED}"\nprovider = "command"\ncommand = ["id", "-un"]\nverify = false\n'
+SITE = f"""[[feed]]
+name = "site"
+url = "{FEED}"
+provider = "command"
+command = ["id", "-un"]
+verify = false
+"""
 DROP_IN = "etc/systemd/user/token-broker.service.d/idle.conf"
 INVENTORY = "[workstations]\nlocalhost ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n"
 PLAY = (

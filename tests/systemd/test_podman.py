@@ -1,4 +1,4 @@
-"""docs/containers.md is typed with real Podman: rootless as alice, and as root, whose engine is as Docker's is."""
+"""docs/containers.md is typed with real Podman: rootless as alice, and as root, as Docker's engine would."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from tests.systemd.podman import BASE, Podman, debian, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.systemd.account import Account
 
@@ -59,7 +58,7 @@ def index() -> Iterator[str]:
 def podman(
     _installed: Account, index: str, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Podman]:
-    """alice with a share, a project, and the image that the page makes, which both engines have."""
+    """Alice with a share, a project, and the image that the page makes, which both engines have."""
     if gone := missing():
         pytest.skip(f"not installed: {', '.join(gone)}")
     alice = _installed
@@ -153,8 +152,10 @@ def test_rootless_container_is_answered_as_its_root_and_as_a_user_of_its_own(
 REFUSED = {
     "rootless, as a user of the image": (
         "--user 1000",
-        "belongs to uid 0, not to you, and lets only its owner in; "
-        "run: docker run --user UID, or podman run --userns=keep-id",
+        (
+            "belongs to uid 0, not to you, and lets only its owner in; "
+            "run: docker run --user UID, or podman run --userns=keep-id"
+        ),
         "--userns=keep-id",
     ),
 }
@@ -166,8 +167,10 @@ REFUSED_AS_DOCKER = {
     ),
     "root that trusts": (
         '-e TOKEN_BROKER_TRUST_UID="$(id -u)"',
-        "you are a user who has no number in the broker's user namespace (65534), such as root; "
-        "run: docker run --user 1001 IMAGE",
+        (
+            "you are a user who has no number in the broker's user namespace (65534), such as root; "
+            "run: docker run --user 1001 IMAGE"
+        ),
         "--user 1001",
     ),
     "another user": (
@@ -177,8 +180,10 @@ REFUSED_AS_DOCKER = {
     ),
     "userns-remap": (
         "--uidmap 0:300000:65536 --gidmap 0:300000:65536",
-        "belongs to uid 65534, not to you: a user who has no number in this container; "
-        "run: docker run --userns=host --user UID, or podman run --userns=keep-id",
+        (
+            "belongs to uid 65534, not to you: a user who has no number in this container; "
+            "run: docker run --userns=host --user UID, or podman run --userns=keep-id"
+        ),
         "--userns=host --user 1001",
     ),
 }
