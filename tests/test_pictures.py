@@ -59,7 +59,7 @@ def test_each_other_picture_stands_on_a_page(verb: str, page: str) -> None:
 
 @pytest.mark.long
 def test_the_command_makes_all_of_them(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tools.pictures", tmp_path]
+    command = [sys.executable, "-m", "tools.pictures", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=LIMIT_S)
 
     for verb in SHOWN:

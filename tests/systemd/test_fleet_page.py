@@ -36,7 +36,7 @@ PLAY = (
     "/usr/bin/python3 -m ansible.cli.playbook -i inventory play.yml"
 )
 DOWNLOAD_S = 600
-CHANGED = "changed=4"
+CHANGED = "changed=5"
 
 
 @pytest.fixture(params=["the three commands", "Ansible"])
@@ -66,8 +66,7 @@ def ansible(root: Administrator) -> None:
     root.writes("srv/inventory", INVENTORY)
     first, second = root.types(PLAY), root.types(PLAY)
     assert CHANGED in first.stdout
-    assert "changed=1" in second.stdout
-    assert "everything is set up" in second.stdout or "failed=0" in second.stdout
+    assert "changed=1 " in second.stdout  # the command, which itself changes nothing
 
 
 def test_each_user_has_the_sites_feed_after_the_next_login(fleet: Administrator) -> None:
