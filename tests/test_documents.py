@@ -67,3 +67,14 @@ def test_the_fleets_table_is_what_the_simulation_prints() -> None:
     ).stdout
 
     assert printed in blocks(FLEET, "")
+
+
+WORDS_IN_FIVE_MINUTES = 150 * 5 + 50
+"""Read aloud, at 150 words a minute; names of pages are read faster than sentences."""
+
+
+def test_readme_is_read_aloud_in_five_minutes() -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    prose = "\n".join(line for line in text.splitlines() if not line.startswith("|"))
+
+    assert len(re.sub(r"\]\([^)]*\)", "", prose).split()) <= WORDS_IN_FIVE_MINUTES

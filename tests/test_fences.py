@@ -20,10 +20,10 @@ PAGES = [
 KINDS = {
     "toml": "tests/test_docs.py::test_each_configuration_that_is_told_is_read",
     "json": "tests/test_documents.py::test_devcontainer_mounts_the_folder_where_the_client_is_told_to_look",
-    "yaml": "tests/test_documents.py::test_the_playbooks_commands_are_those_of_the_page",
-    "dockerfile": "reason: needs an engine that builds images",
-    "ini": "tests/systemd/test_system_broker.py::test_a_member_gets_the_feed_by_the_shim_and_its_secret_from_the_unit",
-    "text": "reason: shown, not typed",
+    "yaml": "tests/systemd/test_fleet_page.py::test_each_user_has_the_sites_feed_after_the_next_login",
+    "dockerfile": "tests/systemd/test_podman.py::test_build_takes_the_password_as_a_secret_and_the_image_has_none",
+    "ini": "tests/systemd/test_workstation_page.py::test_the_group_gets_the_secret_that_the_unit_loads_and_no_one_else_does",
+    "text": "tests/systemd/test_cron_page.py::test_the_pages_crontab_syncs_a_project_and_runs_a_wrapped_command",
     "": "reason: what a command prints",
     "sh": "",
 }
@@ -37,7 +37,10 @@ FIELD = "tests/e2e/test_feeds_of_the_field.py::test_client_installs_from_every_k
 ADDING = "tests/ctl/test_adding.py::test_address_says_which_provider_it_is"
 GATEWAY = "tests/e2e/test_gateway.py::"
 SSH = "tests/e2e/test_ssh.py::test_share_is_reached_over_ssh_and_its_renewal_too"
-ENGINE = "reason: needs a container engine, which is not on every machine; the share is proved by tests/e2e/test_shares.py"
+PODMAN = "tests/systemd/test_podman.py::"
+WORKSTATION = "tests/systemd/test_workstation_page.py::"
+SECRET = WORKSTATION + "test_the_group_gets_the_secret_that_the_unit_loads_and_no_one_else_does"
+FLEET = "tests/systemd/test_fleet_page.py::test_each_user_has_the_sites_feed_after_the_next_login"
 OURS = "reason: .ci/run and every developer type it; a test that runs all tests would not end"
 VENDOR = "reason: a vendor's own sign-in, at that vendor"
 
@@ -63,10 +66,15 @@ TYPED = {
     r"brokerctl exec --gateway -- tox": GATEWAY + "test_tox_installs_into_its_environment",
     r"brokerctl exec --gateway=strict --allow .*": GATEWAY
     + "test_strict_gateway_lets_feeds_through_and_tells_the_others",
-    r"brokerctl exec --gateway=strict -- sh -c .*bwrap.*": "reason: needs bubblewrap and a kernel that lets users make namespaces",
+    r"brokerctl exec --gateway=strict -- sh -c .*bwrap.*": GATEWAY
+    + "test_agent_in_the_pages_sandbox_has_the_feeds_and_no_broker",
     r"brokerctl share --feed corp --for 8h --name dev": "tests/e2e/test_shares.py::test_container_gets_what_is_shared_and_is_sent_on_with_the_rest",
-    r"(docker|podman) (run|exec) .*": ENGINE,
-    r"UV_INDEX_CORP_PASSWORD=.* docker build .*": ENGINE,
+    r"podman run .*": PODMAN + "test_podman_recipe_syncs_a_project_rootless",
+    r"docker run --rm .*": PODMAN + "test_docker_recipe_syncs_a_project_with_an_engine_of_root",
+    r"docker (run -e|exec) .*": PODMAN
+    + "test_password_of_the_moment_is_enough_where_no_socket_can_be_mounted",
+    r"UV_INDEX_CORP_PASSWORD=.* docker build .*": PODMAN
+    + "test_build_takes_the_password_as_a_secret_and_the_image_has_none",
     r"ssh HOST .*": SSH,
     r"ssh -R .*": SSH,
     r"export TOKEN_BROKER_SOCKET=.*": SSH,
@@ -89,15 +97,14 @@ TYPED = {
     r"brokerctl setup --replace": "tests/ctl/test_set_up_again.py::test_keyring_that_uv_put_back_is_replaced_again_and_the_newer_one_is_restored",
     r"sh ~/\.local/share/token-broker/setup/undo\.sh": "tests/ctl/test_killed_set_up.py::test_killed_at_every_seventh_change_it_leaves_nothing",
     r"curl --unix-socket .*": "tests/e2e/test_socket_api.py::test_status_has_every_key_of_the_contract",
-    r"python3 -m venv /opt/token-broker && .*": "reason: writes to /opt; the same words are run in a home by "
-    + PAGE_TEST,
-    r"install -D -m 0644 site\.toml .*": "reason: coreutils, on the machine's own /etc",
-    r"/opt/token-broker/bin/brokerctl setup --all-users": "tests/systemd/test_all_users.py::test_the_first_look_up_starts_ones_own_broker_with_the_sites_feeds",
-    r"UV_TOOL_DIR=/opt/token-broker .*": "reason: writes to /opt; the same words are run in a home by "
-    + PAGE_TEST,
-    r"sudo brokerctl setup --all-users": "tests/systemd/test_all_users.py::test_the_doctor_finds_nothing_wrong",
-    r"sudo brokerctl setup --system": "tests/systemd/test_system_broker.py::test_a_member_gets_the_feed_by_the_shim_and_its_secret_from_the_unit",
-    r"sudo (mkdir -p -m 700|systemd-creds encrypt|systemctl edit) .*": "reason: systemd's own commands, one of them an editor; the unit that loads the credential is run by tests/systemd/test_system_broker.py",
+    r"python3 -m venv /opt/token-broker && .*": FLEET,
+    r"install -D -m 0644 site\.toml .*": FLEET,
+    r"/opt/token-broker/bin/brokerctl setup --all-users": FLEET,
+    r"UV_TOOL_DIR=/opt/token-broker .*": WORKSTATION
+    + "test_each_user_has_a_broker_of_their_own_over_the_sites_configuration",
+    r"sudo brokerctl setup --(all-users|system)": SECRET,
+    r"sudo usermod -aG feed-users alice": SECRET,
+    r"sudo (mkdir -p -m 700|systemd-creds encrypt|systemctl edit) .*": SECRET,
     r"pip install --no-index wheels/token_broker_client-\*\.whl": "tests/client/test_wheel.py::test_native_wheel_installs_a_program_that_runs",
     r"ln -s \"\$\(command -v keyring-shim\)\" .*": "tests/client/test_wheel.py::test_native_wheel_installs_a_program_that_runs",
     r"keyring --mode creds get .*": "tests/contract/test_answers.py::",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,18 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.pages import told
 
 pytestmark = pytest.mark.long
 
-PAGE = (ROOT / "docs" / "install.md").read_text()
 LIMIT_S = 600
-
-
-def told(heading: str, number: int = 0) -> str:
-    """A shell block below a heading of the page, as it is to be typed."""
-    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    blocks: list[str] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
-    return blocks[number]
 
 
 class Typist:
@@ -81,13 +73,13 @@ def test_the_page_is_followed_from_wheels_to_uninstall(tmp_path: Path, tool: str
         typist.types("python3 -m venv ~/lent")
         typist.environ["PATH"] = f"{typist.home}/lent/bin:{typist.environ['PATH']}"
 
-    typist.types(told("Where do the wheels come from?", which))
-    typist.types(told(f"How do I install it with {tool}?"))
+    typist.types(told("install", "Where do the wheels come from?", which))
+    typist.types(told("install", f"How do I install it with {tool}?"))
     typist.environ["PATH"] = f"{typist.home}/.local/bin:{typist.environ['PATH']}"
     version = typist.types("brokerctl --version; ls ~/.local/bin")
-    typist.types(told("How do I upgrade?", which))
+    typist.types(told("install", "How do I upgrade?", which))
     again = typist.types("brokerctl --version")
-    typist.types(told("How do I uninstall it?", which))
+    typist.types(told("install", "How do I uninstall it?", which))
 
     assert version.startswith(again)
     assert "keyring" in version

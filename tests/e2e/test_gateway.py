@@ -23,6 +23,7 @@ from tests.e2e.behind_gateway import (
 from tests.e2e.household import AZURE_FEED, AZURE_UPLOAD, PACKAGE, PLAIN_FEED, feed
 from tests.fakes.clients import PYTHON, UV
 from tests.fakes.wheels import wheel
+from tests.pages import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +83,22 @@ def test_strict_gateway_lets_feeds_through_and_tells_the_others(behind: Behind, 
 
     assert done.exit_code == 0, done.text
     assert done.stderr == "token-broker: refused other.example:443, once\n"
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs Debian's bubblewrap")
+def test_agent_in_the_pages_sandbox_has_the_feeds_and_no_broker(behind: Behind, tmp_path: Path) -> None:
+    socket = behind.house.socket
+    gets = f"env -u CURL_CA_BUNDLE curl -fsS {PLAIN_FEED} >got"
+    agent = f"{gets} && test ! -e {socket} && ! keyring get {PLAIN_FEED} ci"
+    (tmp_path / "agent").write_text(f"#!/bin/sh\n{agent}\n")
+    (tmp_path / "agent").chmod(0o755)
+    path = f"{tmp_path}:{SCRIPTS}:{behind.environment['PATH']}"
+
+    done = behind.plain("bash", "-c", told("gateway", "Recipes", 3), cwd=tmp_path, PATH=path)
+
+    assert socket.exists()
+    assert done.exit_code == 0, done.text
+    assert "demo-package" in (tmp_path / "got").read_text()
 
 
 def test_reason_is_told_after_a_command_that_failed(behind: Behind, tmp_path: Path) -> None:

@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from broker.ctl.setup.unit_files import Installation, service_unit, socket_unit
+from tests.conftest import ROOT
 from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, UNITS, Account
+from tests.systemd.administrator import Administrator
 from tests.systemd.installation import PACKAGES, READABLE
 from tests.systemd.machine import CannotBoot, Machine, machine
+from tests.systemd.newcomer import put_uv_on_path
 from tests.systemd.workstation import Workstation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+DOWNLOAD_S = 600.0
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +31,26 @@ def booted() -> Iterator[Machine]:
             yield made
     except CannotBoot as reason:
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of wheels that docs/install.md has pip make, with all that they depend on."""
+    folder: Path = tmp_path_factory.mktemp("wheels")
+    words = ("-m", "pip", "--no-input", "--quiet", "wheel", "--wheel-dir", folder, ROOT / "client", ROOT)
+    subprocess.run([sys.executable, *words], timeout=DOWNLOAD_S, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def administrator(booted: Machine, wheels: Path) -> Iterator[Administrator]:
+    """Root on a machine with that folder, with uv, and with nothing in /opt."""
+    put_uv_on_path(Account(booted, "alice"))
+    booted.run("root", "mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/opt")
+    shutil.copytree(wheels, booted.root / "srv/wheels", dirs_exist_ok=True)
+    yield Administrator(booted)
+    booted.run("root", "umount", "/opt")
+    booted.run("root", "rm", "/usr/local/bin/uv")
 
 
 @pytest.fixture(scope="session")

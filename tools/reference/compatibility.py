@@ -1,5 +1,6 @@
 """docs/reference/compatibility.md: the lowest versions, read from pyproject.toml where it says them."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -7,14 +8,27 @@ from tools.reference import markdown
 
 ROOT = Path(__file__).parents[2]
 
+
+def _locked(name: str) -> str:
+    """The version that the tests' environment has."""
+    found = re.search(rf"^{name}==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    return found[1] if found else ""
+
+
 TRIED = (
+    ("Python", "3.11", "with 3.11", "for the daemon, brokerctl and the Python shim"),
     (
         "uv",
         "0.9",
-        "with 0.13.8",
+        f"with 0.9 and {_locked('uv')}",
         "a named index needs `authenticate` and a user name for files outside its root",
     ),
-    ("pip", "23.1", "with 25.3 and 26.3", "before 26.2 an index without a user name is not asked about"),
+    (
+        "pip",
+        "23.1",
+        f"with 23.1, the one that Python bundles, and {_locked('pip')}",
+        "before 26.2 an index without a user name is not asked about",
+    ),
     ("systemd", "252", "with 252", "without systemd the first look-up starts the daemon"),
     ("macOS", "", "untried", "follows Apple's documentation; held to a fake `launchctl`"),
     ("Windows", "", "through WSL only", "no named pipe, no service"),
