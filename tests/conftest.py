@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import re
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,9 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Hear Ctrl-C even where a shell, which started us in the background, had us and ours ignore it.
 
     And compile the programs once, as installed ones are: hundreds of their processes are started, where
-    PYTHONDONTWRITEBYTECODE may be set.
+    PYTHONDONTWRITEBYTECODE may be set. The tests as pytest rewrites them are kept, too: that is two thirds of
+    the time in which each worker collects them.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.dont_write_bytecode = False
     if not hasattr(config, "workerinput"):
         for sources in ("broker", "client"):
             compileall.compile_dir(ROOT / sources, quiet=1)

@@ -5,7 +5,8 @@ providers.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from broker.config.model import Config, FeedConfig, Schema
 from broker.core.defect import name_of
@@ -13,8 +14,17 @@ from broker.core.failures import BadConfiguration
 from broker.core.feeds import READ, Feed, FeedTable, Recognise, Recognised, SlotKey
 from broker.core.refresh import RefreshPolicy
 from broker.core.urls import Service, Url
+from broker.daemon.built_in_providers import BuiltInProvider
+from broker.daemon.by_name import ByName
 from broker.keeper.renewal_policy import LEARNED_IDLE_S, RenewalPolicies
-from broker.providers.protocol import NeedsSecret, Provider, ProviderClass, ProviderContext, Recognising
+from broker.providers.protocol import (
+    NeedsSecret,
+    Provider,
+    ProviderClass,
+    ProviderContext,
+    Recognising,
+    Settings,
+)
 from broker.providers.recognise import (
     TELL_AT_ROOT,
     default_name,
@@ -30,24 +40,37 @@ log = logging.getLogger("broker.service")
 
 def schema_of(classes: Sequence[ProviderClass]) -> Schema:
     """What the configuration's reader must know of the providers."""
-    return Schema({each.name: each.settings for each in classes}, provider_of, default_name)
+    return Schema(
+        ByName({}, {each.name: partial(_settings_of, each) for each in classes}), provider_of, default_name
+    )
+
+
+def _settings_of(each: ProviderClass) -> type[Settings]:
+    return each.settings
 
 
 def providers_of(
     classes: Sequence[ProviderClass], config: Config, context: ProviderContext
-) -> dict[str, Provider]:
-    """The providers, made for a configuration; raises BadConfiguration for a broken one that it needs."""
+) -> ByName[Provider]:
+    """The providers, made for a configuration; raises BadConfiguration for a broken one that it needs.
+
+    A built-in one that no configured feed needs is loaded and made when a look-up first does.
+    """
     providers: dict[str, Provider] = {}
+    later: dict[str, Callable[[], Provider]] = {}
     for each in classes:
+        wanting = [feed for feed in config.feeds if feed.provider == each.name]
+        if isinstance(each, BuiltInProvider) and not each.recognises and not wanting:
+            later[each.name] = partial(each, context)
+            continue
         try:
             providers[each.name] = each(context)
         except Exception as defect:
             log.exception("provider_broken provider=%s", each.name)
-            wanting = [feed for feed in config.feeds if feed.provider == each.name]
             if wanting:
                 why = f"the provider {each.name} has a defect ({name_of(defect)}): remove the feed"
                 raise BadConfiguration(f"{wanting[0].place}: {why}", hint="brokerctl logs") from None
-    return providers
+    return ByName(providers, later)
 
 
 def renewal_policies_of(config: Config) -> RenewalPolicies:
@@ -58,7 +81,7 @@ def renewal_policies_of(config: Config) -> RenewalPolicies:
     )
 
 
-def table_of(config: Config, providers: Mapping[str, Provider], *, system: bool = False) -> FeedTable:
+def table_of(config: Config, providers: ByName[Provider], *, system: bool = False) -> FeedTable:
     """The feeds, under every spelling of their addresses; raises BadConfiguration where two contradict.
 
     `system`: of a system broker, which may keep feeds from some users, and gives out no credential that can
@@ -88,7 +111,7 @@ def table_of(config: Config, providers: Mapping[str, Provider], *, system: bool 
             return None
         return _learned(recognised, provider)
 
-    return FeedTable(feeds, _recognise_with(feeds, providers), adopt, looks_like_feed)
+    return FeedTable(feeds, _recognise_with(feeds, providers.made), adopt, looks_like_feed)
 
 
 def _refuse_what_cannot_be_shared(feeds: Sequence[Feed]) -> None:
@@ -107,11 +130,11 @@ def _refuse_what_cannot_be_shared(feeds: Sequence[Feed]) -> None:
             )
 
 
-def _recognise_with(feeds: Sequence[Feed], providers: Mapping[str, Provider]) -> Recognise:
+def _recognise_with(feeds: Sequence[Feed], made: Mapping[str, Provider]) -> Recognise:
     """Asks each provider that recognises more by its own feeds, then the table of `recognise.py`."""
     recognisers = [
         provider.recogniser([feed for feed in feeds if feed.realm.provider == name])
-        for name, provider in providers.items()
+        for name, provider in made.items()
         if isinstance(provider, Recognising)
     ]
     recognisers.append(recognise)

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from tests.contract.shims import (
     install_aarch64,
     install_native,
     install_python,
+    python_for_everybody,
     uv,
 )
 
@@ -115,6 +116,21 @@ def shim(program: Path, kind: str, environment: dict[str, str], place: Path) -> 
     """The shim under contract, run in an empty working directory."""
     prefix = (str(emulator()),) if kind == "aarch64" else ()
     return Shim(program, environment, place / "empty", prefix)
+
+
+@pytest.fixture
+def strangers_shim(shim: Shim, kind: str, session: Session) -> Shim:
+    """The shim under contract, installed so that another user can run it."""
+    if kind != "python":
+        return shim
+    interpreter = python_for_everybody()
+    if interpreter is None:
+        pytest.skip("no Python here can be run by other users")
+    name = "python-for-everybody"
+    if name not in session.programs:
+        folder = session.folder / name
+        session.programs[name] = install_python(folder, session.system_socket, interpreter)
+    return replace(shim, program=session.programs[name])
 
 
 @pytest.fixture

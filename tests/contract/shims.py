@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,9 +159,19 @@ def _install(command: Sequence[str], folder: Path, system_socket: Path, limit_s:
     return program
 
 
-def install_python(folder: Path, system_socket: Path) -> Path:
+def python_for_everybody() -> Path | None:
+    """Return a Python that every user can run: ours, or the system's; None where there is none."""
+    for interpreter in (Path(sys.executable).resolve(), Path("/usr/bin/python3")):
+        if interpreter.exists() and all(
+            each.stat().st_mode & 1 for each in (interpreter, *interpreter.parents)
+        ):
+            return interpreter
+    return None
+
+
+def install_python(folder: Path, system_socket: Path, interpreter: str | Path = sys.executable) -> Path:
     """Install the Python shim as the pure wheel does, in a virtual environment `folder`; return its path."""
-    venv.create(folder, symlinks=True)
+    subprocess.run([interpreter, "-m", "venv", "--without-pip", "--symlinks", folder], check=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     source = (CLIENT / "token_broker_client.py").read_text()
     changes = {

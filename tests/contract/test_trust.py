@@ -226,13 +226,6 @@ def test_system_broker_may_run_as_any_user(shim: Shim, system_broker: ScriptedBr
     assert (ended.code, ended.stdout) == (0, b"s3cret\n")
 
 
-def skip_unless_others_run_it(kind: str) -> None:
-    """The Python shim runs as another user only where that user can reach the interpreter."""
-    interpreter = Path(sys.executable).resolve()
-    if kind == "python" and not all(each.stat().st_mode & 1 for each in (interpreter, *interpreter.parents)):
-        pytest.skip("other users cannot run this interpreter")
-
-
 UNMAPPED = 65534  # whose everything is that belongs to nobody in our user namespace
 SAME_USER = "run: docker run --user UID, or podman run --userns=keep-id"
 HOST_USERS = "run: docker run --userns=host --user UID, or podman run --userns=keep-id"
@@ -255,14 +248,13 @@ def test_owner_whom_a_container_has_no_number_for_is_not_offered_for_trust(
 
 @pytest.mark.usefixtures("needs_root")
 def test_trust_is_not_offered_where_the_folder_would_not_let_us_in_anyway(
-    shim: Shim, place: Path, kind: str
+    strangers_shim: Shim, place: Path
 ) -> None:
-    skip_unless_others_run_it(kind)
     for folder in (place, place / "empty", place / "run"):
         folder.chmod(0o755)
     path = place / "run/mounted/broker.sock"
     with ScriptedBroker(path):
-        ended = shim("get", URL, "Fred", user=STRANGER, TOKEN_BROKER_SOCKET=str(path))
+        ended = strangers_shim("get", URL, "Fred", user=STRANGER, TOKEN_BROKER_SOCKET=str(path))
 
     assert ended.code == 1
     assert (
@@ -272,14 +264,13 @@ def test_trust_is_not_offered_where_the_folder_would_not_let_us_in_anyway(
 
 @pytest.mark.usefixtures("needs_root")
 def test_trusted_owner_who_lets_nobody_else_in_is_told_from_a_broken_socket(
-    shim: Shim, place: Path, kind: str
+    strangers_shim: Shim, place: Path
 ) -> None:
-    skip_unless_others_run_it(kind)
     for folder in (place, place / "empty", place / "run"):
         folder.chmod(0o755)
     path = place / "run/mounted/broker.sock"
     with ScriptedBroker(path):
-        ended = shim(
+        ended = strangers_shim(
             "get", URL, "Fred", user=STRANGER, TOKEN_BROKER_SOCKET=str(path), TOKEN_BROKER_TRUST_UID="0"
         )
 

@@ -40,6 +40,7 @@ def feed_with(provider: Provider, /, **keys: object) -> Feed:
     return feed_of(provider, URL, {"aws": "eu-west-1", **keys})
 
 
+@pytest.mark.usefixtures("own_children")
 async def test_a_role_is_exchanged_for_a_token(
     provider: Provider, jfrog: Artifactory, workshop: Workshop
 ) -> None:

@@ -49,6 +49,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.usefixtures("own_children")
 async def test_an_application_gets_its_entra_token(
     way: str, job: Job, provider: Provider, acme: Organisation
 ) -> None:
@@ -199,6 +200,7 @@ async def test_nothing_is_probed_where_nothing_says_that_it_is_there(
     assert (job.proxy.hosts, len(job.identities.requests)) == ([], 0)
 
 
+@pytest.mark.usefixtures("own_children")
 async def test_a_sign_in_that_is_given_up_leaves_no_process(provider: Provider, job: Job) -> None:
     job.identities.faults.give(faults.silence())
     feed = job.feed("managed-identity")

@@ -30,6 +30,7 @@ from tests.providers.programs import Workshop
 TOKEN = {"authorizationToken": "s3cret-of-the-cli", "expiration": "2026-11-21T21:00:00+00:00"}
 
 
+@pytest.mark.usefixtures("own_children")
 async def test_a_profiles_key_gets_the_domains_token(provider: Provider, machine: Machine) -> None:
     machine.home.key("work")
 
@@ -65,6 +66,7 @@ async def test_a_clusters_web_identity_signs_in(provider: Provider, machine: Mac
     assert credential.source == "boto3:assume-role-with-web-identity"
 
 
+@pytest.mark.usefixtures("own_children")
 async def test_a_person_of_identity_center_signs_in(provider: Provider, machine: Machine) -> None:
     machine.home.sso("work")
 

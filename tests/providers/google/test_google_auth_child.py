@@ -43,6 +43,7 @@ from tests.providers.programs import Workshop
         ("impersonated", ROBOT, [IAM_HOST, OAUTH_HOST]),
     ],
 )
+@pytest.mark.usefixtures("own_children")
 async def test_every_kind_of_credentials_file_signs_in(
     kind: str, account: str, hosts: list[str], provider: Provider, machine: Machine
 ) -> None:
@@ -58,6 +59,7 @@ async def test_every_kind_of_credentials_file_signs_in(
     assert machine.proxy.hosts == hosts
 
 
+@pytest.mark.usefixtures("own_children")
 async def test_the_machines_own_identity_is_asked_without_the_proxy(
     provider: Provider, google: Google, proxy: ConnectProxy, workshop: Workshop
 ) -> None:
@@ -238,6 +240,7 @@ async def test_an_outage_is_no_reason_to_sign_in(
         await provider.obtain(feed_with(provider), READ)
 
 
+@pytest.mark.usefixtures("own_children")
 async def test_a_sign_in_that_google_does_not_answer_can_be_given_up(
     provider: Provider, machine: Machine
 ) -> None:
@@ -322,6 +325,7 @@ async def test_a_netrc_entry_is_not_sent_in_place_of_the_bearer(provider: Provid
     assert asked.authorizations == []
 
 
+@pytest.mark.usefixtures("own_children")
 async def test_no_variable_of_pythons_reaches_the_sdk(
     provider: Provider, machine: Machine, tmp_path: Path
 ) -> None:
