@@ -15,8 +15,6 @@ from urllib.parse import quote, urlencode
 import token_broker_client as client
 from token_broker_client import Answer, Failed, NotOurs, NotRunning, Silent
 
-from broker.host.clock import Clock
-
 THREADS = 64
 """Look-ups under way at once; the surplus waits its turn."""
 
@@ -24,7 +22,6 @@ LOOK_UP_S = 60.0
 """A client that is waited for shows nothing meanwhile; as long as two sign-in tools may take."""
 
 REFRESH_S = 120.0
-LOOK_AGAIN_S = 0.05
 OK = 200
 
 Given = ParamSpec("Given")
@@ -41,28 +38,25 @@ class MatchedFeed:
 
 
 class BrokerLink:
-    """The broker at TOKEN_BROKER_SOCKET, and the system's after it; `starting_s` is how long one that does
-    not answer may still be starting, from now on.
+    """The broker at `socket`, or the user's where that is None, and the system's after it. One that is still
+    starting has its socket already, where questions wait.
     """
 
-    def __init__(self, clock: Clock, starting_s: float) -> None:
-        self._clock = clock
-        self._started_by = clock.now().after(starting_s)
+    def __init__(self, socket: str | None) -> None:
+        self._socket = socket
         self._threads = ThreadPoolExecutor(THREADS, "broker")
 
     async def credential(
         self, url: str, username: str | None
     ) -> Answer | NotOurs | Silent | Failed | NotRunning:
         """What the broker says of the URL. Never raises."""
-        while True:
-            found = await self._call(client.ask, url, username, patience_s=LOOK_UP_S, start=False)
-            if not isinstance(found, NotRunning) or self._started_by.reached(self._clock.now()):
-                return found
-            await self._clock.nap(LOOK_AGAIN_S)
+        return await self._call(
+            client.ask, url, username, patience_s=LOOK_UP_S, start=False, path=self._socket
+        )
 
     async def feed_of(self, url: str) -> MatchedFeed | None:
         """The feed that has the URL, by the broker's own table; None where none has, or none is told."""
-        for socket in (None, client.SYSTEM_SOCKET):
+        for socket in (self._socket, client.SYSTEM_SOCKET):
             found = await self._call(
                 _read, "GET", f"/v1/match?{urlencode({'url': url})}", client.DEFAULT_BUDGET_S, socket
             )

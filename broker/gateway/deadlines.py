@@ -23,9 +23,6 @@ class Deadlines:
     tunnel_s: float = 3600.0
     """Without a byte either way of a connection whose content is not known."""
 
-    broker_start_s: float = 20.0
-    """A private broker starts beside the gateway; as long as `brokerctl` waits for one."""
-
 
 def within(seconds: float | None) -> asyncio.Timeout:
     """A context that raises TimeoutError when it takes longer; None is no limit."""

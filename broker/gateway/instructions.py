@@ -11,8 +11,8 @@ from broker.gateway.host_rules import Endpoint
 @dataclass(frozen=True, slots=True)
 class Instructions:
     """`feeds`, `shapes`, `domains`, `is_strict` and `allowed` are those of HostRules; `ca` is a file of
-    authorities that the configuration names, or None for the system's. `broker_is_starting`: it may not
-    answer yet.
+    authorities that the configuration names, or None for the system's. `socket` is the broker's, or None
+    for the user's.
     """
 
     secret: str = field(repr=False)
@@ -22,7 +22,7 @@ class Instructions:
     is_strict: bool = False
     allowed: tuple[str, ...] = ()
     ca: Path | None = None
-    broker_is_starting: bool = False
+    socket: str | None = None
 
     def written(self) -> bytes:
         """One line."""
@@ -34,7 +34,7 @@ class Instructions:
             "is_strict": self.is_strict,
             "allowed": self.allowed,
             "ca": None if self.ca is None else str(self.ca),
-            "broker_is_starting": self.broker_is_starting,
+            "socket": self.socket,
         }
         return json.dumps(told).encode() + b"\n"
 
@@ -50,5 +50,5 @@ class Instructions:
             is_strict=told["is_strict"],
             allowed=tuple(told["allowed"]),
             ca=None if told["ca"] is None else Path(told["ca"]),
-            broker_is_starting=told["broker_is_starting"],
+            socket=told["socket"],
         )

@@ -8,22 +8,21 @@ import asyncio
 import contextlib
 import ssl
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from broker.gateway.admission import CHALLENGE, Admission
 from broker.gateway.authority import RunAuthority
 from broker.gateway.channel import Channel, accept_tls
 from broker.gateway.deadlines import Deadlines, within
-from broker.gateway.exchange import Destination, Exchanger, refuse
+from broker.gateway.destination import Destination, feed_destination, plain_destination
+from broker.gateway.exchange import Exchanger
 from broker.gateway.host_rules import Endpoint, HostRules, parse_endpoint
 from broker.gateway.inbox import Inbox, TooLargeError
 from broker.gateway.injection import Injector
+from broker.gateway.refusal import refuse
 from broker.gateway.request_head import RequestHead, UnfitError, parse_request_head
 from broker.gateway.run_report import RunReport
 from broker.gateway.upstream import UnreachableError, Upstream
 
-HTTP = 80
-HTTPS = 443
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 LOGIN_NEEDED = (
     b"HTTP/1.1 407 Proxy Authentication Required\r\n%s: %s\r\ncontent-length: 0\r\n\r\n" % CHALLENGE
@@ -87,7 +86,7 @@ class Session:
             if request.method == "CONNECT":
                 await self._connect(request)
                 return False
-            return await exchanger.answer(raw, request, self._allowed(_plain_destination(request)))
+            return await exchanger.answer(raw, request, self._allowed(plain_destination(request)))
         except UnfitError as error:
             await refuse(self._client, error.status, error.reason)
             return False
@@ -138,7 +137,7 @@ class Session:
         try:
             while (found := await self._next(client, inbox)) is not None:
                 try:
-                    to = _feed_destination(found[1], endpoint)
+                    to = feed_destination(found[1], endpoint)
                 except UnfitError as error:
                     await refuse(client, error.status, error.reason)
                     return
@@ -152,37 +151,6 @@ class Session:
     def _exchanger(self, client: Channel, inbox: Inbox) -> Exchanger:
         parts = self._parts
         return Exchanger(client, inbox, parts.upstream, parts.injector, parts.deadlines)
-
-
-def _feed_destination(request: RequestHead, endpoint: Endpoint) -> Destination:
-    """Raises UnfitError."""
-    if parse_endpoint(request.host, HTTPS) != endpoint:
-        raise UnfitError(421, "Host is not the host of this connection")
-    if request.values(b"upgrade"):
-        raise UnfitError(501, "the protocol cannot be changed here")
-    if not request.target.startswith("/") or request.method in {"CONNECT", "TRACE"}:
-        raise UnfitError(400, "the request's target is not a path of this host")
-    return Destination("https", endpoint, request.target)
-
-
-def _plain_destination(request: RequestHead) -> Destination:
-    """Raises UnfitError."""
-    try:
-        address = urlsplit(request.target)
-    except ValueError:
-        raise UnfitError(400, "the request's target is no address") from None
-    endpoint = parse_endpoint(address.netloc, HTTP)
-    if address.scheme != "http" or endpoint is None:
-        raise UnfitError(400, "the request's target is no address of plain HTTP")
-    if parse_endpoint(request.host, HTTP) != endpoint:
-        raise UnfitError(400, "Host is not the host of the request's target")
-    if request.values(b"upgrade") or request.method == "TRACE":
-        raise UnfitError(501, "the protocol cannot be changed here")
-    rest = request.target.partition("://")[2]
-    slash, mark = rest.find("/"), rest.find("?")
-    if slash < 0 or 0 <= mark < slash:
-        return Destination("http", endpoint, "/" + (rest[mark:] if mark >= 0 else ""))
-    return Destination("http", endpoint, rest[slash:])
 
 
 async def join(one: Channel, other: Channel, idle_s: float) -> None:

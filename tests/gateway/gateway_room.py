@@ -17,9 +17,10 @@ from broker.core.failures import BadRequest
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.urls import parse_service, parse_url
 from broker.gateway.deadlines import Deadlines
-from broker.gateway.gateway_main import Gateway, made_parts
+from broker.gateway.gateway_server import Gateway, made_parts
 from broker.gateway.host_rules import Endpoint
 from broker.gateway.instructions import Instructions
+from broker.gateway.preparation import prepared
 from broker.host.clock import SystemClock
 from tests.ctl.stand_in import StandInBroker, problem
 
@@ -108,7 +109,8 @@ class GatewayRoom:
         feeds = frozenset(Endpoint(each, 443) if isinstance(each, str) else Endpoint(*each) for each in hosts)
         instructions = Instructions(SECRET, feeds, is_strict=strict, allowed=allowed)
         environ = {"https_proxy": proxy.url, "http_proxy": proxy.url} if environ is None else environ
-        self._made = (instructions, environ, SystemClock(), deadlines)
+        clock = SystemClock()
+        self._made = (instructions, prepared(instructions, environ, clock), clock, deadlines)
         self._loop = asyncio.new_event_loop()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
         self._thread = threading.Thread(target=self._run, name="gateway")

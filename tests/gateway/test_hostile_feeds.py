@@ -292,6 +292,19 @@ def test_answer_that_is_none_is_a_502(proxy: ConnectProxy, authority: Authority,
     assert "token-broker: localhost:" in got.reason
 
 
+def test_head_that_got_no_answer_is_refused_without_a_body(proxy: ConnectProxy, authority: Authority) -> None:
+    with RawHost(authority, ANSWERS["no HTTP"]) as host:
+        room = GatewayRoom(proxy, [("localhost", host.port)])
+        with room as gateway, gateway.connect("localhost", port=host.port) as connection:
+            secured = trusting(gateway).wrap_socket(connection, server_hostname="localhost")
+            secured.sendall(lines("HEAD / HTTP/1.1", f"Host: localhost:{host.port}"))
+            words = b"".join(iter(lambda: secured.recv(65536), b""))
+            secured.close()
+
+    assert words.startswith(b"HTTP/1.1 502 ")
+    assert words.endswith(b"\r\n\r\n")
+
+
 @pytest.mark.parametrize(
     "answer",
     [

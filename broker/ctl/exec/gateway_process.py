@@ -42,6 +42,7 @@ class GatewayProcess:
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes]
         self._said = b""
+        self._has_served = False
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -60,7 +61,10 @@ class GatewayProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._hang_up()
+        if self._has_served:
+            self._hang_up()
+        else:
+            self._process.kill()  # it still loads, and has nothing to tell or to tidy up
         try:
             self._process.wait(END_LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -85,7 +89,10 @@ class GatewayProcess:
         return int(told["port"]), str(told["authority"])
 
     def report(self) -> GatewayReport:
-        """End it, and return what it tells."""
+        """End it, and return what it tells: nothing where it was still loading beside the command."""
+        self._has_served = self._line(0) is not None
+        if not self._has_served:
+            return GatewayReport(is_complete=self._process.poll() is None)
         self._hang_up()
         told = self._line(END_LIMIT_S)
         if told is None:

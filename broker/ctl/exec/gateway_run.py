@@ -5,12 +5,9 @@ The gateway asks the user's broker; where none runs, a private one, which starts
 
 import contextlib
 import os
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import typer
 
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError
@@ -18,11 +15,12 @@ from broker.ctl.config_view import configured
 from broker.ctl.exec.ca_bundles import write_bundles
 from broker.ctl.exec.foreground import found_program, run_in_foreground
 from broker.ctl.exec.gateway_process import GatewayProcess, GatewayReport
-from broker.ctl.exec.private_broker import LAST_RESORT, PrivateBroker, end, private_broker
+from broker.ctl.exec.private_broker import private_broker
 from broker.ctl.matching import table_of, urls_of
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.gateway.host_rules import Endpoint
 from broker.gateway.instructions import Instructions
+from broker.host.standard_streams import tell
 from broker.providers.recognise import GITLAB, HOST_SHAPES
 
 SECRET_BYTES = 32
@@ -43,23 +41,24 @@ class GatewayWish:
     allowed: tuple[str, ...] = ()
 
 
-def run_with_gateway(command: Sequence[str], wish: GatewayWish) -> int:
-    """Run the command; its code as a shell would have it. Raises CommandError."""
+def run_with_gateway(command: Sequence[str], wish: GatewayWish, gateway: GatewayProcess) -> int:
+    """Run the command behind the gateway, which has been started; its code as a shell would have it.
+
+    The command begins when the gateway has its port and its authority, and loads the rest: requests wait at
+    the port, and the gateway's questions at the broker's socket. Raises CommandError.
+    """
     program = found_program(command[0], os.environ)
-    with private_broker() as place:
+    with private_broker(waits=False) as place, contextlib.ExitStack() as undo:
         served = _users_broker()
-        socket = place.socket if served is None else str(served["socket"])
-        with (
-            GatewayProcess(_for_gateway(os.environ, socket)) as gateway,
-            _started(place, is_wanted=served is None),
-        ):
-            instructions = _instructions(wish, served)  # while both start
-            port, authority = gateway.serve(instructions)
-            address = f"http://gateway:{instructions.secret}@127.0.0.1:{port}"
-            environment = command_environment(os.environ, address, is_strict=wish.is_strict)
-            environment |= write_bundles(place.directory, os.environ, authority)
-            code = run_in_foreground(program, command, environment)
-            _tell(gateway.report(), code)
+        if served is None:
+            undo.enter_context(place.starting())
+        instructions = _instructions(wish, served, place.socket)
+        port, authority = gateway.serve(instructions)
+        address = f"http://gateway:{instructions.secret}@127.0.0.1:{port}"
+        environment = command_environment(os.environ, address, is_strict=wish.is_strict)
+        environment |= write_bundles(place.directory, os.environ, authority)
+        code = run_in_foreground(program, command, environment)
+        _tell(gateway.report(), code)
     return code
 
 
@@ -86,12 +85,10 @@ def _users_broker() -> api_client.Json | None:
         return None
 
 
-def _for_gateway(environ: Mapping[str, str], socket: str) -> dict[str, str]:
-    return {**environ, "TOKEN_BROKER_SOCKET": socket, "TOKEN_BROKER_AUTOSTART": "0"}
-
-
-def _instructions(wish: GatewayWish, served: api_client.Json | None) -> Instructions:
-    """Raises CommandError where a private broker would not have a configuration."""
+def _instructions(wish: GatewayWish, served: api_client.Json | None, private: str) -> Instructions:
+    """`private` is the socket of the private broker. Raises CommandError where that would not have a
+    configuration.
+    """
     found = configured(UserDirs(Path.home(), os.environ))
     if served is None and found.failure is not None:
         raise found.failure
@@ -103,7 +100,7 @@ def _instructions(wish: GatewayWish, served: api_client.Json | None) -> Instruct
         urls |= set(urls_of([os.environ.get("CI_API_V4_URL", "")]))
     shapes = [shape for provider, shape in HOST_SHAPES.items() if found.config.learns(provider)]
     return Instructions(
-        secret=secrets.token_hex(SECRET_BYTES),
+        secret=os.urandom(SECRET_BYTES).hex(),
         feeds=frozenset(
             Endpoint(url.origin.host, url.origin.port) for url in urls if url.origin.scheme == "https"
         ),
@@ -112,21 +109,8 @@ def _instructions(wish: GatewayWish, served: api_client.Json | None) -> Instruct
         is_strict=wish.is_strict,
         allowed=wish.allowed,
         ca=found.config.ca,
-        broker_is_starting=served is None,
+        socket=private if served is None else str(served["socket"]),
     )
-
-
-@contextlib.contextmanager
-def _started(place: PrivateBroker, *, is_wanted: bool) -> Iterator[None]:
-    """While in it, the private broker starts and serves, where one is wanted."""
-    if not is_wanted:
-        yield
-        return
-    child = place.start(LAST_RESORT)
-    try:
-        yield
-    finally:
-        end(child)
 
 
 def _tell(report: GatewayReport, code: int) -> None:
@@ -136,4 +120,4 @@ def _tell(report: GatewayReport, code: int) -> None:
     if not report.is_complete:
         lines.append("the gateway ended before the command did")
     for line in lines:
-        typer.echo(f"token-broker: {line}", err=True)
+        tell(f"token-broker: {line}")

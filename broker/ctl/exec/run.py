@@ -49,9 +49,7 @@ def run_exec(
         )
     try:
         if command and is_wanted:
-            from broker.ctl.exec.gateway_run import GatewayWish, run_with_gateway  # noqa: PLC0415 - pydantic
-
-            code = run_with_gateway(command, GatewayWish(is_strict=strict, allowed=tuple(allow)))
+            code = _with_gateway(command, is_strict=strict, allowed=tuple(allow))
         else:
             code = _with_private_broker(command) if command else _for_later_steps(github=github_env)
     except CommandError as failure:
@@ -71,6 +69,15 @@ def _check_gateway(*, is_strict: bool, allow: Sequence[str], is_alone: bool) -> 
         raise CommandError("--allow goes with --gateway=strict", exit_code=ExitCode.EXEC_FAILED)
     if not is_alone:
         raise CommandError("the gateway serves one command only", exit_code=ExitCode.EXEC_FAILED)
+
+
+def _with_gateway(command: Sequence[str], *, is_strict: bool, allowed: tuple[str, ...]) -> int:
+    from broker.ctl.exec.gateway_process import GatewayProcess  # noqa: PLC0415 - for this option only
+
+    with GatewayProcess(os.environ) as gateway:  # it loads while we do
+        from broker.ctl.exec.gateway_run import GatewayWish, run_with_gateway  # noqa: PLC0415 - pydantic
+
+        return run_with_gateway(command, GatewayWish(is_strict=is_strict, allowed=allowed), gateway)
 
 
 def _with_private_broker(command: Sequence[str]) -> int:
