@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 STARTS = """
 import sys
 from datetime import UTC, datetime
-from broker.config.model import Layer, load
+from broker.config.load import load
+from broker.config.model import Layer
 from broker.daemon.built_in_providers import PROVIDERS
 from broker.daemon.feed_table_builder import providers_of, schema_of, table_of
 from broker.host.http import Http
