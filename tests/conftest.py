@@ -9,8 +9,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.scheduling import ForgetfulScheduling
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 ROOT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(tests/[\w/.]+?)/?(?:::(\w+))?`")
@@ -49,6 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(ROOT) and is_named(item, named):
             item.add_marker(pytest.mark.trust)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ForgetfulScheduling | None:
+    """Deal the tests out by groups."""
+    return ForgetfulScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 @pytest.fixture
