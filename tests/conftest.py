@@ -9,14 +9,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 from tests.scheduling import ForgetfulScheduling
-
-if TYPE_CHECKING:
-    from xdist.remote import Producer
 
 ROOT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(tests/[\w/.]+?)/?(?:::(\w+))?`")
@@ -57,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.trust)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ForgetfulScheduling | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ForgetfulScheduling | None:  # noqa: ANN401 - xdist has no types
     """Deal the tests out by groups."""
     return ForgetfulScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
 
