@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import os
 import re
 import signal
 import sys
@@ -52,6 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(ROOT) and is_named(item, named):
             item.add_marker(pytest.mark.trust)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: the group of the machine with systemd mostly waits."""
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return processors + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ForgetfulScheduling | None:  # noqa: ANN401 - xdist has no types
