@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import compileall
+import os
 import re
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.scheduling import ForgetfulScheduling
 
 ROOT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(tests/[\w/.]+?)/?(?:::(\w+))?`")
@@ -54,6 +58,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(ROOT) and is_named(item, named):
             item.add_marker(pytest.mark.trust)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: the group of the machine with systemd mostly waits."""
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return processors + 1
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ForgetfulScheduling | None:  # noqa: ANN401 - xdist has no types
+    """Deal the tests out by groups."""
+    return ForgetfulScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 @pytest.fixture

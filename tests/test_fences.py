@@ -95,7 +95,7 @@ TYPED = {
     r"uv tool uninstall token-broker": PAGE_TEST,
     r"rm -rf ~/\.local/token-broker ~/\.local/bin/brokerctl": PAGE_TEST,
     r"brokerctl setup --replace": "tests/ctl/test_set_up_again.py::test_keyring_that_uv_put_back_is_replaced_again_and_the_newer_one_is_restored",
-    r"sh ~/\.local/share/token-broker/setup/undo\.sh": "tests/ctl/test_killed_set_up.py::test_killed_at_every_seventh_change_it_leaves_nothing",
+    r"sh ~/\.local/share/token-broker/setup/undo\.sh": "tests/ctl/test_killed_set_up.py::test_killed_at_every_fourteenth_change_it_leaves_nothing",
     r"curl --unix-socket .*": "tests/e2e/test_socket_api.py::test_status_has_every_key_of_the_contract",
     r"python3 -m venv /opt/token-broker && .*": FLEET,
     r"install -D -m 0644 site\.toml .*": FLEET,

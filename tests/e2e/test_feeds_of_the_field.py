@@ -13,6 +13,7 @@ from tests.e2e import field as places
 from tests.e2e.town import Town
 from tests.e2e.town import town as new_town
 from tests.fakes.gitlab import Token
+from tests.sampling import sampled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,14 +72,20 @@ CLIENTS = {
 }
 
 
-INSTALLS = [
-    *((name, client) for name in FEEDS for client in ("uv, username", "pip")),
-    *((name, "uv, always") for name in ("gitlab", "nexus")),
-    ("google-key", "pip, username"),
-]
+INSTALLS = {
+    f"{name}-{client}": (name, client)
+    for name, client in (
+        *((name, client) for name in FEEDS for client in ("uv, username", "pip")),
+        *((name, "uv, always") for name in ("gitlab", "nexus")),
+        ("google-key", "pip, username"),
+    )
+}
+PIP_ALWAYS = ("google", "gitlab", "nexus")
+"""pip asks for every feed in the same words, and takes five times as long as uv."""
+ALWAYS = [row for row, (name, client) in INSTALLS.items() if client != "pip" or name in PIP_ALWAYS]
 
 
-@pytest.mark.parametrize(("name", "client"), INSTALLS)
+@pytest.mark.parametrize(("name", "client"), sampled(INSTALLS, ALWAYS))
 def test_client_installs_from_every_kind_of_feed(town: Town, tmp_path: Path, name: str, client: str) -> None:
     url, username = FEEDS[name]
 

@@ -58,11 +58,11 @@ def test_pdm_locks_and_syncs(
     locking = pdm.work("lock")
     syncing = pdm.work("sync")
 
-    assert locking == [BY_URL]
+    assert locking in ([BY_URL], [BY_URL] * 2)  # it fetches side by side, and may ask before it has an answer
     assert set(syncing) == {BY_URL}
     assert {"demo_package.py", "demo_dependency.py"} <= pdm.installed()
     said = transcript.take()
-    assert said == ([] if library else [["--mode=creds", "get", url, username]] * (1 + len(syncing)))
+    assert said == ([] if library else [["--mode=creds", "get", url, username]] * len([*locking, *syncing]))
 
 
 @pytest.mark.parametrize("username", ["", "dev"], ids=["no username", "username"])

@@ -7,6 +7,7 @@ from broker.config.model import Layer
 from broker.core.credential import Secret
 from broker.core.feeds import READ, Ambiguous, FeedTable, Match, NoMatch
 from broker.core.urls import parse_service
+from broker.daemon.by_name import ByName
 from broker.daemon.feed_table_builder import schema_of, table_of
 from broker.providers.gitlab import GitLabProvider, GitLabSettings
 from broker.providers.protocol import Provider
@@ -18,7 +19,7 @@ from tests.providers.programs import Workshop
 
 def table(provider: Provider, text: str = "") -> FeedTable:
     config = load([Layer(text, "config.toml")], schema_of([GitLabProvider]))
-    return table_of(config, {"gitlab": provider})
+    return table_of(config, ByName({"gitlab": provider}, {}))
 
 
 def feed_text(url: str, variable: str = "GITLAB_TOKEN") -> str:

@@ -16,7 +16,11 @@ from tests.providers.google.feeds import Machine, feed_with
 
 GCLOUD = shutil.which("gcloud")
 
-pytestmark = [pytest.mark.e2e, pytest.mark.skipif(GCLOUD is None, reason="there is no gcloud here")]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.long,  # gcloud takes two seconds for each answer
+    pytest.mark.skipif(GCLOUD is None, reason="there is no gcloud here"),
+]
 
 
 @pytest.fixture
