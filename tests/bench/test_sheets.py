@@ -82,6 +82,24 @@ def test_aims_are_of_what_was_measured() -> None:
     assert [name for name, *_ in made.rows] == [empty, native, pure]
 
 
+def test_time_above_the_floor_is_told_by_part() -> None:
+    musl = "native shim (musl-gcc)"
+
+    made = lookup.report(
+        [
+            taken("empty static program (cc)", 1.0),
+            taken(lookup.FLOOR, 1.0),
+            taken(f"{musl} at a server in C", 1.5),
+            taken(musl, 3.0),
+        ],
+        [],
+    )
+
+    assert [note.partition(" is the daemon's")[0] for note in made.notes] == [
+        f"Of what the {musl} takes above the floor, 75%"
+    ]
+
+
 def test_chart_has_a_bar_for_each_that_answers_and_the_longest_for_the_slowest() -> None:
     seconds = {"empty static program (cc)": 1.0, "keyring <x>": 500.0, "native shim (cc)": 1.5, "git": 3.0}
 

@@ -401,6 +401,31 @@ def test_check_that_fails_is_a_finding_and_the_others_go_on(clinic: Clinic, defe
     )
 
 
+def test_checks_look_side_by_side_once_the_first_has_ended(clinic: Clinic) -> None:
+    together, has_asked = threading.Barrier(2, timeout=30), threading.Event()
+
+    def asking(_: DoctorContext) -> Iterator[Finding]:
+        has_asked.set()
+        yield fine("asking", "asked")
+
+    def one(_: DoctorContext) -> Iterator[Finding]:
+        assert has_asked.is_set()
+        together.wait()
+        yield fine("one", "met")
+
+    def other(_: DoctorContext) -> Iterator[Finding]:
+        together.wait()
+        yield fine("other", "met")
+
+    listed = findings(clinic.room(), (asking, one, other), 60)
+
+    assert [(each.check, each.said) for each in listed] == [
+        ("asking", "asked"),
+        ("one", "met"),
+        ("other", "met"),
+    ]
+
+
 def test_check_that_does_not_end_is_a_finding_and_the_others_go_on(clinic: Clinic) -> None:
     ended = threading.Event()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from broker.ctl.command_error import CommandError, ExitCode
+from broker.ctl.ui.spinner import spinner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,8 @@ def discover(
     served = [feed for status in answers if status is not None for feed in status.feeds]
     found_feeds = classify(all_indexes(folder, user_dirs), known, served)
     if not offline:
-        found_feeds = with_answers(found_feeds, known.ca)
+        with spinner("asking indexes"):
+            found_feeds = with_answers(found_feeds, known.ca)
 
     def shown(place: Path | str) -> str:
         inside = isinstance(place, Path) and place.is_relative_to(folder)

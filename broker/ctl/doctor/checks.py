@@ -26,6 +26,7 @@ from broker.ctl.doctor import (
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem
 from broker.ctl.hints import other_than
+from broker.host.clock import SystemClock
 
 Check = Callable[[DoctorContext], Iterator[Finding]]
 
@@ -76,35 +77,53 @@ CHECK_LIMIT_S = 130.0
 def findings(
     context: DoctorContext, checks: Sequence[Check] = CHECKS, limit_s: float = CHECK_LIMIT_S
 ) -> list[Finding]:
-    """What all checks found. One that fails, or takes longer than `limit_s`, is a finding of its own."""
-    found = [finding for check in checks for finding in _isolated(check, context, limit_s)]
+    """What all checks found, in their order. One that fails, or takes longer than `limit_s`, is a finding of
+    its own.
+
+    The first asks the broker, which may start a service whose traces others look at; they look side by side.
+    """
+    clock = SystemClock()
+    end = clock.now().after(limit_s)
+    looks = [_Look(checks[0], context)]
+    looks[0].wait(limit_s)
+    looks += [_Look(check, context) for check in checks[1:]]
+    found = [finding for look in looks for finding in look.found_within(end.left_s(clock.now()), limit_s)]
     return [replace(each, repair=other_than(each.repair, "doctor")) for each in found]
 
 
-def _isolated(check: Check, context: DoctorContext, limit_s: float) -> list[Finding]:
-    """What the check found until its end, its failure or the limit."""
-    found: list[Finding] = []
+class _Look:
+    """A check at work, in a thread of its own where there is one."""
 
-    def look() -> None:
+    def __init__(self, check: Check, context: DoctorContext) -> None:
+        self._check = check
+        self._context = context
+        self._found: list[Finding] = []
+        self._ended = threading.Event()
         try:
-            found.extend(check(context))
+            threading.Thread(target=self._look, daemon=True).start()  # a file that hangs must not keep us
+        except RuntimeError:  # no more threads
+            self._look()
+
+    def _look(self) -> None:
+        name = self._check.__name__
+        try:
+            self._found.extend(self._check(self._context))
         except Exception as defect:  # noqa: BLE001 - one check's defect must not hide what the others find
-            shortage = shortage_of(defect)
-            if shortage is not None:
-                found.append(problem("doctor", f"the check {check.__name__} was not made: {shortage}", None))
-                return
             place = traceback.extract_tb(defect.__traceback__)[-1]
             where = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
-            found.append(problem("doctor", f"the check {check.__name__} failed: {where}", None))
+            shortage = shortage_of(defect)
+            said = f"failed: {where}" if shortage is None else f"was not made: {shortage}"
+            self._found.append(problem("doctor", f"the check {name} {said}", None))
+        finally:
+            self._ended.set()
 
-    thread = threading.Thread(target=look, daemon=True)  # one that hangs in a file must not keep us
-    try:
-        thread.start()
-    except RuntimeError:  # no more threads
-        look()
-        return found
-    thread.join(limit_s)
-    if not thread.is_alive():
-        return found
-    said = f"the check {check.__name__} did not end within {limit_s:.0f} s"
-    return [*found, problem("doctor", said, None)]
+    def wait(self, left_s: float) -> None:
+        """Wait so long for its end."""
+        self._ended.wait(left_s)
+
+    def found_within(self, left_s: float, limit_s: float) -> list[Finding]:
+        """What it found until its end, its failure or the limit, which is `left_s` away."""
+        if self._ended.wait(left_s):
+            return self._found
+        said = f"the check {self._check.__name__} did not end within {limit_s:.0f} s"
+        return [*self._found, problem("doctor", said, None)]

@@ -7,6 +7,7 @@ import typer
 
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.hints import other_than
+from broker.ctl.ui.spinner import spinner
 from broker.ctl.ui.terminal import cells, say
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def doctor(
     if as_json + report > 1:
         raise CommandError("--json and --report exclude each other", exit_code=ExitCode.USAGE)
     context = DoctorContext.here()
-    found = findings(context)
+    with spinner("looking"):
+        found = findings(context)
     if fix and _repaired(found, quiet=as_json or report):
         context = DoctorContext.here()
         found = findings(context)
