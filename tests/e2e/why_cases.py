@@ -445,7 +445,7 @@ PIP_CASES = (
         "pip: isolated",
         (*PIP_INSTALL[:4], "--isolated", *PIP_INSTALL[4:], "--index-url", PLAIN_FEED, DEMO),
         "provider",
-        ("pip --isolated reads no variable",),
+        ("with --isolated pip reads no variable",),
     ),
     Case(
         "old pip: direct reference",

@@ -48,7 +48,7 @@ def _isolated_pip(evidence: Evidence) -> Iterator[Finding]:
     if feed is not None and evidence.options.program in {PIP, "pip3"}:
         at = words.index(ISOLATED) + 1
         line = shown_command([*words[:at], f"{PROVIDER}={SUBPROCESS}", *words[at:]])
-        said = f"pip {ISOLATED} reads no variable and no settings of yours: its keyring provider is auto"
+        said = f"with {ISOLATED} pip reads no variable and no settings of yours: its keyring provider is auto"
         yield warning("provider", said, line)
 
 
