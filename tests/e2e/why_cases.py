@@ -448,12 +448,6 @@ PIP_CASES = (
         ("with --isolated pip reads no variable",),
     ),
     Case(
-        "old pip: direct reference",
-        (*OLD_INSTALL, "--no-deps", f"{DEMO} @ {PLAIN_FEED}-/files/demo_package-1.0-py3-none-any.whl"),
-        "no-username",
-        ("the command line", "pip 2"),
-    ),
-    Case(
         "old pip: option",
         (*OLD_INSTALL, "--index-url", PLAIN_FEED, DEMO),
         "no-username",

@@ -36,6 +36,8 @@ _SHORT_FOLDERS = {"pdm": "-p", "poetry": "-C"}
 """The short options for the same, of those clients alone: uv's `-p` is a Python."""
 
 PLACE = "the command line"
+ADDRESS = "address"
+"""The `option` of what is no index: a file's own address, or a page with links."""
 
 SECRET = "PASSWORD"  # noqa: S105 - stands in the place of one
 _SECRET_OPTIONS = frozenset({"--password", "--token", "--auth"})
@@ -133,7 +135,10 @@ def indexes_in(
 
     What the variables of an index's name say counts for uv wherever the index stands.
     """
-    for word in (*options.indexes, *options.addresses):
+    for word in options.addresses:
+        index = Index.at(client, Place(PLACE), word.url, option=ADDRESS)
+        yield replace(index, obstacles=obstacles_of(index, is_on=is_on))
+    for word in options.indexes:
         if client == UV and word.publishes:
             named = {} if options.username is None else {"UV_PUBLISH_USERNAME": options.username}
             index = publish_index(Place(PLACE), word.url, {**environ, **named})
