@@ -28,7 +28,8 @@ CONFIG = f'auto = false\n[[feed]]\nname = "plain"\nurl = "{FEED}"\nprovider = "b
 def told(clinic: Clinic, words: tuple[str, ...], *steps: AccountStep, **versions: str) -> Finding:
     clinic.configure(CONFIG)
     account = ClientAccount(dict.fromkeys(steps), versions)
-    user_dirs = UserDirs(clinic.home, clinic.environ)
+    providers = {"UV_KEYRING_PROVIDER": "subprocess", "PIP_KEYRING_PROVIDER": "subprocess"}
+    user_dirs = UserDirs(clinic.home, clinic.environ | providers)
     evidence = Evidence(options_of(words), RecordedRun(1, account, status={}), user_dirs, clinic.project)
     [group] = by_index(evidence)
     return report_of(group, evidence).finding
