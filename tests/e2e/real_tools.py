@@ -136,7 +136,6 @@ TOOLS = {
     ),
     "poetry": Tool("poetry", ("install", "-n"), files={"pyproject.toml": POETRY}, library=True),
     "pipenv": Tool("pipenv", ("install",), files={"Pipfile": PIPENV}),
-    "pipenv lock": Tool("pipenv", ("lock",), files={"Pipfile": PIPENV}),
     "hatch": Tool("hatch", ("run", "python", "-c", IMPORTS), "PIP_INDEX_URL", {"pyproject.toml": HATCH}),
     "hatch publish": Tool(
         "hatch",

@@ -44,7 +44,6 @@ WRONG = {
     "pdm": (WITH_STALE, "own-password"),
     "pdm with uv": (PLAIN_FEED, "no-username"),
     "poetry": (AS_CI, "poetry-username"),
-    "pipenv lock": (AS_JANE, "other-user"),
 }
 """The index that each tool is given, and what is found."""
 
