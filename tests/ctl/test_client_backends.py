@@ -167,7 +167,7 @@ def test_keyring_library_of_a_tool_of_the_real_pipx_has_it_wherever_pipx_keeps_i
 ) -> None:
     pipx = Toolbox(tmp_path).program("pipx", library=False)
     places = {"HOME": str(home), "PIPX_HOME": str(home / folder), "PIPX_BIN_DIR": str(home / ".local/bin")}
-    install = [pipx, "install", "--backend", "pip", "twine"]
+    install: list[str | Path] = [pipx, "install", "--backend", "pip", "twine"]
     subprocess.run(install, env={**OUTSIDE, **places}, check=True, capture_output=True)
     python = home / folder / "venvs/twine/bin/python"
     listing: list[str | Path] = [python, "-B", "-m", "keyring", "--list-backends"]

@@ -41,7 +41,18 @@ def uv_install(house: Household, folder: Path, url: str) -> Outcome:
 
 
 def pip_install(house: Household, folder: Path, url: str, **more: str) -> Outcome:
-    command = [PYTHON, "-m", "pip", "install", "--no-cache-dir", "--target", folder / "t", "-i", url, DEMO]
+    command: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--no-cache-dir",
+        "--target",
+        folder / "t",
+        "-i",
+        url,
+        DEMO,
+    ]
     return house._run(command, folder, more)
 
 

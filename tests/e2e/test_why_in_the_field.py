@@ -85,6 +85,7 @@ class Scene:
         }
         self.case = case
         for name, text in case.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(self.spelt(text))
             (folder / name).chmod(0o755 if text.startswith("#!") else 0o600)
         (folder / "dist").mkdir()

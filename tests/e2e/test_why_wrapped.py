@@ -19,9 +19,10 @@ from tests.e2e.household import (
     feed,
     household,
 )
-from tests.e2e.real_tools import POETRY, ToolBench
+from tests.e2e.real_tools import LIMIT_S, POETRY, ToolBench
 from tests.e2e.test_why_in_the_field import BROKERCTL
 from tests.e2e.why_cases import AS_CI, AS_JANE, STALE, WITH_STALE
+from tests.fakes.clients import outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,6 @@ WRONG = {
     "pdm": (WITH_STALE, "own-password"),
     "pdm with uv": (PLAIN_FEED, "no-username"),
     "poetry": (AS_CI, "poetry-username"),
-    "pipenv": (AS_JANE, "other-user"),
 }
 """The index that each tool is given, and what is found."""
 
@@ -94,7 +94,7 @@ def test_a_library_client_without_our_backend_is_named(
     more = (PLAIN_FEED, "demo-1.0-py3-none-any.whl") if words else ("lock",)
     command = [BROKERCTL, "why", "--json", "--", program, *words, *more]
 
-    told = house._run(command, tmp_path, {})
+    told = outcome_of(command, tmp_path, house.environment, LIMIT_S)
 
     answer = json.loads(told.stderr.splitlines()[-1])
     [found] = answer["findings"]
@@ -110,11 +110,11 @@ def test_poetry_without_our_backend_or_with_a_user_name_locks_behind_the_gateway
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(POETRY.replace("{index}", url))
     command: list[str | Path] = [toolbox.program("poetry", library=False), "lock", "-n"]
-    more = {"POETRY_CACHE_DIR": str(tmp_path / "cache")}
+    environment = {**house.environment, "POETRY_CACHE_DIR": str(tmp_path / "cache")}
 
-    told = house._run([BROKERCTL, "why", "--json", "--", *command], tmp_path, more)
+    told = outcome_of([BROKERCTL, "why", "--json", "--", *command], tmp_path, environment, LIMIT_S)
     line = json.loads(told.stderr.splitlines()[-1])["gateway"].replace("brokerctl", str(BROKERCTL), 1)
-    done = house._run(["sh", "-c", line], tmp_path, more)
+    done = outcome_of(["sh", "-c", line], tmp_path, environment, LIMIT_S)
 
     assert told.exit_code != 0
     assert done.exit_code == 0, done.text

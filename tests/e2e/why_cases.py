@@ -23,6 +23,8 @@ NETRC = (
 UV_INSTALL = ("{UV}", "pip", "install", "--no-cache", "--target", "{T}")
 PIP_INSTALL = ("{PYTHON}", "-m", "pip", "--no-input", "install", "--no-cache-dir", "--target", "{T}")
 OLD_INSTALL = ("{OLD}", *PIP_INSTALL[1:])
+BEST_MATCH = (*UV_INSTALL, "--index-strategy", "unsafe-best-match")
+UV_PUBLISH = ("{UV}", "publish", "--publish-url", AZURE_FEED.replace("simple", "upload"))
 UV_LOCK = ("{UV}", "lock", "--no-cache")
 UV_FROZEN = ("{UV}", "sync", "--frozen", "--no-cache")
 DEMO = "demo-package"
@@ -284,8 +286,73 @@ UV_CASES = (
         },
     ),
     Case(
+        "uv: named option, password in a variable",
+        (*UV_INSTALL, "--index", f"corp={PLAIN_FEED}", DEMO),
+        "own-password",
+        ("UV_INDEX_CORP_PASSWORD",),
+        environment={"UV_INDEX_CORP_USERNAME": "ci", "UV_INDEX_CORP_PASSWORD": STALE},
+        repair="unset UV_INDEX_CORP_PASSWORD",
+    ),
+    Case(
+        "uv: best match, no user name",
+        (*BEST_MATCH, "--default-index", PLAIN_FEED, DEMO),
+        "no-username",
+        ("the command line",),
+    ),
+    Case(
+        "uv: best match, password in a variable",
+        (*BEST_MATCH, DEMO),
+        "own-password",
+        ("UV_DEFAULT_INDEX",),
+        environment={"UV_DEFAULT_INDEX": WITH_STALE},
+    ),
+    Case(
+        "uv: best match, keyring off",
+        (*BEST_MATCH, "--default-index", AS_CI, DEMO),
+        "provider",
+        ("uv did not ask", "off"),
+        drops=OFF,
+    ),
+    Case(
+        "uv: netrc's default",
+        (*UV_INSTALL, "--index-url", AS_CI, DEMO),
+        "netrc",
+        ("default", "uv took"),
+        {"netrc": f"default login ci password {STALE}\n"},
+        {"NETRC": "{D}/netrc"},
+        repair="remove line 1 of ./netrc",
+    ),
+    Case(
+        "uv: password in a publish variable",
+        (*UV_PUBLISH, "--username", "ci", "dist/{WHEEL}"),
+        "own-password",
+        ("UV_PUBLISH_PASSWORD",),
+        environment={"UV_PUBLISH_PASSWORD": STALE},
+        repair="unset UV_PUBLISH_PASSWORD",
+    ),
+    Case(
+        "uv: direct reference",
+        (*UV_INSTALL, f"{DEMO} @ {PLAIN_FEED}-/files/demo_package-1.0-py3-none-any.whl", "--no-deps"),
+        "no-username",
+        ("the command line",),
+    ),
+    Case(
+        "uv: page with links",
+        (*UV_INSTALL, "--no-index", "--no-deps", "--find-links", f"{PLAIN_FEED}{DEMO}/", DEMO),
+        "no-username",
+        ("the command line",),
+    ),
+    Case(
+        "uv: project of a variable",
+        UV_LOCK,
+        "no-username",
+        ("./sub/pyproject.toml line 12",),
+        {"sub/pyproject.toml": PROJECT + index(PLAIN_FEED)},
+        {"UV_PROJECT": "{D}/sub"},
+    ),
+    Case(
         "uv: publish",
-        ("{UV}", "publish", "--publish-url", AZURE_FEED.replace("simple", "upload"), "dist/{WHEEL}"),
+        (*UV_PUBLISH, "dist/{WHEEL}"),
         "no-username",
         ("the command line",),
     ),
@@ -373,6 +440,12 @@ PIP_CASES = (
         ("{D}/keyring is the first",),
         {"keyring": "#!/bin/sh\nexit 1\n"},
         {"PATH": "{D}:{BIN}:{AZ}:/usr/bin:/bin"},
+    ),
+    Case(
+        "pip: isolated",
+        (*PIP_INSTALL[:4], "--isolated", *PIP_INSTALL[4:], "--index-url", PLAIN_FEED, DEMO),
+        "provider",
+        ("with --isolated pip reads no variable",),
     ),
     Case(
         "old pip: option",

@@ -130,6 +130,8 @@ class Index:
     @property
     def variable(self) -> str:
         """The variable that uv reads the index's user name from (uv's IndexName::to_env_var)."""
+        if self.publishes:
+            return "UV_PUBLISH_USERNAME"
         return f"UV_INDEX_{re.sub(r'[^A-Z0-9]', '_', self.name.upper())}_USERNAME"
 
     @property

@@ -6,7 +6,7 @@ is passed over.
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -30,16 +30,22 @@ UPLOADS = frozenset({"publish", "upload"})
 
 PROVIDER = "--keyring-provider"
 CONFIG_FILE = "--config-file"
+USERNAME = "--username"
 _FOLDERS = ("--directory", "--project")
 _SHORT_FOLDERS = {"pdm": "-p", "poetry": "-C"}
 """The short options for the same, of those clients alone: uv's `-p` is a Python."""
 
 PLACE = "the command line"
+ADDRESS = "address"
+"""The `option` of what is no index: a file's own address, or a page with links."""
 
 SECRET = "PASSWORD"  # noqa: S105 - stands in the place of one
 _SECRET_OPTIONS = frozenset({"--password", "--token", "--auth"})
 _SHORT_SECRET_OPTIONS = frozenset({"-p", "-t", "-a"})
 """Of the commands that upload: uv's and poetry's `publish`, twine's `upload`, hatch's `publish`."""
+
+_ADDRESS = re.compile(r"(?:^|@\s*|^--find-links=|^-f)(https?://[^\s#]+)")
+"""Of a direct reference (PEP 508), of a page with links, or by itself."""
 
 _NO_PORT = re.compile(r":(?![0-9]*$)")
 """A colon that no port follows."""
@@ -63,15 +69,21 @@ class IndexWord:
 
 @dataclass(frozen=True, slots=True)
 class CommandOptions:
-    """What the words of a command tell its client."""
+    """What the words of a command tell its client.
+
+    `addresses` are those of files and of pages with links (`--find-links`): a client signs in there as well.
+    `username` is whom it publishes as.
+    """
 
     words: tuple[str, ...]
     indexes: tuple[IndexWord, ...]
+    addresses: tuple[IndexWord, ...]
     requirements: tuple[str, ...]
     scripts: tuple[str, ...]
     provider: str | None = None
     config_file: str | None = None
     folder: str | None = None
+    username: str | None = None
 
     @property
     def program(self) -> str:
@@ -88,12 +100,16 @@ def options_of(words: Sequence[str]) -> CommandOptions:
     """Read the words of a command."""
     indexes: list[IndexWord] = []
     found: dict[str, list[str]] = {}
+    taken: set[int] = set()
+    is_upload = not UPLOADS.isdisjoint(words)  # by hatch and pdm, whose -r is a repository
     for position, option, value in _valued(words):
-        if option in INDEX_OPTIONS | PUBLISH_OPTIONS:
+        taken.add(position)
+        publishes = option in PUBLISH_OPTIONS or (option == "-r" and "://" in value and is_upload)
+        if option in INDEX_OPTIONS or publishes:
             name, equals, rest = value.partition("=")
             named = equals and "/" not in name and option in {"--index", "--default-index"}
             url = rest if named else value
-            indexes.append(IndexWord(position, url, name if named else "", option in PUBLISH_OPTIONS))
+            indexes.append(IndexWord(position, url, name if named else "", publishes))
         else:
             found.setdefault(option, []).append(value)
     short = _SHORT_FOLDERS.get(_program(words))
@@ -102,11 +118,13 @@ def options_of(words: Sequence[str]) -> CommandOptions:
     return CommandOptions(
         tuple(words),
         tuple(indexes),
+        tuple(_addresses(words, taken)),
         tuple(requirements),
         tuple(word for word in words[1:] if word.endswith(".py") and not word.startswith("-")),
         provider=_last(found.get(PROVIDER)),
         config_file=_last(found.get(CONFIG_FILE)),
         folder=next((found[each][-1] for each in _FOLDERS if each in found), _last(chosen)),
+        username=_last(found.get(USERNAME)),
     )
 
 
@@ -117,9 +135,13 @@ def indexes_in(
 
     What the variables of an index's name say counts for uv wherever the index stands.
     """
+    for word in options.addresses:
+        index = Index.at(client, Place(PLACE), word.url, option=ADDRESS)
+        yield replace(index, obstacles=obstacles_of(index, is_on=is_on))
     for word in options.indexes:
         if client == UV and word.publishes:
-            index = publish_index(Place(PLACE), word.url, environ)
+            named = {} if options.username is None else {"UV_PUBLISH_USERNAME": options.username}
+            index = publish_index(Place(PLACE), word.url, {**environ, **named})
         elif client == UV and word.name:
             index = index_of_settings(Place(PLACE), word.url, environ, {"name": word.name})
         else:
@@ -192,13 +214,29 @@ def _program(words: Sequence[str]) -> str:
     return name
 
 
+def _addresses(words: Sequence[str], taken: Collection[int]) -> Iterator[IndexWord]:
+    """The words that are, or end with, an address, but for those that are taken."""
+    for position, word in enumerate(words):
+        found = None if position in taken else _ADDRESS.search(word)
+        if found is not None:
+            yield IndexWord(position, found[1])
+
+
 def _last(values: Sequence[str] | None) -> str | None:
     return values[-1] if values else None
 
 
 def _valued(words: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     """Each option that is read here with its value and the word that has the value."""
-    known = INDEX_OPTIONS | PUBLISH_OPTIONS | REQUIREMENT_OPTIONS | {PROVIDER, CONFIG_FILE, *_FOLDERS}
+    known = (
+        INDEX_OPTIONS
+        | PUBLISH_OPTIONS
+        | REQUIREMENT_OPTIONS
+        | {
+            *(PROVIDER, CONFIG_FILE, USERNAME),
+            *_FOLDERS,
+        }
+    )
     for position, word in enumerate(words):
         option, equals, value = word.partition("=")
         if option in known and equals and option.startswith("--"):

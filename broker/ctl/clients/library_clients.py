@@ -101,11 +101,11 @@ def repair_of(environment: Path, python: Path, *, library: bool) -> str:
     match _installer(environment):
         case "pipx":
             chosen = "" if home.parts[-2:] == PIPX_VENVS else f"PIPX_HOME={quote(str(home.parent))} "
-            return f"{chosen}pipx inject {package} {packages}"
+            return chosen + f"pipx inject {package} {packages}"
         case "uv":
             chosen = "" if home.parts[-2:] == UV_TOOLS else f"UV_TOOL_DIR={quote(str(home))} "
             more = " ".join(f"--with {each}" for each in packages.split())
-            return f"{chosen}uv tool install {package} {more}"
+            return chosen + f"uv tool install {package} {more}"
     return f"{quote(str(python))} -m pip install {packages}"
 
 

@@ -26,6 +26,7 @@ from broker.ctl.setup.user_dirs import UserDirs
 LISTS = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
 """Indexes separated by blanks, of the first two as NAME=URL or as URL (uv's reference, "Environment")."""
 
+FOLDERS = ("UV_WORKING_DIR", "UV_PROJECT")
 PUBLISH = "UV_PUBLISH_URL"
 PUBLISH_PASSWORDS = ("UV_PUBLISH_TOKEN", "UV_PUBLISH_PASSWORD")
 
@@ -79,7 +80,8 @@ def uv_settings(directory: Path, user_dirs: UserDirs) -> Iterator[UvSettings]:
     files"). $UV_CONFIG_FILE stands in for the user's.
     """
     owners = owners_of_project(directory)
-    for folder in (directory, *directory.parents):
+    project = project_of(directory, user_dirs)
+    for folder in (project, *project.parents):
         yield UvSettings(toml_file(folder / "uv.toml", owners))
         yield UvSettings(toml_file(folder / "pyproject.toml", owners), ("tool", "uv"))
     chosen = user_dirs.environ.get("UV_CONFIG_FILE")
@@ -89,6 +91,12 @@ def uv_settings(directory: Path, user_dirs: UserDirs) -> Iterator[UvSettings]:
     yield UvSettings(toml_file(user_dirs.uv_settings))
     system = (toml_file(folder / "uv/uv.toml") for folder in (*user_dirs.site_settings, Path("/etc")))
     yield from (UvSettings(file) for file in islice((file for file in system if file.is_there), 1))
+
+
+def project_of(directory: Path, user_dirs: UserDirs) -> Path:
+    """Where uv looks for a project: its variables stand for --directory and --project ("Environment")."""
+    chosen = (user_dirs.environ.get(name, "") for name in FOLDERS)
+    return directory.joinpath(*chosen)
 
 
 def indexes_to_name_a_user_for(indexes: Iterable[Index], environ: Mapping[str, str]) -> Iterator[Index]:

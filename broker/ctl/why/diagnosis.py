@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.ctl.clients.client_index import NEVER, PIP, UV, Index
+from broker.ctl.clients.command_line import ADDRESS
 from broker.ctl.clients.keyring_provider import SUBPROCESS
 from broker.ctl.clients.pip import ASKS_WITHOUT_USERNAME
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
@@ -23,6 +24,7 @@ from broker.providers.recognise import ANSWER_STRANGERS
 RUNS_THE_PROGRAM = (23, 1)
 """The first pip with `--keyring-provider`; those before it use the keyring library, if they have it."""
 
+UPGRADE = "python -m pip install --upgrade pip"
 SHIM = "token-broker: "
 RUN = "; run: "
 
@@ -119,6 +121,8 @@ def _no_username(account: IndexAccount, evidence: Evidence) -> Finding | None:
     version = evidence.run.account.versions.get(account.client)
     who = f"pip {version}" if is_old else account.client
     said = f"{_at(account, evidence)} has no user name, so {who} did not ask the keyring"
+    if is_old and index.option == ADDRESS:  # of which it forgets the user name (pip 23.2.1, run)
+        return problem("old-pip", f"{said} for what no index has; pip 26.2 does", UPGRADE)
     if index.authenticate == "always":
         said = f"{_at(account, evidence)} has no user name, so uv did not ask for files outside the index"
     return problem("no-username", said, _with_user(index, evidence))
@@ -130,7 +134,7 @@ def _no_program(account: IndexAccount, evidence: Evidence) -> Finding | None:
         return None
     shown = evidence.run.account.versions[PIP]
     said = f"pip {shown} runs no keyring program; pip 23.1 and later do"
-    return problem("old-pip", said, "python -m pip install --upgrade pip")
+    return problem("old-pip", said, UPGRADE)
 
 
 def _hidden_shim(account: IndexAccount, evidence: Evidence) -> Finding | None:

@@ -17,7 +17,7 @@ from broker.ctl.clients.keyring_provider import KeyringProvider
 from broker.ctl.clients.pip import pip_keyring_provider, requirement_indexes
 from broker.ctl.clients.stored_passwords import StoredLogin, netrc_entries, uv_store_entries
 from broker.ctl.clients.usernames import username_for
-from broker.ctl.clients.uv import uv_keyring_provider
+from broker.ctl.clients.uv import FOLDERS, project_of, uv_keyring_provider
 from broker.ctl.config_view import configured
 from broker.ctl.matching import table_of, urls_of
 from broker.ctl.setup.found_keyrings import what_hides_the_shim
@@ -67,7 +67,7 @@ class Evidence:
     @cached_property
     def locked(self) -> list[str]:
         """The registries that the project's uv.lock names."""
-        packages = nearest_toml(self.directory, LOCK).content.get("package")
+        packages = nearest_toml(project_of(self.directory, self._dirs), LOCK).content.get("package")
         listed = packages if isinstance(packages, list) else ()
         found = (inner(each, "source").get("registry") for each in listed)
         return list(dict.fromkeys(each for each in found if isinstance(each, str)))
@@ -117,11 +117,12 @@ class Evidence:
 
     @property
     def _dirs(self) -> UserDirs:
-        chosen = self.options.config_file
-        if chosen is None:
-            return self.user_dirs
-        named = {"UV_CONFIG_FILE": str(self.directory / chosen)}
-        return replace(self.user_dirs, environ={**self.user_dirs.environ, **named})
+        chosen, told = self.options.config_file, {}
+        if chosen is not None:
+            told["UV_CONFIG_FILE"] = str(self.directory / chosen)
+        if self.options.folder is not None:  # an option goes before its variable
+            told |= dict.fromkeys(FOLDERS, "")
+        return replace(self.user_dirs, environ={**self.user_dirs.environ, **told}) if told else self.user_dirs
 
     def _of_command_line(self) -> list[Index]:
         program = self.options.program

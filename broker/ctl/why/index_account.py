@@ -127,11 +127,13 @@ def _homes(url: str, indexes: Sequence[Index], evidence: Evidence) -> list[tuple
         nearest = max(below, key=lambda each: len(_bare(each)))
         return [(nearest, _bare(nearest))]
     beside = [each for each in indexes if same_host(url, _bare(each))]
-    feed = evidence.feed_of(url) if beside else None
+    feed = evidence.feed_of(url)
     same = [each for each in beside if feed is not None and evidence.feed_of(_bare(each)) is feed]
     index = next(iter((*same, *beside)), None)
     if index is not None:
         return [(index, _bare(index))]
+    if feed is not None:
+        return [(None, str(feed.prefixes[0]))]
     scheme, _, rest = url.partition("://")
     return [(None, f"{scheme}://{rest.partition('/')[0]}/")]
 

@@ -3,21 +3,26 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from broker.ctl.clients.client_index import Index, Place
-from broker.ctl.clients.command_line import PLACE
+from broker.ctl.clients.client_index import PIP, UV, Index, Place
+from broker.ctl.clients.command_line import PLACE, PROVIDER, shown_command
 from broker.ctl.clients.keyless_clients import REFUSALS, keyless_addresses
+from broker.ctl.clients.keyring_provider import SUBPROCESS
 from broker.ctl.clients.library_clients import LIBRARY_CLIENTS, library_client
 from broker.ctl.clients.pipfile import PIPENV
 from broker.ctl.clients.pypirc import TWINE
 from broker.ctl.clients.source_projects import PDM, POETRY
-from broker.ctl.doctor.finding import Finding, problem
+from broker.ctl.doctor.finding import Finding, problem, warning
 from broker.ctl.why import repairs
 from broker.ctl.why.evidence import Evidence
 from broker.ctl.why.gateway_cure import behind_gateway
 from broker.ctl.why.index_account import IndexAccount, unclaimed
 
 HATCH = "hatch"
+ISOLATED = "--isolated"
 HATCH_USER = "HATCH_INDEX_USER"
+LOOSE = (PIP, UV)
+"""Whose indexes those of the command line are taken for, whoever reads them."""
+
 PASSWORDS = {TWINE: "TWINE_PASSWORD", HATCH: "HATCH_INDEX_AUTH", PDM: "PDM_PUBLISH_PASSWORD"}
 """The variable that each takes a password from before it asks (their pages on publishing)."""
 
@@ -29,8 +34,22 @@ def other_findings(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterat
             feed = next((each for each in evidence.served if each.name == lookup.feed), None)
             why = feed.error if feed is not None and feed.error else "the broker could not answer"
             yield problem("unanswered", f"{lookup.feed or lookup.url}: {why}", lookup.hint)
+    yield from _isolated_pip(evidence)
     yield from _library_client(evidence, groups)
     yield from _keyless_client(evidence)
+
+
+def _isolated_pip(evidence: Evidence) -> Iterator[Finding]:
+    """What turns the keyring on for a pip that reads no variable, and so gives no account either."""
+    words = evidence.options.words
+    if ISOLATED not in words or evidence.options.provider is not None or evidence.run.lookups:
+        return
+    feed = next(filter(None, (evidence.feed_of(each.url) for each in evidence.options.indexes)), None)
+    if feed is not None and evidence.options.program in {PIP, "pip3"}:
+        at = words.index(ISOLATED) + 1
+        line = shown_command([*words[:at], f"{PROVIDER}={SUBPROCESS}", *words[at:]])
+        said = f"with {ISOLATED} pip reads no variable and no settings of yours: its keyring provider is auto"
+        yield warning("provider", said, line)
 
 
 def _keyless_client(evidence: Evidence) -> Iterator[Finding]:
@@ -53,7 +72,9 @@ def _library_client(evidence: Evidence, groups: Sequence[IndexAccount]) -> Itera
         lookup.is_answered for lookup in evidence.run.lookups
     ):
         return
-    if groups or (evidence.run.lookups and name in LIBRARY_CLIENTS):
+    if groups or (name in LIBRARY_CLIENTS and any("://" in lookup.url for lookup in evidence.run.lookups)):
+        return
+    if not any(evidence.feed_of(each.url) for each in evidence.indexes if each.client in {name, *LOOSE}):
         return
     variable = PASSWORDS.get(name)
     if variable is not None and evidence.user_dirs.environ.get(variable):
@@ -65,7 +86,7 @@ def _library_client(evidence: Evidence, groups: Sequence[IndexAccount]) -> Itera
     if found is not None and found.lacks is not None:
         said = f"{name} asked no keyring: {found.environment} lacks {found.lacks}"
         yield problem("backend", said, found.repair)
-    elif name == HATCH and not _has_user(evidence):
+    elif name == HATCH and evidence.options.uploads and not _has_user(evidence):
         feed = next((evidence.feed_of(each.url) for each in evidence.options.indexes), None)
         user = evidence.username_at(Index.at(HATCH, _place(), ""), feed)
         yield problem(

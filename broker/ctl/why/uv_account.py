@@ -13,7 +13,11 @@ from broker.ctl.why.account import AccountAct, AccountStep, Source
 
 VARIABLE = "RUST_LOG"
 TARGET = "uv_auth"
+ANSWERS = "uv_client::cached_client"
+"""Says how the server answered in the end. With `--index-strategy unsafe-*` uv names no refusal elsewhere."""
 
+
+TRACE = "trace"
 TRACE_HIDES_PASSWORDS = (0, 7, 4)
 
 LAST_WORD = "last word"
@@ -38,7 +42,7 @@ Wording = tuple[re.Pattern[str], Callable[[re.Match[str], str], AccountStep]]
 
 def level_for(version: tuple[int, ...] | None) -> str:
     """The level at which a uv of this version tells everything it may tell; None: it is not known."""
-    return "debug" if version is None or version < TRACE_HIDES_PASSWORDS else "trace"
+    return "debug" if version is None or version < TRACE_HIDES_PASSWORDS else TRACE
 
 
 def version_in(text: str) -> tuple[int, ...] | None:
@@ -49,7 +53,8 @@ def version_in(text: str) -> tuple[int, ...] | None:
 
 def filter_with(inherited: str | None, level: str) -> str:
     """The value of RUST_LOG that adds the account to what the user asked to see."""
-    return ",".join(filter(None, (inherited, f"{TARGET}={level}")))
+    answers = f"{ANSWERS}={level}" if level == TRACE else None
+    return ",".join(filter(None, (inherited, f"{TARGET}={level}", answers)))
 
 
 def steps_of(line: str) -> Iterator[AccountStep]:
@@ -111,6 +116,13 @@ _WORDINGS: tuple[Wording, ...] = (
         lambda found, url: AccountStep(UV, AccountAct.REFUSED, url, status=int(found["status"])),
     ),
     _wording(
+        r"Received response for (?:fresh|revalidation) request with status (?P<status>40[13])\b.*"
+        rf" for: {_URL}",
+        lambda found, url: AccountStep(
+            UV, AccountAct.REFUSED, url, status=int(found["status"]), detail=LAST_WORD
+        ),
+    ),
+    _wording(
         rf"Skipping keyring (?:fetch|lookup) for {_URL} (?:without|with no) username.*",
         lambda _, url: AccountStep(UV, AccountAct.SKIPPED, url),
     ),
@@ -143,6 +155,8 @@ _HEADS = re.compile(
             r"(No|Found) .* (in cache|in environment|file found)|Found (cached credentials|username for) ",
             r"Found credentials in |Using credentials from |Loaded credential file|No (entry|netrc) ",
             r"(Checking|Skipping) (keyring|netrc|text|native|for|fetch)|Error reading netrc",
+            r"Received response for |Sending (fresh|revalidation) |No cache entry |Considering retry of ",
+            r"Found (fresh|stale|modified) response for|Broken (fresh )?cache entry ",
             r"Failure running `keyring`|Failed to (wait|parse|load|get credentials)|Got (username|empty)",
         )
     )
