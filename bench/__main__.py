@@ -24,7 +24,7 @@ TABLES: dict[str, Table] = {
 
 
 def main() -> None:
-    """Print the tables that were asked for, or all, and keep them in RESULTS.md and the chart of docs/index.md."""
+    """Print the tables that were asked for, or all, and keep them in RESULTS.md and the pages' chart."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"some of: {', '.join(TABLES)}")
     parser.add_argument(

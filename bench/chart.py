@@ -1,4 +1,4 @@
-"""The chart for the documents: bars on a logarithmic scale, as SVG, readable on a light and on a dark page."""
+"""The chart for the documents: bars on a logarithmic scale, as SVG, for a light and a dark page."""
 
 import math
 from collections.abc import Mapping
