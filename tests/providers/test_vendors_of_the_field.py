@@ -19,7 +19,7 @@ from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azure_cli import AzureCli
 from broker.providers.azure.codespaces import AdoAuthHelper
-from broker.providers.azure.identities import Bearer, Skipped
+from broker.providers.azure.identities import Bearer, Identity, Skipped
 from broker.providers.codeartifact import provider as codeartifact
 from broker.providers.codeartifact.provider import CodeArtifactProvider
 from broker.providers.command import CommandProvider
@@ -234,7 +234,11 @@ def answered(
     monkeypatch.setattr(google, "is_importable", lambda _: False)
     for name in ("AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS"):
         workshop.environ.pop(name, None)
-    ways = {"az": AzureCli, "azd": AzureDeveloperCli, "ado-auth-helper": AdoAuthHelper}
+    ways: dict[str, Callable[[dict[str, str]], Identity]] = {
+        "az": AzureCli,
+        "azd": AzureDeveloperCli,
+        "ado-auth-helper": AdoAuthHelper,
+    }
 
     async def ask(name: str) -> Bearer | Credential:
         if name in ways:
