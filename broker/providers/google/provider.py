@@ -261,6 +261,7 @@ class GoogleProvider:
             secret_source.shown(source),
             account=account_of_key(key.secret),
             manual_renewal=secret_source.manual_renewal(source),
+            replacing=secret_reader.replacing(source),
         )
 
 
