@@ -69,7 +69,7 @@ async def token_of(
     try:
         ends = None if life_s in NO_END else end_after(life_s, now)
     except ValueError:
-        raise Unavailable("jf printed an end of its token that cannot be read") from None
+        raise Unavailable("the end of the token that jf printed cannot be read") from None
     token = printed_token("jf", finished.stdout, answer.get("access_token"), None)
     token = replace(token, expires_at=earliest(token.expires_at, ends))
     person = answer.get("username")
