@@ -21,6 +21,8 @@ without any of the output's values.
 
 import base64
 import binascii
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -38,6 +40,9 @@ class Printed(NamedTuple):
     ends: object
     lives: object = None
 
+
+_ERROR = re.compile(r"(?:[\w.-]+: )?(?:error|fatal|failed|usage|traceback|warning)\b.* ", re.IGNORECASE)
+"""How a line begins that programs print in place of a token; a token has no blank, and few passwords do."""
 
 _NOT_TOKENS = frozenset({"[]", "{}", "null", "true", "false", "undefined"})
 """What programs print in place of a value that they do not have."""
@@ -76,18 +81,37 @@ def _alone(text: str, output: bytes) -> str:
         raise ValueError(f"it is no credential: {text}")
     if "\ufffd" in text:
         raise ValueError("its output is not text")
+    if "\n" not in text and _ERROR.match(text) and printed_jwt(text) is None:
+        raise ValueError(f"it is an error, although its exit code is 0: {shape_of(output)}")
     try:
-        return printed_line(text)
+        return printed_line(_unquoted(text))
     except ValueError:
         raise ValueError(f"a token is one line, and it printed {shape_of(output)}") from None
+
+
+def _unquoted(text: str) -> str:
+    """Without the quotes around all of it: `az --query accessToken` prints JSON, and so do others."""
+    if len(text) > 2 and text[0] == text[-1] == "'" and "'" not in text[1:-1]:  # noqa: PLR2004 - two quotes
+        return text[1:-1]
+    try:
+        told = json.loads(text) if text.startswith('"') else text
+    except ValueError:
+        return text
+    return told.strip() if isinstance(told, str) else text
 
 
 def _object(answer: Mapping[str, object]) -> Printed | None:
     """The credential in the object; None where it is of no known form, or has no text for its secret."""
     if "headers" in answer:
         return _bazel(answer["headers"], answer.get("expires"))
-    printed = _of_a_vendor(answer) or _of_a_helper(answer)
-    return printed if printed.secret and isinstance(printed.secret, str) else None
+    vendors = _of_a_vendor(answer)
+    printed = vendors or _of_a_helper(answer)
+    if not printed.secret or not isinstance(printed.secret, str):
+        return None
+    has_blanks = any(letter.isspace() for letter in printed.secret)
+    return (
+        None if has_blanks and vendors is not None and "data" not in answer else printed
+    )  # a token has none
 
 
 def _of_a_helper(answer: Mapping[str, object]) -> Printed:

@@ -45,6 +45,14 @@ def found(text: object, username: object = None, expires_at: datetime | None = N
     return SecretFound(person, secret, earliest(expires_at, expiry_of(secret.reveal())))
 
 
+def token_of(text: object) -> Secret:
+    """The token, which no blank is part of (RFC 6750 section 2.1). Raises ValueError for anything else."""
+    token = Secret(text)
+    if any(letter.isspace() for letter in token.reveal()):
+        raise ValueError("a token has no blanks")
+    return token
+
+
 def wall_clock() -> datetime:
     """The present in UTC, for callers without a clock of their own."""
     return SystemClock().now().wall

@@ -7,19 +7,23 @@ access tokens" (`jf atc`) and "JFrog Platform configuration" (`~/.jfrog/jfrog-cl
 
 import shlex
 from collections.abc import Hashable, Mapping
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.host.file_stamp import file_stamp
-from broker.providers.helper_program import SecretFound, found
+from broker.providers.expiry import earliest, end_after
+from broker.providers.helper_program import SecretFound
 from broker.providers.home import expand
 from broker.providers.printed_object import printed_object, printed_text
-from broker.providers.token_endpoint import LIFE_MAX_S
-from broker.providers.vendor_tool import ask_tool, no_token_in
+from broker.providers.vendor_tool import ask_tool, printed_token
 
 LIFE_S = 3600
 """What a user who is no administrator may ask for by default ("Create token" of JFrog's REST API)."""
+
+NO_END: tuple[object, ...] = (None, 0)
+"""What a token without an end has for `expires_in` ("Create token": 0 is one that never expires)."""
 
 QUIET = {
     "CI": "true",  # no questions, no progress bar
@@ -62,12 +66,12 @@ async def token_of(
         raise failure_of(printed_text(finished.stderr + b"\n" + finished.stdout), finished.code, server)
     answer = printed_object(finished.stdout, "access_token")
     life_s = answer.get("expires_in")
-    is_life = isinstance(life_s, int) and not isinstance(life_s, bool) and 0 < life_s <= LIFE_MAX_S
-    ends = now + timedelta(seconds=int(str(life_s))) if is_life else None
     try:
-        token = found(answer.get("access_token"), None, ends)
+        ends = None if life_s in NO_END else end_after(life_s, now)
     except ValueError:
-        raise no_token_in("jf", finished.stdout) from None
+        raise Unavailable("the end of the token that jf printed cannot be read") from None
+    token = printed_token("jf", finished.stdout, answer.get("access_token"), None)
+    token = replace(token, expires_at=earliest(token.expires_at, ends))
     person = answer.get("username")
     return token, person if isinstance(person, str) and person.isprintable() else None
 

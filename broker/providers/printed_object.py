@@ -28,6 +28,8 @@ _ESCAPE = re.compile(
 )
 """Control sequences of ECMA-48, and the two-character ones beside them."""
 
+_BLANKS = " \t\n\v\f\0\x85\xa0\u2028\u2029\x07"
+
 _BEGINNING = re.compile(r'\{(?=\s*["}])')
 _JWT = re.compile(r"(?<![\w.-])[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*(?![\w.-])")
 _KEY = re.compile(r"[A-Za-z][A-Za-z_.-]{0,30}")
@@ -41,10 +43,11 @@ Segment = str | Mapping[str, object]
 def printed_text(output: bytes) -> str:
     """The output as text without control sequences, with LF, without blanks at its ends.
 
-    Bytes that are no UTF-8 stand in a warning beside the answer at best: each becomes one odd character.
+    Bytes that are no UTF-8 stand in a warning beside the answer at best: each becomes one odd character. A
+    NUL at an end is one that C programs write along with a text.
     """
     text = output.decode("utf-8-sig", errors="replace")  # PowerShell begins its text with a byte order mark
-    return _ESCAPE.sub("", text).replace("\r\n", "\n").replace("\r", "\n").strip()
+    return _ESCAPE.sub("", text).replace("\r\n", "\n").replace("\r", "\n").strip(_BLANKS)
 
 
 def printed_objects(output: bytes) -> list[Mapping[str, object]]:

@@ -15,7 +15,7 @@ from broker.host.child_process import Finished
 from broker.host.process import is_there, run
 from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput
 from broker.providers.expiry import end_of
-from broker.providers.helper_program import SecretFound, check_started, found, not_started
+from broker.providers.helper_program import SecretFound, check_started, found, not_started, token_of
 from broker.providers.printed_object import shape_of
 
 TOOL_LIMIT_S = 25.0
@@ -100,7 +100,7 @@ def printed_token(name: str, output: bytes, token: object, told: object) -> Secr
     except ValueError:
         raise Unavailable(f"{name} printed an end of its token that cannot be read") from None
     try:
-        return found(token, None, ends)
+        return found(token_of(token).reveal(), None, ends)
     except ValueError:
         raise no_token_in(name, output) from None
 

@@ -41,7 +41,8 @@ class Told:
 class SecretContract:
     """`name` and `url` are the feed's, `first` and `second` secrets that its service can know, `wrong` one
     that it never does, `told` what is said then, and `told_of_end` of one whose time is over, where that is
-    something else. `is_handed_out`: the secret itself is the password.
+    something else. `is_handed_out`: the secret itself is the password. `package`: what strangers cannot
+    install there; `asker`: "NAME@" where pip has to be given a name, since strangers get an answer, too.
     """
 
     name: ClassVar[str]
@@ -52,6 +53,13 @@ class SecretContract:
     told: ClassVar[Told]
     told_of_end: ClassVar[Told | None] = None
     is_handed_out: ClassVar[bool] = True
+    package: ClassVar[str] = "demo-package"
+    asker: ClassVar[str] = ""
+
+    @classmethod
+    def anew(cls) -> SecretContract:
+        """With secrets that the service has not seen yet, where each works once."""
+        return cls()
 
     def put(self, town: Town, secret: str) -> None:
         """Write the secret where the feed's configuration says that it is."""

@@ -111,10 +111,18 @@ class TestIdentityTokenInEnvToml(SecretContract):
 
 class TestRefreshToken(SecretContract):
     name, url = "artifactory", places.ARTIFACTORY
+    package, asker = "demo-package>=2", "dev@"
+
     told = Told(
         4, "sign-in-needed", "was used (each works once), has ended or was revoked", replacing=FILE_LINE
     )
     is_handed_out = False
+
+    @classmethod
+    def anew(cls) -> SecretContract:
+        unseen = {"first": tokens.unlike(), "second": tokens.unlike()}
+        made: SecretContract = type(cls.__name__, (cls,), unseen)()
+        return made
 
     def put(self, town: Town, secret: str) -> None:
         town.house.keep_secret("refresh", secret)
@@ -329,14 +337,19 @@ KINDS: tuple[type[SecretContract], ...] = (
 FATES = ("wrong", "expired", "revoked", "rotated")
 
 
-def install(town: Town, client: str, url: str, into: Path) -> Outcome:
+def install(town: Town, client: str, way: SecretContract, into: Path) -> Outcome:
     """Have the real client install from the feed, whose user name the shim says to uv as to pip."""
     if client == "pip":
-        return town.house.pip("install", "--no-cache-dir", "--target", into, "--index-url", url, PACKAGE.name)
+        url = way.url.replace("https://", f"https://{way.asker}")
+        chosen = ("--no-cache-dir", "--target", into, "--index-url", url)
+        return town.house.pip("install", *chosen, way.package)
     settings = into.with_suffix(".toml")
-    settings.write_text(f'[[index]]\nname = "corp"\nurl = "{url}"\ndefault = true\nauthenticate = "always"\n')
-    chosen = ("--no-cache", "--config-file", settings)
-    return town.house.uv_pip("install", *chosen, "--target", into, PACKAGE.name)
+    settings.write_text(
+        f'[[index]]\nname = "corp"\nurl = "{way.url}"\ndefault = true\nauthenticate = "always"\n'
+    )
+    return town.house.uv_pip(
+        "install", "--no-cache", "--config-file", settings, "--target", into, way.package
+    )
 
 
 @pytest.mark.parametrize(
@@ -357,13 +370,13 @@ def install(town: Town, client: str, url: str, into: Path) -> Outcome:
 def test_real_clients_install_with_a_secret_that_is_good_and_fail_with_one_that_is_not(
     kind: type[SecretContract], fate: str, client: str, town: Town, tmp_path: Path
 ) -> None:
-    way, works = kind(), fate == "rotated"
+    way, works = kind.anew(), fate == "rotated"
     told = (way.told_of_end if fate == "expired" else None) or way.told
     if fate in {"expired", "revoked"}:
         way.admit(town, way.first)
         way.begin_with(town, way.first)
         way.wait_for(town, "fresh")
-        assert install(town, client, way.url, tmp_path / "before").exit_code == 0
+        assert install(town, client, way, tmp_path / "before").exit_code == 0
         way.expire(town) if fate == "expired" else way.admit(town)
         way.ask_anew(town)
     else:
@@ -373,7 +386,7 @@ def test_real_clients_install_with_a_secret_that_is_good_and_fail_with_one_that_
     if works:
         way.put(town, way.second)
 
-    done = install(town, client, way.url, tmp_path / "after")
+    done = install(town, client, way, tmp_path / "after")
 
     feed = town.wire.feed(way.name)
     assert (done.exit_code == 0, (tmp_path / "after" / "demo_package.py").exists()) == (works, works)

@@ -217,7 +217,7 @@ exec "$2" -c "from broker.host.start_failure import why_not_run as why; print(wh
 
 
 def test_a_file_system_that_runs_nothing_is_named(tmp_path: Path) -> None:
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", NOEXEC, "sh", tmp_path]
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", NOEXEC, "sh", str(tmp_path)]
     try:
         done = subprocess.run([*command, sys.executable], capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -65,7 +65,7 @@ def _script(first_line: str, mode: int = 0o755) -> Callable[[Path], None]:
     return write
 
 
-def _with_interpreter(make: Callable[[Path], None]) -> Callable[[Path], None]:
+def _with_interpreter(make: Callable[[Path], object]) -> Callable[[Path], None]:
     def write(program: Path) -> None:
         interpreter = program.with_name("interpreter")
         make(interpreter)

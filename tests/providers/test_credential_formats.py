@@ -148,3 +148,23 @@ def test_a_form_that_is_not_whole_is_refused_without_being_repeated(printed: obj
         read(json.dumps(printed).encode())
 
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ERROR: Please run 'az login' to setup account.",
+        "fatal: could not read Password",
+        "usage: pass show NAME",
+        "my-tool: error: no such entry",
+        "Warning: nothing was found",
+    ],
+)
+def test_an_error_with_a_good_exit_code_is_no_password(text: str) -> None:
+    with pytest.raises(ValueError, match="it is an error, although its exit code is 0: a line of text"):
+        read_printed(text.encode())
+
+
+@pytest.mark.parametrize("text", ["correct horse battery staple", "Errors are human", "error", "usage"])
+def test_a_password_of_several_words_is_one(text: str) -> None:
+    assert read_printed(text.encode()).secret == text

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,12 +19,13 @@ from broker.providers.artifactory import ArtifactoryProvider
 from broker.providers.azure.azd import AzureDeveloperCli
 from broker.providers.azure.azure_cli import AzureCli
 from broker.providers.azure.codespaces import AdoAuthHelper
-from broker.providers.azure.identities import Identity, Skipped
+from broker.providers.azure.identities import Bearer, Identity, Skipped
 from broker.providers.codeartifact import provider as codeartifact
 from broker.providers.codeartifact.provider import CodeArtifactProvider
 from broker.providers.command import CommandProvider
 from broker.providers.google import provider as google
 from broker.providers.google.provider import GoogleProvider
+from tests.providers.conftest import NOW
 from tests.providers.online import feed_of
 from tests.providers.programs import BROKEN
 from tests.providers.tokens import jwt
@@ -31,6 +33,7 @@ from tests.providers.tokens import jwt
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from broker.core.credential import Credential
     from broker.core.urls import Url
     from broker.providers.protocol import Provider, ProviderContext
     from tests.providers.programs import Workshop
@@ -89,6 +92,8 @@ NOISE: dict[str, Callable[[str], str]] = {
     "a traceback of a helper before it": lambda answer: (
         f"Traceback (most recent call last):\n  File \"x\"\nKeyError: {{'a'}}\n{answer}"
     ),
+    "a list around it": lambda answer: f"[{answer}]" if answer.startswith("{") else f" {answer} ",
+    "a NUL at its end": lambda answer: f"{answer}\0",
     "blanks and line ends after it": lambda answer: f"{answer} \t\n\n\r\n",
 }
 
@@ -113,6 +118,13 @@ NOTHING: dict[str, str] = {
         ' "authorizationToken": ["s3cret"], "credential": ["s3cret"]}'
     ),
     "a traceback": "Traceback (most recent call last):\n  File s3cret\nKeyError: 's3cret'",
+    "an error, and a good exit code": "ERROR: Please run 'az login' to setup account. s3cret s3cret",
+    "a token of two lines": json.dumps(
+        dict.fromkeys(("accessToken", "token", "access_token", "authorizationToken"), "s3cret\nX")
+    ),
+    "a token with blanks inside": json.dumps(
+        dict.fromkeys(("accessToken", "token", "access_token", "authorizationToken"), "s3cret X")
+    ),
     "an error in another language": "FEHLER: Zugriff verweigert (s3cret)\nアクセスが拒否されました",
 }
 """Exit code 0 and no token: what is told is the shape."""
@@ -213,35 +225,52 @@ FAILURES: dict[str, list[str]] = {
 """Exit code 1 and these words on stderr."""
 
 
-async def bearer_of(way: Identity) -> str:
-    """The token that the way gives; one that is skipped is silent."""
-    bearer = await way.bearer(TENANT)
-    assert not isinstance(bearer, Skipped)
-    return bearer.token.reveal()
-
-
 @pytest.fixture
-def asked(
+def answered(
     tools: ProviderContext, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], Awaitable[str]]:
-    """Asks the tool of that name, and returns the token; a tool that was skipped is an assertion."""
+) -> Callable[[str], Awaitable[Bearer | Credential]]:
+    """Asks the tool of that name; a tool that was skipped is silent, and an assertion."""
     monkeypatch.setattr(codeartifact, "is_importable", lambda _: False)
     monkeypatch.setattr(google, "is_importable", lambda _: False)
     for name in ("AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS"):
         workshop.environ.pop(name, None)
+    ways: dict[str, Callable[[dict[str, str]], Identity]] = {
+        "az": AzureCli,
+        "azd": AzureDeveloperCli,
+        "ado-auth-helper": AdoAuthHelper,
+    }
+
+    async def ask(name: str) -> Bearer | Credential:
+        if name in ways:
+            bearer = await ways[name](workshop.environ).bearer(TENANT)
+            assert not isinstance(bearer, Skipped)
+            return bearer
+        make, url, keys = PROVIDERS[name]
+        provider = make(tools)
+        return await provider.obtain(feed_of(provider, url, keys), READ)
+
+    return ask
+
+
+@pytest.fixture
+def asked(answered: Callable[[str], Awaitable[Bearer | Credential]]) -> Callable[[str], Awaitable[str]]:
+    """The token that the tool of that name gives."""
 
     async def ask(name: str) -> str:
-        match name:
-            case "az":
-                return await bearer_of(AzureCli(workshop.environ))
-            case "azd":
-                return await bearer_of(AzureDeveloperCli(workshop.environ))
-            case "ado-auth-helper":
-                return await bearer_of(AdoAuthHelper(workshop.environ))
-            case _:
-                make, url, keys = PROVIDERS[name]
-                provider = make(tools)
-                return (await provider.obtain(feed_of(provider, url, keys), READ)).secret.reveal()
+        found = await answered(name)
+        return (found.token if isinstance(found, Bearer) else found.secret).reveal()
+
+    return ask
+
+
+@pytest.fixture
+def ended(
+    answered: Callable[[str], Awaitable[Bearer | Credential]],
+) -> Callable[[str], Awaitable[datetime | None]]:
+    """The end of the token that the tool of that name gives."""
+
+    async def ask(name: str) -> datetime | None:
+        return (await answered(name)).expires_at
 
     return ask
 
@@ -346,8 +375,14 @@ async def test_a_tool_in_the_encoding_of_windows_is_told(
 @pytest.mark.parametrize("tool", ANSWERS)
 @pytest.mark.parametrize(
     "body",
-    ["kill -SEGV $$", "yes s3cret | head -c 100000000", "kill -KILL $$"],
-    ids=["a crash", "100 MB", "killed"],
+    [
+        "kill -SEGV $$",
+        "yes s3cret | head -c 100000000",
+        "tr '\\0' x < /dev/zero",
+        "yes s3cret >&2",
+        "kill -KILL $$",
+    ],
+    ids=["a crash", "100 MB", "one endless line", "endless complaints", "killed"],
 )
 async def test_a_tool_that_goes_wrong_is_told(
     tool: str, body: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
@@ -379,6 +414,119 @@ async def test_a_tool_that_is_there_and_cannot_be_run_is_told_with_the_cause(
         await asked(tool)
 
     assert f"{name} cannot be run: " in raised.value.detail
+
+
+@pytest.mark.parametrize("tool", ANSWERS)
+async def test_a_token_beside_a_failure_or_on_stderr_is_not_served(
+    tool: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    for output, complaint, code in ((ANSWERS[tool], "", 1), ("", ANSWERS[tool], 0), ("", ANSWERS[tool], 1)):
+        install(workshop, tool, output, complaint, code)
+
+        with pytest.raises(NotObtained) as raised:
+            await asked(tool)
+
+        assert raised.value.detail.isprintable()
+        assert TOKEN[:40] not in f"{raised.value.detail} {raised.value.hint}"
+
+
+QUOTED = {"double": '"{}"', "single": "'{}'", "double, and a line end": '"{}"\n', "escaped": '"{}\\n"'}
+
+
+@pytest.mark.parametrize("quotes", QUOTED)
+@pytest.mark.parametrize("token", [TOKEN, "s3cret-that-is-no-jwt"], ids=["JWT", "opaque"])
+@pytest.mark.parametrize("tool", ["command", "ado-auth-helper"])
+async def test_the_quotes_around_a_token_are_not_part_of_it(
+    tool: str, token: str, quotes: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    """As `--query accessToken` of az prints it, where `--output tsv` was forgotten."""
+    install(workshop, tool, QUOTED[quotes].format(token))
+
+    assert await asked(tool) == token
+
+
+UNENDING = jwt(tid=TENANT, upn="dev@acme.example", scp="user_impersonation", marks="s3cret")
+"""A token that does not say its end: what the tool prints beside it counts alone."""
+KEYS = {"az": "expires_on", "azd": "expiresOn", **ENDED, "command": "expires_at", "jf": "expires_in"}
+ENDS: dict[str, tuple[tuple[str, ...], object]] = {
+    "Z": (("azd", "gcloud", "aws", "command"), "2099-01-01T00:00:00Z"),
+    "an offset": (("azd", "gcloud", "aws", "command"), "2099-01-01T02:00:00+02:00"),
+    "an offset without a colon": (("azd", "gcloud", "aws", "command"), "2098-12-31T19:00:00-0500"),
+    "fractions, as .NET": (("azd", "gcloud", "aws", "command"), "2099-01-01T00:00:00.0000000Z"),
+    "fractions, as Go": (("azd", "gcloud", "aws", "command"), "2099-01-01T00:00:00.000000001Z"),
+    "a blank for the T": (("azd", "gcloud", "aws", "command"), "2099-01-01 00:00:00+00:00"),
+    "seconds": (("az", "gcloud", "aws", "command"), 4070908800),
+    "seconds as text": (("az", "gcloud", "aws", "command"), "4070908800"),
+    "seconds with fractions": (("az", "gcloud", "aws", "command"), 4070908800.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("tool", "form"), [(tool, form) for form, (tools, _) in ENDS.items() for tool in tools]
+)
+async def test_an_end_is_read_in_each_form_that_its_tools_have(
+    tool: str, form: str, ended: Callable[[str], Awaitable[datetime | None]], workshop: Workshop
+) -> None:
+    install(workshop, tool, renamed(tool, KEYS[tool], ENDS[form][1]).replace(TOKEN, UNENDING))
+
+    assert await ended(tool) == datetime(2099, 1, 1, tzinfo=UTC)
+
+
+PAST: dict[str, object] = {
+    "az": 1000000000,
+    "azd": "2001-09-09T01:46:40Z",
+    "gcloud": "2001-09-09T01:46:40Z",
+    "aws": 1000000000.5,
+    "command": "1000000000",
+}
+
+
+@pytest.mark.parametrize("tool", PAST)
+async def test_a_token_whose_end_is_over_is_not_taken_for_an_endless_one(
+    tool: str, ended: Callable[[str], Awaitable[datetime | None]], workshop: Workshop
+) -> None:
+    """The keeper tells of it and hands out nothing (tests/core/test_refresh.py)."""
+    install(workshop, tool, renamed(tool, KEYS[tool], PAST[tool]))
+
+    ends = await ended(tool)
+
+    assert ends is not None
+    assert ends.year == 2001
+
+
+LIVES: dict[str, tuple[object, float | None]] = {
+    "a number": (3600, 3600),
+    "text": ("3600", 3600),
+    "with fractions": (3600.5, 3600.5),
+    "none": (None, None),
+}
+
+
+@pytest.mark.parametrize("life", LIVES)
+@pytest.mark.parametrize("tool", ["command", "jf"])
+async def test_a_life_in_seconds_is_read_in_each_form(
+    tool: str, life: str, ended: Callable[[str], Awaitable[datetime | None]], workshop: Workshop
+) -> None:
+    told, seconds = LIVES[life]
+    install(workshop, tool, renamed(tool, "expires_in", told).replace(TOKEN, UNENDING))
+
+    ends = await ended(tool)
+
+    assert ends == (None if seconds is None else NOW + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize("life", [-1, "-1", 1e400, 10**30, "soon", True, [], {}], ids=range(8))
+@pytest.mark.parametrize("tool", ["command", "jf"])
+async def test_a_life_that_cannot_be_read_is_told(
+    tool: str, life: object, asked: Callable[[str], Awaitable[str]], workshop: Workshop
+) -> None:
+    install(workshop, tool, renamed(tool, "expires_in", life))
+
+    with pytest.raises(NotObtained) as raised:
+        await asked(tool)
+
+    assert raised.value.detail.isprintable()
+    assert TOKEN[:40] not in raised.value.detail
 
 
 SPECIAL = {

@@ -5,7 +5,6 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from broker.core.credential import Secret
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
 from broker.host.file_stamp import file_stamp
 from broker.providers.azure.challenge import ORGANISATIONS
@@ -13,6 +12,7 @@ from broker.providers.azure.entra_errors import CODE, AsApplication, failure_of_
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer
 from broker.providers.claims_challenge import encoded
 from broker.providers.expiry import from_rfc3339
+from broker.providers.helper_program import token_of
 from broker.providers.home import expand
 from broker.providers.printed_object import printed_object, printed_text
 from broker.providers.vendor_tool import ask_tool, is_on_path, no_token_in
@@ -69,7 +69,7 @@ class AzureDeveloperCli:
             raise failure_of(words, finished.code, tenant, f"{shlex.join(argv)} {_HIDDEN}")
         answer = printed_object(finished.stdout, "token")
         try:
-            token = Secret(answer.get("token"))
+            token = token_of(answer.get("token"))
         except ValueError:
             raise no_token_in("azd", finished.stdout) from None
         return entra_bearer(token, self.name, from_rfc3339(answer.get("expiresOn")))

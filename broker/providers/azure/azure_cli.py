@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
-from broker.core.credential import Secret
 from broker.core.failures import NoSource, SignInNeeded
 from broker.host.aside import in_thread
 from broker.host.child_process import Finished
@@ -21,6 +20,7 @@ from broker.providers.azure.challenge import ORGANISATIONS, is_guid
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
 from broker.providers.claims_challenge import encoded
 from broker.providers.expiry import earliest, from_epoch
+from broker.providers.helper_program import token_of
 from broker.providers.home import expand
 from broker.providers.jwt import expiry_of
 from broker.providers.printed_object import printed_object, printed_text
@@ -189,7 +189,7 @@ def read_answer(stdout: bytes) -> Bearer:
     """
     answer = printed_object(stdout, "accessToken")
     try:
-        token = Secret(answer.get("accessToken"))
+        token = token_of(answer.get("accessToken"))
     except ValueError:
         raise no_token_in("az", stdout) from None
     told = earliest(from_epoch(answer.get("expires_on")), expiry_of(token.reveal()))

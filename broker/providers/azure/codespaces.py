@@ -12,7 +12,7 @@ from broker.core.failures import Unavailable
 from broker.host.clock import Clock, SystemClock
 from broker.host.file_stamp import file_stamp
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
-from broker.providers.helper_program import read
+from broker.providers.helper_program import read, token_of
 from broker.providers.home import expand
 from broker.providers.vendor_tool import ask_tool, is_on_path, no_token_in
 
@@ -55,9 +55,10 @@ class AdoAuthHelper:
             )
         try:
             found = read(finished.stdout)
+            token = token_of(found.secret.reveal())
         except ValueError:
             raise no_token_in("ado-auth-helper", finished.stdout) from None
-        return entra_bearer(found.secret, self.name, found.expires_at)
+        return entra_bearer(token, self.name, found.expires_at)
 
     def fingerprint(self) -> Hashable:
         """What changes when the helper appears."""
