@@ -18,7 +18,7 @@ from broker.config.files import ConfigFiles
 from broker.config.paths import config_paths
 from broker.core.access import SystemSocket
 from broker.core.log_buffer import LogBuffer
-from broker.daemon.built_in_providers import PROVIDERS
+from broker.daemon.built_in_providers import PROVIDERS, load_all_soon
 from broker.daemon.desktop_notifier import DesktopNotifier
 from broker.daemon.housekeeping import Ending, Housekeeper
 from broker.daemon.plugins import with_plugins
@@ -100,7 +100,7 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
         looking = asyncio.create_task(housekeeper.run())
         recorder = WhyNotRecorder(service, WhyNotFile(place.path, state_folder_of(options)))
         undo.callback(recorder.close)
-        for task in (keeping, looking, asyncio.create_task(recorder.run())):
+        for task in (keeping, looking, *map(asyncio.create_task, (recorder.run(), load_all_soon()))):
             undo.callback(task.cancel)
         _on_signals(service, housekeeper)
         await asyncio.wait({serving, keeping, looking}, return_when=asyncio.FIRST_COMPLETED)

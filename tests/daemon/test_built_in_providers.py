@@ -52,6 +52,25 @@ def test_each_is_there_by_its_name_and_recognises_as_told(provider: BuiltInProvi
     assert isinstance(made, Recognising) == provider.recognises
 
 
+LOADS_ALL = """
+import asyncio, sys
+from broker.daemon import built_in_providers as built_in
+built_in.LOAD_AFTER_S = 0.0
+place = "broker.providers.azure.provider"
+before = place in sys.modules
+asyncio.run(built_in.load_all_soon())
+print(before, place in sys.modules)
+"""
+
+
+def test_those_that_no_feed_needs_are_loaded_beside_the_loop(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", LOADS_ALL], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout == "False True\n"
+
+
 def test_a_provider_is_loaded_when_a_feed_first_needs_it(tmp_path: Path) -> None:
     told = subprocess.run(
         [sys.executable, "-c", STARTS, FEED], cwd=tmp_path, capture_output=True, text=True, check=True
