@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.core.refresh import Moment
-from broker.ctl.clients.kept_passwords import UPLOADS
+from broker.ctl.clients.upload_passwords import UPLOADS
 from broker.ctl.doctor.access_tokens import access_tokens_last
 from broker.ctl.doctor.asked_feeds import feeds_take_the_tokens
 from broker.ctl.doctor.client_logins import indexes_have_no_passwords
@@ -87,7 +87,7 @@ FILES = {
     ".pypirc": (
         "~/.pypirc",
         f"[corp]\nrepository = {URL.replace('simple', 'upload')}\nusername = me\npassword = {PAT}\n",
-        "~/.pypirc line 2",
+        "~/.pypirc line 4",
     ),
     "npm of the user": (
         "~/.npmrc",
@@ -116,11 +116,16 @@ VARIABLES = {
 
 POETRY = f'[[tool.poetry.source]]\nname = "my-corp"\nurl = "{URL}"\n'
 UPLOAD = URL.replace("simple", "upload")
+ALL_UPLOADS = UPLOADS | {
+    "TWINE_PASSWORD": "TWINE_REPOSITORY_URL",
+    "UV_PUBLISH_PASSWORD": "UV_PUBLISH_URL",
+    "UV_PUBLISH_TOKEN": "UV_PUBLISH_URL",
+}
 NAMED: dict[str, tuple[dict[str, str], dict[str, str], str, str]] = {
     "poetry's variable": (
         {"pyproject.toml": POETRY},
         {"POETRY_HTTP_BASIC_MY_CORP_PASSWORD": PAT},
-        "POETRY_HTTP_BASIC_MY_CORP_PASSWORD has",
+        "POETRY_HTTP_BASIC_MY_CORP_PASSWORD",
         "unset POETRY_HTTP_BASIC_MY_CORP_PASSWORD",
     ),
     "poetry's file": (
@@ -145,13 +150,10 @@ NAMED: dict[str, tuple[dict[str, str], dict[str, str], str, str]] = {
             )
         },
         {"UV_PUBLISH_TOKEN": PAT},
-        "UV_PUBLISH_TOKEN has",
+        "UV_PUBLISH_TOKEN",
         "unset UV_PUBLISH_TOKEN",
     ),
-} | {
-    name: ({}, {name: PAT, address: UPLOAD}, f"{name} has", f"unset {name}")
-    for name, address in UPLOADS.items()
-}
+} | {name: ({}, {name: PAT, address: UPLOAD}, name, f"unset {name}") for name, address in ALL_UPLOADS.items()}
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -177,9 +179,9 @@ def test_a_token_in_the_place_of_a_user_name_is_told_and_not_shown(clinic: Clini
     assert PAT not in repr(finding)
 
 
-@pytest.mark.parametrize("name", UPLOADS)
+@pytest.mark.parametrize("name", ALL_UPLOADS)
 def test_a_password_for_an_upload_elsewhere_is_none(clinic: Clinic, name: str) -> None:
-    clinic.environ |= {name: PAT, UPLOADS[name]: "https://upload.example/legacy/"}
+    clinic.environ |= {name: PAT, ALL_UPLOADS[name]: "https://upload.example/legacy/"}
 
     assert told(clinic) == []
 

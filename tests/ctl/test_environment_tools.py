@@ -164,7 +164,7 @@ LOGINS = {
         "~/.config/pdm/config.toml",
         f'[pypi]\nurl = "{URL}"\npassword = "s3cret"\n',
         {},
-        "remove line 3 of ~/.config/pdm/config.toml",
+        "pdm config --delete pypi.password",
     ),
     ".pypirc": (
         "~/.pypirc",
@@ -218,7 +218,7 @@ def test_password_that_poetry_keeps_in_its_own_file_is_found(clinic: Clinic) -> 
     [(_, words, line)] = found(indexes_have_no_passwords, clinic.room())
 
     assert words.startswith("~/.config/pypoetry/auth.toml line 3 has a password: poetry takes it")
-    assert line == "remove line 3 of ~/.config/pypoetry/auth.toml"
+    assert line == "poetry config --unset http-basic.corp"
 
 
 @pytest.mark.parametrize(

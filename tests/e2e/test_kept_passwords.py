@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.ctl.clients.all_indexes import all_indexes
-from broker.ctl.clients.kept_passwords import KeptPassword, kept_passwords
+from broker.ctl.clients.client_index import Index
 from broker.ctl.setup.user_dirs import UserDirs
+from broker.ctl.why.repairs import without_password
 from tests.e2e.household import AZURE_FEED
 from tests.fakes.clients import clean_environment, outcome_of
 
@@ -53,16 +54,17 @@ def test_a_password_that_the_client_wrote_is_found_and_gone_by_the_line(
         done = outcome_of(shlex.split(line), tmp_path, environment)
         assert done.exit_code == 0, done.text
 
-    def kept() -> list[KeptPassword]:
-        user_dirs = UserDirs(tmp_path, environment)
-        return list(kept_passwords(list(all_indexes(tmp_path, user_dirs)), user_dirs))
+    user_dirs = UserDirs(tmp_path, environment)
+
+    def kept() -> list[Index]:
+        return [index for index in all_indexes(tmp_path, user_dirs) if index.password_at is not None]
 
     for line in lines:
         type_in(line)
     (found,) = kept()
-    type_in(found.removal)
+    type_in(without_password(found, None, user_dirs.shown))
 
-    assert str(found.place.source).endswith(file)
-    assert found.place.line is not None
-    assert found.host == "pkgs.dev.azure.com"
+    assert found.password_at is not None
+    assert str(found.password_at.source).endswith(file)
+    assert found.password_at.line is not None
     assert kept() == []

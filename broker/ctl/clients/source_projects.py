@@ -24,7 +24,9 @@ PYPROJECT = "pyproject.toml"
 SETTINGS = {POETRY: "pypoetry", PDM: "pdm"}
 """Their folders below the user's settings (poetry's and PDM's "Configuration" pages)."""
 
-AUTH_FILE = "auth.toml"
+AUTH_FILE, SETTINGS_FILE = "auth.toml", "config.toml"
+"""What `poetry config http-basic.NAME` writes where no keyring is; what poetry and PDM are told besides."""
+
 PDM_FILE = "pdm.toml"
 """A project's own settings (PDM's page "Configuration", `pdm config --local`)."""
 
@@ -81,7 +83,7 @@ def pdm_obstacles(index: Index) -> tuple[Obstacle, ...]:
 def settings_file(user_dirs: UserDirs, client: str) -> Path:
     """Where poetry or PDM has the user's settings."""
     folder = user_dirs.home / MAC_SETTINGS if sys.platform == "darwin" else user_dirs.settings
-    return folder / SETTINGS[client] / "config.toml"
+    return folder / SETTINGS[client] / SETTINGS_FILE
 
 
 def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:

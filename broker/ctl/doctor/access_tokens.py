@@ -13,9 +13,9 @@ from broker.core.urls import may_be_token
 from broker.core.verdict import Verdict
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import UV, Index, login_in
-from broker.ctl.clients.kept_passwords import kept_passwords
 from broker.ctl.clients.npmrc import npm_passwords
 from broker.ctl.clients.stored_passwords import host_of, netrc_entries, uv_store_entries
+from broker.ctl.clients.upload_passwords import upload_passwords
 from broker.ctl.doctor.client_logins import indexes_with_passwords, without_password
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
@@ -66,18 +66,17 @@ def _in_variables(context: DoctorContext) -> Iterator[_Found]:
     for name in ENDPOINTS:
         if _has_password(environ.get(name, "")):
             yield _Found(name, f"unset {name}")
+    for variable, host in upload_passwords(environ):
+        if is_azure_host(host):
+            yield _Found(variable, f"unset {variable}")
 
 
 def _in_indexes(context: DoctorContext) -> Iterator[_Found]:
     told = set(indexes_with_passwords(context))
-    indexes = list(all_indexes(context.directory, context.user_dirs))
-    for index in indexes:
+    for index in all_indexes(context.directory, context.user_dirs):
         has_token = index.has_password or may_be_token(index.username or "")
         if has_token and index not in told and is_azure_host(host_of(index.url)):
             yield _of_index(index, context)
-    for kept in kept_passwords(indexes, context.user_dirs):
-        if is_azure_host(kept.host):
-            yield _Found(kept.place.shown(context.user_dirs.shown), kept.removal)
 
 
 def _in_stores(context: DoctorContext) -> Iterator[_Found]:
@@ -97,8 +96,8 @@ def _in_stores(context: DoctorContext) -> Iterator[_Found]:
 
 
 def _of_index(index: Index, context: DoctorContext) -> _Found:
-    place = index.place.shown(context.user_dirs.shown)
-    if index.publishes:
+    place = (index.password_at or index.place).shown(context.user_dirs.shown)
+    if index.publishes and index.password_at is None:
         return _Found(place, f"remove the password of {index.shown} from {place}")
     if index.client == UV and not login_in(index.url)[1]:
         place = index.password_variable

@@ -12,6 +12,7 @@ from broker.core.failures import BadRequest
 from broker.ctl.clients.client_index import UV, Index, login_in
 from broker.ctl.clients.command_line import PLACE, PROVIDER, CommandOptions, shown_command, shown_index
 from broker.ctl.clients.keyring_provider import SUBPROCESS, KeyringProvider, variable_of
+from broker.ctl.clients.source_projects import AUTH_FILE, PDM, POETRY, SETTINGS_FILE
 from broker.ctl.clients.usernames import with_username
 
 SETTINGS = (".toml",)
@@ -55,6 +56,13 @@ def _in_file(index: Index, source: Path, url: str) -> str | None:
 def without_password(index: Index, username: str | None, spell: Callable[[Path | str], str]) -> str:
     """What takes a password away that stands beside the URL; `username`: one that uv needs besides."""
     at = index.password_at
+    settings = None if at is None or not isinstance(at.source, Path) else (index.client, at.source.name)
+    if settings == (POETRY, AUTH_FILE):
+        return f"poetry config --unset {shlex.quote(f'http-basic.{index.name}')}"
+    if settings == (PDM, SETTINGS_FILE):
+        table = "repository" if index.publishes else "pypi"
+        key = f"{table}.{index.name}.password" if index.name else f"{table}.password"
+        return f"pdm config --delete {shlex.quote(key)}"
     if at is not None and isinstance(at.source, Path):
         return f"remove {'its password' if at.line is None else f'line {at.line}'} of {spell(at.source)}"
     line = f"unset {index.password_variable if at is None else at.source}"
