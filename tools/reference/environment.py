@@ -85,9 +85,11 @@ VARIABLES: dict[str, Variable] = {
         "UV_EXTRA_INDEX_URL",
         "UV_INDEX",
         "UV_INDEX_URL",
+        "UV_PROJECT",
         "UV_PUBLISH_URL",
         "UV_PUBLISH_USERNAME",
         "UV_TOOL_DIR",
+        "UV_WORKING_DIR",
     ),
     **_same(
         "brokerctl",
@@ -325,6 +327,7 @@ VARIABLES: dict[str, Variable] = {
 NO_VARIABLE = {
     "ZIG_LOCAL_CACHE_DIR",
     "AF_NETLINK",
+    "ST_NOEXEC",
     "O_PATH",
     "CERTIFICATE_VERIFY_FAILED",
     "IAM_PERMISSION_DENIED",
