@@ -3,7 +3,6 @@
 Together they would take a fifth of the start.
 """
 
-import asyncio
 import contextlib
 import logging
 from importlib import import_module
@@ -11,6 +10,7 @@ from typing import cast
 
 from broker.core.defect import name_of
 from broker.host.aside import in_thread
+from broker.host.clock import Clock
 from broker.providers.protocol import Provider, ProviderClass, ProviderContext, Settings
 
 log = logging.getLogger("broker.service")
@@ -61,9 +61,9 @@ PROVIDERS = (
 """Every built-in provider; a new one is a file and a line here. `daemon/plugins.py` finds other ones."""
 
 
-async def load_all_soon() -> None:
+async def load_all_soon(clock: Clock) -> None:
     """Load what is not loaded yet, in a thread: a look-up that had to import one would hold up all others."""
-    await asyncio.sleep(LOAD_AFTER_S)
+    await clock.nap(LOAD_AFTER_S)
     with contextlib.suppress(RuntimeError):  # no thread can be started: each is loaded when it is needed
         await in_thread(_load_all)
 

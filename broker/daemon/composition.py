@@ -100,7 +100,7 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
         looking = asyncio.create_task(housekeeper.run())
         recorder = WhyNotRecorder(service, WhyNotFile(place.path, state_folder_of(options)))
         undo.callback(recorder.close)
-        for task in (keeping, looking, *map(asyncio.create_task, (recorder.run(), load_all_soon()))):
+        for task in (keeping, looking, *map(asyncio.create_task, (recorder.run(), load_all_soon(clock)))):
             undo.callback(task.cancel)
         _on_signals(service, housekeeper)
         await asyncio.wait({serving, keeping, looking}, return_when=asyncio.FIRST_COMPLETED)

@@ -55,10 +55,11 @@ def test_each_is_there_by_its_name_and_recognises_as_told(provider: BuiltInProvi
 LOADS_ALL = """
 import asyncio, sys
 from broker.daemon import built_in_providers as built_in
+from broker.host.clock import SystemClock
 built_in.LOAD_AFTER_S = 0.0
 place = "broker.providers.azure.provider"
 before = place in sys.modules
-asyncio.run(built_in.load_all_soon())
+asyncio.run(built_in.load_all_soon(SystemClock()))
 print(before, place in sys.modules)
 """
 
