@@ -218,6 +218,14 @@ def test_a_child_that_goes_on_does_not_keep_us(tmp_path: Path) -> None:
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
+def test_a_command_that_succeeds_is_no_failure_in_json_either() -> None:
+    ended = run("--json", "true")
+
+    (found,) = json.loads(ended.stderr)["findings"]
+    assert (found["check"], found["level"], found["repair"]) == ("succeeded", "fine", None)
+    assert found["said"].startswith("nothing failed; ")
+
+
 def test_what_is_said_begins_a_line_of_its_own() -> None:
     ended = run("--json", "sh", "-c", "printf 'no end' >&2; exit 3")
 

@@ -9,7 +9,7 @@ from broker.ctl.doctor.finding import Finding, fine, warning
 from broker.ctl.why.account import AccountAct
 from broker.ctl.why.diagnosis import IndexReport
 from broker.ctl.why.recorded_run import RecordedRun
-from broker.ctl.why.success_line import looked_up
+from broker.ctl.why.success_line import looked_up, summary
 
 
 def findings(reports: Iterable[IndexReport], run: RecordedRun, more: Sequence[Finding]) -> list[Finding]:
@@ -76,6 +76,8 @@ def as_json(
 
 
 def _nothing(run: RecordedRun) -> Finding:
+    if run.exit_code == 0:
+        return fine("succeeded", summary(run))
     if run.account.unknown and not run.account.steps:
         said = f"a client's account is not understood here: it is a newer one; {looked_up(run.lookups)}"
         return warning("unknown-account", said, None)
