@@ -246,13 +246,19 @@ def test_owner_whom_a_container_has_no_number_for_is_not_offered_for_trust(
     assert ended.line == f"{what}: a user who has no number in this container; {HOST_USERS}"
 
 
-@pytest.mark.usefixtures("needs_root")
-def test_trust_is_not_offered_where_the_folder_would_not_let_us_in_anyway(
-    strangers_shim: Shim, place: Path
-) -> None:
+@pytest.fixture
+def closed_folder(place: Path) -> Path:
+    """A folder for a socket that only its owner can enter, in one that everybody can."""
     for folder in (place, place / "empty", place / "run"):
         folder.chmod(0o755)
-    path = place / "run/mounted/broker.sock"
+    return place / "run/mounted"
+
+
+@pytest.mark.usefixtures("needs_root")
+def test_trust_is_not_offered_where_the_folder_would_not_let_us_in_anyway(
+    strangers_shim: Shim, closed_folder: Path
+) -> None:
+    path = closed_folder / "broker.sock"
     with ScriptedBroker(path):
         ended = strangers_shim("get", URL, "Fred", user=STRANGER, TOKEN_BROKER_SOCKET=str(path))
 
@@ -264,11 +270,9 @@ def test_trust_is_not_offered_where_the_folder_would_not_let_us_in_anyway(
 
 @pytest.mark.usefixtures("needs_root")
 def test_trusted_owner_who_lets_nobody_else_in_is_told_from_a_broken_socket(
-    strangers_shim: Shim, place: Path
+    strangers_shim: Shim, closed_folder: Path
 ) -> None:
-    for folder in (place, place / "empty", place / "run"):
-        folder.chmod(0o755)
-    path = place / "run/mounted/broker.sock"
+    path = closed_folder / "broker.sock"
     with ScriptedBroker(path):
         ended = strangers_shim(
             "get", URL, "Fred", user=STRANGER, TOKEN_BROKER_SOCKET=str(path), TOKEN_BROKER_TRUST_UID="0"

@@ -94,6 +94,8 @@ class Tool:
     before: tuple[tuple[str, ...], ...] = ()
 
 
+PIPX = {"PIPX_HOME": "{folder}/home", "PIPX_BIN_DIR": "{folder}/bin", "PIPX_MAN_DIR": "{folder}/man"}
+
 TOOLS = {
     "tox": Tool("tox", ("-r",), "PIP_INDEX_URL", {"tox.ini": TOX}),
     "tox with uv": Tool("tox-uv", ("-r",), "UV_INDEX_URL", {"tox.ini": TOX}),
@@ -110,20 +112,12 @@ TOOLS = {
     "pipx": Tool(
         "pipx",
         ("install", "--backend", "pip", "--index-url", "{index}", APP.name),
-        environment={
-            "PIPX_HOME": "{folder}/home",
-            "PIPX_BIN_DIR": "{folder}/bin",
-            "PIPX_MAN_DIR": "{folder}/man",
-        },
+        environment=PIPX,
     ),
     "pipx with uv": Tool(
         "pipx",
         ("install", "--backend", "uv", "--index-url", "{index}", APP.name),
-        environment={
-            "PIPX_HOME": "{folder}/home",
-            "PIPX_BIN_DIR": "{folder}/bin",
-            "PIPX_MAN_DIR": "{folder}/man",
-        },
+        environment=PIPX,
         with_uv=True,
     ),
     "build": Tool(

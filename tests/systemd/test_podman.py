@@ -257,7 +257,7 @@ def test_native_shim_can_be_mounted_into_an_image(shared: Podman, index: str) ->
 def test_build_takes_the_password_as_a_secret_and_the_image_has_none(shared: Podman, index: str) -> None:
     recipe = told("containers", RECIPES, kind="dockerfile").partition("\n")[2]
     alice = shared.alice
-    text = f"FROM client\nCOPY pyproject.toml /work/\nWORKDIR /work\n{recipe}"
+    text = f"FROM client\nWORKDIR /project\nCOPY pyproject.toml .\n{recipe}"
     alice.write("project/Dockerfile", text)
 
     line = told("containers", RECIPES, 2).replace("URL", index).replace("build ", "build -t built ", 1)
@@ -273,7 +273,7 @@ def test_build_takes_the_password_as_a_secret_and_the_image_has_none(shared: Pod
 
 def test_password_of_the_moment_is_enough_where_no_socket_can_be_mounted(shared: Podman, index: str) -> None:
     starts, executes = (told("containers", DESKTOP, number).replace("URL", index) for number in (0, 1))
-    mounted = '-v "$PWD:/work" -w /work -e UV_PROJECT_ENVIRONMENT=/tmp/venv'
+    mounted = '-v "$PWD:/project" -w /project -e UV_PROJECT_ENVIRONMENT=/tmp/venv'
     started = run(starts.replace("docker run", f"docker run --rm {mounted}"))
 
     first = shared.as_docker(started, folder="project")
