@@ -28,7 +28,8 @@ from broker.keeper.recheck import Recheck
 from broker.keeper.renewal_loop import RenewalLoop
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.single_flight import SingleFlight
-from broker.keeper.slot_table import SlotEntry, SlotPlan, SlotTable
+from broker.keeper.slot_entry import SlotEntry
+from broker.keeper.slot_table import SlotPlan, SlotTable
 from broker.keeper.state_news import StateNews
 from broker.keeper.verification import Verifier, Verify, may_verify_unasked
 from broker.providers.protocol import Provider

@@ -11,7 +11,8 @@ from math import inf
 from broker.core.verdict import RETRY_S
 from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog
-from broker.keeper.slot_table import SlotEntry, SlotTable
+from broker.keeper.slot_entry import SlotEntry
+from broker.keeper.slot_table import SlotTable
 from broker.keeper.verification import Verifier
 
 IN_USE_S = 86400.0

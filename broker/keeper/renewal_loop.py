@@ -27,7 +27,8 @@ from broker.keeper.defect_log import DefectLog
 from broker.keeper.recheck import Recheck
 from broker.keeper.schedule import Schedule
 from broker.keeper.single_flight import SingleFlight
-from broker.keeper.slot_table import SlotEntry, SlotTable
+from broker.keeper.slot_entry import SlotEntry
+from broker.keeper.slot_table import SlotTable
 from broker.keeper.state_news import StateNews
 
 ROUND_AT_ONCE = 500

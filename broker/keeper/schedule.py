@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from broker.core.refresh import Moment
-from broker.keeper.slot_table import SlotEntry
+from broker.keeper.slot_entry import SlotEntry
 
 
 class Schedule:

@@ -17,7 +17,7 @@ from broker.core.verdict import claims_for
 from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.provider_guard import ProviderGuard, broken
-from broker.keeper.slot_table import SlotEntry
+from broker.keeper.slot_entry import SlotEntry
 
 Flight = asyncio.Task[NotObtained | None]
 """Its result is the failure, if it was one."""

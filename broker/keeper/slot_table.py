@@ -3,13 +3,10 @@
 Bookkeeping only: nothing here fetches, waits or decides when. Read `keeper/keeper.py` for that.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import inf
 from typing import TYPE_CHECKING
 
 from broker.core.feeds import (
@@ -25,14 +22,12 @@ from broker.core.feeds import (
     SlotKey,
 )
 from broker.core.learned_feeds import LEARNED_MAX, LearnedRealm, dispensable
-from broker.core.refresh import Moment, Slot, State
+from broker.core.refresh import Moment, Slot
 from broker.core.urls import Url
-from broker.core.verdict import Verification, usable_credential
+from broker.core.verdict import usable_credential
+from broker.keeper.slot_entry import SlotEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from broker.core.failures import NotObtained
     from broker.core.urls import Service
 
 REMEMBERED = 256
@@ -42,57 +37,6 @@ LEARNED_GONE_S = 3600.0
 """A learned feed that never had a credential disappears this long after its last question."""
 
 log = logging.getLogger("broker.keeper")  # a name that users filter by
-
-
-@dataclass(slots=True, eq=False)
-class SlotEntry:
-    """A slot and what surrounds it.
-
-    `feed` is the one whose settings and URL the credential is obtained with, `used` the last question,
-    `since` the last change of state. `wanted` is false after `forget`, until the next question; `gone` is
-    true once the table has it no more. `fingerprint` is the provider's sign-in fingerprint that the last
-    attempt saw, `was_late` whether it changed meanwhile, `has_succeeded` whether it ever had a credential.
-    `last_asked` is the feed of the last look-up, `asked` are those asked for since they were last tried,
-    `tried_s` when one last was, in seconds of boot time, `next_try` what waits until it may be tried again.
-    """
-
-    slot: Slot
-    feed: Feed
-    used: Moment
-    since: datetime
-    shown: State = State.EMPTY
-    wanted: bool = True
-    gone: bool = False
-    fetches: int = 0
-    failed_fetches: int = 0
-    has_succeeded: bool = False
-    fingerprint: "Hashable" = None
-    was_late: bool = False
-    flight: "asyncio.Task[NotObtained | None] | None" = None
-    verifications: dict[str, Verification] = field(default_factory=dict)
-    verifying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    last_asked: Feed | None = None
-    asked: dict[str, Feed] = field(default_factory=dict)
-    tried_s: float = -inf
-    next_try: asyncio.Task[None] | None = None
-
-    def drop(self) -> None:
-        """Forget the credential and give up what is under way."""
-        for task in (self.flight, self.next_try, *self.verifying.values()):
-            if task is not None:
-                task.cancel()
-        self.flight = self.next_try = None
-        self.slot, self.wanted = Slot(self.slot.key), False
-        self.verifications.clear()
-        self.verifying.clear()
-
-    def forget_words_of(self, names: frozenset[str]) -> None:
-        """Forget what the feeds of these names said, and give up asking them."""
-        for name in names & self.verifications.keys():
-            del self.verifications[name]
-            under_way = self.verifying.pop(name, None)
-            if under_way is not None:
-                under_way.cancel()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from broker.core.feeds import Feed
 from broker.core.refresh import Moment
 from broker.keeper.defect_log import DefectLog
-from broker.keeper.slot_table import SlotEntry, SlotTable
+from broker.keeper.slot_entry import SlotEntry
+from broker.keeper.slot_table import SlotTable
 
 
 class StateNews:

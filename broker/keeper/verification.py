@@ -15,7 +15,7 @@ from broker.core.verdict import RETRY_S, FeedAnswer, Verdict, Verification, judg
 from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.provider_guard import is_cancelled
-from broker.keeper.slot_table import SlotEntry
+from broker.keeper.slot_entry import SlotEntry
 
 Verify = Callable[[Feed, Credential], Awaitable[FeedAnswer]]
 """Asks a feed whether it accepts a credential."""

@@ -4,7 +4,7 @@ from broker.core.feeds import Feed, Realm
 from broker.core.refresh import Moment, Slot
 from broker.core.urls import parse_url
 from broker.keeper.schedule import Schedule
-from broker.keeper.slot_table import SlotEntry
+from broker.keeper.slot_entry import SlotEntry
 from tests.fake_clock import START
 
 

@@ -22,7 +22,7 @@ from broker.host.clock import NAP_S
 from broker.keeper.keeper import Keeper
 from broker.keeper.renewal_loop import ROUND_AT_ONCE
 from broker.keeper.renewal_policy import RenewalPolicies
-from broker.keeper.slot_table import SlotEntry
+from broker.keeper.slot_entry import SlotEntry
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
 
