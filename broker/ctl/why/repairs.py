@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from broker.core.failures import BadRequest
+from broker.ctl.clients import source_projects
 from broker.ctl.clients.client_index import UV, Index, login_in
 from broker.ctl.clients.command_line import PLACE, PROVIDER, CommandOptions, shown_command, shown_index
 from broker.ctl.clients.keyring_provider import SUBPROCESS, KeyringProvider, variable_of
-from broker.ctl.clients.source_projects import AUTH_FILE, PDM, POETRY, SETTINGS_FILE
 from broker.ctl.clients.usernames import with_username
 
 SETTINGS = (".toml",)
@@ -56,17 +56,23 @@ def _in_file(index: Index, source: Path, url: str) -> str | None:
 def without_password(index: Index, username: str | None, spell: Callable[[Path | str], str]) -> str:
     """What takes a password away that stands beside the URL; `username`: one that uv needs besides."""
     at = index.password_at
-    settings = None if at is None or not isinstance(at.source, Path) else (index.client, at.source.name)
-    if settings == (POETRY, AUTH_FILE):
-        return f"poetry config --unset {shlex.quote(f'http-basic.{index.name}')}"
-    if settings == (PDM, SETTINGS_FILE):
-        table = "repository" if index.publishes else "pypi"
-        key = f"{table}.{index.name}.password" if index.name else f"{table}.password"
-        return f"pdm config --delete {shlex.quote(key)}"
     if at is not None and isinstance(at.source, Path):
-        return f"remove {'its password' if at.line is None else f'line {at.line}'} of {spell(at.source)}"
+        line = "its password" if at.line is None else f"line {at.line}"
+        return _by_the_client(index, at.source.name) or f"remove {line} of {spell(at.source)}"
     line = f"unset {index.password_variable if at is None else at.source}"
     return line if username is None else f"{line}; export {index.variable}={shlex.quote(username)}"
+
+
+def _by_the_client(index: Index, file: str) -> str | None:
+    """The client's own command for a password that stands in its own settings."""
+    match index.client, file:
+        case source_projects.POETRY, source_projects.AUTH_FILE:
+            return f"poetry config --unset {shlex.quote(f'http-basic.{index.name}')}"
+        case source_projects.PDM, source_projects.SETTINGS_FILE:
+            table = "repository" if index.publishes else "pypi"
+            key = f"{table}.{index.name}.password" if index.name else f"{table}.password"
+            return f"pdm config --delete {shlex.quote(key)}"
+    return None
 
 
 def with_provider(client: str, named: KeyringProvider | None, options: CommandOptions) -> str:
