@@ -101,12 +101,13 @@ class Http:
     ) -> Response:
         """Send once and return the answer, whatever its status; `head_only` hangs up after the headers.
 
-        Raises Unreachable when there is no answer within the deadline, or one with more than `body_bytes`.
+        The deadline counts from the moment at which the client is ready. Raises Unreachable when there is
+        no answer within it, or one with more than `body_bytes`.
         """
         route = _route_to(request.url)
         try:
+            client = await self._open(route)  # its imports are no answer that somebody is late with
             async with asyncio.timeout(deadline_s), self._room:
-                client = await self._open(route)
                 return await _exchange(client, request, route, None if head_only else body_bytes)
         except TimeoutError:
             raise route.too_late(deadline_s) from None

@@ -23,4 +23,4 @@ def test_programs_of_the_daemon_do_not_know_the_agent_that_started_it(house: Hou
     with house.brokerd() as broker:
         answer = broker.wire.look_up(PLAIN_FEED)
 
-    assert answer.json["password"] == "nobodys"
+    assert answer.password == "nobodys"

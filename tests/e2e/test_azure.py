@@ -53,7 +53,7 @@ def labs(house: Household) -> Organisation:
 def test_two_organisations_in_two_tenants_are_served_at_once(house: Household, labs: Organisation) -> None:
     house.configure(BOTH)
     with house.brokerd() as broker:
-        passwords = [broker.wire.look_up(url).json["password"] for url in (AZURE_FEED, LABS_FEED)]
+        passwords = [broker.wire.look_up(url).password for url in (AZURE_FEED, LABS_FEED)]
         tenants = {one["name"]: one["tenant"] for one in broker.wire.status()["feeds"]}
 
     assert [bool(house.acme.identify(one)) for one in passwords] == [True, False]
@@ -65,7 +65,7 @@ def test_feeds_of_one_organisation_share_one_token(house: Household) -> None:
     tools = AZURE_FEED.replace("/corp/", "/tools/")
     house.configure(feed("corp", AZURE_FEED) + feed("tools", tools))
     with house.brokerd() as broker:
-        passwords = {broker.wire.look_up(url).json["password"] for url in (AZURE_FEED, tools)}
+        passwords = {broker.wire.look_up(url).password for url in (AZURE_FEED, tools)}
 
     assert len(passwords) == 1
     assert (len(house.az.calls), len(house.acme.exchanges)) == (1, 1)
@@ -126,11 +126,11 @@ def test_a_token_that_az_hands_out_half_used_is_replaced_before_its_end(house: H
     house.az.behave(Conduct(lifetime_s=8, age_s=4))
     house.configure(feed("corp", AZURE_FEED, 'token = "entra"\nverify = false'))
     with house.brokerd() as broker:
-        first = broker.wire.look_up(AZURE_FEED).json["password"]
+        first = broker.wire.look_up(AZURE_FEED).password
         assert left_s(first) <= 4
 
         def another() -> str | None:
-            password: str = broker.wire.look_up(AZURE_FEED).json["password"]
+            password: str = broker.wire.look_up(AZURE_FEED).password
             left_s(password)
             return password if password != first else None
 
@@ -144,12 +144,12 @@ def test_an_early_renewal_that_gets_the_same_token_does_not_spin(house: Househol
     house.az.behave(Conduct(mode="same", lifetime_s=5))
     house.configure(feed("corp", AZURE_FEED, 'token = "entra"\nverify = false'))
     with house.brokerd() as broker:
-        password = broker.wire.look_up(AZURE_FEED).json["password"]
+        password = broker.wire.look_up(AZURE_FEED).password
         for _ in range(3):
             assert broker.wire.post("/v1/feeds/corp/refresh").status == 200
         asked = len(house.az.calls)
         while broker.wire.feed("corp")["usable"]:
-            assert broker.wire.look_up(AZURE_FEED).json["password"] == password
+            assert broker.wire.look_up(AZURE_FEED).password == password
             if left_s(password) < 1:
                 break
         early = len(house.az.calls)

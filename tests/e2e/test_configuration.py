@@ -92,7 +92,7 @@ def test_reload_of_a_broken_file_names_file_line_and_remedy_and_changes_nothing(
     assert re.match(f"{shared.config},? line {line}[:,]", answer.json["detail"])
     assert remedy in answer.json["detail"]
     assert "hunter2" not in answer.text
-    assert broker.wire.look_up(PLAIN_FEED).json["password"] == PLAIN_PASSWORD
+    assert broker.wire.look_up(PLAIN_FEED).password == PLAIN_PASSWORD
     assert broker.wire.feed("plain")["fetches"] == before["fetches"]
 
 

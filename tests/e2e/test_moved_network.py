@@ -112,12 +112,12 @@ def test_a_token_bound_to_the_old_address_is_replaced_within_three_seconds(
         for name in ("HTTPS_PROXY", "https_proxy"):
             house.environment[name] = f"http://{OUTSIDE}:{port}"
         with house.brokerd(program=(*namespace.enter, BROKERD)) as broker:
-            before = broker.wire.look_up(AZURE_FEED).json["password"]
+            before = broker.wire.look_up(AZURE_FEED).password
             until(lambda: broker.wire.feed("corp")["verdict"] == "accepted", "verdict")
             namespace.move()
             moved = time.monotonic()
             until(lambda: broker.wire.feed("corp")["fetches"] > 1, "second fetch", OVER_WITHIN_S)
-            after = broker.wire.look_up(AZURE_FEED).json["password"]
+            after = broker.wire.look_up(AZURE_FEED).password
             took_s = time.monotonic() - moved
 
     assert house.acme.identify(before) is None

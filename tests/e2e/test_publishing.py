@@ -111,8 +111,8 @@ def test_twine_asks_azure_for_the_right_to_write_by_its_url_alone(
 
 
 def test_reading_and_writing_have_a_token_each_and_the_reading_one_writes_nothing(town: Town) -> None:
-    read, write = (town.wire.look_up(url).json["password"] for url in (AZURE_FEED, AZURE_UPLOAD))
-    again = [town.wire.look_up(url).json["password"] for url in (AZURE_FEED, AZURE_UPLOAD)]
+    read, write = (town.wire.look_up(url).password for url in (AZURE_FEED, AZURE_UPLOAD))
+    again = [town.wire.look_up(url).password for url in (AZURE_FEED, AZURE_UPLOAD)]
 
     scopes = {token.value: token.identity.scopes for token in town.house.acme.issued}
     assert (scopes[read], scopes[write]) == (frozenset({READ}), frozenset({WRITE}))

@@ -134,7 +134,7 @@ def test_each_of_twenty_revocations_under_load_costs_at_most_one_run(
 
 
 def holds_a_good_token(broker: Brokerd, house: Household) -> bool:
-    return house.acme.identify(broker.wire.look_up(AZURE_FEED).json["password"]) is not None
+    return house.acme.identify(broker.wire.look_up(AZURE_FEED).password) is not None
 
 
 @pytest.mark.parametrize("kind", ["session", "entra"])
@@ -146,11 +146,11 @@ def test_a_claims_challenge_is_answered_for_an_application_without_a_person(
     settings = f'auth = ["client-secret"]\nclient_id = "{CLIENT}"\nsecret = "{secret}"\ntoken = "{kind}"'
     house.configure(feed("corp", AZURE_FEED, settings))
     with house.brokerd() as broker:
-        first = broker.wire.look_up(AZURE_FEED).json["password"]
+        first = broker.wire.look_up(AZURE_FEED).password
         wait_until_tried(broker, "accepted")
         house.acme.want_claims(CLAIMS)
         told = broker.wire.post("/v1/feeds/corp/verify")
-        second = broker.wire.look_up(AZURE_FEED).json["password"]
+        second = broker.wire.look_up(AZURE_FEED).password
 
     assert told.status == 200, told.text
     assert house.acme.identify(first) is None

@@ -15,13 +15,13 @@ from tests.fakes.az_program import Conduct
 def test_sighup_takes_up_a_new_feed_and_keeps_the_tokens_of_the_others(house: Household) -> None:
     house.configure(feed("corp", AZURE_FEED))
     with house.brokerd() as broker:
-        held = broker.wire.look_up(AZURE_FEED).json["password"]
+        held = broker.wire.look_up(AZURE_FEED).password
         house.configure(feed("corp", AZURE_FEED) + house.plain_feed())
 
         broker.signal(signal.SIGHUP)
 
         until(lambda: broker.wire.look_up(PLAIN_FEED).status == 200, "answer for the new feed")
-        assert broker.wire.look_up(AZURE_FEED).json["password"] == held
+        assert broker.wire.look_up(AZURE_FEED).password == held
     assert len(house.az.calls) == 1
 
 
@@ -40,13 +40,13 @@ def test_sighup_drops_the_token_of_a_feed_that_is_gone(house: Household) -> None
 def test_sigusr1_forgets_every_token(house: Household) -> None:
     house.configure(feed("corp", AZURE_FEED) + house.plain_feed())
     with house.brokerd() as broker:
-        held = broker.wire.look_up(AZURE_FEED).json["password"]
+        held = broker.wire.look_up(AZURE_FEED).password
         assert broker.wire.look_up(PLAIN_FEED).status == 200
 
         broker.signal(signal.SIGUSR1)
 
         until(lambda: {one["state"] for one in broker.wire.status()["feeds"]} == {"empty"}, "empty broker")
-        assert broker.wire.look_up(AZURE_FEED).json["password"] != held
+        assert broker.wire.look_up(AZURE_FEED).password != held
     assert len(house.az.calls) == 2
 
 

@@ -197,7 +197,7 @@ def test_refresh_answers_with_what_it_fetched(wire: Wire, shared: Household) -> 
 
     assert answer.status == 200
     assert (answer.json["state"], answer.json["fetches"]) == ("fresh", before + 1)
-    assert wire.look_up("https://moody.example/simple/").json["password"] == "replaced"
+    assert wire.look_up("https://moody.example/simple/").password == "replaced"
 
 
 def test_refresh_that_fails_says_why(wire: Wire) -> None:

@@ -61,7 +61,7 @@ def struck(mode: str) -> Iterator[Struck]:
         broker = house.brokerd(program=[sys.executable, "-X", "dev", "-I", TALKATIVE, mode])
         broker.ends_with = 1
         with broker:
-            given = {broker.wire.look_up(url).json["password"] for url in (TOOL_FEED, AZURE_FEED)}
+            given = {broker.wire.look_up(url).password for url in (TOOL_FEED, AZURE_FEED)}
             broker.signal(signal.SIGUSR2)
             broker.wait_for_log("Task exception was never retrieved")
             said = [broker.wire.get("/v1/status"), broker.wire.get("/v1/logs")]

@@ -46,12 +46,12 @@ def day() -> Iterator[Day]:
         tool = feed("tool", TOOL_FEED, f'provider = "command"\ncommand = ["sh", "-c", """{TOOL}"""]')
         house.configure(f'log = "debug"\n{feed("corp", AZURE_FEED)}{tool}')
         with house.brokerd() as broker, Events(broker.wire) as events:
-            given = {broker.wire.look_up(TOOL_FEED).json["password"]}
+            given = {broker.wire.look_up(TOOL_FEED).password}
             all_goes_well(house)
             for order in ("refresh", "forget", "refresh"):
                 for name in ("corp", "tool"):
                     assert broker.wire.post(f"/v1/feeds/{name}/{order}").status == 200
-            given.add(broker.wire.look_up(TOOL_FEED).json["password"])
+            given.add(broker.wire.look_up(TOOL_FEED).password)
             said = [*all_goes_wrong(house, broker.wire), repr(list(itertools.islice(events, 4))).encode()]
             said += [
                 broker.wire.get(route).body

@@ -37,6 +37,13 @@ class Answer:
         return json.loads(self.body)
 
     @property
+    def password(self) -> str:
+        """The password of a look-up that was answered; a refusal is told in its own words."""
+        assert self.status == 200, f"{self.status}: {self.text}"
+        password: str = self.json["password"]
+        return password
+
+    @property
     def text(self) -> str:
         """The body as text."""
         return self.body.decode()
