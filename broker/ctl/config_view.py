@@ -14,7 +14,8 @@ from broker.config.paths import ConfigPaths
 from broker.core.failures import BadConfiguration
 from broker.ctl.command_error import CommandError
 from broker.ctl.setup.user_dirs import UserDirs
-from broker.providers.recognise import default_name, provider_of
+from broker.providers.recognise.feed_name import default_name
+from broker.providers.recognise.services import provider_of
 
 if TYPE_CHECKING:
     from broker.config.model import Config, Layer, Schema

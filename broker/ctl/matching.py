@@ -11,7 +11,8 @@ from broker.core.failures import BadRequest
 from broker.core.feeds import Feed, FeedTable, Realm, Recognised
 from broker.core.status import FeedStatus
 from broker.core.urls import Url, parse_url
-from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE, realm_of, recognise, spellings_of
+from broker.providers.recognise.kinds import AZURE, CODEARTIFACT, GOOGLE
+from broker.providers.recognise.services import realm_of, recognise, spellings_of
 
 BY_THEMSELVES = frozenset({AZURE, GOOGLE, CODEARTIFACT})
 """Providers that `auto` signs in to without configuration."""

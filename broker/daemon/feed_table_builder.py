@@ -25,9 +25,9 @@ from broker.providers.protocol import (
     Recognising,
     Settings,
 )
-from broker.providers.recognise import (
-    TELL_AT_ROOT,
-    default_name,
+from broker.providers.recognise.feed_name import default_name
+from broker.providers.recognise.kinds import TELL_AT_ROOT
+from broker.providers.recognise.services import (
     looks_like_feed,
     provider_of,
     realm_of,

@@ -21,7 +21,7 @@ from broker.host.http_errors import Unreachable
 from broker.host.lookup_trace import trace_step
 from broker.providers import protocol, secret_reader
 from broker.providers.expiry import earliest
-from broker.providers.recognise import GITLAB_API, gitlab_at
+from broker.providers.recognise.gitlab_addresses import GITLAB_API, gitlab_at
 from broker.providers.static_login import Place, Username, login, no_secret
 
 JOB_USERNAME = "gitlab-ci-token"

@@ -11,7 +11,7 @@ import pytest
 from broker.core.access import SocketKind, SystemSocket
 from broker.core.feeds import Allow, FeedTable
 from broker.keeper.renewal_policy import RenewalPolicies
-from broker.providers.recognise import recognise
+from broker.providers.recognise.services import recognise
 from tests.api.test_routes import (
     CORP,
     LABS,

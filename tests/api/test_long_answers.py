@@ -10,7 +10,7 @@ from broker.api.asgi import AsgiApp
 from broker.core.feeds import FeedTable
 from broker.keeper.keeper import Keeper
 from broker.keeper.renewal_policy import RenewalPolicies
-from broker.providers.recognise import recognise
+from broker.providers.recognise.services import recognise
 from broker.server.limits import Limits
 from tests.api.test_routes import CORP, Household, learn
 from tests.fake_clock import FakeClock

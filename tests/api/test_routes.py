@@ -34,7 +34,7 @@ from broker.daemon.shares import Shares
 from broker.keeper.keeper import Keeper
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.stats import Stats
-from broker.providers.recognise import recognise
+from broker.providers.recognise.services import recognise
 from tests.fake_clock import START, FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
 

@@ -12,7 +12,7 @@ from broker.core.access import OwnSocket, ShareSocket, SystemSocket
 from broker.core.feeds import PUBLISH, FeedTable
 from broker.daemon.shares import Shares
 from broker.keeper.renewal_policy import RenewalPolicies
-from broker.providers.recognise import recognise
+from broker.providers.recognise.services import recognise
 from broker.server.http_server import ListenerSpec
 from tests.api.test_routes import (
     CORP,

@@ -15,7 +15,8 @@ from broker.core.failures import BadConfiguration
 from broker.core.feeds import Allow
 from broker.core.urls import parse_url
 from broker.providers.protocol import Settings
-from broker.providers.recognise import default_name, provider_of
+from broker.providers.recognise.feed_name import default_name
+from broker.providers.recognise.services import provider_of
 
 CORP = 'url = "https://pkgs.dev.azure.com/acme/_packaging/corp/pypi/simple/"\n'
 INTERNAL = 'url = "https://artifactory.example/internal/simple/"\nprovider = "basic"\n'

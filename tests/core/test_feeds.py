@@ -19,7 +19,7 @@ from broker.core.feeds import (
     SlotKey,
 )
 from broker.core.urls import Host, Url, parse_service, parse_url
-from broker.providers.recognise import recognise
+from broker.providers.recognise.services import recognise
 
 ACME = Realm("azure", "acme")
 OTHER = Realm("basic", "https://artifactory.example")

@@ -18,7 +18,7 @@ from broker.ctl.doctor.index_usernames import indexes_have_usernames
 from broker.ctl.doctor.shadowing_passwords import netrc_shadows, uv_store_shadows
 from broker.ctl.doctor.sign_in_checks import service_sees_the_tokens
 from broker.host.clock import SystemClock
-from broker.providers.recognise import GLOBAL_PATS_END, is_azure_host
+from broker.providers.recognise.azure_addresses import GLOBAL_PATS_END, is_azure_host
 from tests.ctl.clinic import Clinic, found
 from tests.ctl.found_feeds import broker, feed
 

@@ -10,7 +10,7 @@ from broker.daemon.plugins import with_plugins
 from broker.host.http import Http
 from broker.providers.basic import BasicProvider
 from broker.providers.protocol import ProviderClass, ProviderContext, Tools
-from broker.providers.recognise import realm_of
+from broker.providers.recognise.services import realm_of
 from tests.fake_clock import START
 
 URL = parse_url("https://packages.example.com/simple/")

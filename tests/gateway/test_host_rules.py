@@ -6,7 +6,8 @@ import pytest
 
 from broker.gateway.host_rules import Endpoint, HostRules, parse_endpoint, unusable
 from broker.gateway.upstream_proxy import ProxyAddressError, ProxyChoice
-from broker.providers.recognise import AZURE, CODEARTIFACT, GOOGLE, HOST_SHAPES
+from broker.providers.recognise.host_shapes import HOST_SHAPES
+from broker.providers.recognise.kinds import AZURE, CODEARTIFACT, GOOGLE
 
 LEARNED = HostRules(
     frozenset({Endpoint("packages.example", 443), Endpoint("packages.example", 8443)}),

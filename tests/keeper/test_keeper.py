@@ -30,7 +30,7 @@ from broker.keeper.keeper import Keeper
 from broker.keeper.renewal_loop import BACKGROUND_FLIGHTS
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.slot_table import LEARNED_GONE_S
-from broker.providers.recognise import recognise
+from broker.providers.recognise.services import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
 

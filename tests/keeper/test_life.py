@@ -30,7 +30,7 @@ from broker.core.refresh import (
 from broker.core.urls import parse_url
 from broker.keeper.keeper import Keeper
 from broker.keeper.renewal_policy import RenewalPolicies
-from broker.providers.recognise import recognise
+from broker.providers.recognise.services import recognise
 from tests.fake_clock import START, FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
 

@@ -16,7 +16,7 @@ from broker.core.refresh import HOLD_FAILING_S, HOLD_REFUSED_S
 from broker.core.urls import parse_url
 from broker.keeper.keeper import Keeper
 from broker.keeper.renewal_policy import RenewalPolicies
-from broker.providers.recognise import recognise
+from broker.providers.recognise.services import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
 

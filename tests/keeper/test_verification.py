@@ -20,7 +20,7 @@ from broker.keeper.provider_guard import BesideTheLoop, at_once
 from broker.keeper.recheck import GAP_S, IN_USE_S, SETTLE_S, SPREAD_S
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.keeper.verification import UNASKED_AT_ONCE
-from broker.providers.recognise import recognise
+from broker.providers.recognise.services import recognise
 from tests.fake_clock import FakeClock, settle
 from tests.fake_provider import Gatekeeper, Issuer
 

@@ -11,7 +11,7 @@ import pytest
 from broker.core.feeds import Feed
 from broker.host.http import Http
 from broker.providers.protocol import ProviderContext
-from broker.providers.recognise import realm_of
+from broker.providers.recognise.services import realm_of
 from tests.providers.conftest import NOW
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from broker.core.feeds import READ, Feed
 from broker.core.urls import parse_url
 from broker.providers.nexus import NexusProvider
 from broker.providers.protocol import Provider, ProviderContext
-from broker.providers.recognise import spellings_of
+from broker.providers.recognise.services import spellings_of
 from tests.contract.kept_secret_contract import KeptSecretContract
 from tests.providers.online import feed_of
 from tests.providers.programs import Workshop

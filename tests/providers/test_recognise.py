@@ -5,14 +5,9 @@ from hypothesis import strategies as st
 from broker.core.failures import BadRequest
 from broker.core.feeds import PUBLISH, READ, Realm
 from broker.core.urls import Host, Origin, Url, parse_service, parse_url
-from broker.providers.recognise import (
-    azure_ring,
-    default_name,
-    likely_provider,
-    provider_of,
-    realm_of,
-    recognise,
-)
+from broker.providers.recognise.azure_addresses import azure_ring
+from broker.providers.recognise.feed_name import default_name
+from broker.providers.recognise.services import likely_provider, provider_of, realm_of, recognise
 
 PROJECT_GUID = "2f9a2a5e-6b3c-4f0d-9a53-1f6f1c1f5a01"
 FEED_GUID = "5d1c9f52-8b0e-4a43-8f7e-7d1d0d3f6b02"

@@ -15,7 +15,8 @@ from broker.ctl.add.secret_location import SecretLocation, secret_location
 from broker.ctl.clients.usernames import ANY
 from broker.ctl.command_error import CommandError
 from broker.ctl.setup.user_dirs import UserDirs
-from broker.providers.recognise import GITLAB, likely_provider, provider_of
+from broker.providers.recognise.kinds import GITLAB
+from broker.providers.recognise.services import likely_provider, provider_of
 
 BASIC = "basic"
 OPTIONS = {"username": ("--username", "NAME"), "secret": ("--secret", "PLACE")}

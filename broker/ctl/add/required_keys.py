@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from broker.core.secret_source import brings_username, parse
-from broker.providers.recognise import ARTIFACTORY, CLOUDSMITH, GITLAB, NEXUS
+from broker.providers.recognise.kinds import ARTIFACTORY, CLOUDSMITH, GITLAB, NEXUS
 
 
 @dataclass(frozen=True, slots=True)

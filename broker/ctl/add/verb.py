@@ -201,7 +201,7 @@ def _accepted_name(text: str, file: "ConfigFile", url: "Url", name: str | None) 
 
 
 def _free_name(taken: "Collection[str]", url: "Url") -> str:
-    from broker.providers.recognise import default_name  # noqa: PLC0415 - only this verb asks
+    from broker.providers.recognise.feed_name import default_name  # noqa: PLC0415 - only this verb asks
 
     name = default_name(url)
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))

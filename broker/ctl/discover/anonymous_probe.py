@@ -8,7 +8,7 @@ from pathlib import Path
 from broker.ctl.discover.classify import FeedStanding, FoundFeed
 from broker.host.http import Http, Request, Response
 from broker.host.http_errors import Unreachable
-from broker.providers.recognise import ARTIFACTORY, GITLAB, NEXUS
+from broker.providers.recognise.kinds import ARTIFACTORY, GITLAB, NEXUS
 
 LIMIT_S = 5.0
 """An index behind a VPN that is off does not refuse, it is silent."""

@@ -16,7 +16,8 @@ from broker.core.status import FeedStatus
 from broker.core.urls import Url, may_be_token, path_token, printable
 from broker.ctl.clients.client_index import ALWAYS, Index
 from broker.ctl.matching import BY_THEMSELVES, table_of
-from broker.providers.recognise import default_name, likely_provider, provider_of
+from broker.providers.recognise.feed_name import default_name
+from broker.providers.recognise.services import likely_provider, provider_of
 
 _ENDS = ("simple", "+simple", "upload", "legacy")
 """What the pages and the upload address of one feed differ in."""

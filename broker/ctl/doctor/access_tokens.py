@@ -21,7 +21,8 @@ from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
 from broker.ctl.doctor.pat_news import pat_news
 from broker.ctl.doctor.shadowing_passwords import netrc_of_feeds, shadowing_netrc, shadowing_store
-from broker.providers.recognise import AZURE, is_azure_host
+from broker.providers.recognise.azure_addresses import is_azure_host
+from broker.providers.recognise.kinds import AZURE
 
 VARIABLE = "AZURE_DEVOPS_EXT_PAT"
 """The Azure DevOps extension of az reads it."""

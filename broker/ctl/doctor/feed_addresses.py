@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from broker.core.urls import Url
 from broker.ctl.doctor.context import DoctorContext, KnownFeed
 from broker.ctl.doctor.finding import Finding, warning
-from broker.providers.recognise import AZURE, GITLAB, recognise
+from broker.providers.recognise.kinds import AZURE, GITLAB
+from broker.providers.recognise.services import recognise
 
 GROUPS = ("groups", "projects")
 

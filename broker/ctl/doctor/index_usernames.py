@@ -9,7 +9,7 @@ from broker.ctl.clients.usernames import username_for, with_username
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.why import repairs
-from broker.providers.recognise import ANSWER_STRANGERS, AZURE, GITLAB, GOOGLE
+from broker.providers.recognise.kinds import ANSWER_STRANGERS, AZURE, GITLAB, GOOGLE
 
 FILES_ELSEWHERE = {AZURE: "under ids", GITLAB: "under the project's number", GOOGLE: "outside simple/"}
 """Providers whose pages link to files outside the index's own URL, and where those are."""

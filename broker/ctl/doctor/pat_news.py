@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from broker.providers.recognise import GLOBAL_PATS_END, is_azure_host
+from broker.providers.recognise.azure_addresses import GLOBAL_PATS_END, is_azure_host
 
 
 def pat_news(now: datetime) -> str:

@@ -7,7 +7,7 @@ from broker.core.secret_source import EnvSecret, sources_of
 from broker.ctl.doctor import access_tokens
 from broker.ctl.doctor.context import NO_ANSWER, NOT_STARTED, PROGRAM_LIMIT_S, DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
-from broker.providers.recognise import AZURE
+from broker.providers.recognise.kinds import AZURE
 
 TOKENS = (
     *("ARTIFACTS_KEYRING_NOFUSS_TOKEN", "ARTIFACTS_KEYRING_NOFUSS_TOKEN_FILE", "VSS_NUGET_ACCESSTOKEN"),

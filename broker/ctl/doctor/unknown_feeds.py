@@ -9,7 +9,7 @@ from broker.core.urls import path_token, printable
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem
 from broker.ctl.matching import urls_of
-from broker.providers.recognise import looks_like_feed
+from broker.providers.recognise.services import looks_like_feed
 
 
 def addresses_are_feeds(context: DoctorContext) -> Iterator[Finding]:

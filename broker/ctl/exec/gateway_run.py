@@ -21,7 +21,8 @@ from broker.ctl.setup.user_dirs import UserDirs
 from broker.gateway.host_rules import Endpoint
 from broker.gateway.instructions import Instructions
 from broker.host.standard_streams import tell
-from broker.providers.recognise import GITLAB, HOST_SHAPES
+from broker.providers.recognise.host_shapes import HOST_SHAPES
+from broker.providers.recognise.kinds import GITLAB
 
 SECRET_BYTES = 32
 LOOPBACK = "localhost,127.0.0.1,::1"

@@ -21,7 +21,7 @@ from broker.core.secret_source import (
 from broker.ctl.setup.unit_files import View
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.host.trusted_file import UnreadableFile, read
-from broker.providers.recognise import ARTIFACTORY, AZURE, CODEARTIFACT, GOOGLE
+from broker.providers.recognise.kinds import ARTIFACTORY, AZURE, CODEARTIFACT, GOOGLE
 
 if TYPE_CHECKING:
     from broker.config.model import Config

@@ -8,7 +8,8 @@ from broker.ctl.add.secret_location import SecretLocation
 from broker.ctl.clients.client_index import ALWAYS
 from broker.ctl.clients.usernames import username_for, with_username
 from broker.ctl.setup.user_dirs import UserDirs
-from broker.providers.recognise import ANSWER_STRANGERS, likely_provider
+from broker.providers.recognise.kinds import ANSWER_STRANGERS
+from broker.providers.recognise.services import likely_provider
 
 if TYPE_CHECKING:
     from broker.config.model import FeedConfig

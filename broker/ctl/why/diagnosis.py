@@ -19,7 +19,7 @@ from broker.ctl.why.evidence import Evidence, same_host
 from broker.ctl.why.foreign_index import feed_to_add
 from broker.ctl.why.index_account import IndexAccount
 from broker.ctl.why.provider_off import provider_off
-from broker.providers.recognise import ANSWER_STRANGERS
+from broker.providers.recognise.kinds import ANSWER_STRANGERS
 
 RUNS_THE_PROGRAM = (23, 1)
 """The first pip with `--keyring-provider`; those before it use the keyring library, if they have it."""

@@ -20,7 +20,7 @@ from broker.providers.azure.sdk_client import CLIENT, TENANT, SdkMethod, directo
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
 from broker.providers.protocol import ProviderContext
-from broker.providers.recognise import GLOBAL_PATS_END
+from broker.providers.recognise.azure_addresses import GLOBAL_PATS_END
 
 SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - a variable's name
 CERTIFICATE = "AZURE_CLIENT_CERTIFICATE_PATH"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from broker.core.failures import BadRequest
 from broker.core.feeds import Feed
 from broker.core.urls import Url, parse_url
-from broker.providers.recognise import recognise
+from broker.providers.recognise.services import recognise
 
 ENDPOINTS = (
     "ARTIFACTS_CREDENTIALPROVIDER_EXTERNAL_FEED_ENDPOINTS",

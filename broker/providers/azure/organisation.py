@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from broker.core.feeds import Realm
-from broker.providers.recognise import Ring, azure_ring
+from broker.providers.recognise.azure_addresses import Ring, azure_ring
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from broker.providers.aws_errors import failure_of
 from broker.providers.codeartifact.boto3_child import SESSION_NAME
 from broker.providers.home import expand
 from broker.providers.printed_object import printed_object, printed_text
-from broker.providers.recognise import codeartifact_region
+from broker.providers.recognise.codeartifact_addresses import codeartifact_region
 from broker.providers.static_login import Place, login
 from broker.providers.vendor_tool import (
     ask_tool,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from broker.core.feeds import Feed
 from broker.core.urls import parse_url
 from broker.providers.azure.settings import AzureSettings
-from broker.providers.recognise import realm_of
+from broker.providers.recognise.services import realm_of
 
 if TYPE_CHECKING:
     from broker.providers.protocol import ProviderContext

@@ -14,7 +14,8 @@ from broker.providers.azure.challenge import (
     read_challenge,
 )
 from broker.providers.azure.organisation import Organisation, organisation_of
-from broker.providers.recognise import INTERNAL, PRODUCTION, realm_of
+from broker.providers.recognise.azure_addresses import INTERNAL, PRODUCTION
+from broker.providers.recognise.services import realm_of
 
 TENANT = "11111111-aaaa-bbbb-cccc-555555555555"
 OTHER = "99999999-aaaa-bbbb-cccc-555555555555"

@@ -18,7 +18,7 @@ from broker.providers.azure.session_token import (
     exchange_request,
     read_exchange,
 )
-from broker.providers.recognise import PRODUCTION
+from broker.providers.recognise.azure_addresses import PRODUCTION
 from tests.providers.tokens import jwt
 
 ACME = Organisation("acme", PRODUCTION)
