@@ -224,15 +224,15 @@ def match_feed(backend: Backend, service: Service, username: str | None) -> Matc
         return found
     match found:
         case NoMatch(why=why, names_feed=names_feed):
-            raise NoFeed(why, hint=_adding(service) if names_feed else None)
+            raise NoFeed(why, hint=adding(service) if names_feed else None)
         case NoRoom(why=why):  # not NoFeed: clients keep that to themselves
-            raise Unavailable(why, hint=_adding(service))
+            raise Unavailable(why, hint=adding(service))
         case Ambiguous(feeds=feeds):
             names = ", ".join(feed.name for feed in feeds)
             raise AmbiguousHost(f"feeds {names} share this host with different credentials: ask with a URL")
 
 
-def _adding(service: Service) -> str | None:
+def adding(service: Service) -> str | None:
     """The command that makes the address a feed of the configuration's, which is not counted."""
     return f"brokerctl add {shlex.quote(str(service))}" if isinstance(service, Url) else None
 

@@ -11,14 +11,14 @@ from fastapi.responses import Response
 
 from broker.api.backend import Backend, backend_of
 from broker.api.long_answer import LongAnswer
-from broker.api.lookup import WAIT_DEFAULT_S, authorize, check_answerable, match_feed
+from broker.api.lookup import WAIT_DEFAULT_S, adding, authorize, check_answerable, match_feed
 from broker.api.openapi import Lines
 from broker.api.principal import principal_of
 from broker.api.routes_lookup import UrlQuery, UsernameQuery
 from broker.core.access import Action, Principal, may_see, refusal_of_action
 from broker.core.credential import Credential
 from broker.core.failures import Failure, SignInNeeded
-from broker.core.feeds import Match
+from broker.core.feeds import NO_FEED, Match
 from broker.core.refresh import Held
 from broker.core.urls import parse_service
 from broker.core.verdict import Verdict
@@ -81,8 +81,11 @@ async def _walk(backend: Backend, principal: Principal, url: str, username: str 
             trace_step("verified", text, good=good)
     except Failure as failure:
         trace_step("your turn" if isinstance(failure, SignInNeeded) else "failed", failure.detail, good=False)
-        if failure.hint is not None:
-            trace_step("hint", failure.hint)
+        hint = failure.hint
+        if hint is None and failure.detail == NO_FEED:  # who asks here means a feed, whatever the address is
+            hint = adding(parse_service(url)) or "brokerctl status"
+        if hint is not None:
+            trace_step("hint", hint)
 
 
 def _tell_match(backend: Backend, principal: Principal, match: Match) -> None:

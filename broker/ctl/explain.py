@@ -11,6 +11,7 @@ import typer
 from broker.core.urls import printable
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
+from broker.ctl.feed_address import address_of
 from broker.ctl.hints import other_than
 from broker.ctl.ui.terminal import cells
 
@@ -32,7 +33,9 @@ ENDS = {FAILED: ExitCode.CANNOT_BE_HAD, YOUR_TURN: ExitCode.NEEDS_A_PERSON}
 
 
 def explain(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The feed's URL, or one of a file in it.")],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The feed's URL or name, or the URL of a file in it.")
+    ],
     username: Annotated[
         str | None, typer.Option(metavar="NAME", help="The user name the client will send.")
     ] = None,
@@ -41,6 +44,7 @@ def explain(
 
     Exit code: 0 found, 1 it cannot be had, 3 the broker is not running, 4 a person must sign in.
     """
+    url = address_of(url)
     query = {"url": url} if username is None else {"url": url, "username": username}
     ended = ExitCode.FINE
     with api_client.steps("/v1/explain", query, socket=_socket_for(query)) as steps:

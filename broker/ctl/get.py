@@ -8,6 +8,7 @@ import token_broker_client as client
 
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError
+from broker.ctl.feed_address import address_of
 
 ANSWER_MARGIN_S = 0.5
 """The daemon is told to answer this much earlier than we give up, so that its reason arrives."""
@@ -17,7 +18,7 @@ STDOUT = 1
 
 def print_credential(url: str, username: str | None = None, *, as_json: bool = False) -> None:
     """Print the password, or all that is known with it as JSON. Raises CommandError."""
-    found = credential(url, username)
+    found = credential(address_of(url), username)
     _print(json.dumps(found) if as_json else str(found["password"]))
 
 
@@ -49,8 +50,10 @@ def credential(url: str, username: str | None) -> api_client.Json:
 
         from broker.core.urls import printable  # noqa: PLC0415 - the same
 
-        verb = "explain" if username is not None and _is_of_a_feed(url) else "add"
-        hint = f"brokerctl {verb} {quote(printable(url) or 'URL')}"
+        if username is not None and _is_of_a_feed(url):
+            hint = f"brokerctl explain {quote(printable(url) or 'URL')}"
+        else:  # a bare host is no address that `add` takes
+            hint = f"brokerctl add {quote(printable(url) or 'URL')}" if "/" in url else "brokerctl status"
         raise CommandError(refusal.detail, hint=hint, exit_code=refusal.exit_code) from None
 
 

@@ -8,7 +8,9 @@ from broker.ctl.get import print_credential
 
 
 def get(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The feed's URL, or one of a file in it.")],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The feed's URL or name, or the URL of a file in it.")
+    ],
     username: Annotated[
         str | None, typer.Option(metavar="NAME", help="The user name the client will send.")
     ] = None,

@@ -658,8 +658,20 @@ async def test_asking_a_feed_that_there_is_not_is_a_problem(client: httpx.AsyncC
     assert (await client.post("/v1/feeds/nobody/verify")).status_code == 404
 
 
-async def test_explain_says_that_a_service_is_no_feed(client: httpx.AsyncClient) -> None:
-    assert await told(client, "https://nobody.example/") == [("failed", "no feed has this address", False)]
+@pytest.mark.parametrize(
+    ("service", "line"),
+    [
+        ("https://nobody.example/simple/", "brokerctl add https://nobody.example/simple/"),
+        ("nobody.example", "brokerctl status"),
+    ],
+)
+async def test_explain_says_that_a_service_is_no_feed(
+    client: httpx.AsyncClient, service: str, line: str
+) -> None:
+    assert await told(client, service) == [
+        ("failed", "no feed has this address", False),
+        ("hint", line, None),
+    ]
 
 
 async def test_explain_shows_no_username_that_is_half_of_a_secret(

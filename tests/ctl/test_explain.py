@@ -102,6 +102,16 @@ def test_a_hint_is_never_broken() -> None:
     assert [line for line, _ in screen([step("hint", command)], 40)] == [f"{'':15}{command}"]
 
 
+def test_a_feeds_name_stands_for_its_address(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+    broker.answers["GET /v1/status"] = 200, {"feeds": [{"name": "corp", "url": URL}]}
+    broker.answers[EXPLAIN] = 200, lines(*WALK)
+
+    ended = brokerctl("explain", "corp")
+
+    assert ended.stdout.startswith(f"{URL}\n  feed ")
+    assert {"url": URL} in broker.queries
+
+
 def test_a_password_in_the_address_is_not_printed(broker: StandInBroker, brokerctl: Brokerctl) -> None:
     broker.answers[EXPLAIN] = 200, lines(*WALK)
 

@@ -110,6 +110,28 @@ def test_address_that_nobody_knows_can_be_added(broker: StandInBroker, brokerctl
     assert ended.stderr == f"token-broker: no feed has this address; run: brokerctl add {BARE}\n"
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_feeds_name_stands_for_its_address(
+    broker: StandInBroker, brokerctl: Brokerctl, options: tuple[str, ...]
+) -> None:
+    broker.answers["GET /v1/status"] = 200, {"feeds": [{"name": "other"}, {"name": "corp", "url": BARE}]}
+    broker.answers["GET /v1/credential"] = 200, ANSWER
+
+    assert brokerctl("get", "corp", *options).exit_code == 0
+    assert [query["url"] for query in broker.queries if query] == [BARE]
+
+
+def test_a_word_that_is_neither_name_nor_address_leads_to_the_feeds(
+    broker: StandInBroker, brokerctl: Brokerctl
+) -> None:
+    broker.answers["GET /v1/status"] = 200, {"feeds": []}
+    broker.answers["GET /v1/credential"] = problem(404, "no-feed", "no feed has this address")
+
+    told = brokerctl("get", "crop").stderr
+
+    assert told == "token-broker: no feed has this address; run: brokerctl status\n"
+
+
 def test_feed_of_another_username_is_explained(broker: StandInBroker, brokerctl: Brokerctl) -> None:
     broker.answers["GET /v1/credential"] = problem(404, "no-feed", "feed corp answers ci, the URL says bob")
     broker.answers["GET /v1/match"] = 200, {"feed": "corp"}

@@ -1,0 +1,19 @@
+"""A feed by its name where an address is asked for: who types `corp` means the feed, not a host."""
+
+import token_broker_client as client
+
+from broker.ctl import api_client
+from broker.ctl.command_error import CommandError
+
+
+def address_of(typed: str) -> str:
+    """The address of the feed that is called so, else what was typed. Nobody is asked where it has a `/`."""
+    for socket in () if "/" in typed else (None, client.SYSTEM_SOCKET):
+        try:
+            feeds = api_client.read("/v1/status", socket=socket)["feeds"]
+        except CommandError:  # the question itself tells why, if it matters
+            continue
+        for feed in feeds:
+            if feed["name"] == typed:
+                return str(feed["url"])
+    return typed
