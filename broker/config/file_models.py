@@ -3,6 +3,7 @@
 What a provider adds to a feed's keys is in the provider's own model.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -13,6 +14,9 @@ TTL_MIN_S = 1.0
 """A shorter life than this would be spent renewing."""
 
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
 def never_or_duration(value: object) -> float | None:
     """Seconds, or None for "never". Raises ValueError."""
     return None if value == "never" else positive_duration(value)
@@ -21,8 +25,16 @@ def never_or_duration(value: object) -> float | None:
 def _variables(variables: dict[str, str]) -> dict[str, str]:
     for name, value in variables.items():
         if not name or "=" in name or "\0" in name or "\0" in value:
-            raise ValueError("no program can have a variable with = in its name, or with a NUL")
+            raise ValueError("no program can have a variable without a name, with = in it, or with a NUL")
     return variables
+
+
+def _feed_name(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(
+            "write letters, digits, `.`, `_` and `-`, a letter or digit first, 64 in all at most"
+        )
+    return name
 
 
 class _Model(BaseModel):
@@ -38,7 +50,7 @@ class FeedKeys(_Model):
     """The shared keys of one [[feed]]; a provider's own keys are taken out before."""
 
     url: str
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: Annotated[str, AfterValidator(_feed_name)]
     also: list[str] = []
     provider: str
     verify: bool = True

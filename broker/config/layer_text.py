@@ -53,6 +53,17 @@ def parsed(layer: Layer) -> dict[str, Any]:
     return found
 
 
+_WORDS = {
+    "string_type": "write text in quotes",
+    "dict_type": "write a table",
+    "model_type": "write a table",
+    "bool_type": "write true or false",
+    "list_type": "write a list in brackets",
+    "tuple_type": "write a list in brackets",
+}
+"""What pydantic's commonest refusals mean in a TOML file, by its name for each."""
+
+
 def unread(place: str, defect: Exception) -> BadConfiguration:
     """For what no rule foresaw. The defect's text may quote the file, which may hold a secret."""
     return BadConfiguration(
@@ -77,7 +88,8 @@ def validated(
             case "missing":
                 message = f"{key} is missing"
             case _:
-                said = error["msg"].removeprefix("Value error, ")
+                said = _WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
+                said = said.replace("Input should", "it must").replace("String should", "it must")
                 message = f"{key}: {said}" if key else said  # keys that do not go together have no one key
         raise wrong_at(layer, path, message) from None
     except Exception as defect:  # noqa: BLE001 - a validator, perhaps of another distribution

@@ -108,13 +108,15 @@ class _RawFeed:
 
 
 def _path(text: str, layers: Sequence[Layer]) -> Path:
-    """The path, `~` led home. Raises BadConfiguration where that is no user's."""
+    """The path, `~` led home. Raises BadConfiguration where that is no user's, and for an empty text."""
     try:
-        return Path(text).expanduser()
+        if text:
+            return Path(text).expanduser()
+        wrong = 'write the path of a file of certificates, or "system"'
     except RuntimeError:
-        who = text.partition("/")[0]
-        layer = next(layer for layer in reversed(layers) if parsed(layer).get("ca") == text)
-        raise wrong_at(layer, ("ca",), f"ca: {who} is no user with a home: write the whole path") from None
+        wrong = f"{text.partition('/')[0]} is no user with a home: write the whole path"
+    layer = next(layer for layer in reversed(layers) if parsed(layer).get("ca") == text)
+    raise wrong_at(layer, ("ca",), f"ca: {wrong}")
 
 
 def _without_unknown_keys(table: dict[str, Any], layer: Layer) -> list[str]:
