@@ -14,6 +14,6 @@ def address_of(typed: str) -> str:
         except CommandError:  # the question itself tells why, if it matters
             continue
         for feed in feeds:
-            if feed["name"] == typed:
-                return str(feed["url"])
+            if feed["name"] == typed and feed["urls"]:  # the configured one is the first
+                return str(feed["urls"][0])
     return typed

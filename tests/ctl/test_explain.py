@@ -103,7 +103,7 @@ def test_a_hint_is_never_broken() -> None:
 
 
 def test_a_feeds_name_stands_for_its_address(broker: StandInBroker, brokerctl: Brokerctl) -> None:
-    broker.answers["GET /v1/status"] = 200, {"feeds": [{"name": "corp", "url": URL}]}
+    broker.answers["GET /v1/status"] = 200, {"feeds": [{"name": "corp", "urls": [URL]}]}
     broker.answers[EXPLAIN] = 200, lines(*WALK)
 
     ended = brokerctl("explain", "corp")

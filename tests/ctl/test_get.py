@@ -114,7 +114,7 @@ def test_address_that_nobody_knows_can_be_added(broker: StandInBroker, brokerctl
 def test_a_feeds_name_stands_for_its_address(
     broker: StandInBroker, brokerctl: Brokerctl, options: tuple[str, ...]
 ) -> None:
-    broker.answers["GET /v1/status"] = 200, {"feeds": [{"name": "other"}, {"name": "corp", "url": BARE}]}
+    broker.answers["GET /v1/status"] = 200, {"feeds": [{"name": "other"}, {"name": "corp", "urls": [BARE]}]}
     broker.answers["GET /v1/credential"] = 200, ANSWER
 
     assert brokerctl("get", "corp", *options).exit_code == 0

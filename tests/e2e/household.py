@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.http1 import Answer, Request
 
+BROKERCTL = Path(sysconfig.get_path("scripts")) / "brokerctl"
 SHIM = Path(sysconfig.get_path("scripts")) / "keyring-shim"
 SYSTEM_PATH = "/usr/bin:/bin"
 
@@ -124,6 +125,10 @@ class Household:
     def keyring(self, *arguments: str, **more: str) -> Outcome:
         """The shim as a client runs it, with `more` variables."""
         return self._run([self.bin / "keyring", *arguments], self.home, more)
+
+    def brokerctl(self, *words: str, **more: str) -> Outcome:
+        """The user's tool, with `more` variables."""
+        return self._run([BROKERCTL, *words], self.home, more)
 
     def uv(self, *arguments: str, cwd: Path, environment: Mapping[str, str]) -> Outcome:
         """The real uv in a folder, with more variables."""

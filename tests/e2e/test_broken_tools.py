@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.household import AZURE_FEED, Household, feed, household
-from tests.e2e.town import BROKERCTL
+from tests.e2e.household import AZURE_FEED, BROKERCTL, Household, feed, household
 from tests.providers.programs import BROKEN
 from tests.sampling import sampled
 

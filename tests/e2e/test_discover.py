@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e import field as places
 from tests.e2e.field import settle
-from tests.e2e.town import BROKERCTL, Town
+from tests.e2e.town import Town
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def test_feed_of_a_project_is_found_added_and_installed_from(hamlet: Town, tmp_p
     hamlet.house.project(tmp_path, index)
     line = shlex.split(discovered(hamlet, tmp_path)[places.NEXUS]["add"])
 
-    added = hamlet.house._run([BROKERCTL, *line[1:], "--secret", "netrc"], tmp_path, {})
+    added = hamlet.house.brokerctl(*line[1:], "--secret", "netrc")
     synced = hamlet.house.uv("sync", "--no-cache", cwd=tmp_path, environment={})
 
     assert added.exit_code == 0, added.text

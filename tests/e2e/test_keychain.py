@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,16 +12,12 @@ from tests.e2e.household import PLAIN_FEED, Household, feed
 from tests.e2e.patience import until
 from tests.fakes.secret_service import SecretService
 
-if TYPE_CHECKING:
-    from tests.fakes.clients import Outcome
-
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(sys.platform != "linux", reason="libsecret is the keychain of Linux"),
 ]
 
 PYTHON = Path(sys.executable).resolve()
-BROKERCTL = Path(sysconfig.get_path("scripts")) / "brokerctl"
 UNWATCHED_S = 45.0
 """A keychain cannot be watched: a look-up asks it again 30 s after it had nothing."""
 
@@ -43,18 +37,14 @@ def keychain(house: Household) -> SecretService:
     return made
 
 
-def brokerctl(house: Household, *words: str) -> Outcome:
-    return house._run([BROKERCTL, *words], house.home, {})
-
-
 def test_entry_that_is_missing_is_told_with_the_command_that_makes_it(
     house: Household, keychain: SecretService
 ) -> None:
     with house.brokerd() as broker:
-        missing = brokerctl(house, "get", PLAIN_FEED)
+        missing = house.brokerctl("get", PLAIN_FEED)
         state = broker.wire.feed("plain")["state"]
         keychain.keep("packages", "ci", "first-password-of-ci")
-        refreshed = brokerctl(house, "refresh", "plain")
+        refreshed = house.brokerctl("refresh", "plain")
         asked = house.keyring("get", PLAIN_FEED, "ci")
 
     assert (missing.exit_code, missing.stdout, state) == (4, "", "sign-in-needed")

@@ -278,3 +278,12 @@ def test_a_stream_ends_with_the_daemon(house: Household) -> None:
         assert broker.end() == 0
 
         assert list(events) == []
+
+
+def test_a_feeds_name_stands_for_its_address_at_brokerctl(wire: Wire, shared: Household) -> None:
+    assert wire.serves()
+    got = shared.brokerctl("get", "plain")
+    explained = shared.brokerctl("explain", "plain")
+
+    assert (got.exit_code, got.stdout) == (0, f"{PLAIN_PASSWORD}\n")
+    assert explained.stdout.startswith(f"{PLAIN_FEED}\n  feed         plain (")

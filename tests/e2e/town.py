@@ -4,10 +4,8 @@ be changed while it stands. Next: `field.py`, which says what stands around it.
 
 from __future__ import annotations
 
-import sysconfig
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.field import Field, settle
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 
     from tests.e2e.wire import Wire
     from tests.fakes.clients import Outcome
-
-BROKERCTL = Path(sysconfig.get_path("scripts")) / "brokerctl"
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class Town:
 
     def ask(self, command: str, *words: str) -> Outcome:
         """Run brokerctl."""
-        return self.house._run([BROKERCTL, command, *words], self.house.home, {})
+        return self.house.brokerctl(command, *words)
 
     def count(self) -> int:
         """How many look-ups there were so far."""
