@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ci_runner import files_of_a_step, obey_commands, obey_files
 from tests.ctl.conftest import Ended
 from tests.ctl.test_exec import BROKERCTL, FAILING, PATIENCE_S, TOKEN, configure, left_behind
 from tests.e2e.patience import until
@@ -75,16 +76,9 @@ class Job:
 
 def github_env(job: Job) -> Ended:
     """The step that starts the broker; then the runner reads the step's two files."""
-    files = {name: job.folder / name for name in ("GITHUB_ENV", "GITHUB_PATH")}
-    for file in files.values():
-        file.touch()
-    token = {"FEED_TOKEN": TOKEN}
-    ended = job.step(BROKERCTL, "exec", "--github-env", secrets={**token, **dict(_words(files))})
-    for line in files["GITHUB_ENV"].read_text().splitlines():
-        name, _, value = line.partition("=")
-        job.environ[name] = value
-    for folder in files["GITHUB_PATH"].read_text().splitlines():
-        job.environ["PATH"] = f"{folder}:{job.environ.get('PATH', os.environ['PATH'])}"
+    secrets = {"FEED_TOKEN": TOKEN, **files_of_a_step(job.folder)}
+    ended = job.step(BROKERCTL, "exec", "--github-env", secrets=secrets)
+    obey_files(job.folder, job.environ)
     return ended
 
 
@@ -92,17 +86,8 @@ def azure_pipelines(job: Job) -> Ended:
     """The same where the agent obeys what a step prints."""
     token = {"FEED_TOKEN": TOKEN, "TF_BUILD": "True"}
     ended = job.step(BROKERCTL, "exec", "--azure-pipelines", secrets=token)
-    for what, value in re.findall(r"^##vso\[task\.(.+?)\](.*)$", ended.stdout, re.MULTILINE):
-        told = value.replace("%AZP25", "%")
-        if what == "prependpath":
-            job.environ["PATH"] = f"{told}:{job.environ.get('PATH', os.environ['PATH'])}"
-        else:
-            job.environ[what.removeprefix("setvariable variable=")] = told
+    obey_commands(ended.stdout, job.environ)
     return ended
-
-
-def _words(files: dict[str, Path]) -> Iterator[tuple[str, str]]:
-    return ((name, str(file)) for name, file in files.items())
 
 
 BEGINNINGS = pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def debian(cache: Path) -> Path:
             options = ["--variant=minbase", f"--include={PACKAGES}"]
             bootstrap = ["debootstrap", *options, "bookworm", place]
             subprocess.run(bootstrap, check=True, capture_output=True, timeout=BOOTSTRAP_S)
+            Path(place).chmod(0o755)  # it becomes the image's root, which its users may enter
             # Python's own image lets pip install beside the system's packages
             left_out = ["--exclude=./var/cache/apt/archives", "--exclude=*/EXTERNALLY-MANAGED"]
             new = made.with_suffix(".new")

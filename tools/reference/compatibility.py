@@ -56,7 +56,10 @@ def markdown_page() -> str:
     return markdown.page(
         "Compatibility",
         f"## What does it need?\n\nPython {python} or newer for the daemon, brokerctl and the Python shim; the native shim "
-        "needs Linux and no Python. Shim and daemon of neighbouring minor versions understand each other.",
+        "needs Linux and no Python.\n\n"
+        "Shim, daemon and brokerctl of neighbouring minor versions understand each other, such as a container's older shim "
+        "and the daemon of its host: each takes what a release before it said, and ignores the keys, parameters and header "
+        "fields that it does not know. `tests/contract/words_of_0_1.py` holds both sides to the words of 0.1.",
         markdown.table(("program", "lowest", "the tests ran", "to know"), TRIED),
         "## What stays as it is?\n\nFrom version 1.0 on; 0.x may still change, and the changelog says what did.",
         markdown.table(("what", "promise"), STABLE),
