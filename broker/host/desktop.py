@@ -4,7 +4,8 @@ import html
 import sys
 from collections.abc import Mapping
 
-from broker.host.process import find, run
+from broker.host.process import run
+from broker.host.program_search import executable
 from broker.host.run_failure import RunFailure
 
 LIMIT_S = 5.0
@@ -41,8 +42,8 @@ def notice(
         return None
     path = environ.get("PATH", "")
     if platform == "darwin":
-        return ("osascript", *_SCRIPT, title, text) if find("osascript", path) else None
-    if not environ.get("DBUS_SESSION_BUS_ADDRESS") or not find("notify-send", path):
+        return ("osascript", *_SCRIPT, title, text) if executable("osascript", path) else None
+    if not environ.get("DBUS_SESSION_BUS_ADDRESS") or not executable("notify-send", path):
         return None
     # servers may read the text as markup (Desktop Notifications Specification 1.2, "Markup")
     return ("notify-send", "--app-name=token-broker", "--", title, html.escape(text, quote=False))

@@ -12,14 +12,13 @@ has a limit, one becomes free.
 import asyncio
 import contextlib
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from broker.host.child_process import Child, Finished
+from broker.host.program_search import search
 from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut
-from broker.host.start_failure import lying_at, why_not_run
+from broker.host.start_failure import why_not_run
 
 CHILDREN_MAX = 8
 """At once: each is a Python interpreter of 50 to 100 MB that works for seconds; parallel `az` time out."""
@@ -29,18 +28,6 @@ QUEUE_LIMIT_S = 55.0
 
 OUTPUT_BYTES = 1 << 20
 """`az account get-access-token` prints 2 to 4 kB."""
-
-
-def find(program: str, path: str) -> str | None:
-    """Return the program's absolute path by a PATH, whose empty and relative entries are skipped, or None."""
-    entries = [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute()]
-    found = shutil.which(program, path=os.pathsep.join(entries))
-    return found if found is not None and Path(found).is_absolute() else None
-
-
-def is_there(program: str, path: str) -> bool:
-    """True when `run` would not raise NotFound: something of that name is there, whether it runs or not."""
-    return lying_at(program, path) is not None
 
 
 async def run(
@@ -59,13 +46,14 @@ async def run(
     """
     environment = dict(os.environ if env is None else env)
     path = environment.get("PATH", os.defpath)
-    program = find(argv[0], path)
-    if program is None:
-        found = lying_at(argv[0], path)
-        raise NotFound(argv[0]) if found is None else CannotRun(argv[0], why_not_run(found))
+    found = search(argv[0], path)
+    if found is None:
+        raise NotFound(argv[0])
+    if not found.is_executable:
+        raise CannotRun(argv[0], why_not_run(found.path))
     try:
         async with _place_for(argv[0]):
-            child = Child(argv, program, environment, cwd, output_bytes)
+            child = Child(argv, found.path, environment, cwd, output_bytes)
             _tell_start(argv[0], None)
             return await _run(child, argv[0], limit_s)
     except NoResources as failure:

@@ -2,12 +2,12 @@
 
 import errno
 import os
-import shutil
 import stat
 import subprocess
 from pathlib import Path
 
 from broker.core.shortage import shortage_of
+from broker.host.program_search import search
 
 FIRST_LINE_BYTES = 256
 """Linux reads no more of a script than this for its interpreter (BINPRM_BUF_SIZE)."""
@@ -24,18 +24,6 @@ _REASONS = {
     errno.ELOOP: "its interpreter is a script whose interpreter is a script, and so on",
     errno.EPERM: "this machine does not permit it",
 }
-
-
-def lying_at(name: str, path: str) -> str | None:
-    """The file that `name` means by a PATH, be it executable or not, a link that leads nowhere included.
-
-    None where there is none; a folder counts only where `name` is itself a path. Relative entries are
-    skipped.
-    """
-    if os.sep in name:
-        return name if Path(name).is_absolute() and os.path.lexists(name) else None
-    candidates = (Path(entry, name) for entry in path.split(os.pathsep) if Path(entry).is_absolute())
-    return next((str(each) for each in candidates if os.path.lexists(each) and not _is_folder(each)), None)
 
 
 def why_not_run(program: str, error: OSError | None = None) -> str:
@@ -87,13 +75,6 @@ def _why_not_there(program: str, error: OSError) -> str:
     return f"{program} is missing"
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
 def no_outcome(program: str, error: OSError | subprocess.TimeoutExpired) -> str:
     """Why a run of a program that is looked up on PATH brought nothing: absent, not started, or no end."""
     if isinstance(error, subprocess.TimeoutExpired):
@@ -101,10 +82,10 @@ def no_outcome(program: str, error: OSError | subprocess.TimeoutExpired) -> str:
     shortage = shortage_of(error)
     if shortage is not None:
         return f"{program} could not be started: {shortage}"
-    found = shutil.which(program)
+    found = search(program, os.environ.get("PATH", os.defpath), relative=True)
     if found is None:
         return f"{program} is not installed, or not on PATH"
-    return f"{program} could not be started: {why_not_run(found, error)}"
+    return f"{program} could not be started: {why_not_run(found.path, error)}"
 
 
 def _first_line_of(program: str) -> bytes:

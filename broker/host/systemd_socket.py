@@ -5,7 +5,8 @@ Only systemd can be asked: launchd has no such request, and a user's launchctl w
 
 from collections.abc import Mapping
 
-from broker.host.process import find, run
+from broker.host.process import run
+from broker.host.program_search import executable
 from broker.host.run_failure import RunFailure
 
 SOCKET_UNIT = "token-broker.socket"
@@ -23,7 +24,7 @@ async def renew_socket(environ: Mapping[str, str]) -> bool:
     Inside the sandbox its private socket is hidden and only the bus is there, which systemctl takes when it
     does not know the runtime directory (systemd 252, bus_connect_user_systemd).
     """
-    program = find(RENEWAL[0], environ.get("PATH", ""))
+    program = executable(RENEWAL[0], environ.get("PATH", ""))
     if program is None:
         return False
     runtime = environ.get("XDG_RUNTIME_DIR")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from broker.core.failures import NoSource, Unavailable
 from broker.host.child_process import Finished
-from broker.host.process import is_there, run
+from broker.host.process import run
+from broker.host.program_search import search
 from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput
 from broker.providers.expiry import end_of
 from broker.providers.helper_program import SecretFound, check_started, found, not_started, token_of
@@ -33,7 +34,7 @@ CA_VARIABLES = (
 
 def is_on_path(program: str, environ: Mapping[str, str]) -> bool:
     """True when the child that `environ` makes would find the program, even one that cannot be run."""
-    return is_there(program, environ.get("PATH", ""))
+    return search(program, environ.get("PATH", "")) is not None
 
 
 def is_importable(package: str) -> bool:

@@ -9,9 +9,9 @@ import pytest
 from broker.ctl.clients.command_line import options_of
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.why.account import AccountAct, AccountStep, ClientAccount
-from broker.ctl.why.diagnosis import report_of
 from broker.ctl.why.evidence import Evidence
 from broker.ctl.why.index_account import by_index
+from broker.ctl.why.index_reports import report_of
 from broker.ctl.why.recorded_run import RecordedRun
 from broker.ctl.why.uv_account import LAST_WORD
 

@@ -82,6 +82,33 @@ def test_failures_of_our_own_have_codes_of_their_own(
     assert left_behind(room) == []
 
 
+@pytest.mark.parametrize("path", ["{folder}", ":{folder}", "links", "/usr/bin:links"])
+def test_a_command_that_is_a_link_to_nothing_is_told_as_one(
+    room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "broken").symlink_to("/no/such/program")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path.replace("{folder}", str(tmp_path / "links")))
+
+    ended = run("broken")
+
+    assert ended.exit_code == 127
+    assert ended.stderr.startswith("token-broker: broken cannot be run: ")
+    assert ended.stderr.endswith("links/broken is a link to /no/such/program, which is missing\n")
+    assert left_behind(room) == []
+
+
+def test_a_command_of_a_relative_entry_of_path_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "own").write_text("#!/bin/sh\nexit 7\n")
+    (tmp_path / "bin" / "own").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "bin:/usr/bin:/bin")
+
+    assert run("own").exit_code == 7
+
+
 def test_a_command_whose_interpreter_is_missing_is_there_and_cannot_run(room: Path, tmp_path: Path) -> None:
     command = tmp_path / "command"
     command.write_text("#!/no/such/python\n")

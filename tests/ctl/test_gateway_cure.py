@@ -13,10 +13,10 @@ from broker.ctl.clients.command_line import options_of
 from broker.ctl.doctor.finding import Finding, fine, problem
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.why.account import ClientAccount
-from broker.ctl.why.diagnosis import IndexReport
 from broker.ctl.why.evidence import Evidence
 from broker.ctl.why.gateway_cure import gateway_command
 from broker.ctl.why.index_account import IndexAccount
+from broker.ctl.why.index_reports import IndexReport
 from broker.ctl.why.recorded_run import RecordedRun
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from broker.ctl.clients.command_line import options_of
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.why import pip_account, screen, uv_account
 from broker.ctl.why.account import ClientAccount
-from broker.ctl.why.diagnosis import report_of
 from broker.ctl.why.evidence import Evidence
 from broker.ctl.why.index_account import by_index
+from broker.ctl.why.index_reports import report_of
 from broker.ctl.why.recorded_run import Lookup, RecordedRun
 from tests.ctl.test_accounts import INDEX, PIPS, UVS, recorded, taken_apart
 

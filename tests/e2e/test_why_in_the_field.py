@@ -6,6 +6,7 @@ command succeed.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -50,9 +51,10 @@ pytestmark = pytest.mark.e2e
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 BROKERCTL = SCRIPTS / "brokerctl"
-REPLACED_LINE = re.compile(r"(url|authenticate|index-url|--index-url|extra-index-url) ?=? ?\S")
+REPLACED_LINE = re.compile(r"((?:publish-)?url|authenticate|index-url|--index-url|extra-index-url) ?=? ?\S")
 REMOVED = re.compile(r"remove lines? (\d+)(?:-(\d+))? of (\S+)")
-WHEEL = wheel("household-published", "3.0")
+VERSIONS = itertools.count()
+"""A feed takes a version once."""
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,7 @@ class Scene:
         self.house = house
         self.folder = folder
         self.target = folder / "target"
+        published = wheel("household-published", f"3.{next(VERSIONS)}")
         self._words = {
             "{UV}": str(UV),
             "{PYTHON}": str(PYTHON),
@@ -81,7 +84,7 @@ class Scene:
             "{BIN}": str(house.bin),
             "{AZ}": str(house.az.bin),
             "{UVS}": str(UV.parent),
-            "{WHEEL}": WHEEL.filename,
+            "{WHEEL}": published.filename,
         }
         self.case = case
         for name, text in case.files.items():
@@ -89,7 +92,7 @@ class Scene:
             (folder / name).write_text(self.spelt(text))
             (folder / name).chmod(0o755 if text.startswith("#!") else 0o600)
         (folder / "dist").mkdir()
-        (folder / "dist" / WHEEL.filename).write_bytes(WHEEL.content)
+        (folder / "dist" / published.filename).write_bytes(published.content)
         kept = {name: value for name, value in house.environment.items() if name not in case.drops}
         self.environment = kept | {name: self.spelt(value) for name, value in case.environment.items()}
         self.command = [self.spelt(word) for word in case.command]

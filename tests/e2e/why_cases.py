@@ -25,6 +25,8 @@ PIP_INSTALL = ("{PYTHON}", "-m", "pip", "--no-input", "install", "--no-cache-dir
 OLD_INSTALL = ("{OLD}", *PIP_INSTALL[1:])
 BEST_MATCH = (*UV_INSTALL, "--index-strategy", "unsafe-best-match")
 UV_PUBLISH = ("{UV}", "publish", "--publish-url", AZURE_FEED.replace("simple", "upload"))
+UV_PUBLISH_BY_NAME = ("{UV}", "publish", "--index", "corp", "dist/{WHEEL}")
+PUBLISH_URL = f'publish-url = "{UV_PUBLISH[-1]}"'
 UV_LOCK = ("{UV}", "lock", "--no-cache")
 UV_FROZEN = ("{UV}", "sync", "--frozen", "--no-cache")
 DEMO = "demo-package"
@@ -355,6 +357,27 @@ UV_CASES = (
         (*UV_PUBLISH, "dist/{WHEEL}"),
         "no-username",
         ("the command line",),
+    ),
+    Case(
+        "uv: publish by an index's name",
+        UV_PUBLISH_BY_NAME,
+        "no-username",
+        ("./pyproject.toml line 14",),
+        {"pyproject.toml": PROJECT + index(AZURE_FEED, PUBLISH_URL)},
+    ),
+    Case(
+        "uv: publish by the name of an index that is another feed",
+        UV_PUBLISH_BY_NAME,
+        "no-username",
+        ("./pyproject.toml line 14",),
+        {"pyproject.toml": PROJECT + index(PLAIN_FEED, PUBLISH_URL)},
+    ),
+    Case(
+        "uv: publish, password in an option",
+        (*UV_PUBLISH_BY_NAME[:-1], "--token", STALE, UV_PUBLISH_BY_NAME[-1]),
+        "own-password",
+        ("the command line has a password",),
+        {"pyproject.toml": PROJECT + index(AZURE_FEED, PUBLISH_URL)},
     ),
 )
 

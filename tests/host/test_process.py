@@ -13,8 +13,9 @@ import pytest
 
 from broker.host import process
 from broker.host.child_process import _Stream
-from broker.host.process import CHILDREN_MAX, find, is_there, run
+from broker.host.process import CHILDREN_MAX, run
 from broker.host.process_tree import VARIABLE
+from broker.host.program_search import executable, search
 from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput
 from tests.providers.programs import BROKEN
 
@@ -182,7 +183,7 @@ async def test_a_program_that_is_not_there_is_named(program: str) -> None:
         await run([program], limit_s=LIMIT_S)
 
     assert caught.value.program == program
-    assert not is_there(program, os.defpath)
+    assert search(program, os.defpath) is None
 
 
 CANNOT_RUN = {name: row for name, row in BROKEN.items() if "exit code" not in row[1]}
@@ -198,7 +199,7 @@ async def test_a_program_that_is_there_and_cannot_be_run_says_what_stands_agains
         await run(["script"], env={"PATH": str(tmp_path)}, limit_s=LIMIT_S)
 
     assert caught.value.reason.isprintable()
-    assert is_there("script", str(tmp_path))
+    assert search("script", str(tmp_path)) is not None
 
 
 async def test_a_folder_is_a_program_only_where_its_path_was_written(tmp_path: Path) -> None:
@@ -402,9 +403,9 @@ def test_nothing_is_found_through_empty_and_relative_entries(
         (folder / "az").chmod(0o755)
     monkeypatch.chdir(tmp_path)
 
-    assert find("az", path) is None
-    assert find("./az", path) is None
-    assert find("az", f"{path}:{tmp_path}/bin") == f"{tmp_path}/bin/az"
+    assert executable("az", path) is None
+    assert executable("./az", path) is None
+    assert executable("az", f"{path}:{tmp_path}/bin") == f"{tmp_path}/bin/az"
 
 
 async def test_at_the_limit_a_child_that_ignores_signals_is_killed_with_all_it_started(word: str) -> None:

@@ -30,7 +30,9 @@ UPLOADS = frozenset({"publish", "upload"})
 
 PROVIDER = "--keyring-provider"
 CONFIG_FILE = "--config-file"
-USERNAME = "--username"
+USERNAMES = ("--username", "-u")
+"""The second of the commands that upload."""
+
 _FOLDERS = ("--directory", "--project")
 _SHORT_FOLDERS = {"pdm": "-p", "poetry": "-C"}
 """The short options for the same, of those clients alone: uv's `-p` is a Python."""
@@ -72,7 +74,8 @@ class CommandOptions:
     """What the words of a command tell its client.
 
     `addresses` are those of files and of pages with links (`--find-links`): a client signs in there as well.
-    `username` is whom it publishes as.
+    `username` is whom it publishes as. `secrets` are the positions of the words that give a password, the
+    option's own included, each with how it is shown.
     """
 
     words: tuple[str, ...]
@@ -84,6 +87,7 @@ class CommandOptions:
     config_file: str | None = None
     folder: str | None = None
     username: str | None = None
+    secrets: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def program(self) -> str:
@@ -102,7 +106,7 @@ def options_of(words: Sequence[str]) -> CommandOptions:
     found: dict[str, list[str]] = {}
     taken: set[int] = set()
     is_upload = not UPLOADS.isdisjoint(words)  # by hatch and pdm, whose -r is a repository
-    for position, option, value in _valued(words):
+    for position, option, value in _valued(words, _known(is_upload=is_upload)):
         taken.add(position)
         publishes = option in PUBLISH_OPTIONS or (option == "-r" and "://" in value and is_upload)
         if option in INDEX_OPTIONS or publishes:
@@ -124,7 +128,8 @@ def options_of(words: Sequence[str]) -> CommandOptions:
         provider=_last(found.get(PROVIDER)),
         config_file=_last(found.get(CONFIG_FILE)),
         folder=next((found[each][-1] for each in _FOLDERS if each in found), _last(chosen)),
-        username=_last(found.get(USERNAME)),
+        username=next((found[each][-1] for each in USERNAMES if each in found), None),
+        secrets=dict(_secrets(words, is_upload=is_upload)),
     )
 
 
@@ -157,24 +162,26 @@ def obstacles_of(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
 def shown_command(words: Sequence[str]) -> str:
     """The command as a shell takes it, without its passwords: those of options have a placeholder."""
     options = options_of(words)
-    uploads = options.uploads
-    secret = _SECRET_OPTIONS | (_SHORT_SECRET_OPTIONS if uploads else frozenset())
     indexes = {each.position: each for each in options.indexes}
     shown: list[str] = []
-    for position, (before, word) in enumerate(pairwise(("", *words))):
-        option, equals, _ = word.partition("=")
+    for position, word in enumerate(words):
         if position in indexes:
             url = indexes[position].url
             shown.append(word.replace(url, shown_index(url)))
-        elif before in secret:
-            shown.append(SECRET)
-        elif equals and option in secret:
-            shown.append(f"{option}={SECRET}")
-        elif uploads and word[:2] in _SHORT_SECRET_OPTIONS and word[2:]:
-            shown.append(f"{word[:2]}{SECRET}")
+        elif position in options.secrets:
+            shown.append(options.secrets[position])
         else:
             shown.append(_without_password(word))
     return shlex.join(shown)
+
+
+def shown_without_secrets(options: CommandOptions, username: str | None) -> str:
+    """The command without its passwords, as this user where it names none."""
+    words = [word for position, word in enumerate(options.words) if position not in options.secrets]
+    if username is not None and options.username is None:
+        at = next((number for number, word in enumerate(words, 1) if word in UPLOADS), len(words))
+        words[at:at] = [USERNAMES[0], username]
+    return shown_command(words)
 
 
 def shown_index(url: str) -> str:
@@ -226,17 +233,31 @@ def _last(values: Sequence[str] | None) -> str | None:
     return values[-1] if values else None
 
 
-def _valued(words: Sequence[str]) -> Iterator[tuple[int, str, str]]:
-    """Each option that is read here with its value and the word that has the value."""
-    known = (
-        INDEX_OPTIONS
-        | PUBLISH_OPTIONS
-        | REQUIREMENT_OPTIONS
-        | {
-            *(PROVIDER, CONFIG_FILE, USERNAME),
-            *_FOLDERS,
-        }
+def _secrets(words: Sequence[str], *, is_upload: bool) -> Iterator[tuple[int, str]]:
+    """The words that give a password, each with how it is shown."""
+    short = _SHORT_SECRET_OPTIONS if is_upload else frozenset()
+    for position, (before, word) in enumerate(pairwise(("", *words))):
+        option, equals, _ = word.partition("=")
+        if before in _SECRET_OPTIONS | short:
+            yield position, SECRET
+        elif word in _SECRET_OPTIONS | short:
+            yield position, word
+        elif equals and option in _SECRET_OPTIONS | short:
+            yield position, f"{option}={SECRET}"
+        elif word[:2] in short:
+            yield position, f"{word[:2]}{SECRET}"
+
+
+def _known(*, is_upload: bool) -> frozenset[str]:
+    """The options that are read here."""
+    names = USERNAMES if is_upload else USERNAMES[:1]
+    return frozenset(
+        {*INDEX_OPTIONS, *PUBLISH_OPTIONS, *REQUIREMENT_OPTIONS, PROVIDER, CONFIG_FILE, *_FOLDERS, *names}
     )
+
+
+def _valued(words: Sequence[str], known: Collection[str]) -> Iterator[tuple[int, str, str]]:
+    """Each option that is `known` with its value and the word that has the value."""
     for position, word in enumerate(words):
         option, equals, value = word.partition("=")
         if option in known and equals and option.startswith("--"):

@@ -28,6 +28,7 @@ LISTS = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
 
 FOLDERS = ("UV_WORKING_DIR", "UV_PROJECT")
 PUBLISH = "UV_PUBLISH_URL"
+PUBLISH_KEY = "publish-url"
 PUBLISH_PASSWORDS = ("UV_PUBLISH_TOKEN", "UV_PUBLISH_PASSWORD")
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -146,10 +147,10 @@ def indexes_of_file(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[s
     for number, entry in tables(settings, "index"):
         match entry:
             case {"url": str(url)}:
-                name, publish = entry.get("name", ""), entry.get("publish-url")
+                name, publish = entry.get("name", ""), entry.get(PUBLISH_KEY)
                 yield index_of_settings(file.place("url", url, head, number), url, environ, entry)
                 if isinstance(publish, str):
-                    place = file.place("publish-url", publish, head, number)
+                    place = file.place(PUBLISH_KEY, publish, head, number)
                     yield publish_index(place, publish, environ, name=name)
     for within in (keys, (*keys, "pip")):  # the older spellings
         flat = inner(file.content, *within)
@@ -160,9 +161,9 @@ def indexes_of_file(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[s
             if isinstance(each, str):
                 place = file.place(key, each, ".".join(within))
                 yield Index.at(UV, place, each, option=key, written=file.text(place))
-    upload = settings.get("publish-url")
+    upload = settings.get(PUBLISH_KEY)
     if isinstance(upload, str):
-        place = file.place("publish-url", upload, ".".join(keys))
+        place = file.place(PUBLISH_KEY, upload, ".".join(keys))
         yield publish_index(place, upload, environ)
 
 
@@ -170,7 +171,8 @@ def publish_index(place: Place, url: str, environ: Mapping[str, str], *, name: o
     """The address that `uv publish` uploads to, with what its variables say of it."""
     held = next((Place(variable) for variable in PUBLISH_PASSWORDS if environ.get(variable)), None)
     username = environ.get("UV_PUBLISH_USERNAME")
-    return Index.at(UV, place, url, name=name, username=username, password_at=held, publishes=True)
+    index = Index.at(UV, place, url, name=name, username=username, password_at=held, publishes=True)
+    return replace(index, option=PUBLISH_KEY)
 
 
 def index_of_settings(

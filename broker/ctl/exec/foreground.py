@@ -2,7 +2,6 @@
 
 import os
 import select
-import shutil
 import signal
 import subprocess
 import threading
@@ -13,6 +12,7 @@ from typing import Self
 
 from broker.core.shortage import shortage_of
 from broker.ctl.command_error import CommandError, ExitCode
+from broker.host.program_search import search
 from broker.host.start_failure import why_not_run
 
 FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -23,18 +23,18 @@ SIGNALLED = 128
 
 def found_program(name: str, environ: Mapping[str, str]) -> str:
     """The program's path, by PATH as execvp(3) goes by it. Raises CommandError with a shell's 126 or 127."""
-    path = environ.get("PATH", os.defpath)
-    found = shutil.which(name, path=path)
-    if found is not None:
-        return found
-    there = name if os.sep in name and Path(name).exists() else shutil.which(name, os.F_OK, path)
-    if there is not None:
-        raise _cannot_run(name, why_not_run(there))
-    raise CommandError(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
+    found = search(name, environ.get("PATH", os.defpath), relative=True)
+    if found is None:
+        raise CommandError(f"{name}: no such command", exit_code=ExitCode.EXEC_NO_SUCH_COMMAND)
+    if found.is_executable:
+        return found.path
+    is_there = Path(found.path).exists()  # a link that leads nowhere is no command, for shells either
+    code = ExitCode.EXEC_CANNOT_RUN if is_there else ExitCode.EXEC_NO_SUCH_COMMAND
+    raise _cannot_run(name, why_not_run(found.path), code)
 
 
-def _cannot_run(name: str, reason: str) -> CommandError:
-    return CommandError(f"{name} cannot be run: {reason}", exit_code=ExitCode.EXEC_CANNOT_RUN)
+def _cannot_run(name: str, reason: str, code: int = ExitCode.EXEC_CANNOT_RUN) -> CommandError:
+    return CommandError(f"{name} cannot be run: {reason}", exit_code=code)
 
 
 def run_in_foreground(program: str, command: Sequence[str], environment: Mapping[str, str]) -> int:

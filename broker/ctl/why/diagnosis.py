@@ -6,20 +6,18 @@ says to that.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from broker.ctl.clients.client_index import NEVER, PIP, UV, Index
-from broker.ctl.clients.command_line import ADDRESS
+from broker.ctl.clients.client_index import NEVER, PIP, UV, Index, Place
+from broker.ctl.clients.command_line import ADDRESS, PLACE, shown_without_secrets
 from broker.ctl.clients.keyring_provider import SUBPROCESS
 from broker.ctl.clients.pip import ASKS_WITHOUT_USERNAME
-from broker.ctl.doctor.finding import Finding, fine, problem, warning
+from broker.ctl.doctor.finding import Finding, problem
 from broker.ctl.why import repairs
 from broker.ctl.why.account import AccountAct, Source
 from broker.ctl.why.evidence import Evidence, same_host
 from broker.ctl.why.foreign_index import feed_to_add
 from broker.ctl.why.index_account import IndexAccount
 from broker.ctl.why.provider_off import provider_off
-from broker.providers.recognise.kinds import ANSWER_STRANGERS
 
 RUNS_THE_PROGRAM = (23, 1)
 """The first pip with `--keyring-provider`; those before it use the keyring library, if they have it."""
@@ -29,24 +27,9 @@ SHIM = "token-broker: "
 RUN = "; run: "
 
 
-@dataclass(frozen=True, slots=True)
-class IndexReport:
-    """One index, what happened to it, and what was found."""
-
-    account: IndexAccount
-    feed: str | None
-    finding: Finding
-
-
-def report_of(account: IndexAccount, evidence: Evidence) -> IndexReport:
-    """What is to be said of one index of a command that failed."""
-    feed = evidence.feed_of(account.url)
-    found = None
-    if account.refusal is not None:
-        found = next(filter(None, (rule(account, evidence) for rule in RULES)), None)
-    elif _is_read_as_stranger(account, evidence):
-        found = _stranger(account, evidence)
-    return IndexReport(account, None if feed is None else feed.name, found or _as_seen(account))
+def cause_of(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    """Why an index that refused its client had no answer; None where nothing shows it."""
+    return next(filter(None, (rule(account, evidence) for rule in RULES)), None)
 
 
 def _own_password(account: IndexAccount, evidence: Evidence) -> Finding | None:
@@ -54,6 +37,10 @@ def _own_password(account: IndexAccount, evidence: Evidence) -> Finding | None:
     if not account.has(AccountAct.FOUND, Source.OWN) or index is None:
         return None
     user = evidence.username_at(index, evidence.feed_of(account.url))
+    if index.password_at == Place(PLACE):
+        said = f"the command line has a password for {index.shown}: {account.client} took no other"
+        line = shown_without_secrets(evidence.options, None if index.username else user)
+        return problem("own-password", f"{said}, and the server {account.outcome} to it", line)
     if index.password_at is not None and not index.password_in_url:
         where = index.password_at.shown(evidence.shown)
         said = f"{where} has a password for {index.shown}, and the feed refused it"
@@ -61,8 +48,8 @@ def _own_password(account: IndexAccount, evidence: Evidence) -> Finding | None:
         return problem("own-password", f"{account.client} took no other: {said}", line)
     if not index.has_password:
         return None
-    said = f"{_at(account, evidence)} has a password, and the server {account.outcome} to it"
-    return problem("own-password", said, _with_user(index, evidence))
+    said = f"{place_of(account, evidence)} has a password, and the server {account.outcome} to it"
+    return problem("own-password", said, with_user(index, evidence))
 
 
 def _netrc(account: IndexAccount, evidence: Evidence) -> Finding | None:
@@ -108,7 +95,7 @@ def _no_feed(account: IndexAccount, evidence: Evidence) -> Finding | None:
 def _never(account: IndexAccount, evidence: Evidence) -> Finding | None:
     if account.policy != NEVER or account.index is None or account.index.authenticate != NEVER:
         return None
-    said = f'{_at(account, evidence)} has authenticate = "never": uv sends no password'
+    said = f'{place_of(account, evidence)} has authenticate = "never": uv sends no password'
     return problem("never", said, 'authenticate = "always"')
 
 
@@ -120,12 +107,14 @@ def _no_username(account: IndexAccount, evidence: Evidence) -> Finding | None:
         return None
     version = evidence.run.account.versions.get(account.client)
     who = f"pip {version}" if is_old else account.client
-    said = f"{_at(account, evidence)} has no user name, so {who} did not ask the keyring"
+    said = f"{place_of(account, evidence)} has no user name, so {who} did not ask the keyring"
     if is_old and index.option == ADDRESS:  # of which it forgets the user name (pip 23.2.1, run)
         return problem("old-pip", f"{said} for what no index has; pip 26.2 does", UPGRADE)
     if index.authenticate == "always":
-        said = f"{_at(account, evidence)} has no user name, so uv did not ask for files outside the index"
-    return problem("no-username", said, _with_user(index, evidence))
+        said = (
+            f"{place_of(account, evidence)} has no user name, so uv did not ask for files outside the index"
+        )
+    return problem("no-username", said, with_user(index, evidence))
 
 
 def _no_program(account: IndexAccount, evidence: Evidence) -> Finding | None:
@@ -161,8 +150,8 @@ def _other_user(account: IndexAccount, evidence: Evidence) -> Finding | None:
     if index.username in {None, feed.username}:
         return None
     answers = f"the feed {feed.name} answers {feed.username}"
-    said = f"{_at(account, evidence)} says {index.shown_username}, and {answers}"
-    return problem("other-user", said, _with_user(index, evidence))
+    said = f"{place_of(account, evidence)} says {index.shown_username}, and {answers}"
+    return problem("other-user", said, with_user(index, evidence))
 
 
 def _unanswered(account: IndexAccount, evidence: Evidence) -> Finding | None:
@@ -224,52 +213,20 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _as_seen(account: IndexAccount) -> Finding:
-    """Without a cause: what happened, and no guess."""
-    answered = sum(each.is_answered for each in account.lookups)
-    heard = f"{len(account.lookups)} look-ups, {answered} answered" if account.lookups else "no look-up"
-    if account.open_refusal is not None:
-        said = f"{account.client}: {account.url} answered {account.open_refusal.status} at first"
-        return warning("seen", f"{said}, and it is not heard how that ended ({heard})", None)
-    if account.refusal is None:
-        return fine("seen", f"{account.client}: {account.url} is not heard to have refused ({heard})")
-    said = f"{account.client}: {account.url} {account.outcome}; the broker saw {heard}"
-    return warning("seen", said, f"brokerctl explain {account.url}" if "://" in account.url else None)
-
-
-def _is_read_as_stranger(account: IndexAccount, evidence: Evidence) -> bool:
-    feed, index = evidence.feed_of(account.url), account.index
-    if feed is None or index is None or index.username is not None or account.was_asked:
-        return False
-    if index.authenticate == NEVER:
-        return False
-    known = account.has(AccountAct.REQUESTED) and not any(each.source for each in account.steps)
-    return (
-        known and feed.realm.provider in {*ANSWER_STRANGERS, "basic"} and not account.has(AccountAct.SKIPPED)
-    )
-
-
-def _stranger(account: IndexAccount, evidence: Evidence) -> Finding | None:
-    if account.index is None:
-        return None
-    said = (
-        f"{_at(account, evidence)} has no user name: a server that answers strangers may hide packages of it"
-    )
-    return warning("stranger", said, _with_user(account.index, evidence))
-
-
 def same_or_no_host(said: str, url: str) -> bool:
     """True unless the words name another host than the URL's."""
     return "://" not in said or _host_in(url) in said
 
 
-def _with_user(index: Index, evidence: Evidence) -> str | None:
+def with_user(index: Index, evidence: Evidence) -> str | None:
+    """The line by which the client knows the feed's user."""
     user = evidence.username_at(index, evidence.feed_of(index.url))
     environ = evidence.user_dirs.environ
     return repairs.with_user(index, user, evidence.options, environ, editable=evidence.is_editable(index))
 
 
-def _at(account: IndexAccount, evidence: Evidence) -> str:
+def place_of(account: IndexAccount, evidence: Evidence) -> str:
+    """Where the index stands, and what it is called."""
     index = account.index
     if index is None:
         return account.url

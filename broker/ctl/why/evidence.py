@@ -47,7 +47,10 @@ class Evidence:
     def indexes(self) -> list[Index]:
         """The remote indexes that the command's clients may use, the strongest first."""
         found = [*self._of_command_line(), *all_indexes(self.directory, self._dirs)]
-        return [index for index in found if index.is_remote]
+        remote = [index for index in found if index.is_remote]
+        if not self.options.uploads:
+            return remote
+        return sorted(map(self._as_published, remote), key=lambda index: not index.publishes)
 
     @cached_property
     def netrc(self) -> list[tuple[str, str, str]]:
@@ -138,6 +141,13 @@ class Evidence:
             for index in requirement_indexes(self.directory / file, self._dirs):
                 found += [self._judged(replace(index, client=client)) for client in (PIP, UV)]
         return found
+
+    def _as_published(self, index: Index) -> Index:
+        """With the login of the command line, which uv takes for whatever address it publishes to."""
+        if index.client != UV or not index.publishes:
+            return index
+        held = Place(PLACE) if self.options.secrets else index.password_at
+        return replace(index, username=self.options.username or index.username, password_at=held)
 
     def _judged(self, index: Index) -> Index:
         """With the obstacles that its client meets."""

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from broker.ctl.clients.command_line import shown_command
 from broker.ctl.doctor.finding import Finding, Level
 from broker.ctl.exec.gateway_run import LOOPBACK
-from broker.ctl.why.diagnosis import IndexReport
 from broker.ctl.why.evidence import Evidence
+from broker.ctl.why.index_reports import IndexReport
 
 NOT_ASKED = frozenset(
     {

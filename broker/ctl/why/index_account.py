@@ -28,6 +28,11 @@ class IndexAccount:
         return any(each.act is act and source in {None, each.source} for each in self.steps)
 
     @property
+    def is_upload(self) -> bool:
+        """True of an address that is published to."""
+        return self.index is not None and self.index.publishes
+
+    @property
     def addresses(self) -> set[str]:
         """Its own; where no index has it, those that were asked for."""
         whole = {each.url for each in self.steps if "://" in each.url}

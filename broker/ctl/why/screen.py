@@ -7,7 +7,7 @@ from broker.core.urls import may_be_token
 from broker.ctl.doctor import screen as doctor_screen
 from broker.ctl.doctor.finding import Finding, fine, warning
 from broker.ctl.why.account import AccountAct
-from broker.ctl.why.diagnosis import IndexReport
+from broker.ctl.why.index_reports import IndexReport
 from broker.ctl.why.recorded_run import RecordedRun
 from broker.ctl.why.success_line import looked_up, summary
 

@@ -65,16 +65,16 @@ def _explanation(command: list[str], run: "RecordedRun", *, as_json: bool) -> st
     from broker.ctl.clients.command_line import options_of  # noqa: PLC0415 - a failure alone pays for these
     from broker.ctl.setup.user_dirs import UserDirs  # noqa: PLC0415 - the same
     from broker.ctl.why import screen  # noqa: PLC0415 - the same
-    from broker.ctl.why.diagnosis import report_of  # noqa: PLC0415 - the same
     from broker.ctl.why.evidence import Evidence  # noqa: PLC0415 - the same
     from broker.ctl.why.gateway_cure import gateway_command  # noqa: PLC0415 - the same
     from broker.ctl.why.index_account import by_index  # noqa: PLC0415 - the same
+    from broker.ctl.why.index_reports import reports_of  # noqa: PLC0415 - the same
     from broker.ctl.why.other_clients import other_findings  # noqa: PLC0415 - the same
 
     options = options_of(command)
     evidence = Evidence(options, run, UserDirs.here(), working_directory(), tuple(_served(run)))
     groups = by_index(evidence)
-    reports = [report_of(each, evidence) for each in groups]
+    reports = reports_of(groups, evidence)
     more = [] if run.exit_code == 0 else list(other_findings(evidence, groups))
     found = screen.findings(reports, run, more)
     gateway = None if run.exit_code == 0 else gateway_command(reports, found, evidence)
