@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import compileall
+import gc
 import os
 import re
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +31,25 @@ def named_in(text: str) -> set[tuple[str, str | None]]:
     return {(path, test or None) for path, test in NAMED.findall(text)}
 
 
-def is_named(item: pytest.Item, named: set[tuple[str, str | None]]) -> bool:
-    """Whether the page names this test, its file or a folder above it."""
-    path = item.path.relative_to(ROOT)
-    function = getattr(item, "originalname", item.name)
-    return (str(path), function) in named or any((str(each), None) in named for each in (path, *path.parents))
+def tests_named(path: Path, named: set[tuple[str, str | None]]) -> Collection[str] | None:
+    """The tests of this file that the page names; None where it names the file or a folder above it."""
+    inside = path.relative_to(ROOT)
+    if any((str(each), None) in named for each in (inside, *inside.parents)):
+        return None
+    return {test for file, test in named if file == str(inside) and test}
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Hear Ctrl-C even where a shell, which started us in the background, had us and ours ignore it.
 
     And compile the programs once, as installed ones are: hundreds of their processes are started, where
-    PYTHONDONTWRITEBYTECODE may be set. The tests as pytest rewrites them are kept, too: that is two thirds of
-    the time in which each worker collects them.
+    PYTHONDONTWRITEBYTECODE may be set. The tests and plugins as pytest rewrites them are kept, too: that is
+    two thirds of the time in which each worker collects them.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.dont_write_bytecode = False
     if not hasattr(config, "workerinput"):
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the workers' plugins are imported before this file
         for sources in ("broker", "client"):
             compileall.compile_dir(ROOT / sources, quiet=1)
 
@@ -55,9 +58,24 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what SECURITY.md names."""
     named = named_in((ROOT / "SECURITY.md").read_text())
+    of_files = {
+        path: tests_named(path, named) for path in {item.path for item in items} if path.is_relative_to(ROOT)
+    }
     for item in items:
-        if item.path.is_relative_to(ROOT) and is_named(item, named):
+        tests = of_files.get(item.path, ())
+        if tests is None or getattr(item, "originalname", item.name) in tests:
             item.add_marker(pytest.mark.trust)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage meanwhile, nor later among what was collected: a search takes half a second."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 
 import pytest
 
 from tests.ctl.hint_runners import NOT_TYPED, OF_SCRIPTS, RUNNERS
 from tests.ctl.hint_source import ROOT, Hint, hints_of_c, hints_of_module, hints_of_python
 
-HINTS = sorted(hints_of_python())
-LINES = {hint.line for hint in HINTS}
 ROWS = {**RUNNERS, **OF_SCRIPTS}
+
+
+@cache
+def hints() -> list[Hint]:
+    """All of the product's; read when first asked for, which not every worker is."""
+    return sorted(hints_of_python())
+
+
+def lines() -> set[str]:
+    return {hint.line for hint in hints()}
 
 
 def names_of_tests(file: str) -> set[str]:
@@ -27,13 +36,13 @@ def names_its_own_command(hint: Hint) -> bool:
 
 
 def test_every_line_to_type_has_a_test_that_types_it() -> None:
-    untyped = [hint for hint in HINTS if hint.line not in {*ROWS, *NOT_TYPED}]
+    untyped = [hint for hint in hints() if hint.line not in {*ROWS, *NOT_TYPED}]
 
     assert untyped == [], "add a test that types it, and a row to tests/ctl/hint_runners.py"
 
 
 def test_every_row_is_of_a_line_that_is_still_told() -> None:
-    assert sorted({*ROWS, *NOT_TYPED} - LINES) == []
+    assert sorted({*ROWS, *NOT_TYPED} - lines()) == []
 
 
 @pytest.mark.parametrize("runner", sorted(set(ROWS.values())))
@@ -44,7 +53,7 @@ def test_every_test_that_types_a_line_is_there(runner: str) -> None:
 
 
 def test_the_native_shim_tells_the_lines_of_the_python_one() -> None:
-    python = {line.partition("{")[0].strip() for line in LINES}
+    python = {line.partition("{")[0].strip() for line in lines()}
 
     assert [line for line in hints_of_c() if line.partition("{")[0].strip() not in python] == []
 
@@ -54,14 +63,14 @@ TOLD_BY_OTHERS = {"broker/ctl/setup/found_keyrings.py", "broker/ctl/setup/sandbo
 
 
 def test_no_line_names_the_command_that_tells_it() -> None:
-    own = [hint for hint in HINTS if names_its_own_command(hint)]
+    own = [hint for hint in hints() if names_its_own_command(hint)]
 
     assert [hint for hint in own if hint.file not in TOLD_BY_OTHERS] == []
 
 
 def test_a_broker_that_does_not_run_has_one_line_that_starts_it() -> None:
-    assert [line for line in sorted(LINES) if line.startswith("systemctl --user start")] == []
-    assert "brokerctl start" in LINES
+    assert [line for line in sorted(lines()) if line.startswith("systemctl --user start")] == []
+    assert "brokerctl start" in lines()
 
 
 @pytest.mark.parametrize(
