@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import stat
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Furnish = Callable[[Path], None]
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 UV_SETTINGS = ".config/uv/uv.toml"
 PIP_SETTINGS = ".config/pip/pip.conf"
 LINK = ".local/bin/keyring"
+REPLACED = ".local/share/token-broker/replaced/keyring"
+JOURNAL = ".local/share/token-broker/setup"
+SHIM = Path(sys.executable).parent / "keyring-shim"
 
 
 def tree(home: Path, *, without: tuple[str, ...] = ()) -> dict[str, tuple[str, object]]:

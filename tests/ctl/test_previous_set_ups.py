@@ -16,6 +16,7 @@ import pytest
 from broker.ctl.setup.file_changes import Folder
 from broker.ctl.setup.undo_log import UndoLog
 from tests.ctl.homes import (
+    JOURNAL,
     foreign_keyring,
     foreign_keyring_by_a_relative_link,
     settings_in_a_dotfiles_folder,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     Furnish = Callable[[Path], None]
 
 PREVIOUS = Path(__file__).with_name("previous_set_ups")
-JOURNAL = ".local/share/token-broker/setup"
 
 SET_UPS: list[tuple[str, Sequence[Furnish]]] = [
     ("systemd", (settings_of_both, foreign_keyring_by_a_relative_link)),

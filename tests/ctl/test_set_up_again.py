@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ctl.homes import LINK, PIP_SETTINGS, UV_SETTINGS, foreign_keyring, tree, write
+from tests.ctl.homes import (
+    JOURNAL,
+    LINK,
+    PIP_SETTINGS,
+    REPLACED,
+    SHIM,
+    UV_SETTINGS,
+    foreign_keyring,
+    tree,
+    write,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +34,6 @@ if TYPE_CHECKING:
     Brokerctl = Callable[..., Ended]
     Undo = Callable[[Path], str]
 
-SHIM = Path(sys.executable).parent / "keyring-shim"
-REPLACED = ".local/share/token-broker/replaced/keyring"
-JOURNAL = ".local/share/token-broker/setup"
 TOOL = ".local/share/uv/tools/keyring"
 
 

@@ -17,6 +17,8 @@ from tests.conftest import ROOT
 from tests.ctl.homes import (
     LINK,
     PIP_SETTINGS,
+    REPLACED,
+    SHIM,
     UV_SETTINGS,
     foreign_keyring,
     foreign_keyring_by_a_relative_link,
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     Brokerctl = Callable[..., Ended]
     Furnish = Callable[[Path], None]
 
-SHIM = Path(sys.executable).parent / "keyring-shim"
-REPLACED = ".local/share/token-broker/replaced/keyring"
-JOURNAL = ".local/share/token-broker/setup"
 ENV = ".config/token-broker/env.toml"
 
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ctl.homes import (
-    HOMES,
-    PIP_SETTINGS,
-    UV_SETTINGS,
-    tree,
-)
+from tests.ctl.homes import HOMES, JOURNAL, PIP_SETTINGS, UV_SETTINGS, tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +18,6 @@ if TYPE_CHECKING:
     Brokerctl = Callable[..., Ended]
     Furnish = Callable[[Path], None]
 
-SHIM = Path(sys.executable).parent / "keyring-shim"
-REPLACED = ".local/share/token-broker/replaced/keyring"
-JOURNAL = ".local/share/token-broker/setup"
 ENV = ".config/token-broker/env.toml"
 
 
