@@ -109,6 +109,57 @@ def test_each_hint_is_a_command_that_is_there_with_its_options() -> None:
         assert {word for word in words if word.startswith("--")} <= known[verb]
 
 
+BY_NAME = re.compile(
+    r"\b(?:uv|uvx|pip|pip3|pipx)\b[^\n`|;&]*\s(?:install|inject|add|run|--from|--with)\b[^\n`|;&]*"
+    r"\s[\"']?token[-_]broker(?:[-_]client)?(?:\[[\w,]+\])?(?:[=<>~!][^\s]*)?[\"']?(?=[\s`\"')]|$)"
+)
+"""A line that has a client install one of our packages by its name."""
+
+
+def from_an_index(text: str) -> list[str]:
+    """The lines that would take our package from an index, where a package of that name is not ours."""
+    lines = re.sub(r"\\\n\s*", " ", text).splitlines()
+    found = [each[0] for line in lines for each in BY_NAME.finditer(line)]
+    return [line for line in found if "--no-index" not in line]
+
+
+def test_no_line_that_is_told_installs_us_from_an_index() -> None:
+    told = [
+        path
+        for folder in ("docs", "man", "kubernetes", "launchd", "broker", "client")
+        for path in (ROOT / folder).rglob("*")
+    ]
+    texts = [
+        path
+        for path in told
+        if path.suffix in {".md", ".yml", ".yaml", ".py", ".c", ".txt", ".1", ".5", ".plist"}
+    ]
+
+    found = {
+        str(path.relative_to(ROOT)): from_an_index(path.read_text()) for path in (*texts, *ROOT.glob("*.md"))
+    }
+
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pip install token-broker",
+        "uv tool install token-broker",
+        'uv tool install "token-broker[google,aws]"',
+        "pipx inject poetry token-broker-client",
+        "~/.local/token-broker/bin/pip install --upgrade token_broker==1.0",
+        "uv tool install poetry --with token-broker-client keyring",
+        "uvx --from token-broker brokerctl demo",
+        "run: `uv tool install token-broker`",
+        "RUN pip install \\\n  token-broker-client && ln -s x y",
+    ],
+)
+def test_a_line_that_installs_us_from_an_index_is_noticed(line: str) -> None:
+    assert from_an_index(line)
+
+
 @pytest.mark.parametrize(
     "text", [code for text in TEXTS.values() for code in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
 )

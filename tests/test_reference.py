@@ -163,6 +163,40 @@ def test_each_variable_of_the_sources_stands_on_the_page() -> None:
     }
 
 
+HANDWRITTEN = [
+    *ROOT.glob("*.md"),
+    ROOT / "client" / "README.md",
+    *(ROOT / "docs").glob("*.md"),
+    *(ROOT / "docs" / "feeds").glob("*.md"),
+    *(ROOT / "docs" / "ci").glob("*.yml"),
+    *(ROOT / "kubernetes").glob("*.yaml"),
+]
+NAMES = re.compile(
+    r"(?P<variable>\bTOKEN_BROKER_[A-Z_]+\b)|(?P<route>/v1/[a-z{}/_-]+)|(?P<metric>\btoken_broker_[a-z_]+_(?:total|seconds)\b)"
+)
+
+
+def gone_from(text: str) -> set[str]:
+    """The variables, routes and metrics that a text names and no page of the reference has."""
+    has = {
+        "variable": set(environment.VARIABLES),
+        "route": set(re.findall(r"/v1/[a-z{}/_-]+", page("http-api"))),
+        "metric": {metric.name for metric in http_api.metrics()},
+    }
+    return {found[0] for found in NAMES.finditer(text) if found[0] not in has[str(found.lastgroup)]}
+
+
+def test_no_page_names_a_variable_a_route_or_a_metric_that_is_gone() -> None:
+    found = {path.name: gone_from(path.read_text()) for path in HANDWRITTEN if path.name != "CHANGELOG.md"}
+
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("name", ["TOKEN_BROKER_GONE", "/v1/gone", "token_broker_gone_total"])
+def test_a_name_that_is_gone_is_noticed(name: str) -> None:
+    assert gone_from(f"see `{name}`.") == {name}
+
+
 def test_each_exit_code_has_a_meaning() -> None:
     assert set(exit_codes.MEANINGS) == set(ExitCode)
 

@@ -22,6 +22,9 @@ ANNOUNCED = 'echo $$; exec "$0" "$@" >&2'
 HANDED = 'echo $$; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@" 3<&0 </dev/null >&2'
 """The same with the listening socket that is its stdin, handed over as systemd does (sd_listen_fds(3))."""
 
+AGAIN = "--force-reinstall --no-deps wheels/token_broker_client-*.whl wheels/token_broker-*.whl"
+"""What puts both packages in their place again, from the folder that docs/install.md has one make."""
+
 SAID_BYTES = 4096
 """Of a log, only its end is looked at."""
 
@@ -31,8 +34,9 @@ def beside_us(program: str) -> Path:
     found = installation.beside_us(program)
     if found is not None:
         return found
-    hint = "pip install --force-reinstall token-broker token-broker-client"
-    raise CommandError(f"{program} is not installed beside brokerctl", hint=hint)
+    raise CommandError(
+        f"{program} is not installed beside brokerctl", hint=installation.line_that_installs(AGAIN)
+    )
 
 
 def launch(

@@ -28,6 +28,21 @@ def beside_us(program: str) -> Path | None:
     return None
 
 
+def line_that_installs(words: str) -> str:
+    """The line by which pip's `words` (options, packages) get into the environment of this program.
+
+    uv types it where the environment has no pip, as `uv tool install` makes them. A package of ours is to be
+    named as a file: on a public index that name would be somebody else's.
+    """
+    from importlib.util import find_spec  # noqa: PLC0415 - for who tells a line
+    from shlex import quote  # noqa: PLC0415 - the same
+
+    python = quote(sys.executable)
+    if find_spec("pip") is None:
+        return f"uv pip install --python {python} {words}"
+    return f"{python} -m pip install {words}"
+
+
 def installed_version() -> str | None:
     """The version of this installation, or None in a source tree that was never installed.
 

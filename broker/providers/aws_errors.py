@@ -1,8 +1,9 @@
 """What a failed AWS sign-in means, read from the words of boto3 or the AWS CLI, which no user sees.
 
-No I/O. Both print the same: texts of botocore 1.38 to 1.44 (`exceptions.py`) and awscli 1.45, error codes of
-the AWS APIs ("Common errors" of CodeArtifact, STS and the IAM Identity Center portal). An outage is looked
-for before a missing sign-in: asking a person to sign in would not cure it.
+Reads no file but to see whether pip is here. Both print the same: texts of botocore 1.38 to 1.44
+(`exceptions.py`) and awscli 1.45, error codes of the AWS APIs ("Common errors" of CodeArtifact, STS and the
+IAM Identity Center portal). An outage is looked for before a missing sign-in: asking a person to sign in
+would not cure it.
 """
 
 import re
@@ -10,6 +11,7 @@ import shlex
 from typing import NamedTuple
 
 from broker.core.failures import NoSource, NotObtained, Refused, SignInNeeded, Unavailable
+from broker.host.installation import line_that_installs
 from broker.providers.sdk_words import named
 
 _CODE = re.compile(r"An error occurred \(([A-Za-z.]+)\) when calling the ([A-Za-z]+) operation")
@@ -119,10 +121,8 @@ def failure_of(  # noqa: PLR0911 - a table in the order of certainty
         if symptom in words:
             return Unavailable(f"{way} {what}")
     if _NO_CRT in words:
-        extra = _NO_CRT if way == "aws" else "token-broker[aws]"
-        return Refused(
-            f"{way} lacks awscrt, which the sign-in of `aws login` needs", hint=f"pip install '{extra}'"
-        )
+        hint = "pip install 'botocore[crt]'" if way == "aws" else line_that_installs("'botocore[crt]'")
+        return Refused(f"{way} lacks awscrt, which the sign-in of `aws login` needs", hint=hint)
     chosen = f" --profile {shlex.quote(profile)}" if profile else ""
     for symptom, absence in _PERSON:
         if symptom in words:

@@ -128,6 +128,9 @@ RUNNERS: dict[str, str] = {
     "touch {}": "tests/config/test_files.py::test_a_file_that_was_named_must_exist",
     "unset TOKEN_BROKER_SOCKET": _SHIM,
     "unset {}": _WHY,
+    "uv pip install --python {} {}": (
+        "tests/host/test_installation.py::test_the_line_installs_both_packages_from_the_folder_of_wheels"
+    ),
     "uv build --all-packages --out-dir wheels": (
         "tests/test_install_page.py::test_the_page_is_followed_from_wheels_to_uninstall"
     ),

@@ -187,11 +187,7 @@ FOREIGN = {
     "jf config edit {}": ("jf config edit acme", "JFrog's own dialogue"),
     "launchctl print {}/{}": ("launchctl print gui/501/io.github.token-broker", "macOS"),
     "loginctl enable-linger": ("loginctl enable-linger", "tests/systemd/test_doctor.py types it for real"),
-    "pip install '{}'": ("pip install 'token-broker[aws]'", "it installs from the network"),
-    "pip install --force-reinstall token-broker token-broker-client": (
-        "pip install --force-reinstall token-broker token-broker-client",
-        "it installs from the network",
-    ),
+    "pip install 'botocore[crt]'": ("pip install 'botocore[crt]'", "it installs from the network"),
     "pip install keyring": ("pip install keyring", "it installs from the network"),
     "pip install uv": ("pip install uv", "it installs from the network"),
     "python -m pip install --upgrade pip": (
@@ -213,14 +209,17 @@ FOREIGN = {
     "systemctl status {}": ("systemctl status token-broker.socket", "a service manager"),
     "uv auth logout {}{}": ("uv auth logout https://h.example/s --username me", "uv's own store"),
     "uv pip install --python .venv {}": (
-        "uv pip install --python .venv token-broker-client",
+        "uv pip install --python .venv wheels/token_broker_client-*.whl",
         "it installs from the network",
     ),
     "uv tool install {} {}": (
-        "uv tool install twine --with token-broker-client",
+        "uv tool install twine --with wheels/token_broker_client-*.whl",
         "it installs from the network",
     ),
-    "pipx inject {} {}": ("pipx inject twine token-broker-client", "it installs from the network"),
+    "pipx inject {} {}": (
+        "pipx inject twine wheels/token_broker_client-*.whl",
+        "it installs from the network",
+    ),
     "wsl": ("wsl", "Windows"),
 }
 """Lines that change the machine, need the network or a vendor's page: as typed, and why they run here against
