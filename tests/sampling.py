@@ -27,3 +27,13 @@ def sampled(rows: Mapping[str, Any] | Iterable[str], always: Collection[str]) ->
         )
         for name, values in table.items()
     ]
+
+
+def few(rows: Iterable[Any], always: int) -> list[Any]:
+    """Parameters of the rows, a tuple's items one each; those after the first `always` are marked `long`."""
+    return [
+        row
+        if number < always
+        else pytest.param(*(row if type(row) is tuple else (row,)), marks=pytest.mark.long)
+        for number, row in enumerate(rows)
+    ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 def type_line(

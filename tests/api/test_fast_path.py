@@ -7,6 +7,7 @@ import pytest
 
 from broker.api.asgi import AsgiApp
 from broker.api.fast_path import _read_before, replies_of
+from broker.api.fastapi_app import create_app
 from broker.server.ucred import Peer
 from tests.api.test_routes import CORP, LABS, LEARNED_URL, Household, clock, household, issuer
 from tests.fake_clock import FakeClock
@@ -51,6 +52,22 @@ async def test_the_short_way_answers_to_the_byte_what_the_long_way_does(
 
     assert short_way is not None
     assert short_way.words == long_way
+
+
+async def test_whether_it_lives_is_answered_on_the_doorstep_as_the_route_would(
+    place: Path, household: Household
+) -> None:
+    asked = b"GET /v1/health HTTP/1.1\r\nHost: broker\r\nConnection: close\r\n\r\n"
+    front = AsgiApp(household)
+    async with serving(place, create_app(household)) as served:
+        of_the_route = await served.send(asked)
+
+    async with serving(place, front) as served:
+        answer = await served.send(asked)
+
+    assert answer == of_the_route
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert front._rest is None, "FastAPI was loaded"
 
 
 async def test_what_takes_a_fetch_takes_the_long_way(household: Household) -> None:

@@ -97,6 +97,7 @@ def test_pure_wheel_is_for_any_platform_and_says_why(
         assert archive.read(SCRIPT).startswith(b"#!python\n")
 
 
+@pytest.mark.long
 def test_pure_wheel_installs_a_program_that_runs(place: Path) -> None:
     wheel, _ = build(place, "wheel", TOKEN_BROKER_PURE="1")
 

@@ -162,7 +162,7 @@ def test_lookup_is_answered_when_its_turn_comes(
     with connection:
         request = connection.recv(65536)
         connection.sendall(HEAD + BODY)
-    stdout, stderr = running.communicate(timeout=20)
+    stdout, stderr = running.communicate(timeout=60)
 
     assert request.startswith(b"GET /v1/credential?")
     assert (stdout, stderr) == (b"s3cret\n", b"")

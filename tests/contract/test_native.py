@@ -16,6 +16,7 @@ import pytest
 from tests.contract.conftest import Session, installed
 from tests.contract.scripted_broker import ScriptedBroker, credential, hangs
 from tests.contract.shims import CLIENT, FLAGS, RUN_LIMIT_S, SANITIZERS, Shim, compiler
+from tests.sampling import sampled
 
 NATIVE = Path(__file__).parent / "native"
 URL = "https://feed.example/simple/"
@@ -79,7 +80,7 @@ def native(session: Session, environment: dict[str, str], place: Path) -> Shim:
     return Shim(installed(session, "native"), environment, place / "empty")
 
 
-@pytest.mark.parametrize("name", [*build_shim.COMPILERS, "clang"])
+@pytest.mark.parametrize("name", sampled([*build_shim.COMPILERS, "clang"], ["cc"]))
 def test_source_has_no_warning_as_wheels_are_built(place: Path, name: str) -> None:
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not here")

@@ -123,7 +123,7 @@ RUNNERS: dict[str, str] = {
     "sh {}": _UNDO,
     "sh {}/undo.sh (when brokerctl is gone)": _UNDO,
     "ln -s {} {} && rm -f {}": _UNDO_KEEPS,
-    "systemctl --user status {}": "tests/systemd/test_setup.py::"
+    "systemctl --user status {}": "tests/systemd/test_after_setup.py::"
     "test_start_stop_and_restart_go_by_the_service_manager",
     "touch {}": "tests/config/test_files.py::test_a_file_that_was_named_must_exist",
     "unset TOKEN_BROKER_SOCKET": _SHIM,

@@ -95,16 +95,17 @@ def test_page_holds_none_of_the_worlds_names(room: DoctorContext, clinic: Clinic
     assert str(clinic.home) not in page
 
 
-@pytest.mark.parametrize(
-    "shape", ["{}", "'{}'", "({})", "{}:", "x={}", "/a/{}/b", "~/{}", "{}'s", "https://{}/x", "{}@b"]
-)
+SHAPES = ("{}", "'{}'", "({})", "{}:", "x={}", "/a/{}/b", "~/{}", "{}'s", "https://{}/x", "{}@b")
+
+
 @pytest.mark.parametrize("name", WORLD.values())
-def test_finding_that_nobody_has_thought_of_is_redacted(room: DoctorContext, shape: str, name: str) -> None:
-    text = shape.format(name)
-    found = [
-        problem("new", f"the new thing {text} is odd", f"repair {text}"),
-        warning("n", text, None),
-    ]
+def test_finding_that_nobody_has_thought_of_is_redacted(room: DoctorContext, name: str) -> None:
+    found = []
+    for text in (shape.format(name) for shape in SHAPES):
+        found += [
+            problem("new", f"the new thing {text} is odd", f"repair {text}"),
+            warning("n", text, None),
+        ]
 
     assert leaks(report(room, found)) == []
 

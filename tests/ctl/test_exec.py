@@ -18,12 +18,13 @@ from tests.fakes.clients import UV
 from tests.fakes.index import Layout, PackageIndex
 from tests.fakes.loopback import WebServer
 from tests.fakes.wheels import wheel
+from tests.sampling import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BROKERCTL = Path(sys.executable).parent / "brokerctl"
-PATIENCE_S = 30
+PATIENCE_S = 60
 TOKEN = "sesame-" + "0" * 20
 
 
@@ -48,7 +49,7 @@ def left_behind(room: Path) -> list[Path]:
 @pytest.mark.parametrize(
     ("words", "exit_code"),
     [
-        (("true",), 0),
+        pytest.param(("true",), 0, marks=pytest.mark.long),
         (("--", "sh", "-c", "exit 7"), 7),
         (("sh", "-c", "kill -KILL $$"), 137),
     ],
@@ -126,7 +127,7 @@ def test_a_command_whose_interpreter_is_missing_is_there_and_cannot_run(room: Pa
 ASKS = "import token_broker_client as c; c.request('GET', '/v1/health'); raise SystemExit({code})"
 
 
-@pytest.mark.parametrize("code", [0, 4])
+@pytest.mark.parametrize("code", few([4, 0], 1))
 def test_broken_configuration_is_told_and_the_command_runs(room: Path, code: int) -> None:
     configure(room, "tll = 1\n")
 
@@ -188,7 +189,7 @@ def processes_of(room: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5])
+@pytest.mark.parametrize("after_s", few([0.0, 0.1, 0.3, 0.03, 0.06, 0.15, 0.2, 0.5], 3))
 def test_killed_at_any_moment_of_its_start_it_leaves_nothing(room: Path, after_s: float) -> None:
     with subprocess.Popen(
         [BROKERCTL, "exec", "--", "sleep", "0.6"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

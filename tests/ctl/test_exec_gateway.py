@@ -17,6 +17,7 @@ from broker.ctl.exec.gateway_run import EXEMPTIONS, PROXY_VARIABLES, command_env
 from broker.ctl.exec.verb import STRICT, with_strict_as_option
 from tests.ctl.test_exec import configure, left_behind, run
 from tests.fakes.authority import shared_authority
+from tests.sampling import few
 from tests.typed_line import type_line
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nb3du\n-----END CERTIFICATE-----"
@@ -50,14 +51,17 @@ def test_command_is_given_the_proxy_and_the_authorities_and_no_keyring(room: Pat
 
 @pytest.mark.parametrize(
     ("words", "exit_code", "said"),
-    [
-        (("--gateway",), 125, "exec needs a command"),
-        (("--gateway", "--", "no-such-command"), 127, "no such command"),
-        (("--gateway", "--", "/etc/hosts"), 126, "cannot be run"),
-        (("--gateway", "--allow", "x.example", "true"), 125, "--allow goes with --gateway=strict"),
-        (("--gateway=strict", "--allow", "https://x.example/", "true"), 125, "this is no host"),
-        (("--gateway", "--github-env"), 125, "the gateway serves one command only"),
-    ],
+    few(
+        [
+            (("--gateway",), 125, "exec needs a command"),
+            (("--gateway", "--", "no-such-command"), 127, "no such command"),
+            (("--gateway", "--", "/etc/hosts"), 126, "cannot be run"),
+            (("--gateway", "--allow", "x.example", "true"), 125, "--allow goes with --gateway=strict"),
+            (("--gateway=strict", "--allow", "https://x.example/", "true"), 125, "this is no host"),
+            (("--gateway", "--github-env"), 125, "the gateway serves one command only"),
+        ],
+        3,
+    ),
 )
 def test_what_cannot_be_is_said(room: Path, words: tuple[str, ...], exit_code: int, said: str) -> None:
     ended = run(*words)
@@ -80,11 +84,14 @@ def test_broken_configuration_is_our_failure_and_says_where(room: Path) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
-    [
-        ("HTTPS_PROXY", "socks5://127.0.0.1:1080", "HTTPS_PROXY names a proxy of kind socks5"),
-        ("PIP_CERT", "/no/such/file.pem", "PIP_CERT=/no/such/file.pem cannot be read"),
-        ("REQUESTS_CA_BUNDLE", "/etc/hosts", "the trusted authorities in /etc/hosts cannot be read"),
-    ],
+    few(
+        [
+            ("HTTPS_PROXY", "socks5://127.0.0.1:1080", "HTTPS_PROXY names a proxy of kind socks5"),
+            ("PIP_CERT", "/no/such/file.pem", "PIP_CERT=/no/such/file.pem cannot be read"),
+            ("REQUESTS_CA_BUNDLE", "/etc/hosts", "the trusted authorities in /etc/hosts cannot be read"),
+        ],
+        1,
+    ),
 )
 def test_gateway_that_cannot_start_is_a_line_and_125(
     room: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str

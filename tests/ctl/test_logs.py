@@ -19,7 +19,7 @@ UNITS = {"LoadState__socket": "loaded"}
 
 def logs(*words: str) -> tuple[int, str, str]:
     done = subprocess.run(
-        [BROKERCTL, "logs", *words], capture_output=True, text=True, check=False, timeout=30
+        [BROKERCTL, "logs", *words], capture_output=True, text=True, check=False, timeout=60
     )
     return done.returncode, done.stdout, done.stderr
 

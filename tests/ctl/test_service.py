@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Brokerctl = Callable[..., Ended]
 
 BROKERCTL = Path(sys.executable).parent / "brokerctl"
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 def installed(*words: str) -> Ended:
@@ -56,6 +56,7 @@ def test_broker_starts_answers_and_stops(socket: Path) -> None:
 
 
 @pytest.mark.usefixtures("stopped_afterwards")
+@pytest.mark.long
 def test_restart_is_another_process() -> None:
     first, second = installed("start").stdout, installed("restart").stdout
 
@@ -65,6 +66,7 @@ def test_restart_is_another_process() -> None:
 
 
 @pytest.mark.usefixtures("stopped_afterwards")
+@pytest.mark.long
 def test_broker_that_does_not_run_is_started_by_restart() -> None:
     assert installed("restart").exit_code == 0
 

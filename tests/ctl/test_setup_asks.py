@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ctl.homes import LINK, PIP_SETTINGS, write
+from tests.sampling import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def test_no_changes_nothing_and_all_of_it_was_shown(home: Path) -> None:
         assert path in said
 
 
-@pytest.mark.parametrize(("answer", "words"), [("y\n", ("setup",)), ("", ("setup", "--yes"))])
+@pytest.mark.parametrize(("answer", "words"), few([("y\n", ("setup",)), ("", ("setup", "--yes"))], 1))
 def test_yes_is_typed_or_said_before(home: Path, answer: str, words: tuple[str, ...]) -> None:
     code, said = on_a_terminal(answer, *words)
 

@@ -209,7 +209,7 @@ def test_a_share_has_a_keyring_that_asks_it_where_the_environment_was_cleaned(
             env={"PATH": str(folder / "bin")},
             capture_output=True,
             check=False,
-            timeout=30,
+            timeout=60,
         )
 
     assert (ended.stdout, ended.stderr) == (b"of the share\n", b"")

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import ensurepip
 import subprocess
 import sys
+import sysconfig
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,14 +51,16 @@ def toolbox(tmp_path_factory: pytest.TempPathFactory) -> Toolbox:
 @pytest.fixture(scope="session")
 def old_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python whose pip is the one that its ensurepip bundles: before 26.2, which spoke another dialect."""
-    folder = tmp_path_factory.mktemp("old-pip")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True, capture_output=True)
-    python: Path = folder / "bin" / "python"
-    told = subprocess.run([python, "-m", "pip", "--version"], check=True, capture_output=True, text=True)
-    version = tuple(int(number) for number in told.stdout.split()[1].split(".")[:2])
-    if version >= (26, 2):
+    version = ensurepip.version()
+    if tuple(int(number) for number in version.split(".")[:2]) >= (26, 2):
         pytest.skip("this Python bundles no pip from before 26.2")
-    return python
+    folder: Path = tmp_path_factory.mktemp("old-pip")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, capture_output=True)
+    kept = sysconfig.get_config_var("WHEEL_PKG_DIR") or Path(ensurepip.__file__).with_name("_bundled")
+    [packages] = folder.glob("lib/python*/site-packages")
+    with zipfile.ZipFile(Path(kept) / f"pip-{version}-py3-none-any.whl") as wheel:
+        wheel.extractall(packages)  # ensurepip would take seconds for the same
+    return folder / "bin" / "python"
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -10,17 +10,19 @@ if TYPE_CHECKING:
 
 Seen = TypeVar("Seen")
 
-PATIENCE_S = 20.0
-"""Longer than anything a healthy daemon does on two busy cores."""
+PATIENCE_S = 60.0
+"""Longer than anything a healthy daemon does on two busy cores, with other work beside."""
 
 GLANCE_S = 0.01
 
 
-def until(look: Callable[[], Seen | None], what: str, patience_s: float = PATIENCE_S) -> Seen:
+def until(
+    look: Callable[[], Seen | None], what: str, patience_s: float = PATIENCE_S, glance_s: float = GLANCE_S
+) -> Seen:
     """The first true value that `look` returns. Raises TimeoutError naming `what` was waited for."""
     deadline = time.monotonic() + patience_s
     while not (seen := look()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"no {what} after {patience_s:.0f} s")
-        time.sleep(GLANCE_S)
+        time.sleep(glance_s)
     return seen

@@ -44,7 +44,7 @@ def install(house: Household, target: Path) -> int:
     return house.uv_pip("install", *options, PACKAGE.name).exit_code
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", [401, pytest.param(403, marks=pytest.mark.long)])
 def test_the_line_that_is_told_opens_a_feed_that_serves_below_its_closed_root(
     house: Household, tmp_path: Path, status: int
 ) -> None:

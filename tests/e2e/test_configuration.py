@@ -76,9 +76,7 @@ def broker(shared: Household, running: Brokerd) -> Brokerd:
     return running
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "remedy"), sampled(BROKEN, {"not TOML", "an unknown key of a feed"})
-)
+@pytest.mark.parametrize(("text", "line", "remedy"), sampled(BROKEN, {"not TOML"}))
 def test_reload_of_a_broken_file_names_file_line_and_remedy_and_changes_nothing(
     shared: Household, broker: Brokerd, text: str, line: int, remedy: str
 ) -> None:

@@ -1,6 +1,7 @@
 """The real uv and pip install from an Azure feed, with a username at most, through shim, socket and broker.
 
 Twenty runs, each with a cache and a folder of its own; each happens once a session, when first asked for.
+Seven are always run: each client, old and new, both hosts, and each way to name a user.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import pytest
 from tests.e2e.household import AZURE_FEED, OLD_AZURE_FEED, Household, feed, household
 from tests.e2e.traces import Search
 from tests.fakes.clients import PYTHON, Outcome
+from tests.sampling import sampled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from tests.e2e.wire import Wire
@@ -36,7 +38,7 @@ class Errand:
     house: Household
     folder: Path
     url: str
-    old_python: Path
+    old_python: Callable[[], Path]
 
     @property
     def url_with_username(self) -> str:
@@ -80,7 +82,7 @@ def pip_install(errand: Errand, *, old: bool = False, username: bool = False) ->
     return errand.house.pip(
         *("install", "--no-cache-dir", "--target", errand.folder / "in"),
         *("--index-url", errand.url_with_username if username else errand.url, "demo-package"),
-        python=errand.old_python if old else PYTHON,
+        python=errand.old_python() if old else PYTHON,
     )
 
 
@@ -96,7 +98,17 @@ RUNS: dict[str, Run] = {
     "pip install, username in the URL": partial(pip_install, username=True),
     "old pip install, username in the URL": partial(pip_install, old=True, username=True),
 }
-ALL = [(feed, run) for feed in FEEDS for run in RUNS]
+ALL = {f"{host}-{run}": (host, run) for host in FEEDS for run in RUNS}
+ALWAYS = [
+    "dev.azure.com-uv pip install, username in the URL",
+    "visualstudio.com-uv pip install, username in a variable",
+    "dev.azure.com-uv sync, always",
+    "visualstudio.com-uv sync frozen, username in the URL",
+    "dev.azure.com-uv sync frozen, username in a variable",
+    "dev.azure.com-pip install",
+    "visualstudio.com-old pip install, username in the URL",
+]
+"""Seven, for pip takes ten times as long as uv."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +120,10 @@ class Ran:
     lookups: list[dict[str, Any]]
 
 
-class Twenty:
+class Runs:
     """The runs, in a house where a daemon serves; `ran` runs one unless it has been run already."""
 
-    def __init__(self, house: Household, wire: Wire, old_python: Path) -> None:
+    def __init__(self, house: Household, wire: Wire, old_python: Callable[[], Path]) -> None:
         self.house = house
         self._wire = wire
         self._old_python = old_python
@@ -129,9 +141,9 @@ class Twenty:
             self._done[host, run] = Ran(outcome, folder, recent[len(recent) - asked :])
         return self._done[host, run]
 
-    def all(self) -> list[Ran]:
-        """What became of all of them."""
-        return [self.ran(host, run) for host, run in ALL]
+    def all(self, names: Collection[str]) -> list[Ran]:
+        """What became of all of these."""
+        return [self.ran(*ALL[name]) for name in names]
 
     def _count(self) -> int:
         counts: dict[str, int] = self._wire.status()["lookups"]
@@ -139,17 +151,16 @@ class Twenty:
 
 
 @pytest.fixture(scope="module")
-def twenty(old_python: Path) -> Iterator[Twenty]:
+def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
     with household() as house:
         house.configure(f'log = "debug"\n{feed("corp", AZURE_FEED)}')
         with house.brokerd() as broker:
-            yield Twenty(house, broker.wire, old_python)
+            yield Runs(house, broker.wire, lambda: request.getfixturevalue("old_python"))
 
 
-@pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("host", FEEDS)
-def test_client_installs_through_the_shim(twenty: Twenty, host: str, run: str) -> None:
-    ran = twenty.ran(host, run)
+@pytest.mark.parametrize(("host", "run"), sampled(ALL, ALWAYS))
+def test_client_installs_through_the_shim(runs: Runs, host: str, run: str) -> None:
+    ran = runs.ran(host, run)
 
     assert ran.outcome.exit_code == 0, ran.outcome.text
     assert {"demo_package.py", "demo_dependency.py"} <= {file.name for file in ran.folder.rglob("demo_*.py")}
@@ -157,24 +168,31 @@ def test_client_installs_through_the_shim(twenty: Twenty, host: str, run: str) -
     assert {lookup["feed"] for lookup in ran.lookups} == {"corp"}
 
 
-@pytest.mark.parametrize("run", [run for run in RUNS if "frozen" in run])
-@pytest.mark.parametrize("host", FEEDS)
-def test_frozen_sync_asks_for_the_file_under_its_guids(twenty: Twenty, host: str, run: str) -> None:
-    assert GUID_FILE.fullmatch(twenty.ran(host, run).lookups[-1]["url"])
+FROZEN = {name: row for name, row in ALL.items() if "frozen" in name}
 
 
-def test_twenty_runs_in_a_row_call_az_once(twenty: Twenty) -> None:
-    assert len(twenty.all()) == 20
-
-    assert len(twenty.house.az.calls) == 1
-    assert len(twenty.house.acme.exchanges) == 1
+@pytest.mark.parametrize(("host", "run"), sampled(FROZEN, [name for name in ALWAYS if name in FROZEN]))
+def test_frozen_sync_asks_for_the_file_under_its_guids(runs: Runs, host: str, run: str) -> None:
+    assert GUID_FILE.fullmatch(runs.ran(host, run).lookups[-1]["url"])
 
 
-def test_no_run_leaves_a_credential_in_a_file_or_variable(twenty: Twenty) -> None:
-    twenty.all()
+SERIES = [ALWAYS, pytest.param(list(ALL), marks=pytest.mark.long)]
 
-    search = Search(twenty.house.tokens)
 
-    assert search.files(twenty.house.folder) == []
-    assert not search.is_in(repr(twenty.house.environment).encode())
+@pytest.mark.parametrize("names", SERIES, ids=len)
+def test_runs_in_a_row_call_az_once(runs: Runs, names: list[str]) -> None:
+    assert len(runs.all(names)) == len(names)
+
+    assert len(runs.house.az.calls) == 1
+    assert len(runs.house.acme.exchanges) == 1
+
+
+@pytest.mark.parametrize("names", SERIES, ids=len)
+def test_no_run_leaves_a_credential_in_a_file_or_variable(runs: Runs, names: list[str]) -> None:
+    runs.all(names)
+
+    search = Search(runs.house.tokens)
+
+    assert search.files(runs.house.folder) == []
+    assert not search.is_in(repr(runs.house.environment).encode())
     assert search.processes() == []

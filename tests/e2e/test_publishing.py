@@ -96,7 +96,11 @@ def test_uv_asks_azure_for_the_right_to_write_in_its_own_words(
     assert built in town.house.acme.feed("corp").wheels
 
 
-@pytest.mark.parametrize("username", [(), ("--username", "dev")], ids=["no username", "username"])
+@pytest.mark.parametrize(
+    "username",
+    [(), pytest.param(("--username", "dev"), marks=pytest.mark.long)],
+    ids=["no username", "username"],
+)
 def test_twine_asks_azure_for_the_right_to_write_by_its_url_alone(
     town: Town, tmp_path: Path, built: Wheel, username: tuple[str, ...]
 ) -> None:

@@ -137,7 +137,7 @@ def holds_a_good_token(broker: Brokerd, house: Household) -> bool:
     return house.acme.identify(broker.wire.look_up(AZURE_FEED).password) is not None
 
 
-@pytest.mark.parametrize("kind", ["session", "entra"])
+@pytest.mark.parametrize("kind", ["session", pytest.param("entra", marks=pytest.mark.long)])
 def test_a_claims_challenge_is_answered_for_an_application_without_a_person(
     house: Household, kind: str
 ) -> None:

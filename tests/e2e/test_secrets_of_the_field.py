@@ -362,8 +362,8 @@ def install(town: Town, client: str, way: SecretContract, into: Path) -> Outcome
             for client in ("uv", "pip")
         },
         always=(
-            *("CloudsmithKey, revoked, uv", "AssertionForCloudsmith, expired, pip"),
-            *("RoleForJFrog, wrong, pip", "RoleForJFrog, rotated, uv", "AccessTokenOfJFrog, expired, uv"),
+            *("CloudsmithKey, revoked, uv", "AccessTokenOfJFrog, expired, uv"),
+            *("RoleForJFrog, rotated, uv", "RoleForJFrog, wrong, pip"),
         ),
     ),
 )

@@ -116,6 +116,7 @@ def test_a_browser_signs_in_that_only_the_shell_opens(house: Household, entra: E
     assert source == "browser"
 
 
+@pytest.mark.long
 def test_a_code_that_is_declined_is_exit_4(house: Household, entra: Entra) -> None:
     with house.brokerd(), brokerctl(house, "login", "corp", "--device-code") as login:
         until(lambda: entra.devices, "device code")
@@ -143,6 +144,7 @@ def test_ctrl_c_gives_up_and_a_later_approval_changes_nothing(house: Household, 
         assert broker.wire.feed("corp")["usable"] is False
 
 
+@pytest.mark.long
 def test_the_daemon_ends_in_time_while_somebody_signs_in(house: Household, entra: Entra) -> None:
     with house.brokerd() as broker, brokerctl(house, "login", "corp", "--device-code") as login:
         until(lambda: entra.devices, "device code")
@@ -205,6 +207,7 @@ def test_a_sign_in_in_a_file_survives_a_restart_until_it_is_ended(house: Househo
     assert len(entra.devices) == 1
 
 
+@pytest.mark.long
 def test_a_provider_with_a_sign_in_of_its_own_says_which(house: Household) -> None:
     house.configure(house.plain_feed())
     with house.brokerd(), brokerctl(house, "login", "plain") as login:

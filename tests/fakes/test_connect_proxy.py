@@ -105,7 +105,7 @@ def test_held_answers_come_when_they_are_released(proxy: ConnectProxy, http: htt
     proxy.route("feed.example", hold)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         answer = pool.submit(http.get, URL)
-        assert asked.wait(5)
+        assert asked.wait(60)
         assert not answer.done()
         release.set()
 
@@ -124,7 +124,7 @@ def test_parallel_connections_do_not_disturb_each_other(greeting: ConnectProxy, 
 
     def ask(number: int) -> str:
         url = f"https://feed.example/{number}"
-        return httpx.get(url, proxy=greeting.url, verify=trusted, trust_env=False, timeout=30).text
+        return httpx.get(url, proxy=greeting.url, verify=trusted, trust_env=False, timeout=60).text
 
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
         texts = list(pool.map(ask, range(64)))
@@ -139,7 +139,7 @@ def test_leaving_ends_every_thread_whatever_clients_do(authority: Authority) -> 
         with ConnectProxy(authority) as proxy:
             proxy.route("feed.example", greet)
             idle, amid_handshake = (
-                clients.enter_context(socket.create_connection(("127.0.0.1", proxy.port), timeout=5))
+                clients.enter_context(socket.create_connection(("127.0.0.1", proxy.port), timeout=60))
                 for _ in range(2)
             )
             amid_handshake.sendall(CONNECT)

@@ -44,7 +44,7 @@ USER = "dev@acme.example"
 BROWSER_SIGN_IN = """
 import sys
 from azure.identity import InteractiveBrowserCredential
-with InteractiveBrowserCredential(timeout=20) as credential:
+with InteractiveBrowserCredential(timeout=60) as credential:
     print(credential.get_token(sys.argv[1]).token)
 """
 SCOPE = f"{tokens.AZURE_DEVOPS}/.default"
@@ -197,7 +197,7 @@ def test_a_browser_signs_in(entra: Entra, tmp_path: Path) -> None:
         env={**os.environ, **browser.environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 

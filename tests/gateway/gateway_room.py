@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.fakes.connect_proxy import ConnectProxy
 
 SECRET = "0123456789abcdef" * 4
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
 """A hundred connections of threads on two busy cores; nothing waits that long for what does not come."""
 USER = "ci"
 

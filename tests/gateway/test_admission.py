@@ -82,7 +82,7 @@ CONNECTING = """
 import encodings.idna, os, socket, sys  # nothing can be imported as a user who cannot read this interpreter
 _, port, uid = sys.argv
 os.setuid(int(uid))
-connection = socket.create_connection(("127.0.0.1", int(port)), timeout=20)
+connection = socket.create_connection(("127.0.0.1", int(port)), timeout=60)
 try:
     connection.sendall(sys.stdin.buffer.read())
     print(connection.recv(12))
@@ -100,7 +100,7 @@ def test_another_user_with_the_secret_is_hung_up_on(proxy: ConnectProxy, uid: in
             input=connect_words(f"{HOST}:443"),
             capture_output=True,
             check=True,
-            timeout=30,
+            timeout=60,
         )
 
     assert ended.stdout.decode() == f"{got!r}\n"

@@ -110,7 +110,7 @@ class Server:
     def _serve(self) -> None:
         while not self._closing:
             connection, _ = self._listener.accept()
-            connection.settimeout(5)
+            connection.settimeout(60)
             try:
                 with self._context.wrap_socket(connection, server_side=True) as secured:
                     secured.recv(65536)
@@ -170,7 +170,7 @@ def test_programs_refuse_other_hosts_of_this_authority(
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=30,
+                timeout=60,
                 check=False,
             ).returncode
 
@@ -202,7 +202,7 @@ def test_uv_refuses_other_hosts_of_this_authority(tmp_path: Path) -> None:
                 env={**environment, "UV_HTTP_RETRIES": "0"},
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=60,
                 check=False,
             )
             said[name] = ended.stderr

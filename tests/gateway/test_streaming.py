@@ -205,7 +205,7 @@ def test_client_that_reads_slowly_slows_its_feed(proxy: ConnectProxy, authority:
             secured = secured_by(gateway.authority, connection)
             secured.sendall(f"GET /x HTTP/1.1\r\nHost: localhost:{host.port}\r\n\r\n".encode())
 
-            assert host.stopped.wait(20)
+            assert host.stopped.wait(60)
             secured.close()
 
     assert host.sent < 40_000_000  # what the sockets of two connections hold

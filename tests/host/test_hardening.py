@@ -90,8 +90,8 @@ def attacked(state: str) -> tuple[set[str], list[object], list[int]]:
         victim.stdin.flush()
         address, held, took, core = json.loads(victim.stdout.readline())
         with start_as(ANYBODY, ATTACKER, str(victim.pid), str(address), str(held)) as attacker:
-            told, _ = attacker.communicate(timeout=30)
-        victim.communicate("\n", timeout=30)
+            told, _ = attacker.communicate(timeout=60)
+        victim.communicate("\n", timeout=60)
     return set(json.loads(told)), took, core
 
 

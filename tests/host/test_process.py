@@ -55,14 +55,14 @@ def open_descriptors() -> set[str]:
 
 async def all_gone(word: str) -> None:
     """Return when no such process lives: a killed one takes a moment."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while living(word):
             await turn()
 
 
 async def all_of(count: int, word: str) -> set[int]:
     """The processes of this word once they are so many: between two programs one has no command line."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(found := set(living(word))) != count:
             await turn()
     return found

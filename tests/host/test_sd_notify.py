@@ -13,7 +13,7 @@ def manager(request: pytest.FixtureRequest, place: Path) -> Iterator[socket.sock
     """What systemd listens on, by a path or without one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(place / "notify") if request.param == "path" else f"\0{place}")
-        manager.settimeout(5)
+        manager.settimeout(60)
         yield manager
 
 

@@ -22,7 +22,7 @@ WAYS = (tcp_owner._by_netlink, tcp_owner._by_table)
 CONNECTING = """
 import encodings.idna, os, socket, sys  # nothing can be imported as a user who cannot read this interpreter
 os.setuid(65534)
-connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20)
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=60)
 if sys.argv[2] == "half":
     connection.shutdown(socket.SHUT_WR)
 sys.stdin.read()

@@ -90,7 +90,7 @@ async def test_a_connection_handed_to_another_user_is_still_its_makers(place: Pa
         with socket.socket(socket.AF_UNIX) as ours:
             ours.connect(str(served.path))
             with start_as(STRANGER, SPEAK, stdin=ours.fileno()) as process:
-                told, _ = await asyncio.to_thread(process.communicate, timeout=30)
+                told, _ = await asyncio.to_thread(process.communicate, timeout=60)
 
     assert told.strip() == "HTTP/1.1 200 OK"
     assert [peer["uid"] for peer in greeter.peers] == [os.geteuid()]

@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.e2e.patience import PATIENCE_S, until
+from tests.e2e.patience import PATIENCE_S
 from tests.systemd.installation import PREFIX, install
-from tests.systemd.machine import UIDS, Done, Machine
+from tests.systemd.machine import UIDS, Done, Machine, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,7 @@ class Account:
         self.home = machine.home(user)
         self.seen_home = Path("/home", user)
         self.bin = self.seen_home / PREFIX / "bin"
+        self.path = {"PATH": f"{self.seen_home}/.local/bin:{self.bin}:/usr/bin:/bin"}
         self.socket = Path(f"/run/user/{self.uid}/token-broker/broker.sock")
         self.runtime = machine.root / "run" / "user" / str(self.uid)
 
@@ -99,6 +100,10 @@ class Account:
     ) -> Done:
         """Run the installed brokerctl."""
         return self.run(self.bin / "brokerctl", *words, environment=environment, check=check)
+
+    def set_up(self, *words: str) -> Done:
+        """Run `brokerctl setup`, with the folder of `keyring` first on PATH."""
+        return self.brokerctl("setup", *words, environment=self.path)
 
     def look_up(self, url: str = FEED, *, timeout_s: float = 30.0, check: bool = True) -> Done:
         """Ask the shim as uv would."""

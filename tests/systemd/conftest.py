@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, UNITS, Account
 from tests.systemd.administrator import Administrator
 from tests.systemd.installation import PACKAGES, READABLE
-from tests.systemd.machine import CannotBoot, Machine, machine
+from tests.systemd.machine import CannotBoot, Done, Machine, machine
 from tests.systemd.newcomer import put_uv_on_path
 from tests.systemd.workstation import Workstation
 
@@ -79,6 +79,26 @@ def alice(_installed: Account) -> Iterator[Account]:
     """Alice's account: token-broker is installed below her home and nothing else is there."""
     yield _installed
     _installed.clear()
+
+
+@pytest.fixture(scope="module")
+def told_by_set_up(_installed: Account) -> Iterator[Done]:
+    """The output of a set-up that serves a module's tests, and with it alice's account as it was left."""
+    _installed.write(CONFIG, FEED_CONFIG, 0o600)
+    yield _installed.set_up()
+    _installed.clear()
+
+
+@pytest.fixture
+def settled(told_by_set_up: Done, _installed: Account) -> Iterator[Account]:  # noqa: ARG001 - it was run
+    """Alice, whose broker is set up and waits for a look-up; other tests find her units as they were."""
+    unit = _installed.home / UNITS / SERVICE_UNIT
+    written = unit.read_text()
+    yield _installed
+    unit.write_text(written)
+    _installed.systemctl("daemon-reload")
+    _installed.systemctl("stop", SERVICE_UNIT)
+    _installed.systemctl("start", SOCKET_UNIT)
 
 
 @pytest.fixture

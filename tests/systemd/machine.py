@@ -13,12 +13,14 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from tests.e2e.patience import until
+from tests.e2e import patience
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+Seen = TypeVar("Seen")
 
 BOOT = Path(__file__).with_name("boot.sh")
 UIDS = {"alice": 1001, "bob": 1002, "carol": 1003}
@@ -27,8 +29,16 @@ MANAGED = ("alice", "bob")
 
 NEEDED = ("/lib/systemd/systemd", "/usr/bin/dbus-daemon", "/usr/bin/unshare", "/usr/bin/setpriv")
 PAM_MODULES = "pam_systemd.so"
-COMMAND_LIMIT_S = 60
+COMMAND_LIMIT_S = 120
+GLANCE_S = 0.1
+"""A look into the machine is half a dozen programs."""
+
 PATH = "/usr/bin:/bin"
+
+
+def until(look: Callable[[], Seen | None], what: str, patience_s: float = patience.PATIENCE_S) -> Seen:
+    """The same as that of `patience`, with the looks of those who look into a machine."""
+    return patience.until(look, what, patience_s, GLANCE_S)
 
 
 class CannotBoot(Exception):  # noqa: N818 - an outcome that tests skip on

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.patience import until
 from tests.fakes.index import PackageIndex
 from tests.fakes.loopback import WebServer
 from tests.fakes.wheels import wheel
 from tests.pages import told
 from tests.systemd.account import CONFIG
 from tests.systemd.installation import UV
+from tests.systemd.machine import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

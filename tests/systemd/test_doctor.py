@@ -1,32 +1,18 @@
-"""`brokerctl doctor` and `logs` where a real service manager keeps the broker."""
+"""`brokerctl doctor` and `logs` where a real service manager keeps the broker; one set-up for all."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, UNITS
+from tests.systemd.account import SERVICE_UNIT, SOCKET_UNIT, UNITS
 
 if TYPE_CHECKING:
     from tests.systemd.account import Account
 
 
-def path_of(account: Account) -> dict[str, str]:
-    return {"PATH": f"{account.seen_home}/.local/bin:{account.bin}:/usr/bin:/bin"}
-
-
-@pytest.fixture
-def set_up(alice: Account) -> Account:
-    """Alice, whose broker is set up."""
-    alice.write(CONFIG, FEED_CONFIG, 0o600)
-    alice.brokerctl("setup", environment=path_of(alice))
-    return alice
-
-
 def doctor(account: Account, *words: str) -> dict[str, Any]:
-    printed = account.brokerctl("doctor", "--json", *words, environment=path_of(account), check=False).stdout
+    printed = account.brokerctl("doctor", "--json", *words, environment=account.path, check=False).stdout
     found: dict[str, Any] = json.loads(printed)
     return found
 
@@ -35,49 +21,49 @@ def wrong(found: dict[str, Any]) -> list[tuple[str, str]]:
     return [(each["check"], each["repair"]) for each in found["findings"] if each["level"] != "fine"]
 
 
-def test_after_the_set_up_nothing_is_wrong_but_lingering(set_up: Account) -> None:
-    found = doctor(set_up)
+def test_after_the_set_up_nothing_is_wrong_but_lingering(settled: Account) -> None:
+    found = doctor(settled)
 
     assert wrong(found) == [("linger", "loginctl enable-linger")]
 
 
-def test_service_that_was_given_up_is_started_again_by_the_fix(set_up: Account) -> None:
-    drop_in = set_up.write(
+def test_service_that_was_given_up_is_started_again_by_the_fix(settled: Account) -> None:
+    drop_in = settled.write(
         f"{UNITS}/{SERVICE_UNIT}.d/z.conf", "[Service]\nExecStart=\nExecStart=/bin/false\n"
     )
-    set_up.systemctl("daemon-reload")
-    set_up.look_up(check=False)
-    set_up.run("rm", drop_in)
-    set_up.systemctl("daemon-reload")
+    settled.systemctl("daemon-reload")
+    settled.look_up(check=False)
+    settled.run("rm", drop_in)
+    settled.systemctl("daemon-reload")
 
-    before, after = wrong(doctor(set_up)), wrong(doctor(set_up, "--fix"))
+    before, after = wrong(doctor(settled)), wrong(doctor(settled, "--fix"))
 
     assert ("service", "brokerctl start") in before
     assert after == [("linger", "loginctl enable-linger")]
 
 
-def test_socket_that_was_disabled_is_enabled_by_the_fix(set_up: Account) -> None:
-    set_up.systemctl("disable", "--now", SOCKET_UNIT)
+def test_socket_that_was_disabled_is_enabled_by_the_fix(settled: Account) -> None:
+    settled.systemctl("disable", "--now", SOCKET_UNIT)
 
-    before, after = wrong(doctor(set_up)), wrong(doctor(set_up, "--fix"))
+    before, after = wrong(doctor(settled)), wrong(doctor(settled, "--fix"))
 
     assert ("service", f"systemctl --user enable --now {SOCKET_UNIT}") in before
     assert after == [("linger", "loginctl enable-linger")]
 
 
-def test_unit_that_somebody_edited_is_found(set_up: Account) -> None:
-    unit = set_up.home / UNITS / SERVICE_UNIT
+def test_unit_that_somebody_edited_is_found(settled: Account) -> None:
+    unit = settled.home / UNITS / SERVICE_UNIT
     unit.write_text(unit.read_text().replace("apps/token-broker", "apps/last-year"))
 
-    assert ("units", "brokerctl setup") in wrong(doctor(set_up))
+    assert ("units", "brokerctl setup") in wrong(doctor(settled))
 
 
-def test_logs_are_the_journals_with_priorities(set_up: Account) -> None:
-    set_up.look_up()
-    set_up.systemctl("stop", SERVICE_UNIT)
+def test_logs_are_the_journals_with_priorities(settled: Account) -> None:
+    settled.look_up()
+    settled.systemctl("stop", SERVICE_UNIT)
 
-    shown = set_up.brokerctl("logs", "-n", "5").stdout
-    renewed = set_up.machine.run(
+    shown = settled.brokerctl("logs", "-n", "5").stdout
+    renewed = settled.machine.run(
         "root", "journalctl", "-o", "json", "-n", "1", "-t", "token-broker", "-g", "renewed realm=command"
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.patience import until
+from tests.systemd.machine import until
 from tests.systemd.workstation import ASK, CORP, SYSTEM_SOCKET, TOOLS, Workstation
 
 pytestmark = pytest.mark.long

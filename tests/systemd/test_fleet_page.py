@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.patience import until
 from tests.pages import told
 from tests.systemd.account import SERVICE_UNIT
+from tests.systemd.machine import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, TOKEN
-from tests.systemd.test_setup import command_feed, set_up
+from tests.systemd.test_setup import command_feed
 
 if TYPE_CHECKING:
     from tests.systemd.account import Account
@@ -124,7 +124,7 @@ def test_what_is_tried_inside_is_refused_and_is_not_outside(alice: Account) -> N
     answered = alice.seen_home / ".azure" / "answers"
     command = (str(program), str(answered))
     alice.write(CONFIG, command_feed(*command), 0o600)
-    said = set_up(alice).stdout
+    said = alice.set_up().stdout
     alice.run("rm", "-f", answered)
 
     assert "✓ sandbox" in said
@@ -140,7 +140,7 @@ def test_what_is_tried_inside_is_refused_and_is_not_outside(alice: Account) -> N
 @pytest.mark.long
 def test_what_cannot_be_tried_is_shown_by_the_service_manager(alice: Account) -> None:
     alice.write(CONFIG, FEED_CONFIG, 0o600)
-    set_up(alice)
+    alice.set_up()
     alice.look_up()
 
     shown = {name: alice.show(RENAMED.get(name, name), unit) for name, (unit, _) in SHOWN.items()}

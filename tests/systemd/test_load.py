@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.patience import until
 from tests.systemd.account import FEED, SERVICE_UNIT, TOKEN, UNITS
+from tests.systemd.machine import until
 
 if TYPE_CHECKING:
     import subprocess

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.patience import until
 from tests.systemd.account import CONFIG, FEED, FEED_CONFIG, TOKEN
+from tests.systemd.machine import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

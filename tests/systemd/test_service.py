@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.e2e.patience import PATIENCE_S, until
+from tests.e2e.patience import PATIENCE_S
 from tests.systemd.account import CONFIG, FEED, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, TOKEN, UNITS
+from tests.systemd.machine import until
 
 if TYPE_CHECKING:
     from tests.systemd.account import Account

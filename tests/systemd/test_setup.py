@@ -1,37 +1,26 @@
-"""`brokerctl setup` under a real systemd, as an ordinary user would type it."""
+"""`brokerctl setup` under a real systemd, as an ordinary user would type it. Next: `test_after_setup.py`."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.ctl.homes import tree
-from tests.e2e.patience import until
 from tests.fakes.index import PackageIndex
 from tests.fakes.loopback import WebServer
 from tests.fakes.wheels import wheel
-from tests.systemd.account import CONFIG, FEED, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, TOKEN, UNITS, Account
+from tests.systemd.account import CONFIG, FEED, FEED_CONFIG, SERVICE_UNIT, TOKEN, UNITS, Account
 from tests.systemd.installation import PREFIX, UV
+from tests.systemd.machine import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.systemd.machine import Done, Machine
+    from tests.systemd.machine import Machine
 
 SANDBOX = f"{UNITS}/{SERVICE_UNIT}.d/50-sandbox.conf"
 APPS = PREFIX.partition("/")[0]
-EXPOSURE_MAX = 1.9
-"""Two lines that would make it 1.8 do nothing in a user's unit: `test_lines.py`."""
-
-
-def path_of(account: Account) -> dict[str, str]:
-    return {"PATH": f"{account.seen_home}/.local/bin:{account.bin}:/usr/bin:/bin"}
-
-
-def set_up(account: Account, *words: str, check: bool = True) -> Done:
-    return account.brokerctl("setup", *words, environment=path_of(account), check=check)
 
 
 def command_feed(*argv: str) -> str:
@@ -58,40 +47,25 @@ def test_first_install_with_uv_starts_the_daemon_and_succeeds(alice: Account) ->
     with WebServer(PackageIndex([wheel("demo-package", "1.0")], passwords=[password])) as server:
         feed = f"{server.url}/simple/"
         alice.write(CONFIG, command_feed("/bin/echo", password).replace(FEED, feed), 0o600)
-        set_up(alice)
+        alice.set_up()
         before = alice.show("ActiveState")
         alice.run(UV, "venv", "--quiet", "--python", alice.bin / "python", "project")
 
         index = feed.replace("://", "://user@")
         alice.run(
             *(UV, "pip", "install", "--python", "project", "--index-url", index, "demo-package"),
-            environment=path_of(alice),
+            environment=alice.path,
         )
 
     assert before == "inactive"
     assert alice.show("ActiveState") == "active"
 
 
-def test_sandbox_is_kept_with_the_exposure_that_it_reaches(alice: Account) -> None:
-    alice.write(CONFIG, FEED_CONFIG, 0o600)
-
-    ended = set_up(alice)
-
-    reached = re.search(r"✓ sandbox +probe answered in [0-9.]+ s; exposure ([0-9.]+)", ended.stdout)
-    assert reached is not None, ended.stdout
-    assert float(reached[1]) <= EXPOSURE_MAX
-    assert "your sign-ins were tried in it" in " ".join(ended.stdout.split())
-    assert "what the service could reach, as systemd rates it: less is better" in " ".join(
-        ended.stdout.split()
-    )
-    assert alice.look_up().stdout == f"{TOKEN}\n"
-
-
 def test_sandbox_shows_nothing_of_the_home_but_what_is_needed(alice: Account) -> None:
     alice.write(".ssh/id", "secret")
     probe = alice.write("feeds/probe", HOME_PROBE, 0o755)
     alice.write(CONFIG, command_feed(str(probe)), 0o600)
-    set_up(alice)
+    alice.set_up()
     (alice.home / "left-behind").unlink()  # by the probe outside
 
     seen = alice.look_up().stdout.split()
@@ -115,7 +89,7 @@ echo "ssh=$(is ~/.ssh)" "azure=$(can ~/.azure)" "config=$(can ~/.config/token-br
 @pytest.mark.long
 def test_socket_that_was_removed_is_made_anew_from_inside_the_sandbox(alice: Account) -> None:
     alice.write(CONFIG, FEED_CONFIG, 0o600)
-    set_up(alice)
+    alice.set_up()
     alice.look_up()
     assert (alice.home / SANDBOX).exists()
     (alice.runtime / "token-broker" / "broker.sock").unlink()
@@ -127,15 +101,16 @@ def test_sandbox_in_which_a_sign_in_fails_is_not_kept_and_the_sign_in_is_named(a
     hidden = alice.write("elsewhere/token", TOKEN)
     alice.write(CONFIG, command_feed("/bin/cat", str(hidden)), 0o600)
 
-    ended = set_up(alice)
+    ended = alice.set_up()
 
     assert "· sandbox    not used, feed packages: fine outside," in ended.stdout
     assert not (alice.home / SANDBOX).exists()
     assert alice.look_up().stdout == f"{TOKEN}\n"
 
 
+@pytest.mark.long
 def test_feed_that_is_added_finds_its_secret_inside_the_sandbox(alice: Account) -> None:
-    set_up(alice)
+    alice.set_up()
     alice.write("secrets/feed", "sesame", 0o600)
 
     added = alice.brokerctl(
@@ -149,18 +124,19 @@ def test_feed_that_is_added_finds_its_secret_inside_the_sandbox(alice: Account) 
 def test_where_no_user_may_make_namespaces_the_service_runs_without_the_sandbox(bob: Account) -> None:
     bob.write(CONFIG, FEED_CONFIG, 0o600)
 
-    ended = set_up(bob)
+    ended = bob.set_up()
 
     assert "not used, this machine lets no user make namespaces; exposure" in ended.stdout
     assert bob.look_up().stdout == f"{TOKEN}\n"
 
 
+@pytest.mark.long
 def test_configuration_of_the_site_is_believed_inside_the_sandbox(alice: Account) -> None:
     site = alice.machine.root / "etc/token-broker/config.toml"
     site.parent.mkdir(exist_ok=True)
     site.write_text(FEED_CONFIG)
     try:
-        ended = set_up(alice)
+        ended = alice.set_up()
         answer = alice.look_up()
     finally:
         alice.machine.run("root", "rm", "-r", "/etc/token-broker")
@@ -169,12 +145,12 @@ def test_configuration_of_the_site_is_believed_inside_the_sandbox(alice: Account
     assert answer.stdout == f"{TOKEN}\n"
 
 
-@pytest.mark.parametrize("undo", ["teardown", "script"])
+@pytest.mark.parametrize("undo", ["teardown", pytest.param("script", marks=pytest.mark.long)])
 def test_home_is_afterwards_as_it_was_before(alice: Account, undo: str) -> None:
     alice.write(CONFIG, FEED_CONFIG, 0o600)
     alice.write(".local/bin/keyring", "#!/bin/sh\necho foreign\n", 0o755)
     before = tree(alice.home, without=(APPS,))
-    set_up(alice, "--replace")
+    alice.set_up("--replace")
     alice.look_up()
 
     if undo == "teardown":
@@ -187,48 +163,15 @@ def test_home_is_afterwards_as_it_was_before(alice: Account, undo: str) -> None:
     assert not (alice.runtime / "token-broker" / "broker.sock").exists()
 
 
-def test_doing_it_again_restarts_nothing(alice: Account) -> None:
-    alice.write(CONFIG, FEED_CONFIG, 0o600)
-    set_up(alice)
-    alice.look_up()
-    before = alice.pid()
-
-    ended = set_up(alice)
-
-    assert "probe" not in ended.stdout
-    assert alice.pid() == before
-
-
-def test_only_the_socket_starts_with_the_session(alice: Account) -> None:
-    set_up(alice)
-
-    enabled = [alice.show("UnitFileState", unit) for unit in (SOCKET_UNIT, SERVICE_UNIT)]
-
-    assert enabled == ["enabled", "static"]
-
-
+@pytest.mark.long
 def test_broker_that_a_look_up_had_started_gives_way(alice: Account) -> None:
     alice.write(CONFIG, FEED_CONFIG, 0o600)
     alice.run(alice.bin / "keyring-shim", "get", FEED, "user")
     before = alice.brokerctl("status", "--json").stdout
 
-    set_up(alice)
+    alice.set_up()
     answer = alice.look_up()
 
     assert answer.stdout == f"{TOKEN}\n"
     assert f'"pid": {alice.pid()},' not in before
     until(lambda: "brokerd" not in alice.run("ps", "-C", "brokerd", "-o", "args=", check=False).stdout, "end")
-
-
-def test_start_stop_and_restart_go_by_the_service_manager(alice: Account) -> None:
-    alice.write(CONFIG, FEED_CONFIG, 0o600)
-    set_up(alice)
-
-    started, first = alice.brokerctl("start").stdout, alice.pid()
-    alice.brokerctl("restart")
-    second = alice.pid()
-    alice.brokerctl("stop")
-
-    assert started == f"token-broker is running (process {first})\n"
-    assert second not in {0, first}
-    assert alice.show("ActiveState", SOCKET_UNIT) == "inactive"

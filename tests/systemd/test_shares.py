@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.ctl.setup.unit_files import View, sandbox
-from tests.e2e.patience import until
 from tests.systemd.account import CONFIG, FEED, SERVICE_UNIT, TOKEN, UNITS
 from tests.systemd.installation import INTERPRETER
+from tests.systemd.machine import until
 from tests.systemd.test_service import quicken
 
 if TYPE_CHECKING:

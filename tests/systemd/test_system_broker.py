@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.patience import until
 from tests.systemd.account import CONFIG, SERVICE_UNIT, SOCKET_UNIT
-from tests.systemd.machine import UIDS
+from tests.systemd.machine import UIDS, until
 from tests.systemd.workstation import (
     CORP,
     CORP_TOKEN,

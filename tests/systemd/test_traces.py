@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.patience import until
 from tests.e2e.test_tracebacks import DEFECTS, SAID, TALKATIVE
 from tests.e2e.test_traces import TOOL
 from tests.e2e.traces import Search
 from tests.systemd.account import CONFIG, FEED, SERVICE_UNIT, UNITS, Account
 from tests.systemd.conftest import listen
+from tests.systemd.machine import until
 
 pytestmark = pytest.mark.long
 

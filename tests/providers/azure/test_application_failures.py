@@ -23,6 +23,7 @@ from tests.fakes.http1 import json_response
 from tests.fakes.oidc import GITHUB_HOST, PIPELINES_HOST
 from tests.providers.azure.feeds import TENANT, feed_with, leave
 from tests.providers.azure.jobs import CLIENT, LOGIN_HOST, Job, certificate, signing_in
+from tests.sampling import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,23 +69,26 @@ async def test_a_job_that_the_application_does_not_trust_is_told_its_subject(
 
 @pytest.mark.parametrize(
     ("fault", "kind", "detail"),
-    [
-        (faults.throttled(7), Unavailable, f"client-secret: {LOGIN_HOST} answers 429"),
-        (faults.broken(503), Unavailable, f"client-secret: {LOGIN_HOST} answers 503"),
-        (faults.html_garbage(), Unavailable, f"client-secret: {LOGIN_HOST} answers without a token"),
-        (
-            faults.half_answer(),
-            Unavailable,
-            f"client-secret: {LOGIN_HOST} hung up without a whole answer",
-        ),
-        (aadsts(90033, "s3cret"), Unavailable, "Entra cannot sign in for now (AADSTS90033)"),
-        (aadsts(700016, "s3cret"), Refused, "the tenant does not know the application (AADSTS700016)"),
-        (
-            aadsts(999999, "s3cret", "interaction_required"),
-            SignInNeeded,
-            "client-secret: Entra does not let it sign in (AADSTS999999)",
-        ),
-    ],
+    few(
+        [
+            (faults.throttled(7), Unavailable, f"client-secret: {LOGIN_HOST} answers 429"),
+            (faults.broken(503), Unavailable, f"client-secret: {LOGIN_HOST} answers 503"),
+            (faults.html_garbage(), Unavailable, f"client-secret: {LOGIN_HOST} answers without a token"),
+            (
+                faults.half_answer(),
+                Unavailable,
+                f"client-secret: {LOGIN_HOST} hung up without a whole answer",
+            ),
+            (aadsts(90033, "s3cret"), Unavailable, "Entra cannot sign in for now (AADSTS90033)"),
+            (aadsts(700016, "s3cret"), Refused, "the tenant does not know the application (AADSTS700016)"),
+            (
+                aadsts(999999, "s3cret", "interaction_required"),
+                SignInNeeded,
+                "client-secret: Entra does not let it sign in (AADSTS999999)",
+            ),
+        ],
+        3,
+    ),
 )
 async def test_entras_answers_are_told_apart(
     fault: Answer, kind: type[NotObtained], detail: str, provider: Provider, job: Job
@@ -100,13 +104,16 @@ async def test_entras_answers_are_told_apart(
 @pytest.mark.parametrize("status", [302, pytest.param(307, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("way", "host"),
-    [
-        ("client-secret", LOGIN_HOST),
-        ("client-certificate", LOGIN_HOST),
-        ("workload-identity", LOGIN_HOST),
-        ("github-oidc", GITHUB_HOST),
-        ("azure-pipelines", PIPELINES_HOST),
-    ],
+    few(
+        [
+            ("client-secret", LOGIN_HOST),
+            ("client-certificate", LOGIN_HOST),
+            ("workload-identity", LOGIN_HOST),
+            ("github-oidc", GITHUB_HOST),
+            ("azure-pipelines", PIPELINES_HOST),
+        ],
+        2,
+    ),
 )
 async def test_what_signs_in_follows_no_redirect(
     way: str, host: str, status: int, provider: Provider, job: Job

@@ -28,6 +28,7 @@ from tests.providers.azure.jobs import (
     sealed_certificate,
     signing_in,
 )
+from tests.sampling import sampled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", sampled(list(WAYS), ["client-secret", "github-oidc"]))
 @pytest.mark.usefixtures("own_children")
 async def test_an_application_gets_its_entra_token(
     way: str, job: Job, provider: Provider, acme: Organisation

@@ -17,6 +17,7 @@ from tests.fakes.az import aadsts_complaint
 from tests.fakes.az_program import Conduct
 from tests.providers.azure.feeds import PERSON, TENANT, feed_with
 from tests.providers.azure.persons import approving, entra, home, signing
+from tests.sampling import few
 
 if TYPE_CHECKING:
     from broker.providers.azure.provider import AzureProvider
@@ -32,7 +33,8 @@ AZ_LINE = f"az login --tenant {TENANT} --scope {RESOURCE}/.default --claims-chal
 
 
 @pytest.mark.parametrize(
-    "way", ["client-secret", "client-certificate", "workload-identity", "github-oidc", "azure-pipelines"]
+    "way",
+    few(["client-secret", "client-certificate", "workload-identity", "github-oidc", "azure-pipelines"], 2),
 )
 async def test_an_applications_next_token_is_asked_for_with_the_claims(
     way: str, job: Job, provider: AzureProvider, acme: Organisation

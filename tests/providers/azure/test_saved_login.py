@@ -29,6 +29,7 @@ from tests.providers.azure.persons import (
     saved,
     signing,
 )
+from tests.sampling import few
 
 if TYPE_CHECKING:
     from tests.fakes.az import AzureCli
@@ -103,13 +104,16 @@ async def test_a_sign_in_that_the_organisation_refuses_is_made_anew_with_us(
 
 @pytest.mark.parametrize(
     ("code", "error", "kind"),
-    [
-        (50076, "interaction_required", SignInNeeded),
-        (53003, "invalid_grant", SignInNeeded),
-        (12345, "invalid_grant", SignInNeeded),
-        (90033, "temporarily_unavailable", Unavailable),
-        (700016, "unauthorized_client", Refused),
-    ],
+    few(
+        [
+            (50076, "interaction_required", SignInNeeded),
+            (53003, "invalid_grant", SignInNeeded),
+            (12345, "invalid_grant", SignInNeeded),
+            (90033, "temporarily_unavailable", Unavailable),
+            (700016, "unauthorized_client", Refused),
+        ],
+        2,
+    ),
 )
 async def test_why_a_renewal_fails_is_told_by_its_code(
     code: int, error: str, kind: type[NotObtained], provider: AzureProvider, entra: Entra

@@ -15,6 +15,7 @@ from tests.providers.codeartifact.feeds import Machine, feed_with
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.long,
     pytest.mark.skipif(shutil.which("aws") is None, reason="there is no AWS CLI here"),
 ]
 
