@@ -15,7 +15,7 @@ from tests.fakes.clients import UV
 from tests.fakes.wheels import wheel
 from tests.typed_line import type_line
 
-MAKERS = {
+MAKERS: dict[str, list[str | Path]] = {
     "uv": [UV, "venv", "--quiet", "--python", sys.executable],
     "venv": [sys.executable, "-m", "venv"],
 }
