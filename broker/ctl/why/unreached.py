@@ -1,0 +1,49 @@
+"""An index that a client did not reach, in the client's own words: no address, no connection, no trust. Pure.
+
+The words are those of uv 0.13 (older ones say `Caused by`) and of pip 23.0, 24.3, 25.3, 26.0 and 26.3, run with an unknown host, a closed
+port and a certificate that nobody signed. A pip before 26.3 does not name the host: it is the index that
+stands alone in its list, or none is claimed.
+"""
+
+import re
+
+from broker.ctl.why.evidence import same_host
+
+_UV = re.compile(r"error sending request for url \((?P<url>[^)\s]+)\)")
+_UV_CAUSE = re.compile(r"\s*(?:cause|Caused by): (?P<why>.+)")
+_PIP_INDEXES = re.compile(r"Looking in indexes: (?P<urls>.+)")
+_PIP = re.compile(
+    r"connection broken by '.*?host='(?P<host>[^']+)', port=(?P<port>\d+)\): (?P<why>.+?)\"\)'"
+    r"|connection broken by '\w+\('<pip\.[^>]+>: (?P<unnamed>.+?)'\)'"
+    r"|Could not fetch URL (?P<url>\S+): (?P<refused>There was a problem confirming the ssl certificate: .+?)"
+    r" - skipping"
+)
+_PORTS = ("80", "443")
+
+
+def why_unreached(said: str, url: str) -> str | None:
+    """Why no request came to the URL's host, by the last that a client said of it; None where none did."""
+    lines, found, listed = said.splitlines(), None, ""
+    for number, line in enumerate(lines):
+        indexes, uv, pip = _PIP_INDEXES.search(line), _UV.search(line), _PIP.search(line)
+        if indexes:
+            listed = indexes["urls"].strip()
+        elif uv and same_host(uv["url"], url):
+            found = _deepest_cause(lines[number + 1 :])
+        elif pip and same_host(pip["url"] or _address(pip) or listed, url):
+            found = pip["why"] or pip["unnamed"] or pip["refused"]
+    return found
+
+
+def _deepest_cause(lines: list[str]) -> str:
+    why = "no connection"
+    for line in lines:
+        cause = _UV_CAUSE.match(line)
+        if cause is None:
+            break
+        why = cause["why"]
+    return why
+
+
+def _address(pip: re.Match[str]) -> str | None:
+    return pip["host"] if pip["port"] in {None, *_PORTS} else f"{pip['host']}:{pip['port']}"
