@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from broker.core.urls import may_be_token
 from broker.ctl.doctor import screen as doctor_screen
-from broker.ctl.doctor.finding import Finding, fine, warning
+from broker.ctl.doctor.finding import Finding, Level, fine, warning
 from broker.ctl.why.account import AccountAct
 from broker.ctl.why.index_reports import IndexReport
 from broker.ctl.why.recorded_run import RecordedRun
@@ -16,7 +16,7 @@ def findings(reports: Iterable[IndexReport], run: RecordedRun, more: Sequence[Fi
     """All that is to be said of a command that failed."""
     found = [each.finding for each in reports] + list(more)
     found = list({(each.said, each.repair): each for each in found}.values())
-    if not found or all(each.check == "seen" and each.repair is None for each in found):
+    if not found or all(each.check == "seen" and each.level is Level.FINE for each in found):
         found.append(_nothing(run))
     return found
 

@@ -1,8 +1,8 @@
 """An index that a client did not reach, in the client's own words: no address, no connection, no trust. Pure.
 
-The words are those of uv 0.13 (older ones say `Caused by`) and of pip 23.0, 24.3, 25.3, 26.0 and 26.3, run with an unknown host, a closed
-port and a certificate that nobody signed. A pip before 26.3 does not name the host: it is the index that
-stands alone in its list, or none is claimed.
+The words are those of uv 0.13 (older ones say `Caused by`) and of pip 23.0, 24.3, 25.3, 26.0 and 26.3, run
+with an unknown host, a closed port and a certificate that nobody signed. A pip before 26.3 does not name the
+host: it is the index that stands alone in its list, or none is claimed.
 """
 
 import re
