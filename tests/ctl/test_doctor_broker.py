@@ -401,6 +401,15 @@ def test_check_that_fails_is_a_finding_and_the_others_go_on(clinic: Clinic, defe
     )
 
 
+def test_a_check_that_a_file_keeps_from_its_answer_says_so(clinic: Clinic) -> None:
+    def kept(_: DoctorContext) -> Iterator[Finding]:
+        raise CommandError("uv.toml is a named pipe", hint="ls -ld .config/uv")
+
+    [listed] = findings(clinic.room(), (kept,))
+
+    assert (listed.said, listed.repair) == ("uv.toml is a named pipe", "ls -ld .config/uv")
+
+
 def test_checks_look_side_by_side_once_the_first_has_ended(clinic: Clinic) -> None:
     together, has_asked = threading.Barrier(2, timeout=30), threading.Event()
 

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from broker.ctl.clients.client_index import Index
 from broker.ctl.clients.environment_tools import environment_files, environment_indexes
-from broker.ctl.clients.foreign_files import ForeignFile, ini_file, matching, nearest_toml, toml_file
+from broker.ctl.clients.foreign_files import (
+    ForeignFile,
+    ini_file,
+    matching,
+    nearest_toml,
+    owners_of_project,
+    text_file,
+    toml_file,
+)
 from broker.ctl.clients.inline_script import PATTERN as SCRIPTS
 from broker.ctl.clients.pip import REQUIREMENTS, pip_files, pip_indexes
 from broker.ctl.clients.pipfile import PIPFILE, pipfile_indexes
@@ -59,20 +67,20 @@ class LookedAt:
 
 def looked_at(directory: Path, user_dirs: UserDirs) -> LookedAt:
     """What `all_indexes` reads here: for a message that finds none."""
-    found = [file.path for file in _settings(directory, user_dirs) if file.is_there and file.failure is None]
-    found += [path for pattern in PATTERNS for path in matching(directory, pattern)]
-    return LookedAt(directory, tuple(dict.fromkeys(found)))
+    files = _files(directory, user_dirs)
+    return LookedAt(directory, tuple(file.path for file in files if file.is_there and file.failure is None))
 
 
 def passed_over(directory: Path, user_dirs: UserDirs) -> Iterator[tuple[Path, str]]:
     """The files of those clients that are there and cannot be read, each with the reason."""
-    for file in _settings(directory, user_dirs):
+    for file in _files(directory, user_dirs):
         if file.failure is not None:
             yield file.path, file.failure
 
 
-def _settings(directory: Path, user_dirs: UserDirs) -> Iterator[ForeignFile]:
-    """Every settings file, once, those that are not there included."""
+def _files(directory: Path, user_dirs: UserDirs) -> Iterator[ForeignFile]:
+    """Every file that is read, once, settings that are not there included."""
+    owners = owners_of_project(directory)
     files = [
         *(each.file for each in uv_settings(directory, user_dirs)),
         *(each.file for each in uv_settings_elsewhere(directory, user_dirs)),
@@ -82,5 +90,6 @@ def _settings(directory: Path, user_dirs: UserDirs) -> Iterator[ForeignFile]:
         toml_file(settings_file(user_dirs, POETRY).with_name(AUTH_FILE)),
         nearest_toml(directory, PDM_FILE),
         *(ini_file(path) for path in (*pip_files(user_dirs), pypirc(user_dirs))),
+        *(text_file(path, owners) for pattern in PATTERNS for path in matching(directory, pattern)),
     ]
     yield from {each.path: each for each in files}.values()

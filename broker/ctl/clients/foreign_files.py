@@ -100,6 +100,17 @@ def ini_file(path: Path) -> ForeignFile:
     return _file(path, None, "utf-8", _sections, "an INI file")
 
 
+def text_file(path: Path, owners: Collection[int] | None = None) -> ForeignFile:
+    """A file of which others read as much as they can: whether it is there, and why that is nothing."""
+    try:
+        read(path, 1, owners=owners, beginning=True)
+    except MissingFile:
+        return ForeignFile(path)
+    except UnreadableFile as error:
+        return ForeignFile(path, is_there=True, failure=error.told_of(path))
+    return ForeignFile(path, is_there=True)
+
+
 def nearest_toml(directory: Path, name: str) -> ForeignFile:
     """The TOML file of this name that is nearest: here or in a folder above; empty where there is none.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from broker.core.shortage import shortage_of
+from broker.ctl.command_error import CommandError
 from broker.ctl.doctor import (
     access_tokens,
     asked_feeds,
@@ -108,6 +109,8 @@ class _Look:
         name = self._check.__name__
         try:
             self._found.extend(self._check(self._context))
+        except CommandError as failure:
+            self._found.append(problem("doctor", failure.detail, failure.hint))
         except Exception as defect:  # noqa: BLE001 - one check's defect must not hide what the others find
             place = traceback.extract_tb(defect.__traceback__)[-1]
             where = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
