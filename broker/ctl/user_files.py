@@ -24,7 +24,7 @@ def content_of(path: Path) -> bytes | None:
     except MissingFile:
         return None
     except UnreadableFile as failure:
-        raise CommandError(str(failure), hint=f"ls -ld {quote(str(path.parent))}") from None
+        raise CommandError(str(failure), hint=f"ls -ld {quote(str(path))}") from None
 
 
 def text_of(path: Path) -> str:
