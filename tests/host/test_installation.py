@@ -16,7 +16,7 @@ from tests.fakes.wheels import wheel
 from tests.typed_line import type_line
 
 MAKERS = {
-    "uv": [UV, "venv", "--quiet", "--python", sys.executable],
+    "uv": [str(UV), "venv", "--quiet", "--python", sys.executable],
     "venv": [sys.executable, "-m", "venv"],
 }
 """What makes an environment; uv makes one without pip."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.systemd.machine import Done, Machine
 
 SANDBOX = f"{UNITS}/{SERVICE_UNIT}.d/50-sandbox.conf"
+WANTED = f"{UNITS}/sockets.target.wants/{SOCKET_UNIT}"
 APPS = PREFIX.partition("/")[0]
 EXPOSURE_MAX = 1.9
 """Two lines that would make it 1.8 do nothing in a user's unit: `test_lines.py`."""
@@ -70,6 +71,33 @@ def test_first_install_with_uv_starts_the_daemon_and_succeeds(alice: Account) ->
 
     assert before == "inactive"
     assert alice.show("ActiveState") == "active"
+
+
+def test_every_file_that_setup_makes_was_shown_before_it_was_made(alice: Account) -> None:
+    alice.write(CONFIG, FEED_CONFIG, 0o600)
+    before = files_of(alice)
+
+    planned = set_up(alice, "--dry-run").stdout
+    untouched = files_of(alice)
+    ended = set_up(alice)
+
+    assert untouched == before
+    made = files_of(alice) - before
+    assert f"{UNITS}/{SOCKET_UNIT}" in made
+    assert [path for path in sorted(made - {WANTED}) if f"~/{path}" not in planned] == []
+    assert f"would enable {SOCKET_UNIT}" in planned, "which makes the link of sockets.target"
+    assert "would" not in set_up(alice, "--dry-run").stdout
+    assert "off: the service stops when you log out" in " ".join(ended.stdout.split())
+
+
+def files_of(account: Account) -> set[str]:
+    """The files and links of a home, but for the installation and for what setup keeps to undo it."""
+    aside = account.home / APPS, account.home / ".local/share/token-broker/setup"
+    return {
+        str(path.relative_to(account.home))
+        for path in account.home.rglob("*")
+        if not path.is_dir() and not any(path.is_relative_to(each) for each in aside)
+    }
 
 
 def test_sandbox_is_kept_with_the_exposure_that_it_reaches(alice: Account) -> None:
