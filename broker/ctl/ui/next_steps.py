@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from broker.core.secret_source import KeyringSecret, NetrcSecret, SecretSource, parse
+from broker.core.secret_source import parse
 from broker.ctl.add.secret_location import SecretLocation
 from broker.ctl.clients.client_index import ALWAYS
-from broker.ctl.clients.stored_passwords import netrc_entries
+from broker.ctl.clients.required_username import is_in_netrc, required_username
 from broker.ctl.clients.usernames import PLACEHOLDER, username_for, with_username
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.providers.recognise import ANSWER_STRANGERS, likely_provider
@@ -20,21 +20,10 @@ def next_steps(feed: "FeedConfig", keys: Mapping[str, Any]) -> str:
     return "\n".join(_lines(feed, keys))
 
 
-def _brought_by(source: SecretSource | None, feed: "FeedConfig") -> str | None:
-    """The user name that comes with the secret: a feed without one of its own answers no other."""
-    match source:
-        case NetrcSecret():
-            host = feed.url.origin.host
-            logins = (each.login for each in netrc_entries(UserDirs.here()) if each.host == host)
-            return next(logins, None) or PLACEHOLDER
-        case KeyringSecret(username=username):
-            return username
-    return None
-
-
 def _lines(feed: "FeedConfig", keys: Mapping[str, Any]) -> Iterator[str]:
     source = None if keys.get("secret") is None else parse(keys["secret"])
-    user = username_for(feed.provider, keys.get("username") or _brought_by(source, feed))
+    required = required_username(keys, feed.url, UserDirs.here())
+    user = username_for(feed.provider, required or (PLACEHOLDER if is_in_netrc(keys) else None))
     # whether there is a keychain was decided when the place was
     location = SecretLocation(UserDirs.here(), has_keychain=True)
     putting = None if source is None else location.putting(source, user)
