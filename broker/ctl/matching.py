@@ -11,6 +11,8 @@ from broker.core.failures import BadRequest
 from broker.core.feeds import Feed, FeedTable, Realm, Recognised
 from broker.core.status import FeedStatus
 from broker.core.urls import Url, parse_url
+from broker.ctl.clients.required_username import required_username
+from broker.ctl.setup.user_dirs import UserDirs
 from broker.providers.recognise.kinds import AZURE, CODEARTIFACT, GOOGLE
 from broker.providers.recognise.services import realm_of, recognise, spellings_of
 
@@ -18,14 +20,19 @@ BY_THEMSELVES = frozenset({AZURE, GOOGLE, CODEARTIFACT})
 """Providers that `auto` signs in to without configuration."""
 
 
-def table_of(config: Config, served: Sequence[FeedStatus] = ()) -> FeedTable:
-    """The configured feeds, after them the `served`, and whatever `auto` covers."""
+def table_of(
+    config: Config, served: Sequence[FeedStatus] = (), user_dirs: UserDirs | None = None
+) -> FeedTable:
+    """The configured feeds, after them the `served`, and whatever `auto` covers.
+
+    `user_dirs`: where the netrc is that says which user name a feed requires; None for who asks for no name.
+    """
     feeds = [
         Feed(
             name=each.name,
             realm=realm_of(each.url, each.provider),
             prefixes=tuple(dict.fromkeys((each.url, *each.also, *spellings_of(each.url, each.provider)))),
-            username=_text(each.own_keys.get("username")),
+            username=None if user_dirs is None else required_username(each.own_keys, each.url, user_dirs),
             place=each.place,
         )
         for each in config.feeds
@@ -58,7 +65,3 @@ def urls_of(texts: Iterable[str]) -> tuple[Url, ...]:
         except BadRequest:
             continue
     return tuple(found)
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -202,3 +202,28 @@ def test_the_files_mode_and_comments_stay(brokerctl: Brokerctl, file: Path) -> N
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert file.read_text().startswith("ttl = '40m'  # mine\n\n# the end\n")
+
+
+@pytest.mark.parametrize(
+    ("netrc", "user"),
+    [
+        ("machine nexus.example.com login jane password s3cret\n", "jane"),
+        (
+            "machine other.example login x password y\nmachine nexus.example.com\n  login j@n\n  password z",
+            "j%40n",
+        ),
+        ("machine other.example login jane password s3cret\n", "USERNAME"),
+        (None, "USERNAME"),
+    ],
+)
+def test_lines_for_a_secret_in_netrc_have_the_user_that_it_is_for(
+    brokerctl: Brokerctl, room: Path, netrc: str | None, user: str
+) -> None:
+    if netrc is not None:
+        (room / ".netrc").write_text(netrc)
+        (room / ".netrc").chmod(0o600)
+
+    ended = brokerctl("add", "https://nexus.example.com/repository/internal/simple/", "--secret", "netrc")
+
+    assert ended.stdout.count(f"--index-url https://{user}@nexus.example.com/") == 2
+    assert "s3cret" not in ended.stdout

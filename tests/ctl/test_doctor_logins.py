@@ -121,6 +121,20 @@ def test_another_user_than_the_feeds_is_found(clinic: Clinic) -> None:
     assert repair == f'url = "{PLAIN.replace("//", "//ci@")}"'
 
 
+@pytest.mark.parametrize(("secret", "user"), [("netrc", "robot"), ("keyring:packages:jo", "jo")])
+def test_another_user_than_the_one_that_the_secret_comes_with_is_found(
+    clinic: Clinic, secret: str, user: str
+) -> None:
+    clinic.configure(FEED.replace('username = "ci"\n', "").replace("netrc", secret))
+    clinic.write("~/.netrc", "machine packages.example login robot password s3cret\n")
+    clinic.write("pyproject.toml", INDEX.format(PLAIN.replace("//", "//__token__@")))
+
+    _, words, repair = only(client_logins.indexes_ask_as_the_feeds_user, clinic)
+
+    assert words.endswith(f'index "corp" says __token__, and the feed answers {user}')
+    assert repair == f'url = "{PLAIN.replace("//", f"//{user}@")}"'
+
+
 def test_an_index_that_is_never_asked_for_is_found(clinic: Clinic) -> None:
     clinic.write("pyproject.toml", f'{INDEX.format(AS_DEV)}authenticate = "never"\n')
 

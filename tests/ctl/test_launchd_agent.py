@@ -74,6 +74,16 @@ def test_golden_agent_says_what_launchd_needs_to_hear() -> None:
     assert not {"RunAtLoad", "KeepAlive"} & found.keys()
 
 
+@pytest.mark.usefixtures("home")
+def test_loading_the_agent_is_shown_before_and_only_where_it_is_to_be_done(brokerctl: Brokerctl) -> None:
+    planned = brokerctl("setup", "--dry-run").stdout
+    brokerctl("setup")
+    again = brokerctl("setup", "--dry-run").stdout
+
+    assert f" would load   ~/{AGENT}, whose socket is open now and after every login\n" in planned
+    assert "would load" not in again
+
+
 def test_set_up_loads_the_agent_in_the_users_own_domain(
     brokerctl: Brokerctl, clinic: Clinic, home: Path
 ) -> None:

@@ -15,8 +15,8 @@ from tests.fakes.clients import UV
 from tests.fakes.wheels import wheel
 from tests.typed_line import type_line
 
-MAKERS: dict[str, list[str | Path]] = {
-    "uv": [UV, "venv", "--quiet", "--python", sys.executable],
+MAKERS = {
+    "uv": [str(UV), "venv", "--quiet", "--python", sys.executable],
     "venv": [sys.executable, "-m", "venv"],
 }
 """What makes an environment; uv makes one without pip."""

@@ -10,7 +10,7 @@ from tests.ctl.homes import tree
 from tests.fakes.index import PackageIndex
 from tests.fakes.loopback import WebServer
 from tests.fakes.wheels import wheel
-from tests.systemd.account import CONFIG, FEED, FEED_CONFIG, SERVICE_UNIT, TOKEN, UNITS, Account
+from tests.systemd.account import CONFIG, FEED, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, TOKEN, UNITS, Account
 from tests.systemd.installation import PREFIX, UV
 from tests.systemd.machine import until
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.systemd.machine import Machine
 
 SANDBOX = f"{UNITS}/{SERVICE_UNIT}.d/50-sandbox.conf"
+WANTED = f"{UNITS}/sockets.target.wants/{SOCKET_UNIT}"
 APPS = PREFIX.partition("/")[0]
 
 
@@ -59,6 +60,33 @@ def test_first_install_with_uv_starts_the_daemon_and_succeeds(alice: Account) ->
 
     assert before == "inactive"
     assert alice.show("ActiveState") == "active"
+
+
+def test_every_file_that_setup_makes_was_shown_before_it_was_made(alice: Account) -> None:
+    alice.write(CONFIG, FEED_CONFIG, 0o600)
+    before = files_of(alice)
+
+    planned = alice.set_up("--dry-run").stdout
+    untouched = files_of(alice)
+    ended = alice.set_up()
+
+    assert untouched == before
+    made = files_of(alice) - before
+    assert f"{UNITS}/{SOCKET_UNIT}" in made
+    assert [path for path in sorted(made - {WANTED}) if f"~/{path}" not in planned] == []
+    assert f"would enable {SOCKET_UNIT}" in planned, "which makes the link of sockets.target"
+    assert "would" not in alice.set_up("--dry-run").stdout
+    assert "off: the service stops when you log out" in " ".join(ended.stdout.split())
+
+
+def files_of(account: Account) -> set[str]:
+    """The files and links of a home, but for the installation and for what setup keeps to undo it."""
+    aside = account.home / APPS, account.home / ".local/share/token-broker/setup"
+    return {
+        str(path.relative_to(account.home))
+        for path in account.home.rglob("*")
+        if not path.is_dir() and not any(path.is_relative_to(each) for each in aside)
+    }
 
 
 def test_sandbox_shows_nothing_of_the_home_but_what_is_needed(alice: Account) -> None:

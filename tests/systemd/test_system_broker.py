@@ -210,6 +210,17 @@ def test_without_a_broker_of_ones_own_brokerctl_speaks_to_the_system_broker(shar
 
 
 @pytest.mark.long
+def test_opening_the_socket_is_in_the_plan_until_it_is_open(shared: Workstation) -> None:
+    again = shared.root("brokerctl", "setup", "--system", "--dry-run").stdout
+    shared.root("systemctl", "stop", SOCKET_UNIT, SERVICE_UNIT)
+    closed = shared.root("brokerctl", "setup", "--system", "--dry-run").stdout
+    shared.root("brokerctl", "setup", "--system")
+
+    assert again == "everything is set up already\n"
+    assert closed == f" would start  {SOCKET_UNIT}, and make its user\n"
+
+
+@pytest.mark.long
 def test_teardown_undoes_the_set_up_but_for_what_an_administrator_wrote(shared: Workstation) -> None:
     shared.root("brokerctl", "teardown", "--system")
 

@@ -19,16 +19,18 @@ NETRC_BYTES = 65536
 
 DEFAULT = "default"
 _MACHINE = re.compile(r"(?:^|(?<=\s))(?:machine\s+(\S+)|(default))(?=\s|$)")
+_LOGIN = re.compile(r"\slogin\s+(\S+)")
 
 
 @dataclass(frozen=True, slots=True)
 class NetrcEntry:
-    """One entry: its host, or `default`, and the lines, from 1, that it takes."""
+    """One entry: its host, or `default`, the lines, from 1, that it takes, and whose password it has."""
 
     path: Path
     host: str
     first: int
     last: int
+    login: str | None = field(default=None, repr=False)
 
     @property
     def lines(self) -> str:
@@ -48,7 +50,8 @@ def netrc_entries(user_dirs: UserDirs) -> Iterator[NetrcEntry]:
         end = entries[number + 1].start() if number + 1 < len(entries) else len(text.rstrip())
         first = text.count("\n", 0, entry.start()) + 1
         last = text.count("\n", 0, len(text[:end].rstrip())) + 1
-        yield NetrcEntry(path, entry[1] or entry[2], first, last)
+        login = _LOGIN.search(text, entry.end(), end)
+        yield NetrcEntry(path, entry[1] or entry[2], first, last, login and login[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ class DoctorContext:
 
     @cached_property
     def _table(self) -> FeedTable:
-        return table_of(self.configured.config, self._served)
+        return table_of(self.configured.config, self._served, self.user_dirs)
 
     @cached_property
     def _served(self) -> list[FeedStatus]:

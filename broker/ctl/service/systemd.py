@@ -34,9 +34,9 @@ def is_there() -> bool:
     return bool(ask("systemctl", "--user", "show", "--property=Version", "--value"))
 
 
-def shown(name: str, unit: str) -> str:
-    """A property of one of this user's units, empty when systemd does not answer. Never raises."""
-    return ask("systemctl", "--user", "show", f"--property={name}", "--value", unit)
+def shown(name: str, unit: str, *, manager: str = USER) -> str:
+    """A property of a unit, empty when its service manager does not answer. Never raises."""
+    return ask("systemctl", manager, "show", f"--property={name}", "--value", unit)
 
 
 def lingers() -> bool:

@@ -10,10 +10,10 @@ from broker.ctl.setup.file_changes import Folder, Scratch, Write
 from broker.ctl.setup.link_changes import Keep, Link, Move
 from broker.ctl.setup.service_changes import Enable, Listen, Load
 
-PlannedChange = Folder | Write | Link
+PlannedChange = Folder | Write | Link | Enable | Listen | Load
 """What a step is made of."""
 
-Change = PlannedChange | Move | Keep | Scratch | Enable | Listen | Load
+Change = PlannedChange | Move | Keep | Scratch
 
 STORED: dict[str, tuple[Callable[..., Change], tuple[str, ...]]] = {
     "Made": (Folder, ("path",)),

@@ -67,7 +67,9 @@ def set_up(kind: MachineSetup, image: TargetRoot, options: SetupOptions) -> None
     """Show the changes, make them unless it is a dry run, and print what to do next. Raises CommandError."""
     _refuse_a_plain_user(image, f"setup {kind.option}")
     if options.dry_run:
-        show_plan(_steps(kind, image, options), str, expected=_replacing(kind))
+        listening = [Listen(systemd.SOCKET_UNIT)] if kind is SYSTEM_BROKER and image.is_live else []
+        steps = [*_steps(kind, image, options), Step("service", "", listening)]
+        show_plan(steps, str, expected=_replacing(kind))
         return
     with kind.alone(image) as log:
         wrong = do_steps(_steps(kind, image, options), log)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from broker.ctl.command_error import CommandError
 from broker.ctl.service import launchctl, systemd
+from broker.ctl.setup.file_changes import Shown
 from broker.ctl.setup.undo_rules import Call, Choice, Rule
 
 if TYPE_CHECKING:
@@ -18,6 +19,17 @@ class Enable:
     """A unit that the user's service manager starts now and at every login."""
 
     unit: str
+
+    def is_done(self) -> bool:
+        """True when it is started now and will be."""
+        return [systemd.shown(name, self.unit) for name in ("UnitFileState", "ActiveState")] == [
+            "enabled",
+            "active",
+        ]
+
+    def planned(self, _: Shown) -> str:
+        """What setup would do, as its plan says it."""
+        return f"enable {self.unit}, which listens now and after every login"
 
     def do(self, log: "UndoLog") -> None:
         """Enable and start it. Raises CommandError."""
@@ -42,6 +54,14 @@ class Listen:
 
     unit: str
 
+    def is_done(self) -> bool:
+        """True when it is open."""
+        return systemd.shown("ActiveState", self.unit, manager=systemd.SYSTEM) == "active"
+
+    def planned(self, _: Shown) -> str:
+        """What setup would do, as its plan says it."""
+        return f"start  {self.unit}, and make its user"
+
     def do(self, log: "UndoLog") -> None:
         """Start it. Raises CommandError."""
         log.note(self)
@@ -61,6 +81,14 @@ class Load:
     """An agent whose socket launchd keeps, now and after every login."""
 
     path: Path
+
+    def is_done(self) -> bool:
+        """True when launchd keeps it."""
+        return launchctl.is_loaded()
+
+    def planned(self, shown: Shown) -> str:
+        """What setup would do, as its plan says it."""
+        return f"load   {shown(self.path)}, whose socket is open now and after every login"
 
     def do(self, log: "UndoLog") -> None:
         """Load it. Raises CommandError."""

@@ -24,6 +24,7 @@ from broker.ctl.setup.keyring_link import is_foreign, speed_steps, user_link_ste
 from broker.ctl.setup.machine_setup import ALL_USERS, SYSTEM_BROKER
 from broker.ctl.setup.plan import SetupOptions, Step, StepMark
 from broker.ctl.setup.screen import GONE, do_steps, say, show_diffs, show_plan, undo
+from broker.ctl.setup.service_changes import Enable, Load
 from broker.ctl.setup.target_root import TargetRoot
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.user_dirs import UserDirs
@@ -168,9 +169,14 @@ def _steps(
         show_diffs(steps, user_dirs.shown)
     if for_service and systemd.is_there():
         folders, drop_in = user_service.sandbox_changes(user_dirs, known.config)
-        steps += [user_service.units_step(user_dirs), Step("sandbox", "", [*folders, drop_in])]
+        steps += [
+            user_service.units_step(user_dirs),
+            Step("sandbox", "", [*folders, drop_in]),
+            Step("service", "", [Enable(systemd.SOCKET_UNIT)]),
+        ]
     elif for_service and launchctl.is_there():
-        steps.append(launchd_agent.agent_step(user_dirs))
+        loaded = Load(launchd_agent.agent_path(user_dirs))
+        steps += [launchd_agent.agent_step(user_dirs), Step("service", "", [loaded])]
     return steps
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from broker.core.secret_source import parse
 from broker.ctl.add.secret_location import SecretLocation
 from broker.ctl.clients.client_index import ALWAYS
-from broker.ctl.clients.usernames import username_for, with_username
+from broker.ctl.clients.required_username import is_in_netrc, required_username
+from broker.ctl.clients.usernames import PLACEHOLDER, username_for, with_username
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.providers.recognise.kinds import ANSWER_STRANGERS
 from broker.providers.recognise.services import likely_provider
@@ -21,10 +22,11 @@ def next_steps(feed: "FeedConfig", keys: Mapping[str, Any]) -> str:
 
 
 def _lines(feed: "FeedConfig", keys: Mapping[str, Any]) -> Iterator[str]:
-    user = username_for(feed.provider, keys.get("username"))
+    source = None if keys.get("secret") is None else parse(keys["secret"])
+    required = required_username(keys, feed.url, UserDirs.here())
+    user = username_for(feed.provider, required or (PLACEHOLDER if is_in_netrc(keys) else None))
     # whether there is a keychain was decided when the place was
     location = SecretLocation(UserDirs.here(), has_keychain=True)
-    source = None if keys.get("secret") is None else parse(keys["secret"])
     putting = None if source is None else location.putting(source, user)
     if putting is not None:
         how = " (paste it, then Enter and Ctrl-D)" if putting.startswith("sh ") else ""

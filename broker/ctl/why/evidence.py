@@ -116,7 +116,7 @@ class Evidence:
 
     @cached_property
     def _table(self) -> FeedTable:
-        return table_of(configured(self.user_dirs).config, self.served)
+        return table_of(configured(self.user_dirs).config, self.served, self.user_dirs)
 
     @property
     def _dirs(self) -> UserDirs:
