@@ -22,7 +22,8 @@ class FeedStatus:
     `warning` says what will be wrong one day, and what a person does before. `verdict` is what the feed
     itself last said to this token (accepted, rejected, unknown), at `verified_at`.
     `warning` says what will be wrong one day, and what a person does before. `end_unknown`: the token ends at
-    a time that the tool it came from did not say.
+    a time that the tool it came from did not say. `required_username` is the only one that it answers; None:
+    it answers any.
     """
 
     name: str
@@ -53,6 +54,7 @@ class FeedStatus:
     verified_at: datetime | None = None
     verdict: str = Verdict.UNKNOWN.word
     end_unknown: bool = False
+    required_username: str | None = None
 
     @property
     def needs_help(self) -> bool:
@@ -199,6 +201,7 @@ def feed_status(
         verified_at=told.said.wall if told is not None and told.said is not None else None,
         verdict=(Verdict.UNKNOWN if told is None else told.verdict).word,
         end_unknown=credential is not None and credential.is_end_unknown,
+        required_username=feed.username,
     )
 
 

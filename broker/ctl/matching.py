@@ -42,6 +42,7 @@ def table_of(
             realm=Realm(each.provider, each.realm.partition(":")[2]),
             prefixes=urls_of(each.urls),
             configured=each.configured,
+            username=each.required_username,
         )
         for each in served
         if urls_of(each.urls) and (each.configured or each.usable)  # a learned one may have no sign-in

@@ -71,6 +71,7 @@ def test_a_fresh_feed_shows_everything_but_the_secret() -> None:
         error=None,
         hint=None,
         shares="first",
+        required_username=FEED.username,
     )
     assert "TBKTEST" not in repr(status)
 

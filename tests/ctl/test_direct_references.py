@@ -63,7 +63,18 @@ def test_address_of_a_feed_that_nothing_here_names_is_not_said_to_be_none(clinic
     assert found.said.startswith(f"uv: {FEED} answered 401")
 
 
-def test_old_pip_that_forgets_the_user_of_an_address_is_replaced(clinic: Clinic) -> None:
-    found = told(clinic, ("pip", "install", FILE), *refused("pip"), pip="23.2.1")
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("pip install", "pip install --upgrade pip"),
+        ("/x/bin/pip3.11 --no-input install", "/x/bin/pip3.11 install --upgrade pip"),
+        ("/x/bin/python -m pip install", "/x/bin/python -m pip install --upgrade pip"),
+        ("tox run", "python -m pip install --upgrade pip"),
+    ],
+)
+def test_old_pip_that_forgets_the_user_of_an_address_is_replaced(
+    clinic: Clinic, words: str, line: str
+) -> None:
+    found = told(clinic, (*words.split(), FILE), *refused("pip"), pip="23.2.1")
 
-    assert (found.check, found.repair) == ("old-pip", "python -m pip install --upgrade pip")
+    assert (found.check, found.repair) == ("old-pip", line)

@@ -203,6 +203,29 @@ def test_a_token_in_a_file_is_told_once_by_its_place_and_not_shown(
     assert PAT not in repr(finding)
 
 
+STORES = {
+    "netrc": ("~/.netrc", f"machine pkgs.dev.azure.com login me password {PAT}\n", netrc_shadows),
+    "uv's store": (
+        "~/.local/share/uv/credentials/credentials.toml",
+        f'[[credential]]\nservice = "{URL}"\nusername = "me"\nscheme = "basic"\npassword = "{PAT}"\n',
+        uv_store_shadows,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_place_of_passwords_is_read_once_for_all_checks(clinic: Clinic, name: str) -> None:
+    place, text, first = STORES[name]
+    file = clinic.write(place, text)
+    room = clinic.room()
+    shadowing = found(first, room)
+    file.unlink()
+
+    told_later = found(access_tokens_last, room)
+
+    assert len([*shadowing, *told_later]) == 1
+
+
 @pytest.mark.parametrize("name", VARIABLES)
 def test_a_token_in_a_variable_is_told_once_with_the_line_to_type(clinic: Clinic, name: str) -> None:
     text, where, line = VARIABLES[name]

@@ -192,7 +192,7 @@ FOREIGN = {
     "pip install uv": ("pip install uv", "it installs from the network"),
     "python -m pip install --upgrade pip": (
         "python -m pip install --upgrade pip",
-        "it installs from the network",
+        "it installs from the network; tests/e2e/test_old_pips.py types it for old pips",
     ),
     "python3 -m webbrowser {}": ("python3 -m webbrowser https://dev.azure.com/acme", "it opens a browser"),
     "sudo timedatectl set-ntp true": ("sudo timedatectl set-ntp true", "it sets the machine's clock"),

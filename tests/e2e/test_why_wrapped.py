@@ -44,8 +44,12 @@ WRONG = {
     "pdm": (WITH_STALE, "own-password"),
     "pdm with uv": (PLAIN_FEED, "no-username"),
     "poetry": (AS_CI, "poetry-username"),
+    "pipenv": (PLAIN_FEED, "provider"),
 }
 """The index that each tool is given, and what is found."""
+
+WITHOUT_PROVIDER = ("pipenv",)
+"""A user name, another's even, keeps none of its look-ups away (`broker/ctl/clients/pipfile.py`)."""
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +70,46 @@ def test_why_names_the_cause_through_the_tool(
     index, check = WRONG[name]
     bench = ToolBench(house, toolbox, tmp_path, name, index)
 
+    if name in WITHOUT_PROVIDER:
+        del bench.environment["PIP_KEYRING_PROVIDER"]
+
     told = bench.run(BROKERCTL, "why", "--json", "--")
 
     assert told.exit_code != 0
     assert told.stderr.splitlines()[-1].startswith("{"), told.text
     found = json.loads(told.stderr.splitlines()[-1])["findings"]
     assert check in {each["check"] for each in found}, found
-    assert any(PLAIN_HOST in str(each["repair"]) for each in found), found
+    assert any(PLAIN_HOST in f"{each['said']} {each['repair']}" for each in found), found
     assert "TRACE" not in told.text
     assert not any(password in told.text for password in (STALE, PLAIN_PASSWORD))
+
+
+@pytest.mark.parametrize("index", [AS_JANE, WITH_STALE], ids=["another user", "an old password"])
+def test_pipenv_is_served_whatever_login_its_pipfile_has(
+    house: Household, toolbox: Toolbox, tmp_path: Path, index: str
+) -> None:
+    bench = ToolBench(house, toolbox, tmp_path, "pipenv", index)
+
+    done = bench.run(BROKERCTL, "why", "--")
+    doctor = outcome_of([BROKERCTL, "doctor", "--json"], tmp_path, bench.environment, LIMIT_S)
+
+    assert done.exit_code == 0, done.text
+    assert "nothing failed; pip took passwords from netrc, the keyring" in done.stderr
+    assert "index-user" not in doctor.stdout
+    assert "asks no keyring" not in doctor.stdout
+
+
+def test_the_line_for_pipenv_makes_it_install(house: Household, toolbox: Toolbox, tmp_path: Path) -> None:
+    bench = ToolBench(house, toolbox, tmp_path, "pipenv", PLAIN_FEED)
+    del bench.environment["PIP_KEYRING_PROVIDER"]
+
+    told = bench.run(BROKERCTL, "why", "--json", "--")
+    [found] = json.loads(told.stderr.splitlines()[-1])["findings"]
+    done = bench.run("sh", "-c", f'{found["repair"]} && exec "$@"', "sh")
+
+    assert told.exit_code != 0
+    assert found["repair"] == "export PIP_KEYRING_PROVIDER=subprocess"
+    assert done.exit_code == 0, done.text
 
 
 @pytest.mark.parametrize(

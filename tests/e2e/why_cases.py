@@ -126,6 +126,15 @@ UV_CASES = (
         {"mine.toml": uv_toml(PLAIN_FEED)},
     ),
     Case(
+        "uv: settings beside which the broker has none of its own",
+        (*UV_INSTALL, DEMO),
+        "no-username",
+        ("./xdg/uv/uv.toml line 4",),
+        {"xdg/uv/uv.toml": uv_toml(PLAIN_FEED)},
+        {"XDG_CONFIG_HOME": "{D}/xdg"},
+        repair=f'url = "{AS_CI}"',
+    ),
+    Case(
         "uv: requirements",
         (*UV_INSTALL, "-r", "wanted.txt"),
         "no-username",
@@ -447,6 +456,15 @@ PIP_CASES = (
         (*PIP_INSTALL, "--index-url", AS_JANE, DEMO),
         "other-user",
         ("says jane", "answers ci"),
+    ),
+    Case(
+        "pip: another user, in settings beside which the broker has none of its own",
+        (*PIP_INSTALL, DEMO),
+        "other-user",
+        ("./xdg/pip/pip.conf line 2", "says jane", "answers ci"),
+        {"xdg/pip/pip.conf": f"[global]\nindex-url = {AS_JANE}\n"},
+        {"XDG_CONFIG_HOME": "{D}/xdg"},
+        ("PIP_CONFIG_FILE",),
     ),
     Case("pip: no feed", (*PIP_INSTALL, "--index-url", MORE_LABS, DEMO), "no-feed", ("no feed",)),
     Case(

@@ -44,7 +44,7 @@ def all_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     yield from uv_requirement_indexes(directory, user_dirs)
     yield from pip_indexes(directory, user_dirs)
     yield from source_indexes(directory, user_dirs)
-    yield from pipfile_indexes(directory)
+    yield from pipfile_indexes(directory, user_dirs)
     yield from environment_indexes(directory, user_dirs)
     yield from repository_indexes(user_dirs)
 

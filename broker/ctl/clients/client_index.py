@@ -46,6 +46,7 @@ class Obstacle(StrEnum):
     PAGES_ONLY = "no user name, so the keyring is asked for its pages alone"
     OLD_PIP = "no user name, which pip needs before 26.2"
     USERNAME = "a user name, with which the client sends an empty password"
+    TRIED_FIRST = "a password of its own, which is tried before the keyring is asked"
     PROVIDER_OFF = "a client whose keyring provider is not on"
 
 
@@ -125,7 +126,7 @@ class Index:
     @property
     def asks_keyring(self) -> bool:
         """True when the client asks the keyring at least for the pages of this index."""
-        return set(self.obstacles) <= {Obstacle.PAGES_ONLY}
+        return set(self.obstacles) <= {Obstacle.PAGES_ONLY, Obstacle.TRIED_FIRST}
 
     @property
     def variable(self) -> str:

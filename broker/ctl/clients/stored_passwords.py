@@ -1,10 +1,11 @@
 """Passwords that uv and pip take before they ask any keyring: in netrc, and in uv's own store."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from broker.core.urls import may_be_token, printable
@@ -20,6 +21,19 @@ NETRC_BYTES = 65536
 DEFAULT = "default"
 _MACHINE = re.compile(r"(?:^|(?<=\s))(?:machine\s+(\S+)|(default))(?=\s|$)")
 _LOGIN = re.compile(r"\slogin\s+(\S+)")
+
+
+_Login = TypeVar("_Login")
+
+
+class StoredLogins(NamedTuple, Generic[_Login]):
+    """The logins of one place: those that clients take for a feed's host before they ask, and all `others`.
+
+    Those that are themselves the secret of a feed are in neither.
+    """
+
+    shadowing: tuple[_Login, ...]
+    others: tuple[_Login, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,16 @@ def netrc_entries(user_dirs: UserDirs) -> Iterator[NetrcEntry]:
         yield NetrcEntry(path, entry[1] or entry[2], first, last, login and login[1])
 
 
+def netrc_logins(
+    user_dirs: UserDirs, hosts: Collection[str], own: Collection[str]
+) -> StoredLogins[NetrcEntry]:
+    """Netrc's logins; `hosts` are those of feeds, `own` those of feeds whose secret they are."""
+    entries = list(netrc_entries(user_dirs))
+    shadowing = [each for each in entries if each.host in hosts or (each.host == DEFAULT and hosts)]
+    others = (each for each in entries if each not in shadowing and each.host not in own)
+    return StoredLogins(tuple(shadowing), tuple(others))
+
+
 @dataclass(frozen=True, slots=True)
 class StoredLogin:
     """One entry of uv's store: `service` as it stands there, which `shown` is not."""
@@ -81,6 +105,13 @@ def uv_store_entries(user_dirs: UserDirs) -> Iterator[StoredLogin]:
         service, username = entry.get("service"), entry.get("username")
         if isinstance(service, str) and service:
             yield StoredLogin(service, username if isinstance(username, str) else None)
+
+
+def uv_store_logins(user_dirs: UserDirs, hosts: Collection[str]) -> StoredLogins[StoredLogin]:
+    """The logins of uv's store; `hosts` are those of feeds."""
+    entries = list(uv_store_entries(user_dirs))
+    shadowing = [each for each in entries if host_of(each.service) in hosts]
+    return StoredLogins(tuple(shadowing), tuple(each for each in entries if each not in shadowing))
 
 
 def host_of(service: str) -> str | None:

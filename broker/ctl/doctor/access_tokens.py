@@ -11,16 +11,14 @@ from typing import NamedTuple
 from broker.core.secret_source import shown, sources_of
 from broker.core.urls import may_be_token
 from broker.core.verdict import Verdict
-from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import UV, Index, login_in
 from broker.ctl.clients.npmrc import npm_passwords
-from broker.ctl.clients.stored_passwords import host_of, netrc_entries, uv_store_entries
+from broker.ctl.clients.stored_passwords import host_of
 from broker.ctl.clients.upload_passwords import upload_passwords
 from broker.ctl.doctor.client_logins import indexes_with_passwords, without_password
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, warning
 from broker.ctl.doctor.pat_news import pat_news
-from broker.ctl.doctor.shadowing_passwords import netrc_of_feeds, shadowing_netrc, shadowing_store
 from broker.providers.recognise.azure_addresses import is_azure_host
 from broker.providers.recognise.kinds import AZURE
 
@@ -74,7 +72,7 @@ def _in_variables(context: DoctorContext) -> Iterator[_Found]:
 
 def _in_indexes(context: DoctorContext) -> Iterator[_Found]:
     told = set(indexes_with_passwords(context))
-    for index in all_indexes(context.directory, context.user_dirs):
+    for index in context.addresses:
         has_token = index.has_password or may_be_token(index.username or "")
         if has_token and index not in told and is_azure_host(host_of(index.url)):
             yield _of_index(index, context)
@@ -82,13 +80,11 @@ def _in_indexes(context: DoctorContext) -> Iterator[_Found]:
 
 def _in_stores(context: DoctorContext) -> Iterator[_Found]:
     spell = context.user_dirs.shown
-    netrc = {*shadowing_netrc(context), *netrc_of_feeds(context)}
-    for entry in netrc_entries(context.user_dirs):
-        if entry not in netrc and is_azure_host(entry.host):
+    for entry in context.netrc.others:
+        if is_azure_host(entry.host):
             yield _Found(f"{spell(entry.path)} {entry.lines}", f"remove {entry.lines} of {spell(entry.path)}")
-    shadowing = set(shadowing_store(context))
-    for stored in uv_store_entries(context.user_dirs):
-        if stored not in shadowing and is_azure_host(host_of(stored.service)):
+    for stored in context.uv_store.others:
+        if is_azure_host(host_of(stored.service)):
             yield _Found(f"uv's store ({stored.shown})", stored.removal)
     for password in npm_passwords(context.directory, context.user_dirs):
         if is_azure_host(password.host):

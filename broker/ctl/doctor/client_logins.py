@@ -6,6 +6,7 @@ from pathlib import Path
 from broker.ctl.clients.client_index import PIP, UV, Index, Obstacle, Place
 from broker.ctl.clients.command_line import options_of
 from broker.ctl.clients.pip import KEYS, VARIABLES, pip_version
+from broker.ctl.clients.pipfile import PIPENV
 from broker.ctl.clients.stored_passwords import host_of
 from broker.ctl.clients.usernames import username_for, with_username
 from broker.ctl.clients.uv_use import shows_uv
@@ -24,6 +25,8 @@ def indexes_have_no_passwords(context: DoctorContext) -> Iterator[Finding]:
             continue
         seen.add(place)
         said = f"{_at(index, context)} has {Obstacle.PASSWORD}: {index.client} takes that and asks no keyring"
+        if Obstacle.TRIED_FIRST in index.obstacles:
+            said = f"{_at(index, context)} has {Obstacle.TRIED_FIRST}"
         if index.password_at is not None and not index.password_in_url:
             where = index.password_at.shown(context.user_dirs.shown)
             has = "has a password" if isinstance(index.password_at.source, Path) else "is set"
@@ -34,9 +37,8 @@ def indexes_have_no_passwords(context: DoctorContext) -> Iterator[Finding]:
 
 def indexes_with_passwords(context: DoctorContext) -> Iterator[Index]:
     """The indexes that are feeds and have a password of their own."""
-    return (
-        index for index, _, _ in _ours(context, context.addresses) if Obstacle.PASSWORD in index.obstacles
-    )
+    own = {Obstacle.PASSWORD, Obstacle.TRIED_FIRST}
+    return (index for index, _, _ in _ours(context, context.addresses) if not own.isdisjoint(index.obstacles))
 
 
 def without_password(index: Index, context: DoctorContext) -> str | None:
@@ -50,7 +52,8 @@ def without_password(index: Index, context: DoctorContext) -> str | None:
 def indexes_ask_as_the_feeds_user(context: DoctorContext) -> Iterator[Finding]:
     """An index of a feed with a user name of its own names that one."""
     for index, _, required in _ours(context):
-        if required is None or index.username in {None, required} or index.has_password:
+        is_told = index.client != PIPENV  # which keeps the user name to itself
+        if required is None or index.username in {None, required} or index.has_password or not is_told:
             continue
         said = f"{_at(index, context)} says {index.shown_username}, and the feed answers {required}"
         yield problem("index-user", said, _line(index, required, context))

@@ -6,7 +6,7 @@ Everything is looked at once, when a check first asks for it. Tests furnish a ro
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,12 +18,20 @@ import token_broker_client as client
 
 from broker.core.feeds import Ambiguous, FeedTable, Match
 from broker.core.refresh import State
+from broker.core.secret_source import NetrcSecret, sources_of
 from broker.core.status import BrokerStatus, FeedStatus
 from broker.core.urls import Url
 from broker.core.why_not import Reason
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.stored_passwords import (
+    NetrcEntry,
+    StoredLogin,
+    StoredLogins,
+    netrc_logins,
+    uv_store_logins,
+)
 from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import Configured, configured
 from broker.ctl.doctor.server_clock import server_date
@@ -70,6 +78,11 @@ class KnownFeed:
     provider: str
     urls: tuple[Url, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def uses_netrc(self) -> bool:
+        """True where its secret is in netrc."""
+        return NetrcSecret() in sources_of(self.settings)
 
 
 @dataclass
@@ -158,6 +171,17 @@ class DoctorContext:
         return found
 
     @cached_property
+    def netrc(self) -> StoredLogins[NetrcEntry]:
+        """The logins of netrc."""
+        own = hosts_of(feed for feed in self.feeds if feed.uses_netrc)
+        return netrc_logins(self.user_dirs, hosts_of(feed for feed in self.feeds if not feed.uses_netrc), own)
+
+    @cached_property
+    def uv_store(self) -> StoredLogins[StoredLogin]:
+        """The logins of uv's own store."""
+        return uv_store_logins(self.user_dirs, hosts_of(self.feeds))
+
+    @cached_property
     def has_service(self) -> bool:
         """True when a service manager of the user's answers."""
         return systemd.is_there()
@@ -196,6 +220,11 @@ class DoctorContext:
         except (OSError, subprocess.TimeoutExpired) as error:
             code = NO_ANSWER if isinstance(error, subprocess.TimeoutExpired) else NOT_STARTED
             return subprocess.CompletedProcess(list(command), code, "", no_outcome(str(command[0]), error))
+
+
+def hosts_of(feeds: Iterable[KnownFeed]) -> frozenset[str]:
+    """The hosts of feeds."""
+    return frozenset(url.origin.host for feed in feeds for url in feed.urls)
 
 
 def ask_broker() -> BrokerAnswer:

@@ -64,6 +64,7 @@ def feed_status(found: Mapping[str, Any]) -> FeedStatus:
         shares=found.get("shares"),
         warning=found.get("warning"),
         end_unknown=found.get("end_unknown", False),
+        required_username=found.get("required_username"),
         verified_at=_time(found.get("verified_at")),
         verdict=str(found.get("verdict", Verdict.UNKNOWN.word)),
     )

@@ -22,7 +22,6 @@ from broker.ctl.why.provider_off import provider_off
 RUNS_THE_PROGRAM = (23, 1)
 """The first pip with `--keyring-provider`; those before it use the keyring library, if they have it."""
 
-UPGRADE = "python -m pip install --upgrade pip"
 SHIM = "token-broker: "
 RUN = "; run: "
 
@@ -109,7 +108,11 @@ def _no_username(account: IndexAccount, evidence: Evidence) -> Finding | None:
     who = f"pip {version}" if is_old else account.client
     said = f"{place_of(account, evidence)} has no user name, so {who} did not ask the keyring"
     if is_old and index.option == ADDRESS:  # of which it forgets the user name (pip 23.2.1, run)
-        return problem("old-pip", f"{said} for what no index has; pip 26.2 does", UPGRADE)
+        return problem(
+            "old-pip",
+            f"{said} for what no index has; pip 26.2 does",
+            repairs.upgrade_of_pip(evidence.options),
+        )
     if index.authenticate == "always":
         said = (
             f"{place_of(account, evidence)} has no user name, so uv did not ask for files outside the index"
@@ -123,7 +126,7 @@ def _no_program(account: IndexAccount, evidence: Evidence) -> Finding | None:
         return None
     shown = evidence.run.account.versions[PIP]
     said = f"pip {shown} runs no keyring program; pip 23.1 and later do"
-    return problem("old-pip", said, UPGRADE)
+    return problem("old-pip", said, repairs.upgrade_of_pip(evidence.options))
 
 
 def _hidden_shim(account: IndexAccount, evidence: Evidence) -> Finding | None:

@@ -25,6 +25,8 @@ from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.why.recorded_run import RecordedRun
 
 LOCK = "uv.lock"
+ENVIRONMENT = "pyvenv.cfg"
+"""Is in every environment (PEP 405)."""
 
 
 @dataclass
@@ -120,12 +122,20 @@ class Evidence:
 
     @property
     def _dirs(self) -> UserDirs:
-        chosen, told = self.options.config_file, {}
+        chosen, told = self.options.config_file, self._environment
         if chosen is not None:
             told["UV_CONFIG_FILE"] = str(self.directory / chosen)
         if self.options.folder is not None:  # an option goes before its variable
             told |= dict.fromkeys(FOLDERS, "")
         return replace(self.user_dirs, environ={**self.user_dirs.environ, **told}) if told else self.user_dirs
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """What says which environment's own pip.conf is read: that of the pip that is run, active or not."""
+        word = self.options.words[0]
+        folder = (self.current / word).parent.parent
+        is_there = "/" in word and os.access(folder / ENVIRONMENT, os.F_OK)
+        return {"VIRTUAL_ENV": str(folder)} if is_there else {}
 
     def _of_command_line(self) -> list[Index]:
         program = self.options.program

@@ -117,7 +117,7 @@ def _distinct(indexes: Iterator[Index]) -> Iterator[Index]:
     """The strongest of those with one URL."""
     seen: set[str] = set()
     for index in indexes:
-        url = _bare(index)
+        url = bare_of(index)
         if url and url.rstrip("/") not in seen:
             seen.add(url.rstrip("/"))
             yield index
@@ -126,17 +126,17 @@ def _distinct(indexes: Iterator[Index]) -> Iterator[Index]:
 def _homes(url: str, indexes: Sequence[Index], evidence: Evidence) -> list[tuple[Index | None, str]]:
     """The index that a step's URL belongs to; of a host alone, all of the host."""
     if "://" not in url:
-        return [(each, _bare(each)) for each in indexes if same_host(_bare(each), url)] or [(None, url)]
-    below = [each for each in indexes if is_below(url, _bare(each))]
+        return [(each, bare_of(each)) for each in indexes if same_host(bare_of(each), url)] or [(None, url)]
+    below = [each for each in indexes if is_below(url, bare_of(each))]
     if below:
-        nearest = max(below, key=lambda each: len(_bare(each)))
-        return [(nearest, _bare(nearest))]
-    beside = [each for each in indexes if same_host(url, _bare(each))]
+        nearest = max(below, key=lambda each: len(bare_of(each)))
+        return [(nearest, bare_of(nearest))]
+    beside = [each for each in indexes if same_host(url, bare_of(each))]
     feed = evidence.feed_of(url)
-    same = [each for each in beside if feed is not None and evidence.feed_of(_bare(each)) is feed]
+    same = [each for each in beside if feed is not None and evidence.feed_of(bare_of(each)) is feed]
     index = next(iter((*same, *beside)), None)
     if index is not None:
-        return [(index, _bare(index))]
+        return [(index, bare_of(index))]
     if feed is not None:
         return [(None, str(feed.prefixes[0]))]
     scheme, _, rest = url.partition("://")
@@ -152,7 +152,8 @@ def _concerns(lookup: Lookup, group: IndexAccount, evidence: Evidence) -> bool:
     return feed is not None and feed.name == lookup.feed
 
 
-def _bare(index: Index) -> str:
+def bare_of(index: Index) -> str:
+    """The index's URL without userinfo; empty where that has no clear end."""
     try:
         return index.bare
     except BadRequest:

@@ -13,9 +13,11 @@ from broker.ctl.clients.pypirc import TWINE
 from broker.ctl.clients.source_projects import PDM, POETRY
 from broker.ctl.doctor.finding import Finding, problem, warning
 from broker.ctl.why import repairs
-from broker.ctl.why.evidence import Evidence
+from broker.ctl.why.evidence import Evidence, is_below
+from broker.ctl.why.foreign_index import feed_to_add
 from broker.ctl.why.gateway_cure import behind_gateway
-from broker.ctl.why.index_account import IndexAccount, unclaimed
+from broker.ctl.why.index_account import IndexAccount, bare_of, unclaimed
+from broker.ctl.why.pipenv_cause import pipenv_findings
 
 HATCH = "hatch"
 ISOLATED = "--isolated"
@@ -35,8 +37,25 @@ def other_findings(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterat
             why = feed.error if feed is not None and feed.error else "the broker could not answer"
             yield problem("unanswered", f"{lookup.feed or lookup.url}: {why}", lookup.hint)
     yield from _isolated_pip(evidence)
+    yield from _no_feed(evidence, groups)
     yield from _library_client(evidence, groups)
+    if not groups:
+        yield from pipenv_findings(evidence)
     yield from _keyless_client(evidence)
+
+
+def _no_feed(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterator[Finding]:
+    """An index that a client asked for, and that no feed has."""
+    seen: set[str] = set()
+    for lookup in unclaimed(evidence, groups):
+        url = lookup.url.rstrip("/")
+        if lookup.is_answered or "://" not in url or url in seen or evidence.feed_of(url) is not None:
+            continue
+        seen.add(url)
+        above = ((each, bare_of(each)) for each in evidence.indexes)
+        index = next((each for each, bare in above if bare and is_below(url, bare)), None)
+        account = IndexAccount(evidence.options.program, url, index)
+        yield problem("no-feed", f"{url} is no feed of the broker's", feed_to_add(account, evidence))
 
 
 def _isolated_pip(evidence: Evidence) -> Iterator[Finding]:
@@ -67,12 +86,12 @@ def _keyless_client(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _library_client(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterator[Finding]:
-    name = evidence.options.program
-    if name not in {*LIBRARY_CLIENTS, PDM, PIPENV} or any(
-        lookup.is_answered for lookup in evidence.run.lookups
-    ):
+    name, lookups = evidence.options.program, evidence.run.lookups
+    if name not in {*LIBRARY_CLIENTS, PDM, PIPENV} or any(each.is_answered for each in lookups):
         return
-    if groups or (name in LIBRARY_CLIENTS and any("://" in lookup.url for lookup in evidence.run.lookups)):
+    if name == PIPENV and not lookups:
+        return
+    if groups or (name in LIBRARY_CLIENTS and any("://" in each.url for each in lookups)):
         return
     if not any(evidence.feed_of(each.url) for each in evidence.indexes if each.client in {name, *LOOSE}):
         return

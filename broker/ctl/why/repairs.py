@@ -16,6 +16,7 @@ from broker.ctl.clients.keyring_provider import SUBPROCESS, KeyringProvider, var
 from broker.ctl.clients.usernames import with_username
 
 SETTINGS = (".toml",)
+_PIP = re.compile(r"pip[0-9.]*")
 _OF_A_COMMAND = re.compile(r"uv|pip|python|install|-m|-i|--[a-z-]+|\{[a-z]+\}")
 _TEXT = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 
@@ -41,6 +42,15 @@ def with_user(
     if has_variable and (not editable or environ.get(index.variable)):
         return exported
     return _in_file(index, source, url)
+
+
+def upgrade_of_pip(options: CommandOptions) -> str:
+    """The line that replaces a command's pip by the newest; of a wrapped one, the active environment's."""
+    words = options.words
+    if _PIP.fullmatch(options.program) is None:
+        return "python -m pip install --upgrade pip"
+    head = words[:1] if Path(words[0]).name == options.program else words[:3]
+    return shlex.join([*head, "install", "--upgrade", "pip"])
 
 
 def _in_file(index: Index, source: Path, url: str) -> str | None:
