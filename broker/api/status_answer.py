@@ -1,5 +1,5 @@
-"""What those are answered who only look, a prompt or a liveness probe, without FastAPI: for them it would double
-the daemon's memory. Next: `routes_status.py`, which has FastAPI describe the same.
+"""What those are answered who only look, a prompt or a liveness probe, without FastAPI: for them it would
+double the daemon's memory. Next: `routes_status.py`, which has FastAPI describe the same.
 """
 
 import json
