@@ -22,8 +22,11 @@ ROOT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(tests/[\w/.]+?)/?(?:::(\w+))?`")
 
 
-settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy machine")  # how long an example takes says nothing of the code
+WHOLE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How long an example takes on a busy machine says nothing of the code."""
+settings.register_profile("whole", WHOLE)
+settings.register_profile("few", WHOLE, max_examples=WHOLE.max_examples // 4)
+settings.load_profile("few")  # the long `test_properties.py` runs all of them with the other one
 
 
 def named_in(text: str) -> set[tuple[str, str | None]]:

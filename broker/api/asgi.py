@@ -1,7 +1,7 @@
 """The API as the socket serves it: a front that guards and answers look-ups, and FastAPI for all the rest.
 
-FastAPI is loaded by the first request that is neither a look-up nor the question whether the daemon lives:
-it is half of a daemon's start and memory.
+FastAPI is loaded by the first request that is not a look-up and does more than look at the status: it is half
+of a daemon's start and memory.
 """
 
 import asyncio
@@ -11,15 +11,12 @@ from broker.api.backend import Backend
 from broker.api.lookup import answer_in_time, lookup_request_of
 from broker.api.principal import Scope
 from broker.api.problems import answer_to, wants_text
-from broker.api.response import JSON, LookupResponse
+from broker.api.status_answer import ALIVE, status_answer
 from broker.core.failures import BadRequest, Failure, NotAllowed, Unavailable
 from broker.core.shortage import shortage_of
 
 HOSTS = frozenset({b"broker", b"localhost"})
 """A browser that was led here by DNS rebinding names the attacker's host."""
-
-ALIVE = LookupResponse(200, JSON, '{"status":"ok"}')
-"""Whoever asks it, a liveness probe every few seconds, wants nothing of the rest."""
 
 BROWSER_HEADERS = (b"origin", b"referer", b"x-forwarded-for")
 BROWSER_PREFIX = b"sec-fetch-"
@@ -47,6 +44,9 @@ class AsgiApp:
                     return
             if scope["path"] == "/v1/health" and scope["method"] == "GET":
                 await ALIVE.send(send)
+                return
+            if scope["path"] == "/v1/status" and scope["method"] == "GET":
+                await (await status_answer(self._backend, scope)).send(send)
                 return
         if self._rest is None:
             # in a thread: look-ups do not wait for it

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
-from broker.api.backend import Backend, backend_of, feed_status_of, status_of
+from broker.api.backend import Backend, backend_of, feed_status_of
 from broker.api.long_answer import LongAnswer
 from broker.api.openapi import Events
 from broker.api.principal import principal_of
+from broker.api.status_answer import ALIVE, status_answer
 from broker.core.access import may_see, refusal_of_log
 from broker.core.failures import Failure
 from broker.core.feeds import Feed
@@ -29,15 +30,13 @@ router = APIRouter()
 @router.get("/v1/status")
 async def status(request: Request) -> Response:
     """Everything this person may want to know; no secrets."""
-    backend = backend_of(request)
-    principal = await principal_of(backend, request.scope)
-    return JSONResponse(to_json(status_of(backend, principal)))
+    return (await status_answer(backend_of(request), request.scope)).response()
 
 
 @router.get("/v1/health")
 async def health() -> Response:
     """200 when the event loop is alive."""
-    return JSONResponse({"status": "ok"})
+    return ALIVE.response()
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

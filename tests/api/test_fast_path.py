@@ -54,10 +54,11 @@ async def test_the_short_way_answers_to_the_byte_what_the_long_way_does(
     assert short_way.words == long_way
 
 
-async def test_whether_it_lives_is_answered_on_the_doorstep_as_the_route_would(
-    place: Path, household: Household
+@pytest.mark.parametrize("path", ["/v1/health", "/v1/status", "/v1/status?short=1"])
+async def test_who_only_looks_is_answered_on_the_doorstep_as_the_route_would(
+    place: Path, household: Household, path: str
 ) -> None:
-    asked = b"GET /v1/health HTTP/1.1\r\nHost: broker\r\nConnection: close\r\n\r\n"
+    asked = f"GET {path} HTTP/1.1\r\nHost: broker\r\nConnection: close\r\n\r\n".encode()
     front = AsgiApp(household)
     async with serving(place, create_app(household)) as served:
         of_the_route = await served.send(asked)

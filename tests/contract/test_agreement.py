@@ -15,7 +15,6 @@ from tests.contract.shims import Ended, Shim, compiler
 
 URL = "https://feed.example/simple/"
 ONE_RUN = settings(
-    max_examples=60,
     deadline=None,  # processes are started; the suite as a whole has a limit
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # the broker's script is set anew each time

@@ -18,7 +18,7 @@ import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 import broker.api.asgi
-import broker.api.routes_status
+import broker.api.status_answer
 from broker.core.credential import Credential, Secret
 from broker.daemon.main import main
 from broker.host import hardening, log_handlers, unhurried_log
@@ -75,12 +75,12 @@ def strike_everywhere() -> None:
     threading.Thread(target=strike).start()
     Broken()
     vars(broker.api.asgi).update(answer_in_time=strike)
-    vars(broker.api.routes_status).update(status_of=strike)
+    vars(broker.api.status_answer).update(status_of=strike)
 
 
 def on_signal(ending: asyncio.Event) -> None:
     """The first signal strikes everywhere, the second ends the daemon."""
-    if vars(broker.api.routes_status)["status_of"] is strike:
+    if vars(broker.api.status_answer)["status_of"] is strike:
         ending.set()
     else:
         strike_everywhere()

@@ -140,6 +140,7 @@ def test_a_token_that_az_hands_out_half_used_is_replaced_before_its_end(house: H
     assert read_claims(first) != read_claims(second)
 
 
+@pytest.mark.long
 def test_an_early_renewal_that_gets_the_same_token_does_not_spin(house: Household) -> None:
     house.az.behave(Conduct(mode="same", lifetime_s=5))
     house.configure(feed("corp", AZURE_FEED, 'token = "entra"\nverify = false'))
@@ -177,6 +178,7 @@ def test_a_look_up_is_explained_from_its_match_to_the_feeds_yes(house: Household
     assert not Search(house.tokens).is_in(screen.encode())
 
 
+@pytest.mark.long
 def test_a_look_up_that_needs_a_person_is_explained_with_the_line_to_type(house: Household) -> None:
     house.az.sign_out()
     with house.brokerd():

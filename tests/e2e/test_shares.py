@@ -156,6 +156,7 @@ def test_another_user_is_refused_by_the_modes_and_where_they_were_opened_by_the_
     assert PLAIN_PASSWORD not in by_uid
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("served")
 def test_status_and_list_show_the_share(house: Household) -> None:
     share(house)

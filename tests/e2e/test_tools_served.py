@@ -107,6 +107,7 @@ def test_exec_serves_the_tool_that_fails_without_it(neighbourhood: Neighbourhood
     assert not neighbourhood.house.socket.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bench", NAMES, indirect=True)
 def test_share_serves_the_tool_in_a_container(
     neighbourhood: Neighbourhood, bench: ToolBench, tmp_path: Path

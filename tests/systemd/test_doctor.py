@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.systemd.account import SERVICE_UNIT, SOCKET_UNIT, UNITS
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def test_service_that_was_given_up_is_started_again_by_the_fix(settled: Account)
     assert after == [("linger", "loginctl enable-linger")]
 
 
+@pytest.mark.long
 def test_socket_that_was_disabled_is_enabled_by_the_fix(settled: Account) -> None:
     settled.systemctl("disable", "--now", SOCKET_UNIT)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e.patience import PATIENCE_S
 from tests.systemd.account import CONFIG, FEED, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, TOKEN, UNITS
 from tests.systemd.machine import until
@@ -30,6 +32,7 @@ def test_first_look_up_starts_the_daemon_and_is_answered(served: Account) -> Non
     assert served.show("ActiveState") == "active"
 
 
+@pytest.mark.long
 def test_systemctl_status_says_how_the_feeds_are(served: Account) -> None:
     quicken(served)
     served.look_up()
@@ -56,6 +59,7 @@ def test_killed_daemon_loses_no_look_up(served: Account) -> None:
     assert served.pid() not in {0, first}
 
 
+@pytest.mark.long
 def test_killed_daemon_comes_back_before_anybody_asks(served: Account) -> None:
     served.look_up()
     first = served.pid()

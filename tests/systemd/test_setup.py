@@ -125,6 +125,7 @@ def test_socket_that_was_removed_is_made_anew_from_inside_the_sandbox(alice: Acc
     until(lambda: alice.look_up(check=False).exit_code == 0, "answer by the new socket")
 
 
+@pytest.mark.long
 def test_sandbox_in_which_a_sign_in_fails_is_not_kept_and_the_sign_in_is_named(alice: Account) -> None:
     hidden = alice.write("elsewhere/token", TOKEN)
     alice.write(CONFIG, command_feed("/bin/cat", str(hidden)), 0o600)
@@ -149,6 +150,7 @@ def test_feed_that_is_added_finds_its_secret_inside_the_sandbox(alice: Account) 
     assert alice.look_up().stdout == "sesame\n"
 
 
+@pytest.mark.long
 def test_where_no_user_may_make_namespaces_the_service_runs_without_the_sandbox(bob: Account) -> None:
     bob.write(CONFIG, FEED_CONFIG, 0o600)
 
@@ -173,7 +175,8 @@ def test_configuration_of_the_site_is_believed_inside_the_sandbox(alice: Account
     assert answer.stdout == f"{TOKEN}\n"
 
 
-@pytest.mark.parametrize("undo", ["teardown", pytest.param("script", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("undo", ["teardown", "script"])
 def test_home_is_afterwards_as_it_was_before(alice: Account, undo: str) -> None:
     alice.write(CONFIG, FEED_CONFIG, 0o600)
     alice.write(".local/bin/keyring", "#!/bin/sh\necho foreign\n", 0o755)

@@ -79,6 +79,7 @@ def test_new_installation_is_started_at_once_while_something_is_shared(sandboxed
     until(lambda: look_up(sandboxed).stdout, "answer of the next daemon")
 
 
+@pytest.mark.long
 def test_root_is_told_that_the_sandbox_cannot_name_it(sandboxed: Account) -> None:
     sandboxed.brokerctl(*SHARE)
 
