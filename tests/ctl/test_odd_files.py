@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from broker.ctl.clients import foreign_files, requirements_file
@@ -219,7 +219,6 @@ odd_text = st.one_of(odd_toml, st.lists(st.one_of(words, st.text(max_size=8)), m
 odd_bytes = st.one_of(odd_text.map(lambda text: text.encode(errors="replace")), st.binary(max_size=60))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(PLACES), odd_bytes, min_size=1, max_size=len(PLACES)))
 @example(dict.fromkeys(PLACES, BRACKETS.encode()))
 @example(dict.fromkeys(PLACES, b"x = " + b"{x = " * 20_000))
