@@ -190,6 +190,7 @@ def test_a_look_up_that_needs_a_person_is_explained_with_the_line_to_type(house:
     assert screen.endswith(f"  your turn    az is signed out ✗\n{'':15}az login --tenant {TENANT}\n")
 
 
+@pytest.mark.long
 def test_a_public_feed_is_passed_on_without_a_word(house: Household) -> None:
     house.acme.feed("corp").public = True
     house.configure(feed("corp", AZURE_FEED))
