@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.ctl.conftest import Ended
 
 BROKERCTL = Path(sys.executable).parent / "brokerctl"
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_demo_installs_from_memory_and_sees_a_token_replaced(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     done = subprocess.run(
-        [BROKERCTL, "demo", "--life", "5", "--takes", "0.3"],
+        [BROKERCTL, "demo", "--life", "10", "--takes", "0.3"],
         capture_output=True,
         text=True,
         check=False,

@@ -276,6 +276,7 @@ def test_feed_that_refused_what_was_answered_is_told_though_it_was_tried_before_
     assert "token-broker: 1 look-up, 1 answered" in ended.stderr
 
 
+@pytest.mark.long
 def test_lookup_that_failed_is_no_news_when_the_command_did_not(room: Path) -> None:
     configure(room, f"[[feed]]\n{FAILING}")
 
@@ -358,6 +359,7 @@ def test_signal_is_the_commands_to_answer(holding: subprocess.Popen[str]) -> Non
     assert holding.wait(PATIENCE_S) == 42
 
 
+@pytest.mark.long
 def test_interrupt_that_no_terminal_sent_reaches_the_command(holding: subprocess.Popen[str]) -> None:
     line_of(holding.stdout)
 
@@ -417,6 +419,7 @@ def test_private_broker_ends_even_when_we_are_killed_outright(
 
 
 @pytest.mark.e2e
+@pytest.mark.long
 def test_uv_syncs_a_frozen_project_whose_files_lie_elsewhere(room: Path, tmp_path: Path) -> None:
     index = PackageIndex([wheel("gem")], passwords=[TOKEN], layout=Layout.ELSEWHERE)
     with WebServer(index) as server:
@@ -453,6 +456,7 @@ def test_a_command_that_fails_without_a_look_up_though_an_index_is_a_feed_is_tol
     )
 
 
+@pytest.mark.long
 def test_members_scripts_and_named_options_get_user_names(room: Path, tmp_path: Path) -> None:
     configure(room, f"[[feed]]\n{FAILING}")
     url = "https://labs.example.com/simple/"

@@ -107,7 +107,7 @@ async def holds_up_no_look_up(service: Runtime, work: Callable[[int], Awaitable[
 
 
 @pytest.mark.parametrize("feeds", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
-@pytest.mark.parametrize("share", [1.0, 0.5])
+@pytest.mark.parametrize("share", [1.0, pytest.param(0.5, marks=pytest.mark.long)])
 async def test_a_held_token_does_not_wait_for_a_reload(
     service: Runtime, feeds: int, share: float, tmp_path: Path
 ) -> None:

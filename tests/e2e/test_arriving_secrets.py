@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-NOTICED_WITHIN_S = 4 * AWAITED_S
-"""Two of these waits may follow on one another, on a busy machine; the usual round takes 30 s."""
+NOTICED_WITHIN_S = 10 * AWAITED_S
+"""Two of these waits may follow on one another, on a machine with other work; the usual round takes 30 s."""
 
 
 def into_file(house: Household) -> None:

@@ -39,8 +39,8 @@ EXPLAINED = rf"""{re.escape(AZURE_FEED)}
 BOTH = feed("corp", AZURE_FEED) + feed("labs", LABS_FEED)
 LOOK_UPS = 100
 
-PROMPT_S = 1.0
-"""A look-up that is answered from memory takes a few ms; on two busy cores it has never taken this long."""
+PROMPT_S = AZ_LIMIT_S / 2
+"""A look-up that is answered from memory takes a few ms; one that waited for az would take twice this."""
 
 
 @pytest.fixture
@@ -190,6 +190,7 @@ def test_a_look_up_that_needs_a_person_is_explained_with_the_line_to_type(house:
     assert screen.endswith(f"  your turn    az is signed out ✗\n{'':15}az login --tenant {TENANT}\n")
 
 
+@pytest.mark.long
 def test_a_public_feed_is_passed_on_without_a_word(house: Household) -> None:
     house.acme.feed("corp").public = True
     house.configure(feed("corp", AZURE_FEED))

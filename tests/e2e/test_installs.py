@@ -1,7 +1,7 @@
 """The real uv and pip install from an Azure feed, with a username at most, through shim, socket and broker.
 
 Twenty runs, each with a cache and a folder of its own; each happens once a session, when first asked for.
-Seven are always run: each client, old and new, both hosts, and each way to name a user.
+Seven are always run: both clients, both hosts, and each way to name a user.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ ALWAYS = [
     "visualstudio.com-uv sync frozen, username in the URL",
     "dev.azure.com-uv sync frozen, username in a variable",
     "dev.azure.com-pip install",
-    "visualstudio.com-old pip install, username in the URL",
+    "visualstudio.com-pip install, username in the URL",
 ]
 """Seven, for pip takes ten times as long as uv."""
 

@@ -363,7 +363,7 @@ def install(town: Town, client: str, way: SecretContract, into: Path) -> Outcome
         },
         always=(
             *("CloudsmithKey, revoked, uv", "AccessTokenOfJFrog, expired, uv"),
-            *("RoleForJFrog, rotated, uv", "RoleForJFrog, wrong, pip"),
+            *("RoleForJFrog, rotated, uv", "RoleForJFrog, wrong, uv"),
         ),
     ),
 )

@@ -121,6 +121,7 @@ def test_container_goes_on_through_the_end_a_renewal_and_a_restart_of_the_daemon
     assert revoked.stderr == f"token-broker: plain: {ENDED}; run: {renewal}\n"
 
 
+@pytest.mark.long
 def test_container_of_a_broker_that_was_stopped_names_what_starts_it(
     house: Household, served: Brokerd
 ) -> None:

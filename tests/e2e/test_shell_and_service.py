@@ -23,6 +23,7 @@ HOST = "my-team-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 FEED = f"https://{HOST}/pypi/corp/simple/"
 
 
+@pytest.mark.long
 def test_a_learned_feed_whose_profile_only_the_shell_names_is_told_apart(house: Household) -> None:
     aws = Aws()
     aws.attach(house.proxy)

@@ -129,6 +129,7 @@ def test_a_code_that_is_declined_is_exit_4(house: Household, entra: Entra) -> No
     )
 
 
+@pytest.mark.long
 def test_ctrl_c_gives_up_and_a_later_approval_changes_nothing(house: Household, entra: Entra) -> None:
     with house.brokerd() as broker:
         with brokerctl(house, "login", "corp", "--device-code") as login:
@@ -176,6 +177,7 @@ def test_a_revoked_sign_in_is_told_once_on_the_desktop_and_no_look_up_prompts(
     assert len(entra.devices) == 1
 
 
+@pytest.mark.long
 def test_a_sign_in_in_memory_survives_a_reload_and_not_a_restart(house: Household, entra: Entra) -> None:
     with house.brokerd() as broker:
         assert "in the broker's memory until it ends" in sign_in(house)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.e2e.household import AZURE_FEED, PLAIN_FEED, Household, feed
 from tests.e2e.patience import until
 from tests.e2e.wire import Events
@@ -25,6 +27,7 @@ def test_sighup_takes_up_a_new_feed_and_keeps_the_tokens_of_the_others(house: Ho
     assert len(house.az.calls) == 1
 
 
+@pytest.mark.long
 def test_sighup_drops_the_token_of_a_feed_that_is_gone(house: Household) -> None:
     house.configure(f"auto = false\n{feed('corp', AZURE_FEED)}")
     with house.brokerd() as broker:

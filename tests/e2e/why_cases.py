@@ -539,7 +539,7 @@ NOT_CURED_BY_GATEWAY = (
     *("pip: password in pip.conf", "pip: no feed"),
 )
 
-QUICK = ("uv: option", "uv: netrc", "pip: keyring off", "pip: password in pip.conf")
+QUICK = ("uv: option", "uv: netrc", "pip: keyring off")
 """Those that every run of the tests has."""
 
 QUICK_BEHIND_GATEWAY = ("uv: always, files elsewhere, frozen", BEHIND_GATEWAY_ONLY.name, "uv: netrc")
