@@ -96,7 +96,7 @@ def test_files_that_the_daemon_refuses_count_as_none_and_the_reason_is_told(
 
 
 def test_no_file_says_what_an_empty_one_says(tmp_path: Path) -> None:
-    absent = ConfigPaths(tmp_path / "config.toml", tmp_path / "env.toml", None)
+    absent = ConfigPaths(tmp_path / "config.toml", tmp_path / "env.toml", tmp_path / "site.toml")
 
     assert config_of(absent) == config_with("", absent, "config.toml")
 
