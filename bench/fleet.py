@@ -18,10 +18,10 @@ from datetime import UTC, datetime, timedelta
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NotObtained, Unavailable
 from broker.core.feeds import Realm, SlotKey
+from broker.core.moment import Moment
 from broker.core.refresh import (
     SPREAD_SHARE,
     Join,
-    Moment,
     RefreshNow,
     RefreshPolicy,
     Serve,

@@ -25,8 +25,9 @@ LARGE_BYTES = 500 << 20
 SHORT_BYTES = 20 << 20
 SMALL_WHEELS = 100
 NOTE = """The feed speaks TLS in this process, the gateway ends it and speaks it anew: three programs share
-the processors where a direct download has two. The user's broker runs: `exec --gateway` asks it, and `exec`
-starts one of its own."""
+the processors where a direct download has two. One gateway serves all rounds, as it does all clients of one
+command, and keeps its connections to the feed; each round's client makes its own. The user's broker runs:
+`exec --gateway` asks it, and `exec` starts one of its own."""
 
 
 def sheet(*, short: bool) -> Sheet:

@@ -5,7 +5,7 @@ import heapq
 from collections.abc import Sized
 from datetime import UTC, datetime, timedelta
 
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.host.clock import NAP_S
 
 START = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)

@@ -116,7 +116,7 @@ RULES = {
     "ctl": Rule(
         (
             *("ctl", "core", "config", "host", "providers.recognise"),
-            *("gateway.host_rules", "gateway.instructions"),
+            *("gateway.host_rules", "gateway.instructions", "gateway.upstream_proxy"),
         ),
         ("token_broker_client", "typer", "click", "rich"),
         "the user's tool must start fast, never serve, and never act beside the daemon",

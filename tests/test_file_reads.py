@@ -42,6 +42,7 @@ ALLOWED = {
     "gateway/authority.py": "a certificate and key of its own, through files of its own making",
     "host/authorities.py": "a folder of certificates; a file's are handed over as text",
     "host/file_writing.py": "a new file, to write it, and its folder, to sync it",
+    "host/held_file.py": "a new file, to write it",
     "host/process_tree.py": "/proc",
     "host/standard_streams.py": "/dev/null",
     "host/start_failure.py": "a program that could not be run: its first line, without a wait",

@@ -9,7 +9,7 @@ import broker.ctl.setup.system_broker
 import broker.server.listen
 from broker.core.feeds import Feed, Realm
 from broker.core.login_progress import Kept, LoginMethod
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.core.share_grant import Grant, from_record, to_record
 from broker.core.urls import parse_url
 from broker.providers.azure.login_store import LoginStore

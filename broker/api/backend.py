@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from broker.core.access import (
@@ -17,7 +18,8 @@ from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed
 from broker.core.log_buffer import LogBuffer
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
-from broker.core.refresh import Moment, Slot
+from broker.core.moment import Moment
+from broker.core.refresh import Slot
 from broker.core.status import BrokerStatus, FeedStatus, ShareStatus, Usage, feed_status
 from broker.keeper.keeper import Keeper
 from broker.keeper.stats import Stats
@@ -76,6 +78,16 @@ class Backend(Protocol):
     """Why there is no usable configuration, or None."""
     reload_failure: BadConfiguration | None
     """Why the file on disk is not in force, while an earlier one is; or None."""
+
+    @property
+    def auto(self) -> bool | frozenset[str]:
+        """Whether feeds are learned, or of which providers."""
+        ...
+
+    @property
+    def ca(self) -> Path | None:
+        """The configured file of certificate authorities."""
+        ...
 
     @property
     def accounts(self) -> AccountDirectory:
@@ -138,6 +150,8 @@ def status_of(backend: Backend, principal: Principal) -> BrokerStatus:
         error=None if failure is None else failure.detail,
         hint=None if failure is None else failure.line,
         shares=backend.shares.listed() if isinstance(principal.socket_kind, OwnSocket) else (),
+        auto=backend.auto if isinstance(backend.auto, bool) else tuple(sorted(backend.auto)),
+        ca=None if backend.ca is None else str(backend.ca),
     )
 
 

@@ -25,8 +25,8 @@ from broker.core.failures import (
     Unavailable,
 )
 from broker.core.feeds import Ambiguous, Match, NoMatch, NoRoom, other_username
+from broker.core.moment import Moment
 from broker.core.problem import problem_type
-from broker.core.refresh import Moment
 from broker.core.status import LookupRecord, rfc3339
 from broker.core.urls import Host, Service, Url, parse_service
 from broker.keeper.stats import Outcome

@@ -19,7 +19,7 @@ from broker.core.access import (
 )
 from broker.core.failures import NoFeed
 from broker.core.feeds import Feed
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 
 if TYPE_CHECKING:
     from fastapi import Request

@@ -1,18 +1,22 @@
 """What is configured, a frozen Config and its feeds, and what that is made from.
 
-Touches no file. `config/load.py` makes a Config.
+Touches no file and loads no library. `config/load.py` makes a Config.
 """
 
-from collections.abc import Callable, Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-from broker.core.feeds import Allow
-from broker.core.urls import Url
+    from pydantic import BaseModel
+
+    from broker.core.feeds import Allow
+    from broker.core.urls import Url
 
 Role = Literal["site", "env", "user"]
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from broker.core.failures import Failure, NoFeed, NotAllowed
 from broker.core.feeds import READ, Feed, Match
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 
 PEER_EXTENSION = "token_broker.peer"
 """Key in an ASGI scope's `extensions`: `{"uid": int, "gid": int, "pid": int}` of the connected process."""

@@ -6,14 +6,14 @@ keeper when a slot changes and stored in it, so that the same question always ha
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
 from broker.core import need
 from broker.core.credential import Credential
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import SlotKey
+from broker.core.moment import Moment
 
 MARGIN_S = 300.0
 MARGIN_SHARE = 0.1
@@ -58,9 +58,6 @@ REFUSED_FIRST_S = 300.0
 REFUSED_MAX_S = 3600.0
 """A definite no is asked again after 5 min, then up to hourly: rights are granted by people."""
 
-LAST = datetime.max.replace(tzinfo=UTC)
-"""Some services write "never" as the last day of the year 9999."""
-
 HOLD_FAILING_S = 5.0
 HOLD_REFUSED_S = 30.0
 """Within this time of a failed attempt its reason answers the next look-ups; after it they try anew."""
@@ -83,32 +80,6 @@ class State(StrEnum):
     FAILING = "failing"
     REFUSED = "refused"
     SIGN_IN_NEEDED = need.SIGN_IN_NEEDED
-
-
-class Moment(NamedTuple):
-    """One instant on two clocks: the wall's (UTC) and the time since boot, which no one can set back.
-
-    A laptop's sleep stops neither; a clock set wrong moves only the first.
-    """
-
-    wall: datetime
-    boot_s: float
-
-    def after(self, seconds: float) -> "Moment":
-        """The instant `seconds` later on both clocks; the wall's calendar ends with the year 9999."""
-        try:
-            wall = self.wall + timedelta(seconds=seconds)
-        except OverflowError:
-            wall = LAST if seconds > 0 else self.wall
-        return Moment(wall, self.boot_s + seconds)
-
-    def reached(self, now: "Moment") -> bool:
-        """True when either clock says that this instant has come."""
-        return now.wall >= self.wall or now.boot_s >= self.boot_s
-
-    def left_s(self, now: "Moment") -> float:
-        """Seconds until either clock reaches this instant; never negative."""
-        return max(0.0, min((self.wall - now.wall).total_seconds(), self.boot_s - now.boot_s))
 
 
 @dataclass(frozen=True, slots=True)

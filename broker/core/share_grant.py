@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from broker.core.failures import BadRequest
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 """It becomes a folder on a path whose length is limited, and a word of a command line."""

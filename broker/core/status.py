@@ -7,7 +7,8 @@ from typing import NamedTuple
 from broker.core import need
 from broker.core.credential import Credential
 from broker.core.feeds import Feed
-from broker.core.refresh import Moment, Slot, State
+from broker.core.moment import Moment
+from broker.core.refresh import Slot, State
 from broker.core.verdict import Verdict, Verification, is_rejected, refusal_of, usable_credential
 
 ENDS_SOON_S = 14 * 86400.0
@@ -118,7 +119,8 @@ class ShareStatus:
 @dataclass(frozen=True, slots=True)
 class BrokerStatus:
     """The whole broker as a person sees it; `error` says why the configuration on disk is not in
-    force, `hint` what to type.
+    force, `hint` what to type. `auto` and `ca` are the configuration's in force: all or no providers, or
+    these; a file, or None for the system's authorities.
     """
 
     version: str
@@ -133,6 +135,8 @@ class BrokerStatus:
     error: str | None = None
     shares: tuple[ShareStatus, ...] = ()
     hint: str | None = None
+    auto: bool | tuple[str, ...] = True
+    ca: str | None = None
 
 
 ADDING = "brokerctl add "

@@ -1,6 +1,6 @@
 """Whether the machine slept, or its clock was set, between two looks at the clocks."""
 
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 
 JUMP_S = 10.0
 """A sleep that ends this much late was a suspend; a busy machine is late by less."""

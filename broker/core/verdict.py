@@ -14,7 +14,8 @@ from enum import Enum, auto
 from broker.core.credential import Credential
 from broker.core.failures import Refused
 from broker.core.feeds import Feed
-from broker.core.refresh import HOLD_REFUSED_S, Held, Moment, Slot
+from broker.core.moment import Moment
+from broker.core.refresh import HOLD_REFUSED_S, Held, Slot
 
 UNVERIFIED = "verify = false"
 """The line of a feed whose tokens are not tried."""

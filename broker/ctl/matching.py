@@ -4,17 +4,23 @@ Made of the merged configuration and of what running brokers say, as far as that
 provider.
 """
 
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
 
-from broker.config.model import Config
+from typing import TYPE_CHECKING
+
 from broker.core.failures import BadRequest
 from broker.core.feeds import Feed, FeedTable, Realm, Recognised
-from broker.core.status import FeedStatus
 from broker.core.urls import Url, parse_url
 from broker.ctl.clients.required_username import required_username
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.providers.recognise.kinds import AZURE, CODEARTIFACT, GOOGLE
 from broker.providers.recognise.services import realm_of, recognise, spellings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from broker.config.model import Config
+    from broker.core.status import FeedStatus
 
 BY_THEMSELVES = frozenset({AZURE, GOOGLE, CODEARTIFACT})
 """Providers that `auto` signs in to without configuration."""

@@ -156,6 +156,16 @@ class Runtime:
             program=beside_us(SHIM),
         )
 
+    @property
+    def auto(self) -> bool | frozenset[str]:
+        """The configuration's in force."""
+        return self._now.config.auto
+
+    @property
+    def ca(self) -> Path | None:
+        """The configuration's in force."""
+        return self._now.config.ca
+
     async def reload(self) -> None:
         """Read the configuration again; raises BadConfiguration and changes nothing when it is broken.
 

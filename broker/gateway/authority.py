@@ -5,11 +5,11 @@ certificates of hosts. Both carry the same critical name constraints, so that al
 them in a root (RFC 5280 section 6.1 lets it) refuses a certificate for any other host.
 """
 
+from __future__ import annotations
+
 import ipaddress
 import os
-import ssl
 import threading
-from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,10 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from broker.host.clock import Clock
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import ssl
+    from collections.abc import Callable, Iterable, Iterator
+
+    from broker.host.clock import Clock
 
 AUTHORITY_LIFE = timedelta(hours=72)
 """The longest that one command can use the gateway."""
@@ -77,6 +78,8 @@ class RunAuthority:
         return self._issue(host, key, self._clock.now().wall)
 
     def _context(self, host: str, now: datetime) -> ssl.SSLContext:
+        import ssl  # noqa: PLC0415 - a command may begin before there is a host to serve
+
         key = _new_key()
         chain = b"".join(
             each.public_bytes(Encoding.PEM) for each in (self._issue(host, key, now), self._issuer)
@@ -84,6 +87,7 @@ class RunAuthority:
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(["http/1.1"])
+        context.num_tickets = 0  # what clients of one command open again later costs less than two for each
         context.sni_callback = _refusing_others(host)
         with _readable(chain) as chain_path, _readable(pem) as key_path:
             context.load_cert_chain(chain_path, key_path)
@@ -183,6 +187,8 @@ def _address(name: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 
 def _refusing_others(host: str) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], int | None]:
     """What OpenSSL calls with the name that a client asks for; for an address it asks for none (RFC 6066)."""
+    import ssl  # noqa: PLC0415 - as in RunAuthority
+
     expected = None if _address(host) is not None else host
 
     def check(_: ssl.SSLObject, asked: str | None, __: ssl.SSLContext) -> int | None:
@@ -200,7 +206,7 @@ def _general_name(host: str) -> x509.GeneralName:
 
 
 @contextmanager
-def _readable(content: bytes) -> "Iterator[str]":
+def _readable(content: bytes) -> Iterator[str]:
     """A path that OpenSSL can read the content from, once: `ssl` takes keys from paths only.
 
     A pipe is no file, and holds 64 KiB without a reader (16 KiB on macOS).

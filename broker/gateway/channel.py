@@ -36,6 +36,10 @@ class Channel(Protocol):
         """Have `content` received first, once more."""
         ...
 
+    def is_quiet(self) -> bool:
+        """Whether nothing has come that was not received, the end included."""
+        ...
+
     async def end(self) -> None:
         """Say that nothing more will be sent."""
         ...
@@ -75,6 +79,18 @@ class SocketChannel:
     def put_back(self, content: bytes) -> None:
         """Have `content` received first, once more."""
         self._rest = content + self._rest
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has come that was not received, the end included."""
+        if self._rest:
+            return False
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
 
     async def end(self) -> None:
         """Half-close."""
@@ -139,6 +155,10 @@ class TlsChannel:
     def put_back(self, content: bytes) -> None:
         """Have `content` received first, once more."""
         self._rest = content + self._rest
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has come that was not received, the end included."""
+        return not self._rest and not self._incoming.pending and self._lower.is_quiet()
 
     async def end(self) -> None:
         """Say the end of TLS, as far as the other end still listens, and half-close."""

@@ -8,7 +8,6 @@ its state machine reads chunked bodies; a body of known length passes as it is.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import h11
 
@@ -17,7 +16,7 @@ from broker.gateway.channel import Channel
 from broker.gateway.deadlines import Deadlines, within
 from broker.gateway.destination import Destination
 from broker.gateway.host_answer import BadAnswerError, Framing, HostAnswer, final_answer
-from broker.gateway.host_rules import Endpoint
+from broker.gateway.idle_lines import HostLine
 from broker.gateway.inbox import Inbox
 from broker.gateway.injection import READING, Injected, Injector, Untouched, Withheld
 from broker.gateway.refusal import refuse
@@ -25,18 +24,6 @@ from broker.gateway.request_head import RequestHead, nominated
 from broker.gateway.upstream import UnreachableError, Upstream
 
 UNAUTHORIZED = 401
-
-
-@dataclass(slots=True)
-class _Line:
-    """A connection to a host. `talk` is the request under way; `is_used`: it has carried one before."""
-
-    endpoint: Endpoint
-    channel: Channel
-    inbox: Inbox
-    talk: h11.Connection
-    is_head: bool = False
-    is_used: bool = False
 
 
 class Exchanger:
@@ -48,9 +35,10 @@ class Exchanger:
         self._client = client
         self._inbox = inbox
         self._upstream = upstream
+        self._idle = upstream.idle
         self._injector = injector
         self._deadlines = deadlines
-        self._line: _Line | None = None
+        self._line: HostLine | None = None
 
     async def answer(self, raw: bytes, request: RequestHead, to: Destination) -> bool:
         """Answer the request, whose head is `raw`; True when the client may go on with another one.
@@ -84,10 +72,15 @@ class Exchanger:
         return await self._hand_over(request, talk, answer, keeps=sent_all)
 
     def close(self) -> None:
-        """Let go of the host."""
+        """Let go of the host: another client's request may use the connection, if it can."""
         if self._line is not None:
-            self._line.channel.close()
+            self._idle.keep(self._line)
             self._line = None
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line.is_at_rest = False
+            self.close()
 
     async def _ask(
         self, request: RequestHead, talk: h11.Connection, to: Destination, decision: Injected | Untouched
@@ -100,16 +93,17 @@ class Exchanger:
         another = await self._injector.another(to.url, given, decision)
         if another is None:
             return sent_all, answer
-        self.close()
+        self._hang_up()
         return await self._attempt(request, talk, to, another)
 
     async def _attempt(
         self, request: RequestHead, talk: h11.Connection, to: Destination, decision: Injected | Untouched
     ) -> tuple[bool, HostAnswer]:
-        line = await self._connected(request, to)
-        if line.is_used and (request.has_body or request.method not in READING):
-            self.close()  # it cannot be sent twice, so it goes by a connection that cannot just have ended
-            line = await self._connected(request, to)
+        if request.has_body or request.method not in READING:
+            self._hang_up()  # it cannot be sent twice, so it goes by a connection that cannot just have ended
+            line = await self._connected(request, to, decision, is_new=True)
+        else:
+            line = await self._connected(request, to, decision)
         if request.has_body:
             return await self._with_body(request, talk, to, decision, line)
         head = _written(line.talk, request, to, decision, self._upstream)
@@ -119,13 +113,13 @@ class Exchanger:
             if not line.is_used:
                 raise
         # a connection that was kept may have ended before the host saw this request (RFC 9112 section 9.3.1)
-        self.close()
-        line = await self._connected(request, to)
+        self._hang_up()
+        line = await self._connected(request, to, decision, is_new=True)
         return True, await self._without_body(
             line, _written(line.talk, request, to, decision, self._upstream)
         )
 
-    async def _without_body(self, line: _Line, head: bytes) -> HostAnswer:
+    async def _without_body(self, line: HostLine, head: bytes) -> HostAnswer:
         async with within(self._deadlines.stall_s):
             await line.channel.send(head)
             return await final_answer(line.talk, line.inbox, is_head=line.is_head)
@@ -136,7 +130,7 @@ class Exchanger:
         talk: h11.Connection,
         to: Destination,
         decision: Injected | Untouched,
-        line: _Line,
+        line: HostLine,
     ) -> tuple[bool, HostAnswer]:
         await line.channel.send(_written(line.talk, request, to, decision, self._upstream))
         if request.awaits_100:
@@ -158,7 +152,7 @@ class Exchanger:
                 task.cancel()
             await asyncio.gather(sending, answering, return_exceptions=True)
 
-    async def _send_body(self, request: RequestHead, talk: h11.Connection, line: _Line) -> None:
+    async def _send_body(self, request: RequestHead, talk: h11.Connection, line: HostLine) -> None:
         """Hand the request's body on. That the host stops reading is no failure: it may have answered."""
         is_chunked = request.length is None
         stall_s = self._deadlines.stall_s
@@ -185,6 +179,7 @@ class Exchanger:
         line = self._line
         if line is None:
             raise ConnectionError("the connection is gone")
+        serves_more = answer.keeps and keeps
         keeps = keeps and request.is_http_1_1
         keeps = keeps and not any(b"close" in nominated(value) for value in request.values(b"connection"))
         fields = list(answer.fields) if keeps else [*answer.fields, (b"connection", b"close")]
@@ -198,9 +193,9 @@ class Exchanger:
             case Framing.UNTIL_END:
                 pieces = framed(talk, until_end(line.inbox, stall_s))
         await self._hand_on(pieces, head)
-        line.is_used = True
-        if not (answer.keeps and keeps):
-            self.close()
+        line.is_used, line.is_at_rest = True, serves_more
+        if not line.is_at_rest:
+            self._hang_up()
         return keeps
 
     async def _hand_on(self, pieces: AsyncIterator[bytes], head: bytes) -> None:
@@ -214,17 +209,28 @@ class Exchanger:
         async with within(self._deadlines.stall_s):
             await self._client.send(content)
 
-    async def _connected(self, request: RequestHead, to: Destination) -> _Line:
-        """The connection to the host, with a new conversation; made where there is none."""
-        if self._line is not None and self._line.endpoint != to.endpoint:
+    async def _connected(
+        self, request: RequestHead, to: Destination, decision: Injected | Untouched, *, is_new: bool = False
+    ) -> HostLine:
+        """The connection to the host, with a new conversation; made where there is none, or `is_new`."""
+        line = self._line
+        if line is not None and (line.endpoint != to.endpoint or is_new):
             self.close()
-        if self._line is None:
+            line = None
+        if line is None and not is_new and to.scheme == "https":
+            line = self._idle.take(to.endpoint)
+        if line is None:
             connect = self._upstream.secure if to.scheme == "https" else self._upstream.plain
             channel = await connect(to.endpoint)
-            self._line = _Line(to.endpoint, channel, Inbox(channel), h11.Connection(h11.CLIENT))
-        self._line.talk = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 16)
-        self._line.is_head = request.method == "HEAD"
-        return self._line
+            line = HostLine(to.endpoint, channel, Inbox(channel), h11.Connection(h11.CLIENT))
+            line.is_anyones = to.scheme == "https"
+        if isinstance(decision, Untouched) and request.values(b"authorization"):
+            line.is_anyones = False
+        line.talk = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 16)
+        line.is_head = request.method == "HEAD"
+        line.is_at_rest = False
+        self._line = line
+        return line
 
 
 def _written(

@@ -24,8 +24,10 @@ from broker.host.clock import Clock
 
 CONNECTIONS_MAX = 512
 DESCRIPTORS_EACH = 2
-DESCRIPTORS_KEPT = 160
-"""For the broker's socket, in as many threads as `broker_link` has, and for what the process has open."""
+DESCRIPTORS_KEPT = 224
+"""For the broker's socket, in as many threads as `broker_link` has, for idle connections, and for what the
+process has open.
+"""
 
 
 class Gateway:
@@ -51,6 +53,7 @@ class Gateway:
             for session in self._sessions:
                 session.cancel()
             await asyncio.gather(*self._sessions, return_exceptions=True)
+            self._parts.upstream.idle.close()
 
     def _ended(self, session: asyncio.Task[None]) -> None:
         self._sessions.discard(session)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from token_broker_client import Answer, Failed, NotRunning
 
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.gateway.broker_link import BrokerLink
 from broker.gateway.run_report import RunReport
 from broker.host.clock import Clock

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker.gateway.host_rules import Endpoint
+from broker.gateway.host_rules import Endpoint, HostRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,13 @@ class Instructions:
     allowed: tuple[str, ...] = ()
     ca: Path | None = None
     socket: str | None = None
+
+    @property
+    def rules(self) -> HostRules:
+        """Which hosts are feeds'."""
+        return HostRules(
+            self.feeds, self.shapes, self.domains, is_strict=self.is_strict, allowed=self.allowed
+        )
 
     def written(self) -> bytes:
         """One line."""

@@ -1,4 +1,4 @@
-"""What a gateway has to know and make before its command may begin: nothing that takes long to load."""
+"""What a gateway has to find out before it serves: where its connections lead, and whom they trust."""
 
 import ssl
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ from broker.gateway.host_rules import HostRules
 from broker.gateway.instructions import Instructions
 from broker.gateway.upstream_proxy import ProxyChoice
 from broker.host.authorities import trusting_context
-from broker.host.clock import Clock
 
 
 class Preparation(NamedTuple):
@@ -21,14 +20,7 @@ class Preparation(NamedTuple):
     authority: RunAuthority
 
 
-def prepared(instructions: Instructions, environ: Mapping[str, str], clock: Clock) -> Preparation:
+def prepared(instructions: Instructions, environ: Mapping[str, str], authority: RunAuthority) -> Preparation:
     """The preparation in this environment. Raises ProxyAddressError, UnreadableAuthoritiesError."""
-    rules = HostRules(
-        instructions.feeds,
-        instructions.shapes,
-        instructions.domains,
-        is_strict=instructions.is_strict,
-        allowed=instructions.allowed,
-    )
     proxies, trusted = ProxyChoice(environ), trusting_context(instructions.ca)
-    return Preparation(rules, proxies, trusted, RunAuthority(rules.names(), clock))
+    return Preparation(instructions.rules, proxies, trusted, authority)

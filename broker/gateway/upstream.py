@@ -11,6 +11,7 @@ import h11
 from broker.gateway.channel import Channel, SocketChannel, start_tls
 from broker.gateway.deadlines import Deadlines, within
 from broker.gateway.host_rules import Endpoint
+from broker.gateway.idle_lines import IdleLines
 from broker.gateway.inbox import Inbox, TooLargeError
 from broker.gateway.upstream_proxy import ProxyChoice, UpstreamProxy
 
@@ -26,6 +27,8 @@ class Upstream:
 
     def __init__(self, proxies: ProxyChoice, authorities: ssl.SSLContext, deadlines: Deadlines) -> None:
         authorities.set_alpn_protocols(["http/1.1"])
+        self.idle = IdleLines()
+        """Connections that `secure` has made."""
         self._proxies = proxies
         self._authorities = authorities
         self._deadlines = deadlines

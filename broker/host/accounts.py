@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from broker.core.access import Account
 from broker.core.failures import Unavailable
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.host.aside import in_thread
 from broker.host.clock import Clock
 

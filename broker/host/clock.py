@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 
 if TYPE_CHECKING:
     import asyncio

@@ -12,8 +12,8 @@ from dataclasses import replace
 from broker.core.credential import Credential
 from broker.core.failures import NotNeeded, NotObtained, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
+from broker.core.moment import Moment
 from broker.core.refresh import (
-    Moment,
     RefreshPolicy,
     Reject,
     Slot,

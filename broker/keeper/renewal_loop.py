@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from broker.core.feeds import Feed
+from broker.core.moment import Moment
 from broker.core.refresh import (
     AWAITED_S,
     RENEWALS_PER_S,
-    Moment,
     RefreshNow,
     RefreshPolicy,
     WaitUntil,

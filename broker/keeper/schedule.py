@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Iterator
 from itertools import count
 
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.keeper.slot_entry import SlotEntry
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from broker.core.credential import Credential
 from broker.core.failures import NotObtained
 from broker.core.feeds import Feed
-from broker.core.refresh import Moment, RefreshPolicy, Slot, after_failure, after_success
+from broker.core.moment import Moment
+from broker.core.refresh import RefreshPolicy, Slot, after_failure, after_success
 from broker.core.status import rfc3339
 from broker.core.verdict import claims_for
 from broker.host.clock import Clock

@@ -7,7 +7,8 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from broker.core.feeds import Feed
-from broker.core.refresh import Moment, Slot, State
+from broker.core.moment import Moment
+from broker.core.refresh import Slot, State
 from broker.core.verdict import Verification
 
 if TYPE_CHECKING:

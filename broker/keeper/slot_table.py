@@ -22,7 +22,8 @@ from broker.core.feeds import (
     SlotKey,
 )
 from broker.core.learned_feeds import LEARNED_MAX, LearnedRealm, dispensable
-from broker.core.refresh import Moment, Slot
+from broker.core.moment import Moment
+from broker.core.refresh import Slot
 from broker.core.urls import Url
 from broker.core.verdict import usable_credential
 from broker.keeper.slot_entry import SlotEntry

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from broker.core.feeds import Feed
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.slot_entry import SlotEntry
 from broker.keeper.slot_table import SlotTable

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from broker.core.feeds import Feed
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.core.status import LookupRecord
 from broker.core.verdict import Verdict
 

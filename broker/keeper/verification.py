@@ -10,7 +10,8 @@ from math import inf
 
 from broker.core.credential import Credential
 from broker.core.feeds import READ, Feed
-from broker.core.refresh import Held, Moment
+from broker.core.moment import Moment
+from broker.core.refresh import Held
 from broker.core.verdict import RETRY_S, FeedAnswer, Verdict, Verification, judge, refusal_of
 from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog

@@ -79,6 +79,8 @@ class Household:
         self.log_buffer = LogBuffer()
         self.fault: BadConfiguration | None = None
         self.reload_failure: BadConfiguration | None = None
+        self.auto: bool | frozenset[str] = frozenset({"google", "azure"})
+        self.ca: Path | None = Path("/ca.pem")
         self.ending = asyncio.Event()
         self.signing: list[object] = []
         self.steps: list[LoginPage | SignedIn | Failure] = []
@@ -399,6 +401,17 @@ async def test_status_has_the_contracts_keys(client: httpx.AsyncClient) -> None:
         "verdict",
         "error",
     ]
+
+
+async def test_status_tells_what_is_learned_and_whom_the_configuration_trusts(
+    client: httpx.AsyncClient, household: Household
+) -> None:
+    some = (await client.get("/v1/status")).json()
+    household.auto, household.ca = True, None
+    all_ = (await client.get("/v1/status")).json()
+
+    assert (some["auto"], some["ca"]) == (["azure", "google"], "/ca.pem")
+    assert (all_["auto"], all_["ca"]) == (True, None)
 
 
 async def test_status_tells_a_feeds_life(client: httpx.AsyncClient, clock: FakeClock) -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from broker.core.credential import Credential, Secret
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import Realm, SlotKey
+from broker.core.moment import Moment
 from broker.core.refresh import (
     Join,
-    Moment,
     RefreshNow,
     RefreshPolicy,
     Reject,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from broker.core.duration import parse_duration
 from broker.core.failures import BadRequest
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.core.share_grant import LINGER_S, LONGEST_S, Grant, from_record, granted, to_record
 from tests.fake_clock import START
 

@@ -10,7 +10,8 @@ import pytest
 from broker.core.credential import Credential, Secret
 from broker.core.failures import Refused, SignInNeeded
 from broker.core.feeds import Feed, Realm
-from broker.core.refresh import Held, Moment, RefreshPolicy, Slot, after_failure, after_success
+from broker.core.moment import Moment
+from broker.core.refresh import Held, RefreshPolicy, Slot, after_failure, after_success
 from broker.core.status import (
     BrokerStatus,
     FeedStatus,
@@ -183,7 +184,7 @@ def test_a_status_is_written_as_the_contract_has_it() -> None:
     assert plain["feeds"] == [to_json(status_of(EMPTY))]
     assert list(plain) == [
         "version", "pid", "socket", "config", "started_at", "uptime_s", "lookups", "recent", "feeds", "error",
-        "shares", "hint",
+        "shares", "hint", "auto", "ca",
     ]  # fmt: skip
 
 

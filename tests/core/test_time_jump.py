@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.core.time_jump import has_jumped
 
 BEFORE = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1000.0)

@@ -8,10 +8,10 @@ import pytest
 from broker.core.credential import Credential, Secret
 from broker.core.failures import Refused, Unavailable
 from broker.core.feeds import Feed, Realm, SlotKey
+from broker.core.moment import Moment
 from broker.core.refresh import (
     HOLD_REFUSED_S,
     Held,
-    Moment,
     RefreshPolicy,
     Slot,
     after_failure,

@@ -20,6 +20,8 @@ def broker(*feeds: dict[str, Any], **changes: object) -> dict[str, Any]:
         "recent": [],
         "feeds": list(feeds),
         "error": None,
+        "auto": True,
+        "ca": None,
         **changes,
     }
 

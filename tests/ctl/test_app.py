@@ -59,7 +59,7 @@ def test_a_defect_is_one_line_without_a_traceback(
 def test_a_defect_of_exec_is_not_taken_for_the_commands_code(
     brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("broker.ctl.exec.run.private_broker", None)
+    monkeypatch.setattr("broker.ctl.exec.private_run.private_broker", None)
 
     assert brokerctl("exec", "true").exit_code == 125
 

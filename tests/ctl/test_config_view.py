@@ -95,6 +95,12 @@ def test_files_that_the_daemon_refuses_count_as_none_and_the_reason_is_told(
     assert found.failure.detail.endswith(said)
 
 
+def test_no_file_says_what_an_empty_one_says(tmp_path: Path) -> None:
+    absent = ConfigPaths(tmp_path / "config.toml", tmp_path / "env.toml", tmp_path / "site.toml")
+
+    assert config_of(absent) == config_with("", absent, "config.toml")
+
+
 def test_file_that_was_named_must_be_there(paths: ConfigPaths) -> None:
     assert len(config_of(paths).feeds) == 1
     with pytest.raises(CommandError):

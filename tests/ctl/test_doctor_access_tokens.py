@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.ctl.clients.upload_passwords import UPLOADS
 from broker.ctl.doctor.access_tokens import access_tokens_last
 from broker.ctl.doctor.asked_feeds import feeds_take_the_tokens

@@ -6,19 +6,39 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from broker.ctl.command_error import CommandError
 from broker.ctl.exec import ca_bundles
-from broker.ctl.exec.ca_bundles import VARIABLES, write_bundles
-from broker.ctl.exec.gateway_run import EXEMPTIONS, PROXY_VARIABLES, command_environment
+from broker.ctl.exec.ca_bundles import VARIABLES, Bundles
+from broker.ctl.exec.gateway_process import GatewayProcess, GatewayReport
+from broker.ctl.exec.gateway_run import (
+    EXEMPTIONS,
+    PROXY_VARIABLES,
+    GatewayWish,
+    _instructions,
+    command_environment,
+    run_with_gateway,
+)
 from broker.ctl.exec.verb import STRICT, with_strict_as_option
+from broker.host.held_file import write_all
+from tests.ctl.found_feeds import broker as seen
+from tests.ctl.found_feeds import feed
 from tests.ctl.test_exec import configure, left_behind, run
 from tests.fakes.authority import shared_authority
 from tests.sampling import few
 from tests.typed_line import type_line
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping, Sequence
+
+    from broker.gateway.instructions import Instructions
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nb3du\n-----END CERTIFICATE-----"
 OTHER = CERTIFICATE.replace("b3du", "b3RoZXI=")
@@ -30,6 +50,14 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*VARIABLES, *PROXY_VARIABLES, *EXEMPTIONS, "ALL_PROXY", "all_proxy", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(shared_authority().bundle))
+
+
+def written_bundles(folder: Path, environ: Mapping[str, str], own: str) -> dict[str, str]:
+    """The variables that name the files, which the gateway has completed."""
+    with Bundles(folder, environ) as bundles:
+        for descriptor in bundles.descriptors:
+            write_all(descriptor, own.encode())
+        return bundles.variables
 
 
 def test_command_is_given_the_proxy_and_the_authorities_and_no_keyring(room: Path) -> None:
@@ -88,7 +116,11 @@ def test_broken_configuration_is_our_failure_and_says_where(room: Path) -> None:
         [
             ("HTTPS_PROXY", "socks5://127.0.0.1:1080", "HTTPS_PROXY names a proxy of kind socks5"),
             ("PIP_CERT", "/no/such/file.pem", "PIP_CERT=/no/such/file.pem cannot be read"),
-            ("REQUESTS_CA_BUNDLE", "/etc/hosts", "the trusted authorities in /etc/hosts cannot be read"),
+            (
+                "REQUESTS_CA_BUNDLE",
+                "/etc/hosts",
+                "REQUESTS_CA_BUNDLE=/etc/hosts cannot be read: not certificates",
+            ),
         ],
         1,
     ),
@@ -103,6 +135,84 @@ def test_gateway_that_cannot_start_is_a_line_and_125(
     assert ended.exit_code == 125
     assert said in ended.stderr
     assert ended.stderr.count("\n") == 1
+    assert left_behind(room) == []
+
+
+class LateGateway(GatewayProcess):
+    """Has its authority only when the command says that it has begun, by the FIFO."""
+
+    def __init__(self, fifo: Path) -> None:
+        super().__init__()
+        self._fifo = fifo
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._completing.join()
+
+    def instruct(self, _: Instructions, __: socket.socket, bundles: Sequence[int]) -> None:
+        kept = [os.dup(each) for each in bundles]
+        self._completing = threading.Thread(target=self._complete, args=(kept,))
+        self._completing.start()
+
+    def _complete(self, bundles: list[int]) -> None:
+        self._fifo.read_bytes()
+        for bundle in bundles:
+            write_all(bundle, b"the gateway's own\n")
+            os.close(bundle)
+
+    def wait_for_authority(self) -> None:
+        raise AssertionError("the command was to begin")
+
+    def report(self) -> GatewayReport:
+        return GatewayReport(is_complete=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="readers cannot be made to wait here")
+def test_command_begins_before_the_authority_and_who_reads_it_waits(room: Path, tmp_path: Path) -> None:
+    fifo, read = tmp_path / "begun", tmp_path / "read"
+    os.mkfifo(fifo)
+    script = f'echo begun > {fifo}; tail -n 1 "$SSL_CERT_FILE" "$NODE_EXTRA_CA_CERTS" > {read}'
+
+    with LateGateway(fifo) as gateway:
+        code = run_with_gateway(["sh", "-c", script], GatewayWish(), gateway)
+
+    assert code == 0
+    assert read.read_text().count("the gateway's own") == 2
+    assert left_behind(room) == []
+
+
+def test_command_waits_for_the_authority_where_readers_cannot_be_made_to(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.host.held_file._hold", lambda _: False)
+    waited: list[GatewayProcess] = []
+    real = GatewayProcess.wait_for_authority
+
+    def wait(gateway: GatewayProcess) -> None:
+        real(gateway)
+        waited.append(gateway)
+
+    monkeypatch.setattr(GatewayProcess, "wait_for_authority", wait)
+    with GatewayProcess() as gateway:
+        code = run_with_gateway(["sh", "-c", 'grep -q BEGIN "$NODE_EXTRA_CA_CERTS"'], GatewayWish(), gateway)
+
+    assert (code, waited) == (0, [gateway])
+    assert left_behind(room) == []
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+def test_gateway_that_cannot_go_on_is_a_line_and_125_after_the_command(room: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "ca.pem"
+    broken.write_text(CERTIFICATE)
+    configure(room, f"ca = '{broken}'\n")
+
+    ended = run("--gateway", "sh", "-c", "curl -s https://x.invalid/; echo went on")
+
+    assert ended.stdout == "went on\n"
+    assert ended.exit_code == 125
+    assert f"the trusted authorities in {broken} cannot be read: not certificates" in ended.stderr
     assert left_behind(room) == []
 
 
@@ -126,7 +236,7 @@ def test_own_bundle_of_a_variable_stays_and_is_added_to(tmp_path: Path) -> None:
     system.write_text(f"{CERTIFICATE}\n{KEY}\n")
     pip.write_text(f"# a comment\n{OTHER}\n{KEY}\n")
 
-    written = write_bundles(
+    written = written_bundles(
         tmp_path, {"SSL_CERT_FILE": str(system), "PIP_CERT": str(pip)}, shared_authority().bundle.read_text()
     )
 
@@ -148,7 +258,7 @@ def test_folder_of_authorities_is_read(tmp_path: Path) -> None:
     for name, text in (("a.pem", CERTIFICATE), ("b.0", OTHER)):
         (folder / name).write_text(text)
 
-    written = write_bundles(tmp_path, {**os.environ, "REQUESTS_CA_BUNDLE": str(folder)}, "own")
+    written = written_bundles(tmp_path, {**os.environ, "REQUESTS_CA_BUNDLE": str(folder)}, "own")
 
     text = Path(written["REQUESTS_CA_BUNDLE"]).read_text()
     assert CERTIFICATE in text
@@ -157,7 +267,7 @@ def test_folder_of_authorities_is_read(tmp_path: Path) -> None:
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="AWS_CA_BUNDLE=/no/such/file cannot be read"):
-        write_bundles(tmp_path, {**os.environ, "AWS_CA_BUNDLE": "/no/such/file"}, "own")
+        written_bundles(tmp_path, {**os.environ, "AWS_CA_BUNDLE": "/no/such/file"}, "own")
 
 
 def test_a_system_without_authorities_is_told_what_brings_them(
@@ -166,11 +276,23 @@ def test_a_system_without_authorities_is_told_what_brings_them(
     monkeypatch.setattr(ca_bundles, "_system_bundle", list)
 
     with pytest.raises(CommandError, match="certificate authorities were not found") as raised:
-        write_bundles(tmp_path, {}, "own")
+        written_bundles(tmp_path, {}, "own")
 
     told = type_line(raised.value.hint, then='printf %s "$SSL_CERT_FILE"').stdout
-    written = write_bundles(tmp_path, {"SSL_CERT_FILE": told}, "own")
+    written = written_bundles(tmp_path, {"SSL_CERT_FILE": told}, "own")
     assert Path(written["CURL_CA_BUNDLE"]).read_text().count("BEGIN") > 50
+
+
+def test_hosts_go_by_what_a_running_broker_has_in_force(room: Path) -> None:
+    configure(room, "auto = false\n")
+    told = seen(feed("corp"), auto=["google"], ca="/ca.pem")
+    silent = {key: value for key, value in told.items() if key not in {"auto", "ca"}}
+
+    by_broker, by_files = (_instructions(GatewayWish(), each, "/private") for each in (told, silent))
+
+    assert (by_broker.domains, by_broker.ca) == (frozenset({"pkg.dev"}), Path("/ca.pem"))
+    assert (by_files.domains, by_files.ca) == (frozenset(), None)  # one of an earlier version
+    assert {each.feeds for each in (by_broker, by_files)} == {frozenset({("pkgs.dev.azure.com", 443)})}
 
 
 def test_strict_environment_has_no_other_way_out() -> None:
@@ -201,7 +323,7 @@ def test_gateway_answers_its_own_command_alone(room: Path) -> None:
 
 
 def test_bundle_is_one_that_openssl_reads(tmp_path: Path) -> None:
-    written = write_bundles(tmp_path, os.environ, shared_authority().bundle.read_text())
+    written = written_bundles(tmp_path, os.environ, shared_authority().bundle.read_text())
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cafile=written["SSL_CERT_FILE"])

@@ -32,12 +32,14 @@ MAY = {
     "status": {"rich", "typing"},
     "get https://a.example/simple/": {"typing"},  # a refusal is worded with the address
     "refresh nothing": TYPED,
+    "exec --gateway true": {"typing"},
 }
 """By command line."""
 
 NEVER = {
     "status": ("broker.ctl.doctor", "broker.ctl.exec", "broker.ctl.add", "broker.ctl.setup.undo", "typer"),
     "refresh nothing": ("broker.ctl.doctor", "broker.ctl.setup.verb", "broker.ctl.exec"),
+    "exec --gateway true": ("broker.ctl.clients", "broker.ctl.setup", "broker.core.refresh"),
 }
 """Modules of other verbs."""
 

@@ -22,6 +22,7 @@ from tests.e2e.behind_gateway import (
 )
 from tests.e2e.household import AZURE_FEED, AZURE_UPLOAD, PACKAGE, PLAIN_FEED, feed
 from tests.fakes.clients import PYTHON, UV
+from tests.fakes.index import PackageIndex
 from tests.fakes.wheels import wheel
 from tests.pages import told
 
@@ -36,6 +37,7 @@ SCRIPTS = Path(sysconfig.get_path("scripts"))
 TWINE = SCRIPTS / "twine"
 UV_INDEX = f'[[tool.uv.index]]\nname = "corp"\nurl = "{AZURE_FEED}"\ndefault = true\n'
 NPM, CRATES, CODE = "npm.example", "crates.example", "code.example"
+TWO, SIDES = "two.example", {"left": "TBKTEST-left-01234567", "right": "TBKTEST-right-0123456"}
 SECRET = "TBKTEST-of-files-0123456789"
 
 
@@ -47,6 +49,11 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     (folder / "files").write_text(SECRET)
     settings = f'provider = "basic"\nusername = "ci"\nsecret = "file:{folder}/files"'
     feeds = [feed(host.partition(".")[0], f"https://{host}/", settings) for host in (NPM, CRATES, CODE)]
+    for name, password in SIDES.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(password)
+        secret = f'provider = "basic"\nusername = "ci"\nsecret = "file:{folder}/{name}"'
+        feeds.append(feed(name, f"https://{TWO}/{name}/", secret))
     with behind_gateway(*feeds) as made:
         yield made
 
@@ -66,6 +73,29 @@ def test_uv_locks_and_syncs_files_off_the_root(behind: Behind, tmp_path: Path) -
 
     assert f'registry = "{AZURE_FEED}"' in (tmp_path / "uv.lock").read_text()
     assert list((tmp_path / ".venv").rglob("demo_package.py"))
+
+
+def test_two_feeds_of_one_host_get_each_its_own_token(behind: Behind, tmp_path: Path) -> None:
+    sides = {
+        name: PackageIndex([wheel(f"{name}-package", "1.0")], passwords=[password], root=f"/{name}/")
+        for name, password in SIDES.items()
+    }
+    behind.house.proxy.route(TWO, lambda request: sides[request.path.split("/")[1]](request))
+    indexes = "".join(
+        f'[[tool.uv.index]]\nname = "{name}"\nurl = "https://{TWO}/{name}/"\nexplicit = true\n'
+        for name in sides
+    )
+    sources = "".join(f'{name}-package = {{ index = "{name}" }}\n' for name in sides)
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        f'dependencies = ["left-package", "right-package"]\n[tool.uv.sources]\n{sources}{indexes}'
+    )
+
+    behind.succeed(UV, "sync", "--no-cache", cwd=tmp_path)
+
+    assert {opens for each in sides.values() for _, opens in each.requests} == {True}
+    for name in sides:
+        assert list((tmp_path / ".venv").rglob(f"{name}_package.py"))
 
 
 def test_user_name_in_an_index_does_no_harm(behind: Behind, tmp_path: Path) -> None:

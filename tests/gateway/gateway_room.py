@@ -16,6 +16,7 @@ import h11
 from broker.core.failures import BadRequest
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.urls import parse_service, parse_url
+from broker.gateway.authority import RunAuthority
 from broker.gateway.deadlines import Deadlines
 from broker.gateway.gateway_server import Gateway, made_parts
 from broker.gateway.host_rules import Endpoint
@@ -110,7 +111,8 @@ class GatewayRoom:
         instructions = Instructions(SECRET, feeds, is_strict=strict, allowed=allowed)
         environ = {"https_proxy": proxy.url, "http_proxy": proxy.url} if environ is None else environ
         clock = SystemClock()
-        self._made = (instructions, prepared(instructions, environ, clock), clock, deadlines)
+        made = prepared(instructions, environ, RunAuthority(instructions.rules.names(), clock))
+        self._made = (instructions, made, clock, deadlines)
         self._loop = asyncio.new_event_loop()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
         self._thread = threading.Thread(target=self._run, name="gateway")

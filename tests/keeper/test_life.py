@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from broker.core.credential import Credential, Secret
 from broker.core.failures import Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm, SlotKey
+from broker.core.moment import Moment
 from broker.core.refresh import (
-    Moment,
     RefreshNow,
     RefreshPolicy,
     Serve,

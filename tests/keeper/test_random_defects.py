@@ -13,7 +13,8 @@ import pytest
 from broker.core.credential import Credential
 from broker.core.failures import NotObtained, Refused, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
-from broker.core.refresh import HOLD_REFUSED_S, Moment, RefreshPolicy
+from broker.core.moment import Moment
+from broker.core.refresh import HOLD_REFUSED_S, RefreshPolicy
 from broker.core.urls import parse_url
 from broker.core.verdict import FeedAnswer, Verdict
 from broker.host.clock import NAP_S

@@ -1,7 +1,8 @@
 """The agenda: whose time has come, and who is next in line."""
 
 from broker.core.feeds import Feed, Realm
-from broker.core.refresh import Moment, Slot
+from broker.core.moment import Moment
+from broker.core.refresh import Slot
 from broker.core.urls import parse_url
 from broker.keeper.schedule import Schedule
 from broker.keeper.slot_entry import SlotEntry

@@ -15,7 +15,8 @@ import pytest
 from broker.core.credential import Credential, Secret
 from broker.core.failures import Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm, SlotKey
-from broker.core.refresh import Moment, RefreshPolicy, State
+from broker.core.moment import Moment
+from broker.core.refresh import RefreshPolicy, State
 from broker.core.urls import parse_url
 from broker.core.verdict import FeedAnswer, Verdict
 from broker.host.clock import NAP_S

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
 from typing import Self
 
-from broker.core.refresh import Moment
+from broker.core.moment import Moment
 from broker.ctl.demo.wheel import PROJECT, Wheel, made
 from broker.host.clock import SystemClock
 

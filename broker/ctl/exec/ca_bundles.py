@@ -5,15 +5,17 @@ system's, because clients take such a file in place of their own list. Certifica
 """
 
 import contextlib
+import os
 import re
 import shlex
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Self
 
 from broker.ctl.command_error import CommandError
+from broker.host.held_file import create_held
 from broker.host.trusted_file import UnreadableFile, read
 
 SYSTEM_VARIABLE = "SSL_CERT_FILE"
@@ -49,23 +51,46 @@ _KEYCHAINS = (
 """macOS. Not run on a Mac."""
 
 
-def write_bundles(folder: Path, environ: Mapping[str, str], own: str) -> dict[str, str]:
-    """Write the files into the folder; the variables that name them. `own` is a certificate in PEM.
+class Bundles:
+    """The files in a folder, each complete but for the gateway's own certificate, which is `complete`d by
+    whoever has the `descriptors`; `variables` name the files. A context manager: it closes them here.
 
-    Raises CommandError when a file that a variable names cannot be read.
+    `readers_wait`: whoever opens a file waits until its descriptor is closed everywhere. Raises CommandError
+    when a file that a variable names cannot be read.
     """
-    written: dict[str, str] = {}
-    paths: dict[str, str] = {}
-    system = _system(environ)
-    for variable in VARIABLES:
-        text = "\n".join([*_before(variable, environ, system), own.strip(), ""])
-        if text not in paths:
-            file = folder / f"authorities-{len(paths) + 1}.pem"
-            file.touch(mode=0o600)
-            file.write_text(text, encoding="ascii")
-            paths[text] = str(file)
-        written[variable] = paths[text]
-    return written
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self.variables: dict[str, str] = {}
+        self.descriptors: list[int] = []
+        self.readers_wait = True
+        system = _system(environ)
+        texts = {each: "".join(f"{it}\n" for it in _before(each, environ, system)) for each in VARIABLES}
+        paths: dict[str, str] = {}
+        try:
+            for variable, text in texts.items():
+                if text not in paths:
+                    paths[text] = self._create(folder / f"authorities-{len(paths) + 1}.pem", text)
+                self.variables[variable] = paths[text]
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _create(self, file: Path, text: str) -> str:
+        descriptor, is_held = create_held(file, text.encode("ascii"))
+        self.descriptors.append(descriptor)
+        self.readers_wait = self.readers_wait and is_held
+        return str(file)
+
+    def close(self) -> None:
+        """Let go of the descriptors."""
+        while self.descriptors:
+            os.close(self.descriptors.pop())
 
 
 def _before(variable: str, environ: Mapping[str, str], system: list[str]) -> list[str]:
@@ -97,10 +122,13 @@ def _system_bundle() -> Iterable[str]:
             check=False,
         )
         return _CERTIFICATE.findall(done.stdout)
-    compiled_in = ssl.get_default_verify_paths().openssl_cafile
-    for path in (compiled_in, *_SYSTEM_FILES):
+    for path in _SYSTEM_FILES:
         with contextlib.suppress(UnreadableFile):
             return list(_certificates(Path(path)))
+    import ssl  # noqa: PLC0415 - 40 ms, for a system that keeps its bundle elsewhere
+
+    with contextlib.suppress(UnreadableFile):
+        return list(_certificates(Path(ssl.get_default_verify_paths().openssl_cafile)))
     return ()
 
 
@@ -108,11 +136,15 @@ def _read(variable: str, named: str) -> list[str]:
     place = Path(named)
     try:
         files = sorted(file for file in place.iterdir() if file.is_file()) if place.is_dir() else [place]
-        return list(dict.fromkeys(found for file in files for found in _certificates(file)))
+        certificates = list(dict.fromkeys(found for file in files for found in _certificates(file)))
     except UnreadableFile as error:
         reason = error.told_of(place)
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
+    else:
+        if certificates or variable == ADDING_VARIABLE:
+            return certificates
+        reason = "not certificates in PEM form"
     raise CommandError(f"{variable}={named} cannot be read: {reason}", hint=f"unset {variable}")
 
 

@@ -3,19 +3,24 @@
 It lives as long as our end of its stdin, so that no way for us to end leaves it behind.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import selectors
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from broker.ctl.command_error import CommandError
-from broker.gateway.instructions import Instructions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from broker.gateway.instructions import Instructions
 
 MODULE = "broker.gateway.gateway_main"
 START_LIMIT_S = 20.0
@@ -26,8 +31,7 @@ CHUNK_BYTES = 65536
 SAID_BYTES_MAX = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayReport:
+class GatewayReport(NamedTuple):
     """What the gateway tells at its end. `is_complete` is false where it ended before."""
 
     refused: tuple[str, ...] = ()
@@ -38,32 +42,31 @@ class GatewayReport:
 class GatewayProcess:
     """A context manager: entering starts the process, which does not serve before it was instructed."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = dict(environment)
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes]
         self._said = b""
         self._has_served = False
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            # no variable of Python's and no working directory may change what is imported
-            [sys.executable, "-E", "-P", "-m", MODULE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            cwd="/",
-            env=self._environment,
-            start_new_session=True,  # Ctrl-C is for the command
-        )
+        self._ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                # no variable of Python's and no working directory may change what is imported
+                [sys.executable, "-E", "-P", "-m", MODULE],
+                stdin=theirs.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                cwd="/",
+                start_new_session=True,  # Ctrl-C is for the command
+            )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._has_served:
-            self._hang_up()
-        else:
+        self._ours.close()
+        if not self._has_served:
             self._process.kill()  # it still loads, and has nothing to tell or to tidy up
         try:
             self._process.wait(END_LIMIT_S)
@@ -78,40 +81,49 @@ class GatewayProcess:
         """Its process id."""
         return self._process.pid
 
-    def serve(self, instructions: Instructions) -> tuple[int, str]:
-        """Have it serve: its port on loopback, and the certificate of its authority. Raises CommandError."""
+    def instruct(
+        self, instructions: Instructions, listener: socket.socket, bundles: Sequence[int], /
+    ) -> None:
+        """Have it serve the listening socket, once its authority stands in the bundles, open for writing."""
+        line = instructions.written()
         with contextlib.suppress(OSError):  # it has ended, and what it said says why
-            os.write(self._fileno(self._process.stdin), instructions.written())
+            socket.send_fds(self._ours, [line[:1]], [listener.fileno(), *bundles])
+            self._ours.sendall(line[1:])
+
+    def wait_for_authority(self) -> None:
+        """Return when the bundles are complete. Raises CommandError."""
         told = self._line(START_LIMIT_S)
-        if told is None or "port" not in told:
-            reason = (told or {}).get("error") or "it did not start"
-            raise CommandError(f"the gateway cannot start: {reason}")
-        return int(told["port"]), str(told["authority"])
+        if told is None or "error" in told:
+            raise _not_started(told)
 
     def report(self) -> GatewayReport:
-        """End it, and return what it tells: nothing where it was still loading beside the command."""
-        self._has_served = self._line(0) is not None
+        """End it, and return what it tells: nothing where it was still loading beside the command.
+
+        Raises CommandError where it could not start.
+        """
+        while not self._has_served and (told := self._line(0)) is not None:
+            if "error" in told:
+                raise _not_started(told)
+            self._has_served = "serves" in told
         if not self._has_served:
             return GatewayReport(is_complete=self._process.poll() is None)
-        self._hang_up()
+        self._ours.close()
         told = self._line(END_LIMIT_S)
         if told is None:
             return GatewayReport()
         return GatewayReport(tuple(told.get("refused", ())), tuple(told.get("failed", ())), is_complete=True)
 
-    def _hang_up(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-
     def _line(self, limit_s: float) -> dict[str, Any] | None:
         """The next line; None where there is none in time."""
-        output = self._fileno(self._process.stdout)
+        output = self._process.stdout
+        if output is None:
+            return None
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
             while b"\n" not in self._said and len(self._said) < SAID_BYTES_MAX:
                 if not selector.select(limit_s):
                     return None
-                piece = os.read(output, CHUNK_BYTES)
+                piece = os.read(output.fileno(), CHUNK_BYTES)
                 if not piece:
                     return None
                 self._said += piece
@@ -122,7 +134,7 @@ class GatewayProcess:
             return None
         return told if isinstance(told, dict) else None
 
-    @staticmethod
-    def _fileno(pipe: object) -> int:
-        fileno: int = pipe.fileno()  # type: ignore[attr-defined]
-        return fileno
+
+def _not_started(told: dict[str, Any] | None) -> CommandError:
+    reason = (told or {}).get("error") or "it did not start"
+    return CommandError(f"the gateway cannot start: {reason}")

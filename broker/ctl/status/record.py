@@ -30,6 +30,8 @@ def broker_status(found: Mapping[str, Any]) -> BrokerStatus:
             error=found.get("error"),
             hint=found.get("hint"),
             shares=tuple(share_status(share) for share in found.get("shares", ())),
+            auto=auto if isinstance(auto := found.get("auto", True), bool) else tuple(map(str, auto)),
+            ca=found.get("ca"),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise not_understood() from None
