@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -98,6 +98,14 @@ def toml_file(path: Path, owners: Collection[int] | None = None) -> ForeignFile:
 def ini_file(path: Path) -> ForeignFile:
     """An INI file (RawConfigParser, as pip and twine read theirs), empty where it cannot be read."""
     return _file(path, None, "utf-8", _sections, "an INI file")
+
+
+def ini_within(file: ForeignFile, text: object) -> ForeignFile:
+    """The INI file that a text of another file is; empty where it is none."""
+    try:
+        return replace(file, content=_sections(text) if isinstance(text, str) else {})
+    except configparser.Error:
+        return replace(file, content={})
 
 
 def nearest_toml(directory: Path, name: str) -> ForeignFile:
