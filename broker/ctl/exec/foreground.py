@@ -33,7 +33,7 @@ def found_program(name: str, environ: Mapping[str, str]) -> str:
     raise _cannot_run(name, why_not_run(found.path), code)
 
 
-def _cannot_run(name: str, reason: str, code: int = ExitCode.EXEC_CANNOT_RUN) -> CommandError:
+def _cannot_run(name: str, reason: str, code: ExitCode = ExitCode.EXEC_CANNOT_RUN) -> CommandError:
     return CommandError(f"{name} cannot be run: {reason}", exit_code=code)
 
 
