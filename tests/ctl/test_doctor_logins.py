@@ -356,11 +356,26 @@ def test_a_library_client_with_our_backend_is_fine(clinic: Clinic, file: str) ->
     assert found(library_backends.library_clients_have_the_backend, clinic.room()) == []
 
 
-def test_a_keyring_in_the_projects_environment_is_found(clinic: Clinic) -> None:
+@pytest.mark.parametrize(
+    ("place", "variable", "named"),
+    [
+        (".venv", None, ".venv"),
+        ("../.venv", None, "{root}/.venv"),
+        ("../made", "made", "{root}/made"),
+        ("made", "made", "made"),
+    ],
+    ids=["project", "workspace", "workspace, by the variable", "by the variable"],
+)
+def test_a_keyring_in_the_projects_environment_is_found(
+    clinic: Clinic, place: str, variable: str | None, named: str
+) -> None:
     clinic.configure(FEED)
     python = client_environment(clinic, "venv", "keyring", LIBRARY)
-    (clinic.project / ".venv").symlink_to(python.parent.parent)
+    (clinic.project / place).symlink_to(python.parent.parent)
+    clinic.environ |= {} if variable is None else {"UV_PROJECT_ENVIRONMENT": variable}
 
     level, _, repair = only(library_backends.keyring_of_the_project_leads_here, clinic)
 
-    assert (level, repair) == ("warning", "uv pip install --python .venv wheels/token_broker_client-*.whl")
+    named = named.replace("{root}", str(clinic.project.parent))
+    assert level == "warning"
+    assert repair == f"uv pip install --python {named} wheels/token_broker_client-*.whl"

@@ -208,7 +208,7 @@ FOREIGN = {
     "systemctl start token-broker.socket": ("systemctl start token-broker.socket", "a service manager"),
     "systemctl status {}": ("systemctl status token-broker.socket", "a service manager"),
     "uv auth logout {}{}": ("uv auth logout https://h.example/s --username me", "uv's own store"),
-    "uv pip install --python .venv {}": (
+    "uv pip install --python {} {}": (
         "uv pip install --python .venv wheels/token_broker_client-*.whl",
         "it installs from the network",
     ),

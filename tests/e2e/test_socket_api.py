@@ -75,13 +75,14 @@ def test_look_up_is_answered_in_two_lines(wire: Wire) -> None:
 
 
 def test_match_names_the_feed_without_fetching(wire: Wire) -> None:
-    fetches = wire.feed("down")["fetches"]
+    configured = wire.get("/v1/match", url="https://down.example/simple/demo-package/")
+    learned = wire.get("/v1/match", url="https://pkgs.dev.azure.com/labs/_packaging/never/pypi/simple/")
 
-    answer = wire.get("/v1/match", url="https://down.example/simple/demo-package/")
-
-    assert answer.status == 200
-    assert answer.json.items() >= {"feed": "down", "provider": "command", "configured": True}.items()
-    assert wire.feed("down")["fetches"] == fetches
+    assert (configured.status, learned.status) == (200, 200)
+    assert configured.json.items() >= {"feed": "down", "provider": "command", "configured": True}.items()
+    assert learned.json.items() >= {"feed": "never", "provider": "azure", "configured": False}.items()
+    # a look-up would have made it one of the status's feeds; the configured one is renewed by itself
+    assert "never" not in {each["name"] for each in wire.status()["feeds"]}
 
 
 PROBLEMS = {

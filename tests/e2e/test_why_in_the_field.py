@@ -175,7 +175,11 @@ def scene_of(name: str, house: Household, folder: Path, old_python: Path) -> Ite
     [case] = [case for case in (*CASES, BEHIND_GATEWAY_ONLY) if case.name == name]
     scene = Scene(house, folder, old_python, case)
     scene.prepare()
+    configured = house.config.read_text()
     yield scene
+    if house.config.read_text() != configured:  # by a line that was run
+        house.configure(configured)
+        assert scene.run([BROKERCTL, "reload"]).exit_code == 0
 
 
 def marked(names: Iterable[str], quick: Sequence[str]) -> list[Any]:

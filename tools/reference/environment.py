@@ -111,6 +111,7 @@ VARIABLES: dict[str, Variable] = {
         "PDM_PYPI_PASSWORD",
         "PDM_PYPI_URL",
         "PDM_PYPI_USERNAME",
+        "PIPENV_KEYRING_PROVIDER",
         "PDM_USE_UV",
         "PIXI_HOME",
         "NPM_CONFIG_USERCONFIG",

@@ -49,11 +49,11 @@ def all_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     yield from repository_indexes(user_dirs)
 
 
-PATTERNS = (REQUIREMENTS, SCRIPTS)
+PATTERNS = (*REQUIREMENTS, SCRIPTS)
 """Files of a directory that are read and are no settings."""
 
 
-TOOLS = ("tox.ini", "tox.toml", "hatch.toml", "pixi.toml", PDM_FILE)
+TOOLS = ("tox.ini", "setup.cfg", "tox.toml", "hatch.toml", "pixi.toml", PDM_FILE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -109,6 +109,14 @@ def text_file(path: Path, owners: Collection[int] | None = None) -> ForeignFile:
     except UnreadableFile as error:
         return ForeignFile(path, is_there=True, failure=error.told_of(path))
     return ForeignFile(path, is_there=True)
+
+
+def ini_within(file: ForeignFile, text: object) -> ForeignFile:
+    """The INI file that a text of another file is; empty where it is none."""
+    try:
+        return replace(file, content=_sections(text) if isinstance(text, str) else {})
+    except configparser.Error:
+        return replace(file, content={})
 
 
 def nearest_toml(directory: Path, name: str) -> ForeignFile:

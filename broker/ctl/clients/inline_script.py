@@ -8,11 +8,11 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from broker.ctl.clients.client_index import Index, Place
-from broker.ctl.clients.foreign_files import FILE_S, inner, matching, tables
+from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.foreign_files import FILE_S, ForeignFile, matching
 from broker.ctl.clients.requirements_file import beginning_of
 from broker.ctl.clients.time_limit import TooSlowError, at_most
-from broker.ctl.clients.uv import index_of_settings
+from broker.ctl.clients.uv import indexes_of_file
 
 PATTERN = "*.py"
 SCRIPTS_MAX = 200
@@ -55,8 +55,5 @@ def _of_text(text: str, path: Path, environ: Mapping[str, str]) -> Iterator[Inde
     except (ValueError, RecursionError):
         return
     above = text.count("\n", 0, block.start("content"))
-    for _, entry in tables(inner(found, "tool", "uv"), "index"):
-        url = entry.get("url")
-        if isinstance(url, str):
-            line = next((above + at for at, each in enumerate(lines, 1) if url in each), None)
-            yield index_of_settings(Place(path, line), url, environ, entry)
+    shown = ("",) * above + tuple(line.rstrip("\n").removeprefix("# ") for line in lines)
+    yield from indexes_of_file(ForeignFile(path, found, shown, is_there=True), ("tool", "uv"), environ)

@@ -17,7 +17,13 @@ from broker.ctl.setup.user_dirs import UserDirs
 KEYS = ("index-url", "extra-index-url")
 VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 NAME = "pip.conf"
-REQUIREMENTS = "requirements*.txt"
+REQUIREMENTS = (
+    "requirements*.txt",
+    "requirements*.in",
+    "constraints*.txt",
+    *(f"requirements/*.{end}" for end in ("txt", "in")),
+)
+"""What projects call the files that `pip install -r` and `uv pip compile` are given."""
 
 ASKS_WITHOUT_USERNAME = (26, 2)
 """The first pip that asks the keyring for a user name, too (`--mode=creds`)."""
@@ -102,9 +108,14 @@ def requirement_indexes(
         yield _of_requirements(option, user_dirs)
 
 
+def requirements_in(directory: Path) -> list[Path]:
+    """The requirements files of a project."""
+    return [path for pattern in REQUIREMENTS for path in matching(directory, pattern)]
+
+
 def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     owners = owners_of_project(directory)
-    for path in matching(directory, REQUIREMENTS):
+    for path in requirements_in(directory):
         yield from requirement_indexes(path, user_dirs, owners)
     for variable in VARIABLES:
         for url in user_dirs.environ.get(variable, "").split():

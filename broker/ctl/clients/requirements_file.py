@@ -97,6 +97,14 @@ def index_options(
     yield from found
 
 
+def options_of_line(line: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The long spelling and the URL of each index that a line names by itself."""
+    options = _parsed(_COMMENT.sub("", line).strip(), environ) if len(line) <= LINE_CHARS else None
+    if options is not None:
+        yield from (("--index-url", url) for url in options.index or ())
+        yield from (("--extra-index-url", url) for url in options.extra or ())
+
+
 def with_variables(text: str, environ: Mapping[str, str]) -> str:
     """The text with `${NAME}` replaced, as pip does: capitals only, and a variable that is not set stays."""
     return _VARIABLE.sub(lambda found: environ.get(found[1]) or found[0], text)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients.client_index import UV, Index
-from broker.ctl.clients.foreign_files import matching, owners_of_project, toml_file
-from broker.ctl.clients.pip import REQUIREMENTS, requirement_indexes
+from broker.ctl.clients.foreign_files import owners_of_project, toml_file
+from broker.ctl.clients.pip import requirement_indexes, requirements_in
 from broker.ctl.clients.requirements_file import beginning_of
 from broker.ctl.clients.uv import uv_keyring_provider, uv_obstacles
 from broker.ctl.setup.user_dirs import UserDirs
@@ -39,7 +39,7 @@ def shows_uv(directory: Path, user_dirs: UserDirs) -> Path | None:
     ):
         if _MADE_BY_UV.search(beginning_of(folder / "pyvenv.cfg", owners)):
             return folder / "pyvenv.cfg"
-    compiled = (path for path in matching(directory, REQUIREMENTS) if _is_compiled(path, owners))
+    compiled = (path for path in requirements_in(directory) if _is_compiled(path, owners))
     return next(compiled, None)
 
 
@@ -49,7 +49,7 @@ def uv_requirement_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Ind
         return
     provider = uv_keyring_provider(directory, user_dirs)
     is_on = provider is not None and provider.is_on
-    for path in matching(directory, REQUIREMENTS):
+    for path in requirements_in(directory):
         for index in requirement_indexes(path, user_dirs, owners_of_project(directory)):
             of_uv = replace(index, client=UV)
             yield replace(of_uv, obstacles=uv_obstacles(of_uv, is_on=is_on))

@@ -31,9 +31,10 @@ def discover(
     Feeds that uv, pip, poetry, PDM and twine are told of: each with the line that adds it.
 
     discover reads uv.toml and pyproject.toml of DIR and of the folders above it, its requirements files,
-    scripts, Pipfile, tox.ini, tox.toml, hatch.toml and pixi.toml, your and the system's uv.toml and pip.conf,
-    .pypirc, the settings of poetry, PDM and pixi, and the variables of uv, pip and twine. It changes nothing.
-    Where it cannot tell whether an index is public, it sends that index one request without a password.
+    scripts, Pipfile, tox.ini, setup.cfg, tox.toml, hatch.toml and pixi.toml, your and the system's uv.toml
+    and pip.conf, .pypirc, the settings of poetry, PDM and pixi, and the variables of uv, pip and twine. It
+    changes nothing. Where it cannot tell whether an index is public, it sends that index one request without
+    a password.
     """
     from broker.config.paths import config_paths  # noqa: PLC0415 - the same
     from broker.ctl.clients.all_indexes import all_indexes, looked_at, passed_over  # noqa: PLC0415 - the same

@@ -18,6 +18,7 @@ from broker.ctl.clients.usernames import with_username
 SETTINGS = (".toml",)
 _PIP = re.compile(r"pip[0-9.]*")
 _OF_A_COMMAND = re.compile(r"uv|pip|python|install|-m|-i|--[a-z-]+|\{[a-z]+\}")
+_KEY = re.compile(r"(?:--?)?[\w-]+(?:\s*=\s*|\s+)")
 _TEXT = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 
 
@@ -109,6 +110,8 @@ def _rewritten(index: Index, url: str) -> str | None:
     """
     line = index.written.partition(" #")[0].rstrip()
     entries = [entry for found in _TEXT.finditer(line) for entry in (found[1] or found[2] or "").split()]
+    if not entries:
+        return _rewritten_bare(line, index, url)
     if not any(index.url in entry for entry in entries) or not all(map(_may_be_shown, entries)):
         return None
 
@@ -118,6 +121,12 @@ def _rewritten(index: Index, url: str) -> str | None:
         return '"' + " ".join(shown_index(word) if "://" in word else word for word in replaced) + '"'
 
     return _TEXT.sub(shown, line)
+
+
+def _rewritten_bare(line: str, index: Index, url: str) -> str | None:
+    """The same of a line of an INI file within a TOML file: a key, or an option, and its address."""
+    key, _, rest = line.partition(index.url)
+    return None if rest.strip() or not _KEY.fullmatch(key) else f"{key}{url}"
 
 
 def _may_be_shown(entry: str) -> bool:
