@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 from broker.core.failures import BadRequest
 from broker.core.feeds import Feed, FeedTable, Realm, Recognised
 from broker.core.urls import Url, parse_url
-from broker.ctl.clients.required_username import required_username
-from broker.ctl.setup.user_dirs import UserDirs
 from broker.providers.recognise.kinds import AZURE, CODEARTIFACT, GOOGLE
 from broker.providers.recognise.services import realm_of, recognise, spellings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from broker.config.model import Config
+    from broker.config.model import Config, FeedConfig
     from broker.core.status import FeedStatus
 
 BY_THEMSELVES = frozenset({AZURE, GOOGLE, CODEARTIFACT})
@@ -27,18 +25,20 @@ BY_THEMSELVES = frozenset({AZURE, GOOGLE, CODEARTIFACT})
 
 
 def table_of(
-    config: Config, served: Sequence[FeedStatus] = (), user_dirs: UserDirs | None = None
+    config: Config,
+    served: Sequence[FeedStatus] = (),
+    required_username: Callable[[FeedConfig], str | None] = lambda _: None,
 ) -> FeedTable:
     """The configured feeds, after them the `served`, and whatever `auto` covers.
 
-    `user_dirs`: where the netrc is that says which user name a feed requires; None for who asks for no name.
+    `required_username`: the user name that a configured feed requires; by default nobody asks for it.
     """
     feeds = [
         Feed(
             name=each.name,
             realm=realm_of(each.url, each.provider),
             prefixes=tuple(dict.fromkeys((each.url, *each.also, *spellings_of(each.url, each.provider)))),
-            username=None if user_dirs is None else required_username(each.own_keys, each.url, user_dirs),
+            username=required_username(each),
             place=each.place,
         )
         for each in config.feeds

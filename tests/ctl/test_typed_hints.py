@@ -52,7 +52,6 @@ OWN = {
     "brokerctl share --help": Own("brokerctl share --help", None, "Usage"),
     "brokerctl share --list": Own("brokerctl share --list", "GET /v1/shares", "nothing is shared"),
     "brokerctl status": Own("brokerctl status", "GET /v1/status", "corp"),
-    "brokerctl {} {}": Own(f"brokerctl explain {AZURE}", "POST /v1/explain", "the feed is corp"),
     "sudo brokerctl doctor": Own("brokerctl doctor", "GET /v1/health", "keyring"),
     "sudo brokerctl reload": Own("brokerctl reload", "POST /v1/reload", "configuration read: corp"),
     "sudo brokerctl {}": Own("brokerctl refresh corp", "POST /v1/feeds/corp/refresh", "new token"),

@@ -25,6 +25,7 @@ from broker.core.why_not import Reason
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.required_username import required_by
 from broker.ctl.clients.stored_passwords import (
     NetrcEntry,
     StoredLogin,
@@ -196,7 +197,7 @@ class DoctorContext:
 
     @cached_property
     def _table(self) -> FeedTable:
-        return table_of(self.configured.config, self._served, self.user_dirs)
+        return table_of(self.configured.config, self._served, required_by(self.user_dirs))
 
     @cached_property
     def _served(self) -> list[FeedStatus]:

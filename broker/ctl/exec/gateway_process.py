@@ -49,17 +49,21 @@ class GatewayProcess:
 
     def __enter__(self) -> Self:
         self._ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                # no variable of Python's and no working directory may change what is imported
-                [sys.executable, "-E", "-P", "-m", MODULE],
-                stdin=theirs.fileno(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-                cwd="/",
-                start_new_session=True,  # Ctrl-C is for the command
-            )
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    # no variable of Python's and no working directory may change what is imported
+                    [sys.executable, "-E", "-P", "-m", MODULE],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    bufsize=0,
+                    cwd="/",
+                    start_new_session=True,  # Ctrl-C is for the command
+                )
+        except BaseException:
+            self._ours.close()
+            raise
         return self
 
     def __exit__(

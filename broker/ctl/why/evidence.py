@@ -15,6 +15,7 @@ from broker.ctl.clients.foreign_files import inner, nearest_toml
 from broker.ctl.clients.inline_script import script_indexes
 from broker.ctl.clients.keyring_provider import KeyringProvider
 from broker.ctl.clients.pip import pip_keyring_provider, requirement_indexes
+from broker.ctl.clients.required_username import required_by
 from broker.ctl.clients.stored_passwords import StoredLogin, netrc_entries, uv_store_entries
 from broker.ctl.clients.usernames import username_for
 from broker.ctl.clients.uv import FOLDERS, project_of, uv_keyring_provider
@@ -118,7 +119,7 @@ class Evidence:
 
     @cached_property
     def _table(self) -> FeedTable:
-        return table_of(configured(self.user_dirs).config, self.served, self.user_dirs)
+        return table_of(configured(self.user_dirs).config, self.served, required_by(self.user_dirs))
 
     @property
     def _dirs(self) -> UserDirs:
