@@ -76,13 +76,13 @@ def test_look_up_is_answered_in_two_lines(wire: Wire) -> None:
 
 def test_match_names_the_feed_without_fetching(wire: Wire) -> None:
     configured = wire.get("/v1/match", url="https://down.example/simple/demo-package/")
-    learned = wire.get("/v1/match", url="https://pkgs.dev.azure.com/labs/_packaging/never/pypi/simple/")
+    learned = wire.get("/v1/match", url="https://pkgs.dev.azure.com/unasked/_packaging/it/pypi/simple/")
 
     assert (configured.status, learned.status) == (200, 200)
     assert configured.json.items() >= {"feed": "down", "provider": "command", "configured": True}.items()
-    assert learned.json.items() >= {"feed": "never", "provider": "azure", "configured": False}.items()
+    assert learned.json.items() >= {"feed": "unasked", "provider": "azure", "configured": False}.items()
     # a look-up would have made it one of the status's feeds; the configured one is renewed by itself
-    assert "never" not in {each["name"] for each in wire.status()["feeds"]}
+    assert "unasked" not in {each["name"] for each in wire.status()["feeds"]}
 
 
 PROBLEMS = {

@@ -86,6 +86,7 @@ VARIABLES: dict[str, Variable] = {
         "UV_INDEX",
         "UV_INDEX_URL",
         "UV_PROJECT",
+        "UV_PROJECT_ENVIRONMENT",
         "UV_PUBLISH_URL",
         "UV_PUBLISH_USERNAME",
         "UV_TOOL_DIR",
