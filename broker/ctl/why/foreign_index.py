@@ -11,10 +11,14 @@ from broker.ctl.why.index_account import IndexAccount
 
 
 def feed_to_add(account: IndexAccount, evidence: Evidence) -> str | None:
-    """What `discover` would propose for this index; None for an address that cannot be a feed's."""
+    """What makes this index a feed; None for an address that cannot be one's."""
     if not urlsplit(account.url).netloc:
         return None
+    return proposed_feed(account, evidence) or f"brokerctl add {shlex.quote(account.url)}"
+
+
+def proposed_feed(account: IndexAccount, evidence: Evidence) -> str | None:
+    """What `discover` proposes for this index; None where it may be a public one."""
     index = account.index or Index.at(account.client, Place(account.url), account.url)
     found = classify([index], configured(evidence.user_dirs).config, evidence.served)
-    proposed = next((each.command for each in found if each.command), None)
-    return proposed or f"brokerctl add {shlex.quote(account.url)}"
+    return next((each.command for each in found if each.command), None)

@@ -14,7 +14,7 @@ from broker.ctl.clients.source_projects import PDM, POETRY
 from broker.ctl.doctor.finding import Finding, problem, warning
 from broker.ctl.why import repairs
 from broker.ctl.why.evidence import Evidence, is_below
-from broker.ctl.why.foreign_index import feed_to_add
+from broker.ctl.why.foreign_index import proposed_feed
 from broker.ctl.why.gateway_cure import behind_gateway
 from broker.ctl.why.index_account import IndexAccount, bare_of, unclaimed
 from broker.ctl.why.pipenv_cause import pipenv_findings
@@ -45,7 +45,7 @@ def other_findings(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterat
 
 
 def _no_feed(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterator[Finding]:
-    """An index that a client asked for, and that no feed has."""
+    """An index that a client asked for, and that no feed has; poetry asks for public ones, too."""
     seen: set[str] = set()
     for lookup in unclaimed(evidence, groups):
         url = lookup.url.rstrip("/")
@@ -55,7 +55,9 @@ def _no_feed(evidence: Evidence, groups: Sequence[IndexAccount]) -> Iterator[Fin
         above = ((each, bare_of(each)) for each in evidence.indexes)
         index = next((each for each, bare in above if bare and is_below(url, bare)), None)
         account = IndexAccount(evidence.options.program, url, index)
-        yield problem("no-feed", f"{url} is no feed of the broker's", feed_to_add(account, evidence))
+        line = proposed_feed(account, evidence)
+        if line is not None:
+            yield problem("no-feed", f"{url} is no feed of the broker's", line)
 
 
 def _isolated_pip(evidence: Evidence) -> Iterator[Finding]:
