@@ -44,11 +44,10 @@ def reports_of(accounts: Sequence[IndexAccount], evidence: Evidence) -> list[Ind
 def report_of(account: IndexAccount, evidence: Evidence) -> IndexReport:
     """What is to be said of one index of a command that failed."""
     feed = evidence.feed_of(account.url)
-    unreached = why_unreached(evidence.run.said, account.url)
     found = None
     if account.refusal is not None:
         found = cause_of(account, evidence)
-    elif unreached is not None:
+    elif (unreached := why_unreached(evidence.run.said, account.url)) is not None:
         found = problem("unreached", f"{account.client} did not reach {account.url}: {unreached}", LOOK_ROUND)
     elif _is_read_as_stranger(account, evidence):
         found = _stranger(account, evidence)
