@@ -14,7 +14,6 @@ from urllib.parse import unquote
 
 from broker.core.urls import may_be_token, printable
 from broker.ctl.clients.client_index import UV, Index, Obstacle, Place, login_in
-from broker.ctl.clients.pip import pip_obstacles
 from broker.ctl.clients.usernames import PLACEHOLDER, with_username
 from broker.ctl.clients.uv import index_of_settings, publish_index, uv_obstacles
 
@@ -156,7 +155,11 @@ def indexes_in(
 
 def obstacles_of(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
     """Why uv, or a new pip, does not ask the keyring for an index."""
-    return uv_obstacles(index, is_on=is_on) if index.client == UV else pip_obstacles(index, None, is_on=is_on)
+    if index.client == UV:
+        return uv_obstacles(index, is_on=is_on)
+    from broker.ctl.clients.pip import pip_obstacles  # noqa: PLC0415 - `exec` starts its command without it
+
+    return pip_obstacles(index, None, is_on=is_on)
 
 
 def shown_command(words: Sequence[str]) -> str:

@@ -111,6 +111,14 @@ def text_file(path: Path, owners: Collection[int] | None = None) -> ForeignFile:
     return ForeignFile(path, is_there=True)
 
 
+def beginning_of(path: Path, owners: Collection[int] | None) -> str:
+    """The beginning of a text file; empty where it cannot be read or belongs to none of these uids."""
+    try:
+        return read(path, FILE_BYTES, owners=owners, beginning=True).decode("utf-8-sig", errors="replace")
+    except UnreadableFile:
+        return ""
+
+
 def ini_within(file: ForeignFile, text: object) -> ForeignFile:
     """The INI file that a text of another file is; empty where it is none."""
     try:

@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from broker.ctl.clients.client_index import Index
-from broker.ctl.clients.foreign_files import FILE_S, ForeignFile, matching
-from broker.ctl.clients.requirements_file import beginning_of
+from broker.ctl.clients.foreign_files import FILE_S, ForeignFile, beginning_of, matching
 from broker.ctl.clients.time_limit import TooSlowError, at_most
 from broker.ctl.clients.uv import indexes_of_file
 

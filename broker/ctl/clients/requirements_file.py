@@ -14,12 +14,8 @@ from optparse import Option, OptionParser, Values
 from pathlib import Path
 from typing import NoReturn
 
-from broker.ctl.clients.foreign_files import LINE_CHARS
+from broker.ctl.clients.foreign_files import LINE_CHARS, beginning_of
 from broker.ctl.clients.time_limit import TooSlowError, at_most
-from broker.host.trusted_file import UnreadableFile, read
-
-FILE_BYTES = 1 << 20
-"""A file with hashes of a thousand packages is shorter."""
 
 FILES_S = 5.0
 """All that is led to: a thousand lines of options take 0.2 s."""
@@ -158,11 +154,3 @@ def _parsed(line: str, environ: Mapping[str, str]) -> Values | None:
     except (_BadOptionError, ValueError):
         return None
     return None if words else options
-
-
-def beginning_of(path: Path, owners: Collection[int] | None) -> str:
-    """The beginning of a text file; empty where it cannot be read or belongs to none of these uids."""
-    try:
-        return read(path, FILE_BYTES, owners=owners, beginning=True).decode("utf-8-sig", errors="replace")
-    except UnreadableFile:
-        return ""

@@ -6,9 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients.client_index import UV, Index
-from broker.ctl.clients.foreign_files import owners_of_project, toml_file
+from broker.ctl.clients.foreign_files import beginning_of, owners_of_project, toml_file
 from broker.ctl.clients.pip import requirement_indexes, requirements_in
-from broker.ctl.clients.requirements_file import beginning_of
 from broker.ctl.clients.uv import uv_keyring_provider, uv_obstacles
 from broker.ctl.setup.user_dirs import UserDirs
 
