@@ -55,4 +55,5 @@ def test_the_documented_test_command_passes(version: str, tmp_path: Path) -> Non
 
     assert ended.returncode == 0, ended.stdout[-20_000:]
     assert re.search(r"\d+ passed", ended.stdout)
-    assert " skipped" not in ended.stdout
+    skipped = re.findall(r"^SKIPPED \[\d+\] \S+: (.*)$", ended.stdout, re.MULTILINE)
+    assert {*skipped} <= {f"no python{version} outside of the homes"}  # then services cannot start it
