@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -251,7 +252,7 @@ def test_lookup_that_failed_is_told_after_a_command_that_failed(room: Path) -> N
 
     ended = run("sh", "-c", f"{ask}; {ask}; exit 2")
 
-    said = "token-broker: labs: false ended with exit code 1; run: brokerctl doctor\n"
+    said = f"token-broker: labs: false ended with exit code 1; run: {shutil.which('false')}\n"
     said += "token-broker: 2 look-ups, 0 answered\n"
     assert ended == Ended(2, "", said)
 
