@@ -20,7 +20,7 @@ from broker.core.log_buffer import LogBuffer
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.core.moment import Moment
 from broker.core.refresh import Slot
-from broker.core.status import BrokerStatus, FeedStatus, ShareStatus, Usage, feed_status
+from broker.core.status import BrokerStatus, FeedStatus, ShareStatus, Usage, feed_status, required_username
 from broker.keeper.keeper import Keeper
 from broker.keeper.stats import Stats
 
@@ -176,3 +176,10 @@ def feed_status_of(backend: Backend, feed: Feed) -> FeedStatus:
         shares=entry.feed.name if entry is not None and entry.feed.name != feed.name else None,
         now=now,
     )
+
+
+def required_of(backend: Backend, feed: Feed) -> str | None:
+    """The only user name that the feed answers, as far as is known without fetching anything."""
+    entry = backend.keeper.slot_table.holding(feed)
+    held = None if entry is None else entry.slot.held
+    return required_username(feed, None if held is None else held.credential)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shlex
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
@@ -28,7 +27,8 @@ from broker.core.feeds import Ambiguous, Match, NoMatch, NoRoom, other_username
 from broker.core.moment import Moment
 from broker.core.problem import problem_type
 from broker.core.status import LookupRecord, rfc3339
-from broker.core.urls import Host, Service, Url, parse_service
+from broker.core.unknown_address import adding
+from broker.core.urls import Host, Service, parse_service
 from broker.keeper.stats import Outcome
 
 WAIT_DEFAULT_S = 30.0
@@ -230,11 +230,6 @@ def match_feed(backend: Backend, service: Service, username: str | None) -> Matc
         case Ambiguous(feeds=feeds):
             names = ", ".join(feed.name for feed in feeds)
             raise AmbiguousHost(f"feeds {names} share this host with different credentials: ask with a URL")
-
-
-def adding(service: Service) -> str | None:
-    """The command that makes the address a feed of the configuration's, which is not counted."""
-    return f"brokerctl add {shlex.quote(str(service))}" if isinstance(service, Url) else None
 
 
 def authorize(principal: Principal, match: Match) -> Match:

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from broker.api.backend import Backend, backend_of
 from broker.api.long_answer import LongAnswer
-from broker.api.lookup import WAIT_DEFAULT_S, adding, authorize, check_answerable, match_feed
+from broker.api.lookup import WAIT_DEFAULT_S, authorize, check_answerable, match_feed
 from broker.api.openapi import Lines
 from broker.api.principal import principal_of
 from broker.api.routes_lookup import UrlQuery, UsernameQuery
@@ -20,6 +20,7 @@ from broker.core.credential import Credential
 from broker.core.failures import Failure, SignInNeeded
 from broker.core.feeds import NO_FEED, Match
 from broker.core.refresh import Held
+from broker.core.unknown_address import next_line
 from broker.core.urls import parse_service
 from broker.core.verdict import Verdict
 from broker.host.lookup_trace import TraceStep, trace_step, tracing
@@ -83,7 +84,7 @@ async def _walk(backend: Backend, principal: Principal, url: str, username: str 
         trace_step("your turn" if isinstance(failure, SignInNeeded) else "failed", failure.detail, good=False)
         hint = failure.hint
         if hint is None and failure.detail == NO_FEED:  # who asks here means a feed, whatever the address is
-            hint = adding(parse_service(url)) or "brokerctl status"
+            hint = next_line(parse_service(url))
         if hint is not None:
             trace_step("hint", hint)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from broker.api.backend import backend_of
+from broker.api.backend import backend_of, required_of
 from broker.api.lookup import (
     WAIT_DEFAULT_S,
     WAIT_MAX_S,
@@ -54,7 +54,7 @@ async def match(request: Request, url: UrlQuery, username: UsernameQuery = None)
             "realm": str(found.feed.realm),
             "scope": found.key.scope,
             "configured": found.feed.configured,
-            "username": found.feed.username,
+            "username": required_of(backend, found.feed),
             "why": found.why,
         }
     )

@@ -106,9 +106,11 @@ class NotNeeded(Refused):
 class Unavailable(NotObtained):
     """The service cannot be reached or refuses for now; `retry_after_s` is its own wish, if it named one.
 
-    Without a better hint it gives LOOK_ROUND.
+    Without a better hint it gives LOOK_ROUND; None is for a detail that says itself what to do.
     """
 
-    def __init__(self, detail: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
-        super().__init__(detail, hint=hint or LOOK_ROUND)
+    def __init__(
+        self, detail: str, *, hint: str | None = LOOK_ROUND, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(detail, hint=hint)
         self.retry_after_s = retry_after_s

@@ -205,8 +205,15 @@ def feed_status(
         verified_at=told.said.wall if told is not None and told.said is not None else None,
         verdict=(Verdict.UNKNOWN if told is None else told.verdict).word,
         end_unknown=credential is not None and credential.is_end_unknown,
-        required_username=feed.username,
+        required_username=required_username(feed, credential),
     )
+
+
+def required_username(feed: Feed, credential: Credential | None) -> str | None:
+    """The only user name that the feed answers: its own, or that of its secret; None where any will do."""
+    if feed.username is not None or credential is None or not credential.is_personal:
+        return feed.username
+    return credential.shown_username
 
 
 def _warning(credential: Credential | None, now: Moment) -> str | None:

@@ -46,24 +46,26 @@ def credential(url: str, username: str | None) -> api_client.Json:
     except api_client.RefusedError as refusal:
         if refusal.kind != api_client.NO_FEED or refusal.hint is not None:
             raise
-        from shlex import quote  # noqa: PLC0415 - for a refusal only
-
-        from broker.core.urls import printable  # noqa: PLC0415 - the same
-
-        if username is not None and _is_of_a_feed(url):
-            hint = f"brokerctl explain {quote(printable(url) or 'URL')}"
-        else:  # a bare host is no address that `add` takes
-            hint = f"brokerctl add {quote(printable(url) or 'URL')}" if "/" in url else "brokerctl status"
+        hint = _next_line(refusal.detail, url)
         raise CommandError(refusal.detail, hint=hint, exit_code=refusal.exit_code) from None
 
 
-def _is_of_a_feed(url: str) -> bool:
-    """Whether a feed has this address, so that only the username did not fit."""
+def _next_line(detail: str, url: str) -> str | None:
+    """What to type about an address that is of no feed, or of none for this username."""
+    from shlex import quote  # noqa: PLC0415 - for a refusal only
+
+    from broker.core.failures import BadRequest  # noqa: PLC0415 - the same
+    from broker.core.feeds import NO_FEED, OTHER_USERNAME  # noqa: PLC0415 - the same
+    from broker.core.unknown_address import next_line  # noqa: PLC0415 - the same
+    from broker.core.urls import parse_service  # noqa: PLC0415 - the same
+
     try:
-        api_client.ask_either_broker(lambda socket: api_client.read("/v1/match", {"url": url}, socket=socket))
-    except CommandError:
-        return False
-    return True
+        service = parse_service(url)
+    except BadRequest:  # to this brokerctl; to a broker of another version it was an address
+        return None
+    if OTHER_USERNAME in detail:
+        return f"brokerctl explain {quote(str(service))}"
+    return next_line(service) if detail == NO_FEED else None
 
 
 def _credential(url: str, username: str | None, socket: str | None) -> api_client.Json:

@@ -13,7 +13,7 @@ from broker.host.sd_notify import Notifier
 from broker.keeper.defect_log import DefectLog
 from broker.server.bound_socket import BoundSocket
 
-BY_HAND = "failed; run: systemctl --user restart token-broker.socket"
+BY_HAND = "failed; run: brokerctl restart"
 """Logged where the manager could not be asked: it is another user's, or cannot be reached."""
 
 log = logging.getLogger("broker.caretaker")

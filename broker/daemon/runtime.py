@@ -28,15 +28,13 @@ from broker.core.feeds import Feed, FeedTable
 from broker.core.log_buffer import LogBuffer
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.core.why_not import Topic, WhyNot
+from broker.daemon.authorities_watch import AuthoritiesWatch, stamps_of_authorities
 from broker.daemon.feed_table_builder import providers_of, renewal_policies_of, schema_of, table_of
 from broker.daemon.shares import Shares
 from broker.host.accounts import Accounts
 from broker.host.aside import Aside
-from broker.host.authorities import CA_VARIABLES
 from broker.host.clock import Clock, nap_or
-from broker.host.file_stamp import file_stamp
 from broker.host.http import Http
-from broker.host.http_errors import Unreachable
 from broker.host.installation import SHIM, beside_us
 from broker.keeper.keeper import Keeper
 from broker.keeper.provider_guard import BesideTheLoop
@@ -137,7 +135,7 @@ class Runtime:
             log.error("bad_configuration: %s", failure)  # noqa: TRY400 - a person's mistake has no traceback
             self._now = self._built(Config())
         self._lay_over(self._now)
-        self._trust_stamps = self._stamps_of_trust()
+        self._authorities = AuthoritiesWatch(self._stamps_of_trust(), self.why_not, clock)
         self.keeper = Keeper(
             clock=clock,
             table=self._now.table,
@@ -205,9 +203,7 @@ class Runtime:
             ):  # logged; who asks for a reload gets the error as well
                 await self.reload()
             trust = self._stamps_of_trust()
-        if trust != self._trust_stamps:
-            self._trust_stamps = trust
-            await self._renew_trust()
+        await self._authorities.renew_if_changed(trust, self._now.http)
 
     def sign_in(
         self, feed: Feed, ways: Sequence[LoginMethod], *, in_file: bool
@@ -250,17 +246,6 @@ class Runtime:
             "has a sign-in of its own" if line is not None else "takes a secret that its configuration names"
         )
         raise BadRequest(f"{provider.name} {own}: the broker cannot sign in there", hint=line)
-
-    async def _renew_trust(self) -> None:
-        try:
-            await self._now.http.renew_trust()
-        except Unreachable as failure:
-            reason = f"the former authorities stay in force: {str(failure).partition(': ')[2]}"
-            self.why_not.tell(Topic.CERTIFICATES, reason, at=self._clock.now().wall)
-            log.warning("authorities_kept: %s", reason)
-        else:
-            self.why_not.clear(Topic.CERTIFICATES)
-            log.info("authorities_renewed")
 
     def _refuse(self, failure: BadConfiguration) -> NoReturn:
         if self.fault is not None:
@@ -343,10 +328,7 @@ class Runtime:
         return _InForce(config, environ, http, providers, table)
 
     def _stamps_of_trust(self) -> Hashable:
-        """A value that changes when the files of the trusted authorities do."""
-        named = [self._now.environ.get(name) for name in CA_VARIABLES]
-        paths = [self._now.config.ca, *(Path(name) for name in named if name)]
-        return tuple(file_stamp(path) for path in paths if path is not None)
+        return stamps_of_authorities(self._now.config.ca, self._now.environ)
 
     def _lay_over(self, now: _InForce) -> None:
         for name in set(self._environ) - set(now.environ):

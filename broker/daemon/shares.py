@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from broker.core.access import Share, ShareSocket
-from broker.core.failures import BadRequest, NoFeed, NotAllowed, Unavailable
+from broker.core.failures import LOOK_ROUND, BadRequest, NoFeed, NotAllowed, Unavailable
 from broker.core.feeds import READ, Feed
 from broker.core.share_grant import MOST, Grant, from_record, granted, to_record
 from broker.core.status import ShareStatus
@@ -108,7 +108,7 @@ class Shares:
             self._put(grant)
             self._remember()
         except NotListening as failure:
-            raise Unavailable(str(failure), hint=failure.hint) from None
+            raise Unavailable(str(failure), hint=failure.hint or LOOK_ROUND) from None
         except OSError as error:
             reason = (error.strerror or "unknown error").lower()
             raise Unavailable(f"{self._base / FOLDERS / MEMO} cannot be written: {reason}") from None

@@ -5,6 +5,7 @@ Its end is RFC 3339 with a zone, or seconds since 1970; or `expires_in` seconds 
 involved. What the program prints is never part of a message.
 """
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from broker.core.credential import Secret, unanswerable_username
 from broker.core.failures import NotObtained, Refused, Unavailable
 from broker.host.clock import SystemClock
 from broker.host.process import run
+from broker.host.program_search import search
 from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput
 from broker.providers.credential_formats import read_printed
 from broker.providers.expiry import earliest, end_after, end_of
@@ -65,7 +67,7 @@ async def ask(
 
     Raises Refused when there is no such program, when it cannot be run or what it prints is no credential,
     Unavailable when it cannot be started for now, fails or takes longer than PROGRAM_LIMIT_S. Its own words
-    stay unread: their content is unknown.
+    stay unread, as their content is unknown: the failure says how to run it by hand and read them.
     """
     program, begun = PurePath(argv[0]).name, now()
     first = str(expand(argv[0], environ)) if argv[0].startswith("~/") else argv[0]  # as in a secret's `file:`
@@ -81,18 +83,36 @@ async def ask(
     except (CannotRun, NoResources) as failure:
         raise not_started(program, failure) from None
     except TimedOut:
-        raise Unavailable(f"{program} did not end within {PROGRAM_LIMIT_S:.0f} s and was stopped") from None
+        why = f"{program} did not end within {PROGRAM_LIMIT_S:.0f} s and was stopped"
+        raise _by_hand(Unavailable, why, first, argv, environ) from None
     except TooMuchOutput:
-        raise Refused(f"{program} printed more than {PROGRAM_OUTPUT_BYTES:,} bytes") from None
+        why = f"{program} printed more than {PROGRAM_OUTPUT_BYTES:,} bytes"
+        raise _by_hand(Refused, why, first, argv, environ) from None
     check_started(program, finished.code)
     if finished.code < 0:
-        raise Unavailable(f"{program} was ended by signal {-finished.code}")
+        why = f"{program} was ended by signal {-finished.code}"
+        raise _by_hand(Unavailable, why, first, argv, environ)
     if finished.code > 0:
-        raise Unavailable(f"{program} ended with exit code {finished.code}")
+        why = f"{program} ended with exit code {finished.code}"
+        raise _by_hand(Unavailable, why, first, argv, environ)
     try:
         return read(finished.stdout, begun)
     except ValueError as error:
-        raise Refused(f"{program} printed no credential: {error}") from None
+        why = f"{program} printed no credential: {error}"
+        raise _by_hand(Refused, why, first, argv, environ) from None
+
+
+def _by_hand(
+    kind: type[Refused | Unavailable], why: str, first: str, argv: Sequence[str], environ: Mapping[str, str]
+) -> Refused | Unavailable:
+    """The failure, with the line that repeats it in a terminal, where the program's own words are seen.
+
+    Arguments may hold secrets and are never shown: of a program with some, the configuration has that line.
+    """
+    if len(argv) > 1:
+        return kind(f"{why}; to read its own message, run the feed's command in a terminal", hint=None)
+    program = search(first, environ.get("PATH", ""))
+    return kind(why, hint=shlex.quote(first if program is None else program.path))
 
 
 def not_started(name: str, failure: CannotRun | NoResources) -> NotObtained:

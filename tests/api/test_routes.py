@@ -365,6 +365,17 @@ async def test_a_match_fetches_nothing(client: httpx.AsyncClient, issuer: Issuer
     assert issuer.asked == []
 
 
+async def test_a_match_names_the_user_that_the_held_secret_came_with(
+    client: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    issuer.owner = "jane"
+    await credential(client)
+
+    response = await client.get("/v1/match", params={"url": str(CORP.url)})
+
+    assert response.json()["username"] == "jane"
+
+
 async def test_a_match_of_an_unconfigured_realm_learns_nothing(
     client: httpx.AsyncClient, household: Household
 ) -> None:

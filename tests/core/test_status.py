@@ -77,6 +77,18 @@ def test_a_fresh_feed_shows_everything_but_the_secret() -> None:
     assert "TBKTEST" not in repr(status)
 
 
+@pytest.mark.parametrize(
+    ("is_personal", "required"), [(True, "jane"), (False, None)], ids=["from netrc", "a token"]
+)
+def test_the_name_that_a_secret_came_with_is_required(is_personal: bool, required: str | None) -> None:
+    feed, found = replace(FEED, username=None), Credential("jane", Secret("TBKTEST-1"), None, "netrc")
+    slot = after_success(EMPTY, replace(found, is_personal=is_personal), RefreshPolicy(), NOW, 0)
+
+    status = feed_status(feed, slot, None, USAGE, ttl_s=3000.4, shares=None, now=NOW)
+
+    assert status.required_username == required
+
+
 def test_of_an_empty_feed_nothing_is_known_but_its_configuration() -> None:
     status = status_of(EMPTY)
 

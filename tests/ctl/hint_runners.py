@@ -166,6 +166,8 @@ OF_SCRIPTS = {
 """Lines of undo.sh, which is run whole."""
 
 NOT_TYPED = {
+    "check the address {}": "what a person looks at, in their own file or command",
+    "check the name {}; {}": "what a person looks at, in their own file or command",
     "ask for it: {}": "who may change the system broker's file",
     "brokerctl doctor --fix repairs {}.": "a sentence that names a line of RUNNERS",
     "docker {}": "the heading of the container's line",

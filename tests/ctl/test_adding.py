@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 import sys
 import tomllib
@@ -12,6 +13,8 @@ import pytest
 from broker.ctl.add.required_keys import required_keys
 from tests.ctl.homes import write
 from tests.ctl.terminal import typed
+from tests.fakes.http1 import Request, Response
+from tests.fakes.loopback import WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +96,48 @@ def test_without_a_terminal_the_whole_line_is_told(
     assert ended.exit_code == 1
     assert f"run: brokerctl add {words[0]}" in ended.stderr
     assert said in ended.stderr
+    assert not file.exists()
+
+
+def test_an_index_that_answers_strangers_needs_no_feed(brokerctl: Brokerctl, file: Path) -> None:
+    with WebServer(lambda _: Response(200)) as server:
+        url = f"{server.url}/simple/"
+        ended = brokerctl("add", url)
+
+        assert ended.exit_code == 1
+        assert f"{url} answers without a credential: it needs no feed (nothing was written)" in ended.stderr
+        assert not file.exists()
+
+        line = ended.stderr.rpartition("run: ")[2]
+        assert brokerctl(*shlex.split(line)[1:]).exit_code == 0
+
+
+@pytest.mark.parametrize("words", [("--secret", "env:X"), ("--username", "ci"), ("--provider", "basic")])
+def test_who_says_that_there_is_a_login_is_believed(
+    brokerctl: Brokerctl, file: Path, words: tuple[str, ...]
+) -> None:
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request)
+        return Response(200)
+
+    with WebServer(answer) as server:
+        ended = brokerctl("add", f"{server.url}/simple/", *words)
+
+    assert asked == []
+    assert "needs no feed" not in ended.stderr
+    assert file.exists() == ("--secret" in words)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_an_index_that_does_not_answer_strangers_needs_a_secret(
+    brokerctl: Brokerctl, file: Path, status: int
+) -> None:
+    with WebServer(lambda _: Response(status)) as server:
+        ended = brokerctl("add", f"{server.url}/simple/")
+
+    assert "is taken for basic, which needs a secret" in ended.stderr
     assert not file.exists()
 
 

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from broker.ctl.clients import foreign_files
+from broker.ctl.clients.all_indexes import all_indexes
+from broker.ctl.setup.user_dirs import UserDirs
+from broker.host.trusted_file import read
 from tests.ctl.found_feeds import broker as seen
 from tests.ctl.found_feeds import feed
 from tests.ctl.homes import write
@@ -15,7 +19,7 @@ from tests.fakes.http1 import Request, Response
 from tests.fakes.loopback import WebServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from tests.ctl.conftest import Ended
     from tests.ctl.stand_in import StandInBroker
@@ -368,6 +372,30 @@ BROKEN = {
     "~/.pip/pip.conf": ("[global]\n[global]\nx = s3cret", "it is not an INI file at line 2"),
     "~/.pypirc": ("[a]\ns3cret\n", "it is not an INI file at line 2"),
 }
+
+
+def test_what_was_looked_at_takes_one_reading_of_each_file(
+    brokerctl: Brokerctl, room: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = room / ".config/pip/pip.conf"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[global]\nindex-url = https://packages.example.com/simple/\n")
+    opened: list[Path] = []
+
+    def counted(
+        path: Path, limit: int, *, owners: Collection[int] | None = None, beginning: bool = False
+    ) -> bytes:
+        opened.append(path)
+        return read(path, limit, owners=owners, beginning=beginning)
+
+    monkeypatch.setattr(foreign_files, "read", counted)
+    list(all_indexes(project, UserDirs.here()))
+    for_indexes = opened.count(settings)
+    opened.clear()
+
+    brokerctl("discover", "--offline")
+
+    assert opened.count(settings) == for_indexes + 1
 
 
 def test_files_that_cannot_be_read_are_told_and_not_quoted(

@@ -128,6 +128,20 @@ def test_a_failed_renewal_is_a_warning_while_the_token_lives(clinic: Clinic) -> 
     assert warnings == [("warning", "corp: no connection; its token lives on", "curl https://x.example")]
 
 
+@pytest.mark.parametrize("is_usable", [False, True])
+def test_the_doctor_names_no_page_that_says_no_more_where_a_feed_names_the_doctor(
+    clinic: Clinic, is_usable: bool
+) -> None:
+    url = "https://a.example/simple/?a&b"
+    failing = feed(
+        "corp", urls=[url], usable=is_usable, state="failing", error="no connection", hint="brokerctl doctor"
+    )
+
+    findings = found(asked_feeds.feeds_take_the_tokens, clinic.room(broker(failing)))
+
+    assert [repair for _, _, repair in findings] == [f"brokerctl explain '{url}'"]
+
+
 def test_no_of_the_feed_to_a_token_that_looks_fresh_is_found(clinic: Clinic) -> None:
     refused = feed("corp", usable=False, state="refused", verdict="rejected", error="no right", hint="do it")
     room = clinic.room(broker(feed("corp", verdict="accepted")), asked=[refused])

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.ctl.hint_runners import NOT_TYPED, OF_SCRIPTS, RUNNERS
 from tests.ctl.hint_source import ROOT, Hint, hints_of_c, hints_of_module, hints_of_python
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = sorted(
+    path
+    for place in ("README.md", "SECURITY.md", "docs", "man", "broker/ctl/help_pages.txt")
+    for path in ([ROOT / place] if (ROOT / place).is_file() else (ROOT / place).rglob("*"))
+    if path.suffix in {".md", ".txt", ".yml", ".sh", *(f".{number}" for number in range(1, 9))}
+)
 ROWS = {**RUNNERS, **OF_SCRIPTS}
 
 
@@ -68,9 +79,25 @@ def test_no_line_names_the_command_that_tells_it() -> None:
     assert [hint for hint in own if hint.file not in TOLD_BY_OTHERS] == []
 
 
+OWN_VERBS = re.compile(r"\b(?:systemctl --user (?:start|stop|restart)|launchctl (?:kickstart|start|stop))\b")
+"""What brokerctl has verbs for, which work without a service manager, too."""
+
+
 def test_a_broker_that_does_not_run_has_one_line_that_starts_it() -> None:
-    assert [line for line in sorted(lines()) if line.startswith("systemctl --user start")] == []
     assert "brokerctl start" in lines()
+    assert [line for line in sorted(lines()) if OWN_VERBS.search(line)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_has_a_service_manager_do_what_brokerctl_does(page: Path) -> None:
+    assert OWN_VERBS.findall(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+def test_a_verb_of_the_service_manager_is_noticed(verb: str) -> None:
+    hinted = hints_of_module(f'log.error("lost; run: systemctl --user {verb} token-broker.socket")')
+
+    assert [OWN_VERBS.search(line) is not None for line, _ in hinted] == [True]
 
 
 @pytest.mark.parametrize(

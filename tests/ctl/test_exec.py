@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -251,7 +252,7 @@ def test_lookup_that_failed_is_told_after_a_command_that_failed(room: Path) -> N
 
     ended = run("sh", "-c", f"{ask}; {ask}; exit 2")
 
-    said = "token-broker: labs: false ended with exit code 1; run: brokerctl doctor\n"
+    said = f"token-broker: labs: false ended with exit code 1; run: {shutil.which('false')}\n"
     said += "token-broker: 2 look-ups, 0 answered\n"
     assert ended == Ended(2, "", said)
 
@@ -300,6 +301,29 @@ def test_index_of_the_project_that_is_a_feed_gets_a_user_name(room: Path, tmp_pa
     ended = run("sh", "-c", "env | grep ^UV_INDEX_ | sort", cwd=tmp_path)
 
     assert ended.stdout == "UV_INDEX_AZURE_USERNAME=VssSessionToken\nUV_INDEX_OWN_USERNAME=ci\n"
+
+
+def test_index_of_a_feed_whose_name_netrc_has_gets_that_name(
+    room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine own.example.com login jane password sesame\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    configure(
+        room,
+        '[[feed]]\nurl = "https://own.example.com/simple/"\nprovider = "basic"\n'
+        'secret = "netrc"\nverify = false\n',
+    )
+    (tmp_path / "pyproject.toml").write_text(
+        '[[tool.uv.index]]\nname = "own"\nurl = "https://own.example.com/simple/"\n'
+    )
+
+    ended = run(
+        "sh", "-c", 'keyring get https://own.example.com/simple/ "$UV_INDEX_OWN_USERNAME"', cwd=tmp_path
+    )
+
+    assert ended == Ended(0, "sesame\n", "")
 
 
 def test_broker_that_ended_early_is_told_after_a_command_that_failed() -> None:

@@ -135,7 +135,6 @@ def test_a_word_that_is_neither_name_nor_address_leads_to_the_feeds(
 
 def test_feed_of_another_username_is_explained(broker: StandInBroker, brokerctl: Brokerctl) -> None:
     broker.answers["GET /v1/credential"] = problem(404, "no-feed", "feed corp answers ci, the URL says bob")
-    broker.answers["GET /v1/match"] = 200, {"feed": "corp"}
 
     ended = brokerctl("get", URL, "--username", "bob")
 
@@ -144,6 +143,18 @@ def test_feed_of_another_username_is_explained(broker: StandInBroker, brokerctl:
         ended.stderr
         == f"token-broker: feed corp answers ci, the URL says bob; run: brokerctl explain {BARE}\n"
     )
+
+
+@pytest.mark.parametrize("words", [(), ("--username", "bob")])
+def test_feed_that_wants_no_credential_is_not_to_be_added(
+    broker: StandInBroker, brokerctl: Brokerctl, words: tuple[str, ...]
+) -> None:
+    detail = "feed corp is public: it wants no credential"
+    broker.answers["GET /v1/credential"] = problem(404, "no-feed", detail)
+
+    ended = brokerctl("get", URL, *words)
+
+    assert (ended.exit_code, ended.stderr) == (1, f"token-broker: {detail}\n")
 
 
 def test_address_that_nobody_knows_can_be_added_whatever_the_username(

@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from broker.ctl.clients import foreign_files, requirements_file
-from broker.ctl.clients.all_indexes import all_indexes, passed_over
+from broker.ctl.clients.all_indexes import all_indexes, looked_at
 from broker.ctl.clients.foreign_files import toml_file
 from broker.ctl.clients.library_clients import library_client
 from broker.ctl.clients.requirements_file import index_options
@@ -61,7 +61,7 @@ PLACES = (
 """Every file of another program that brokerctl reads."""
 
 
-def looked_at(room: Path) -> list[str]:
+def reasons(room: Path) -> list[str]:
     """Read everything that exec, discover and doctor read; the reasons of what was passed over."""
     directory, user_dirs = room / "project", UserDirs(room / "home", {})
     library_client("poetry", room / "home/bin/poetry")
@@ -71,7 +71,7 @@ def looked_at(room: Path) -> list[str]:
     context.__dict__["feeds"] = []
     list(netrc_shadows(context))
     list(uv_store_shadows(context))
-    return [why for path, why in passed_over(directory, user_dirs) if path.is_relative_to(room)]
+    return [why for path, why in looked_at(directory, user_dirs).unread if path.is_relative_to(room)]
 
 
 def put(room: Path, place: str, content: bytes) -> None:
@@ -123,7 +123,7 @@ def test_what_is_no_file_is_passed_over(make: Callable[[Path], None], tmp_path: 
     silent = {".netrc", "credentials.toml", "poetry"}
     if make is a_huge_one:
         silent |= {"requirements.txt", "script.py"}  # their beginnings are read
-    assert len(looked_at(tmp_path)) == sum(Path(place).name not in silent for place in PLACES)
+    assert len(reasons(tmp_path)) == sum(Path(place).name not in silent for place in PLACES)
 
 
 SLOW = {
@@ -139,7 +139,7 @@ def test_text_that_was_made_to_be_slow_is_given_up(place: str, tmp_path: Path) -
     (tmp_path / "project").mkdir()
     put(tmp_path, place, SLOW[place].encode())
 
-    assert looked_at(tmp_path) == ([] if "requirements" in place else ["it takes longer than 0.2 s to read"])
+    assert reasons(tmp_path) == ([] if "requirements" in place else ["it takes longer than 0.2 s to read"])
 
 
 def test_requirements_that_lead_in_a_circle_and_to_a_pipe_end(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_whatever_stands_in_the_files_is_read_to_an_end_and_raises_nothing(files
         for place, content in files.items():
             put(room, place, content)
 
-        looked_at(room)
+        reasons(room)
 
 
 def test_names_that_the_system_refuses_are_passed_over(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_names_that_the_system_refuses_are_passed_over(tmp_path: Path) -> None:
     user_dirs = UserDirs(tmp_path / "home", {"PIP_CONFIG_FILE": "x" * 5000, "UV_CONFIG_FILE": "y" * 5000})
 
     list(all_indexes(tmp_path / "project", user_dirs))
-    assert {why for _, why in passed_over(tmp_path / "project", user_dirs)} == {
+    assert {why for _, why in looked_at(tmp_path / "project", user_dirs).unread} == {
         "it cannot be read: file name too long"
     }
 
@@ -322,7 +322,7 @@ def test_files_of_another_user_above_the_project_are_not_read(
     monkeypatch.chdir(below_shared)
 
     assert list(all_indexes(below_shared, user_dirs)) == []
-    assert dict(passed_over(below_shared, user_dirs)) == {
+    assert dict(looked_at(below_shared, user_dirs).unread) == {
         above / "uv.toml": "it is a named pipe, not a regular file",
         above / "pyproject.toml": f"it belongs to another user (uid {STRANGER})",
     }
@@ -344,7 +344,7 @@ def test_members_scripts_and_a_pipfile_of_another_user_are_not_read(below_shared
 
     assert ours == ["uv", "uv", "pipenv"]
     assert list(all_indexes(below_shared, user_dirs)) == []
-    names = [path.name for path, _ in passed_over(below_shared, user_dirs)]
+    names = [path.name for path, _ in looked_at(below_shared, user_dirs).unread]
     assert names == ["pyproject.toml", "a.py"]  # a Pipfile further up would be taken
 
 

@@ -200,6 +200,22 @@ def test_restart_by_the_service_manager_leaves_the_socket_alone(
     assert not any("stop" in words for words in systemctl.told)
 
 
+@pytest.mark.parametrize("verb", ["start", "restart"])
+def test_a_socket_whose_file_is_gone_is_made_anew_by_the_service_manager(
+    brokerctl: Brokerctl,
+    broker: StandInBroker,
+    systemctl: Systemctl,
+    verb: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    serving(broker)
+    monkeypatch.setattr(Path, "is_socket", lambda _: False)
+
+    brokerctl(verb)
+
+    assert "--user restart token-broker.socket" in systemctl.told
+
+
 def test_stop_by_the_service_manager_stops_socket_and_service(
     brokerctl: Brokerctl, systemctl: Systemctl
 ) -> None:
@@ -213,7 +229,7 @@ def test_service_manager_that_fails_is_quoted(
     brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{room}/systemd:{os.environ['PATH']}")
-    Systemctl(room / "systemd", fails="start")
+    Systemctl(room / "systemd", fails="restart")
 
     ended = brokerctl("start")
 

@@ -199,10 +199,6 @@ FOREIGN = {
         "systemctl --user cat token-broker.socket",
         "it shows the unit with the second socket",
     ),
-    "systemctl --user restart token-broker.socket": (
-        "systemctl --user restart token-broker.socket",
-        "a service manager; tests/systemd/test_setup.py makes the socket anew",
-    ),
     "systemctl --user {}": ("systemctl --user enable --now token-broker.socket", "a service manager"),
     "systemctl start token-broker.socket": ("systemctl start token-broker.socket", "a service manager"),
     "systemctl status {}": ("systemctl status token-broker.socket", "a service manager"),

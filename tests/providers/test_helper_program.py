@@ -1,4 +1,7 @@
+import asyncio
+import subprocess
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from broker.providers.helper_program import SecretFound, ask, checked_username, 
 from tests.providers.programs import Workshop, no_more_processes
 from tests.providers.tokens import jwt
 
+BY_HAND = "; to read its own message, run the feed's command in a terminal"
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 EPOCH = int(NEW_YEAR.timestamp())
 
@@ -128,7 +132,10 @@ async def test_a_program_gets_no_input(workshop: Workshop) -> None:
 
 @pytest.mark.parametrize(
     ("code", "kind", "detail"),
-    [(1, Unavailable, "prog ended with exit code 1"), (125, Unavailable, "prog ended with exit code 125")],
+    [
+        (1, Unavailable, f"prog ended with exit code 1{BY_HAND}"),
+        (125, Unavailable, f"prog ended with exit code 125{BY_HAND}"),
+    ],
 )
 async def test_a_program_that_fails_is_named_with_its_exit_code_only(
     workshop: Workshop, code: int, kind: type[NotObtained], detail: str
@@ -139,6 +146,36 @@ async def test_a_program_that_fails_is_named_with_its_exit_code_only(
         await ask(("prog", "--password", "s3cret"), workshop.environ)
 
     assert raised.value.detail == detail
+    assert raised.value.hint is None
+
+
+@pytest.mark.parametrize(
+    "body", ["exit 3", "kill -9 $$", "exit 0", "echo usage; echo more", "exec yes", "exec sleep 600"]
+)
+async def test_a_program_without_arguments_is_the_line_that_repeats_its_failure(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    if "sleep" in body:
+        monkeypatch.setattr(helper_program, "PROGRAM_LIMIT_S", 0.05)
+    workshop.script("prog", body)
+
+    with pytest.raises(NotObtained) as raised:
+        await ask(("prog",), workshop.environ)
+
+    assert raised.value.hint is not None
+    assert Path(raised.value.hint).is_absolute()
+    assert Path(raised.value.hint).name == "prog"
+    assert BY_HAND not in raised.value.detail
+
+
+def test_the_line_that_repeats_a_failure_works_in_a_shell(workshop: Workshop) -> None:
+    workshop.file("my fetch", "#!/bin/sh\necho no vault >&2; exit 3\n", mode=0o700)
+
+    with pytest.raises(Unavailable) as raised:
+        asyncio.run(ask(["~/my fetch"], workshop.environ))
+    typed = subprocess.run(["sh", "-c", raised.value.hint or ""], capture_output=True, check=False)
+
+    assert (typed.returncode, typed.stderr) == (3, b"no vault\n")
 
 
 async def test_a_program_that_was_killed_is_unavailable(workshop: Workshop) -> None:

@@ -8,6 +8,7 @@ import json
 import shlex
 import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,13 +47,14 @@ CODEARTIFACT = parse_url(
 )
 GOOGLE = parse_url("https://europe-west1-python.pkg.dev/acme-project/corp/simple/")
 ARTIFACTORY = parse_url("https://acme.jfrog.io/artifactory/api/pypi/corp/simple/")
+COMMAND = "command-of-the-user"
 TOOL = parse_url("https://tool.example.com/simple/")
 
 PROVIDERS: dict[str, tuple[Callable[[ProviderContext], Provider], Url, dict[str, object]]] = {
     "gcloud": (GoogleProvider, GOOGLE, {}),
     "aws": (CodeArtifactProvider, CODEARTIFACT, {}),
     "jf": (ArtifactoryProvider, ARTIFACTORY, {"jf": "acme"}),
-    "command": (CommandProvider, TOOL, {"command": ["command-of-the-user"]}),
+    "command": (CommandProvider, TOOL, {"command": [COMMAND]}),
 }
 """The provider that asks the tool; the others are ways of Azure's to sign in."""
 
@@ -284,7 +286,7 @@ def install(workshop: Workshop, tool: str, output: str, complaint: str = "", cod
     if tool == "ado-auth-helper":
         workshop.file(tool, f"#!/bin/sh\n{body}\n", mode=0o700)
     else:
-        workshop.script("command-of-the-user" if tool == "command" else tool, body)
+        workshop.script(COMMAND if tool == "command" else tool, body)
 
 
 def typed(hint: str, workshop: Workshop) -> subprocess.CompletedProcess[str]:
@@ -388,7 +390,7 @@ async def test_a_tool_that_goes_wrong_is_told(
     tool: str, body: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
 ) -> None:
     install(workshop, tool, "")
-    name = "command-of-the-user" if tool == "command" else tool
+    name = COMMAND if tool == "command" else tool
     place = workshop.home if tool == "ado-auth-helper" else workshop.folder
     (place / name).write_text(f"#!/bin/sh\n{body}\n")
 
@@ -404,7 +406,7 @@ async def test_a_tool_that_goes_wrong_is_told(
 async def test_a_tool_that_is_there_and_cannot_be_run_is_told_with_the_cause(
     tool: str, broken: str, asked: Callable[[str], Awaitable[str]], workshop: Workshop
 ) -> None:
-    name = "command-of-the-user" if tool == "command" else tool
+    name = COMMAND if tool == "command" else tool
     place = workshop.home if tool == "ado-auth-helper" else workshop.folder
     workshop.environ["PATH"] = str(workshop.folder)  # no other of that name
     make, cause = BROKEN[broken]
@@ -640,6 +642,10 @@ async def test_every_hint_is_a_line_that_a_shell_runs(
     ran = workshop.home / "ran"
     for stub in ("az", "azd", "aws", "gcloud", "jf", "pip", "brokerctl"):
         workshop.script(stub, f'echo "{stub} $*" >> {ran}; echo expires_in')
+
+    own = [hint for hint in hints if PurePath(hint).name == COMMAND]
+    assert [typed(hint, workshop).returncode for hint in own] == [1], "it repeats the failure"
+    hints = {hint: None for hint in hints if hint not in own}
 
     codes = {hint: typed(hint, workshop).returncode for hint in hints}
 

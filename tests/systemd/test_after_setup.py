@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.systemd.account import SERVICE_UNIT, SOCKET_UNIT, TOKEN
 
 if TYPE_CHECKING:
@@ -41,6 +43,16 @@ def test_only_the_socket_starts_with_the_session(settled: Account) -> None:
     enabled = [settled.show("UnitFileState", unit) for unit in (SOCKET_UNIT, SERVICE_UNIT)]
 
     assert enabled == ["enabled", "static"]
+
+
+@pytest.mark.long
+def test_socket_that_was_removed_is_made_anew_by_a_restart(settled: Account) -> None:
+    settled.brokerctl("start")
+    (settled.runtime / "token-broker" / "broker.sock").unlink()
+
+    settled.brokerctl("restart")
+
+    assert settled.look_up().stdout == f"{TOKEN}\n"
 
 
 def test_start_stop_and_restart_go_by_the_service_manager(settled: Account) -> None:

@@ -38,6 +38,8 @@ def completed(url: Url, keys: Mapping[str, Any], url_username: str | None) -> di
     missing = required_keys(provider, found, os.environ)
     if not missing:
         return found
+    if SECRET in missing and keys["provider"] is None and keys["username"] is None and not url_username:
+        _refuse_public(url, found["name"])
     kept = secret_location(UserDirs.here())
     suggested = kept.suggested(url.origin.host, found["name"])
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -48,6 +50,17 @@ def completed(url: Url, keys: Mapping[str, Any], url_username: str | None) -> di
         if not is_moot(need, found):
             found[need.key] = _answer(need, suggested) or None
     return found
+
+
+def _refuse_public(url: Url, name: str) -> None:
+    """Raises CommandError where nothing says that there is a login, and the index answers without one."""
+    from broker.ctl.add.public_index import is_public  # noqa: PLC0415 - HTTP, for such an address only
+
+    if is_public(url):
+        suggested = secret_location(UserDirs.here()).suggested(url.origin.host, name)
+        detail = f"{url} answers without a credential: it needs no feed (nothing was written)"
+        line = shlex.join(("brokerctl", "add", str(url), "--secret", suggested))
+        raise CommandError(f"{detail}; for more than strangers are shown", hint=line)
 
 
 def _introduction(url: Url, provider: str, named: str | None, kept: SecretLocation) -> str:

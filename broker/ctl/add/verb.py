@@ -64,6 +64,8 @@ def add(
 
     A running broker takes it at once; one that refuses it leaves the file as it was. What the feed must have
     and its URL does not say is asked for on a terminal; elsewhere the whole line to type is told.
+
+    An index that answers without a credential needs no feed: that is said, and nothing is written.
     """
     from broker.ctl.add.config_file import ConfigFile  # noqa: PLC0415 - the same
     from broker.ctl.add.feed_tables import with_feed  # noqa: PLC0415 - the same

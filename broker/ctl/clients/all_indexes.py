@@ -58,24 +58,24 @@ TOOLS = ("tox.ini", "setup.cfg", "tox.toml", "hatch.toml", "pixi.toml", PDM_FILE
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """Where the indexes were looked for: the `files` that are there, and the names that are looked for."""
+    """Where the indexes were looked for: the `files` that were read, the `unread` ones, each with the reason,
+    and the names that are looked for.
+    """
 
     directory: Path
     files: tuple[Path, ...]
+    unread: tuple[tuple[Path, str], ...]
     names: tuple[str, ...] = ("uv.toml", PYPROJECT, *PATTERNS, PIPFILE, *TOOLS, "pip.conf", ".pypirc")
 
 
 def looked_at(directory: Path, user_dirs: UserDirs) -> LookedAt:
-    """What `all_indexes` reads here: for a message that finds none."""
-    files = _files(directory, user_dirs)
-    return LookedAt(directory, tuple(file.path for file in files if file.is_there and file.failure is None))
-
-
-def passed_over(directory: Path, user_dirs: UserDirs) -> Iterator[tuple[Path, str]]:
-    """The files of those clients that are there and cannot be read, each with the reason."""
-    for file in _files(directory, user_dirs):
-        if file.failure is not None:
-            yield file.path, file.failure
+    """The files of `all_indexes`, each read once more: it stops where a client's own rules do."""
+    files = list(_files(directory, user_dirs))
+    return LookedAt(
+        directory,
+        tuple(file.path for file in files if file.is_there and file.failure is None),
+        tuple((file.path, file.failure) for file in files if file.failure is not None),
+    )
 
 
 def _files(directory: Path, user_dirs: UserDirs) -> Iterator[ForeignFile]:

@@ -29,7 +29,7 @@ def environment_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]
         UV: _is_on(uv_keyring_provider(directory, user_dirs)),
         PIP: _is_on(pip_keyring_provider(user_dirs)),
     }
-    for index, variables in (*tox_indexes(directory), *_of_hatch(directory)):
+    for index, variables in (*tox_indexes(directory, user_dirs), *_of_hatch(directory)):
         own = keyring_provider.in_variable(index.client, variables)
         yield replace(index, obstacles=obstacles_of(index, is_on=is_on[index.client] or _is_on(own)))
     pixi_is_on = any(_pixi_is_on(path) for path in _pixi_settings(directory, user_dirs))

@@ -101,6 +101,14 @@ def options_of_line(line: str, environ: Mapping[str, str]) -> Iterator[tuple[str
         yield from (("--extra-index-url", url) for url in options.extra or ())
 
 
+def files_of_line(line: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """The files that a line leads to by -r or -c, as written; those that are named by a URL left out."""
+    options = _parsed(_COMMENT.sub("", line).strip(), environ) if len(line) <= LINE_CHARS else None
+    if options is not None:
+        names = (options.requirements or options.constraints or ())[:1]
+        yield from (name for name in names if "://" not in name)
+
+
 def with_variables(text: str, environ: Mapping[str, str]) -> str:
     """The text with `${NAME}` replaced, as pip does: capitals only, and a variable that is not set stays."""
     return _VARIABLE.sub(lambda found: environ.get(found[1]) or found[0], text)

@@ -1,11 +1,15 @@
 """Indexes that tox sets for uv and pip: by variables, by its command that installs, by its `deps`.
 
 Of tox.ini, setup.cfg, `legacy_tox_ini` in pyproject.toml, tox.toml and `[tool.tox]` (tox 4, "Configuration").
-What tox puts together itself, as `{env:NAME}` and by its references, is none.
+`deps` are lines of a requirements file, so that -r and -c lead to further files; tox 4.67 runs pip in its
+root. Of what tox puts together itself, as `{env:NAME}` and by its references, only that root is known here.
 """
 
+import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients.client_index import PIP, UV, Index
@@ -19,9 +23,10 @@ from broker.ctl.clients.foreign_files import (
     owners_of_project,
     toml_file,
 )
-from broker.ctl.clients.pip import VARIABLES
-from broker.ctl.clients.requirements_file import options_of_line
+from broker.ctl.clients.pip import VARIABLES, requirement_indexes, requirements_in
+from broker.ctl.clients.requirements_file import files_of_line, options_of_line
 from broker.ctl.clients.uv import LISTS
+from broker.ctl.setup.user_dirs import UserDirs
 
 TOX_INI, SETUP_CFG, TOX_TOML, PYPROJECT = "tox.ini", "setup.cfg", "tox.toml", "pyproject.toml"
 CORE_OF_SETUP_CFG = "tox:tox"
@@ -34,6 +39,10 @@ INSTALL, DEPS = "install_command", "deps"
 BY_UV = "tox-uv"
 """The plug-in by which tox installs with uv."""
 
+SLASH = "{/}"
+_ROOT = re.compile(r"\{(?:tox_root|toxinidir)\}")
+"""How tox writes the folder of its file, and what stands between folders (tox 4, "Substitutions")."""
+
 Found = tuple[Index, Mapping[str, str]]
 """An index, and the variables that are set beside it."""
 
@@ -45,15 +54,15 @@ def tox_files(directory: Path) -> Iterator[ForeignFile]:
     yield from (toml_file(directory / name, owners) for name in (TOX_TOML, PYPROJECT))
 
 
-def tox_indexes(directory: Path) -> Iterator[Found]:
+def tox_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Found]:
     """The indexes of each environment."""
     ini, setup, own, project = tox_files(directory)
-    yield from _of_ini(ini)
+    yield from _of_ini(ini, user_dirs)
     if CORE_OF_SETUP_CFG in setup.content:
-        yield from _of_ini(setup)
-    yield from _of_ini(ini_within(project, project.table("tool", "tox").get(LEGACY)))
-    yield from _of_toml(own, ())
-    yield from _of_toml(project, ("tool", "tox"))
+        yield from _of_ini(setup, user_dirs)
+    yield from _of_ini(ini_within(project, project.table("tool", "tox").get(LEGACY)), user_dirs)
+    yield from _of_toml(own, (), user_dirs)
+    yield from _of_toml(project, ("tool", "tox"), user_dirs)
 
 
 def in_variables(variables: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -65,7 +74,7 @@ def in_variables(variables: Mapping[str, str]) -> Iterator[tuple[str, str, str]]
                 yield client, name, url if equals and "/" not in label else entry
 
 
-def _of_ini(file: ForeignFile) -> Iterator[Found]:
+def _of_ini(file: ForeignFile, user_dirs: UserDirs) -> Iterator[Found]:
     is_toml = file.path.suffix == ".toml"
     installer = UV if BY_UV in str(file.table("tox").get("requires", "")) else PIP
     for section, settings in first_of(file.content.items()):
@@ -78,6 +87,7 @@ def _of_ini(file: ForeignFile) -> Iterator[Found]:
                 yield Index.at(client, place, url, option=name, written=written), variables
         lines = settings.get(DEPS, "").splitlines()
         yield from ((each, {}) for each in _in_deps(lines, file, section, installer))
+        yield from ((each, {}) for each in _in_files_of(lines, file, installer, user_dirs))
         try:
             words = shlex.split(settings.get(INSTALL, ""))
         except ValueError:
@@ -85,7 +95,7 @@ def _of_ini(file: ForeignFile) -> Iterator[Found]:
         yield from ((each, {}) for each in _in_command(words, file, section))
 
 
-def _of_toml(file: ForeignFile, keys: tuple[str, ...]) -> Iterator[Found]:
+def _of_toml(file: ForeignFile, keys: tuple[str, ...], user_dirs: UserDirs) -> Iterator[Found]:
     settings = file.table(*keys)
     installer = UV if BY_UV in str(settings.get("requires", "")) else PIP
     tables = [((*keys, base), inner(settings, base)) for base in BASES]
@@ -96,7 +106,9 @@ def _of_toml(file: ForeignFile, keys: tuple[str, ...]) -> Iterator[Found]:
         for client, key, url in in_variables(variables):
             place = file.place(key, url, f"{head}.set_env")
             yield Index.at(client, place, url, option=key, written=file.text(place)), variables
-        yield from ((each, {}) for each in _in_deps(_texts(told.get(DEPS)), file, head, installer))
+        lines = _texts(told.get(DEPS))
+        yield from ((each, {}) for each in _in_deps(lines, file, head, installer))
+        yield from ((each, {}) for each in _in_files_of(lines, file, installer, user_dirs))
         yield from ((each, {}) for each in _in_command(_texts(told.get(INSTALL)), file, head))
 
 
@@ -107,6 +119,20 @@ def _in_deps(lines: Sequence[str], file: ForeignFile, head: str, client: str) ->
             place = file.place(DEPS, url, head)
             written = file.text(place) if file.path.suffix == ".toml" else ""
             yield Index.at(client, place, url, option=option, written=written)
+
+
+def _in_files_of(
+    lines: Sequence[str], file: ForeignFile, client: str, user_dirs: UserDirs
+) -> Iterator[Index]:
+    """The indexes of the requirements files that `deps` lead to, but for those that pip's own rules find."""
+    root = file.path.parent
+    known, owners = requirements_in(root), owners_of_project(root)
+    for line in first_of(lines):
+        for name in files_of_line(line.strip(), {}):
+            path = Path(os.path.normpath(root / _ROOT.sub(lambda _: str(root), name).replace(SLASH, "/")))
+            if path not in known:
+                for index in requirement_indexes(path, user_dirs, owners):
+                    yield replace(index, client=client)
 
 
 def _in_command(words: Sequence[str], file: ForeignFile, head: str) -> Iterator[Index]:

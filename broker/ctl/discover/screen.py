@@ -26,10 +26,8 @@ FILES_SHOWN = 12
 Shown = Callable[[Path | str], str]
 
 
-def screen(
-    found_feeds: Sequence[FoundFeed], unread: Sequence[tuple[Path, str]], shown: Shown, looked: LookedAt
-) -> str:
-    """The whole screen; `unread` are files that say nothing, `shown` spells a place as a person would.
+def screen(found_feeds: Sequence[FoundFeed], shown: Shown, looked: LookedAt) -> str:
+    """The whole screen; `shown` spells a place as a person would.
 
     `looked` is told where no index was found.
     """
@@ -46,7 +44,8 @@ def screen(
         for line in _lines(each, shown)
     ]
     blocks += [listed] if listed else []
-    blocks += [[f" ! {shown(path)} is passed over: {why}" for path, why in unread]] if unread else []
+    unread = [f" ! {shown(path)} is passed over: {why}" for path, why in looked.unread]
+    blocks += [unread] if unread else []
     silent = sum(
         any(_is_never_asked(index) for index in each.indexes) for each in feeds if each.standing in KNOWN
     )

@@ -37,7 +37,7 @@ def discover(
     a password.
     """
     from broker.config.paths import config_paths  # noqa: PLC0415 - the same
-    from broker.ctl.clients.all_indexes import all_indexes, looked_at, passed_over  # noqa: PLC0415 - the same
+    from broker.ctl.clients.all_indexes import all_indexes, looked_at  # noqa: PLC0415 - the same
     from broker.ctl.config_view import config_of  # noqa: PLC0415 - what this verb alone needs
     from broker.ctl.discover.anonymous_probe import with_answers  # noqa: PLC0415 - the same
     from broker.ctl.discover.classify import classify  # noqa: PLC0415 - the same
@@ -65,14 +65,11 @@ def discover(
         inside = isinstance(place, Path) and place.is_relative_to(folder)
         return f"./{Path(place).relative_to(folder)}" if inside else user_dirs.shown(place)
 
-    unread = list(passed_over(folder, user_dirs))
     looked = looked_at(folder, user_dirs)
-    typer.echo(_json(found_feeds, unread, looked) if as_json else screen(found_feeds, unread, shown, looked))
+    typer.echo(_json(found_feeds, looked) if as_json else screen(found_feeds, shown, looked))
 
 
-def _json(
-    found_feeds: "Sequence[FoundFeed]", unread: "Sequence[tuple[Path, str]]", looked: "LookedAt"
-) -> str:
+def _json(found_feeds: "Sequence[FoundFeed]", looked: "LookedAt") -> str:
     import json  # noqa: PLC0415 - this form only
 
     feeds = [
@@ -99,7 +96,7 @@ def _json(
         }
         for each in found_feeds
     ]
-    others = [{"place": str(path), "why": why} for path, why in unread]
+    others = [{"place": str(path), "why": why} for path, why in looked.unread]
     told = {
         "directory": str(looked.directory),
         "feeds": feeds,

@@ -3,7 +3,9 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 
+from broker.core.failures import LOOK_ROUND
 from broker.core.status import FeedStatus
 from broker.core.verdict import Verdict
 from broker.ctl import user_files
@@ -25,14 +27,14 @@ def feeds_take_the_tokens(context: DoctorContext) -> Iterator[Finding]:
     failing = [feed for feed in told if feed.needs_help or feed.verdict == REJECTED]
     for feed in told:
         if feed.error is not None and feed not in failing:
-            yield warning("sign-in", f"{feed.name}: {feed.error}; its token lives on", feed.hint)
+            yield warning("sign-in", f"{feed.name}: {feed.error}; its token lives on", _next(feed))
     here = _outcomes_here(context, failing) if failing else {}
     for feed in failing:
         if is_better(here.get(feed.name), feed):
             said = f"{feed.name}: the sign-in works in this shell but not in the service ({feed.error})"
             yield problem("sign-in", said, "brokerctl setup")
         else:
-            yield problem("sign-in", f"{feed.name}: {feed.error or feed.state}", feed.hint)
+            yield problem("sign-in", f"{feed.name}: {feed.error or feed.state}", _next(feed))
     taken = [feed.name for feed in told if feed not in failing and feed.verdict == ACCEPTED]
     if taken:
         shown = ", ".join(taken[:NAMED_MAX]) + (" and others" if len(taken) > NAMED_MAX else "")
@@ -46,8 +48,16 @@ def _of_the_system_broker(context: DoctorContext) -> Iterator[Finding]:
     for feed in status.feeds if status is not None else ():
         if feed.needs_help or feed.verdict == REJECTED:
             yield problem(
-                "system-broker", f"the system broker: {feed.name}: {feed.error or feed.state}", feed.hint
+                "system-broker", f"the system broker: {feed.name}: {feed.error or feed.state}", _next(feed)
             )
+
+
+def _next(feed: FeedStatus) -> str | None:
+    """The feed's hint; where that is the doctor itself, the command that repeats what failed, step by step.
+
+    The log would only say the same line again.
+    """
+    return f"brokerctl explain {quote(feed.urls[0])}" if feed.hint == LOOK_ROUND and feed.urls else feed.hint
 
 
 def is_better(here: FeedStatus | None, service: FeedStatus) -> bool:

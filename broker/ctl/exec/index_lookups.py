@@ -9,8 +9,9 @@ from broker.ctl import api_client
 from broker.ctl.clients.client_index import UV, Index
 from broker.ctl.clients.command_line import indexes_in, options_of, shown_command
 from broker.ctl.clients.inline_script import script_indexes
+from broker.ctl.clients.required_username import required_by
 from broker.ctl.clients.time_limit import TooSlowError, at_most
-from broker.ctl.clients.usernames import username_for
+from broker.ctl.clients.usernames import CONVENTIONS, username_for
 from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes, uv_settings
 from broker.ctl.clients.uv_elsewhere import uv_indexes_elsewhere, uv_settings_elsewhere
 from broker.ctl.command_error import CommandError
@@ -49,8 +50,21 @@ def index_variables(
     for index in _read(found):
         feed = _feed_of(broker, index)
         if feed is not None:
-            variables[index.variable] = username_for(str(feed["provider"]), feed.get("username"))
+            variables[index.variable] = _username_for(feed, user_dirs)
     return variables
+
+
+def _username_for(feed: api_client.Json, user_dirs: UserDirs) -> str:
+    """The one that the feed answers. The broker knows the name that a secret comes with, as in netrc, only
+    once it has fetched that: until then the file says it.
+    """
+    provider, required = str(feed["provider"]), feed.get("username")
+    if required is None and feed.get("configured") and provider not in CONVENTIONS:
+        from broker.ctl.config_view import configured  # noqa: PLC0415 - pydantic, for such feeds only
+
+        own = (each for each in configured(user_dirs).config.feeds if each.name == feed["feed"])
+        required = next(map(required_by(user_dirs), own), None)
+    return username_for(provider, required)
 
 
 def lookups_counted(

@@ -30,8 +30,7 @@ def start() -> None:
     """Start the broker, and wait until it answers."""
     socket = broker_process.socket_path()
     if systemd.has_units():
-        _by_systemd("reset-failed", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
-        _by_systemd("start", systemd.SOCKET_UNIT)
+        _start_socket_unit(socket)
         broker_process.wait_until_it_answers(None, None, socket)
     elif broker_process.answers(socket):
         typer.echo(f"token-broker is running already (process {_pid()})")
@@ -70,8 +69,7 @@ def restart(
     if not force:
         _check_configuration()
     if systemd.has_units():
-        _by_systemd("reset-failed", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
-        _by_systemd("start", systemd.SOCKET_UNIT)
+        _start_socket_unit(socket)
         _by_systemd("restart", systemd.SERVICE_UNIT)  # the socket stays: no look-up is lost
         broker_process.wait_until_it_answers(None, None, socket)
     else:
@@ -91,6 +89,12 @@ def _check_configuration() -> None:
             raise CommandError(detail, hint="brokerctl doctor") from None
     except CommandError:
         return  # one that does not answer has nothing to lose
+
+
+def _start_socket_unit(socket: str) -> None:
+    """Have systemd listen, anew where the file of a socket that it may still have was removed."""
+    _by_systemd("reset-failed", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
+    _by_systemd("start" if Path(socket).is_socket() else "restart", systemd.SOCKET_UNIT)
 
 
 def _by_systemd(*arguments: str) -> None:

@@ -10,11 +10,11 @@ from broker.ctl.why.account import AccountAct
 from broker.ctl.why.diagnosis import cause_of, place_of, with_user
 from broker.ctl.why.evidence import Evidence
 from broker.ctl.why.index_account import IndexAccount
+from broker.ctl.why.missing_package import NOT_THERE, missing_package
 from broker.ctl.why.success_line import looked_up
 from broker.ctl.why.unreached import why_unreached
 from broker.providers.recognise.kinds import ANSWER_STRANGERS
 
-NOT_THERE = 404
 OF_A_LOGIN = (None, 401, 403, NOT_THERE)
 """Refusals that a login may cure; None: no request was sent."""
 
@@ -45,24 +45,20 @@ def report_of(account: IndexAccount, evidence: Evidence) -> IndexReport:
     """What is to be said of one index of a command that failed."""
     feed = evidence.feed_of(account.url)
     found = None
-    if account.refusal is not None:
+    if (missing := missing_package(account, evidence)) is not None:
+        found = missing
+    elif account.refusal is not None:
         found = cause_of(account, evidence)
     elif (unreached := why_unreached(evidence.run.said, account.url)) is not None:
         found = problem("unreached", f"{account.client} did not reach {account.url}: {unreached}", LOOK_ROUND)
     elif _is_read_as_stranger(account, evidence):
         found = _stranger(account, evidence)
-    return IndexReport(
-        account, None if feed is None else feed.name, found or _as_seen(account, is_feed=feed is not None)
-    )
+    return IndexReport(account, None if feed is None else feed.name, found or _as_seen(account))
 
 
-def _as_seen(account: IndexAccount, *, is_feed: bool) -> Finding:
+def _as_seen(account: IndexAccount) -> Finding:
     """Without a cause: what happened, and no guess."""
     heard = looked_up(account.lookups)
-    refusal = account.refusal or account.open_refusal
-    if refusal is not None and refusal.status == NOT_THERE and not is_feed:  # it may be about the package
-        said = f"{account.client}: {account.url}, which is no feed of the broker's, answered 404"
-        return warning("seen", f"{said} ({heard})", None)
     if account.open_refusal is not None:
         said = f"{account.client}: {account.url} answered {account.open_refusal.status} at first"
         return warning("seen", f"{said}, and it is not heard how that ended ({heard})", None)

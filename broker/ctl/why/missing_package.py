@@ -1,0 +1,54 @@
+"""A package that an index does not have: one that is no feed, and may be public, answered 404."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from broker.ctl.doctor.finding import Finding, warning
+from broker.ctl.why.account import AccountAct
+from broker.ctl.why.evidence import Evidence
+from broker.ctl.why.foreign_index import proposed_feed
+from broker.ctl.why.index_account import IndexAccount
+from broker.ctl.why.success_line import looked_up
+
+NOT_THERE = 404
+
+NAMED_MAX = 5
+"""So many indexes are named: one line."""
+
+
+def missing_package(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    """What the index has not, and which others were asked; None where a login may be what lacks."""
+    refusal = account.refusal or account.open_refusal
+    if refusal is None or refusal.status != NOT_THERE or evidence.feed_of(account.url) is not None:
+        return None
+    # an account without an index is of a host alone
+    about = account if account.index is not None else replace(account, url=refusal.url)
+    if about.was_asked or about.has(AccountAct.FOUND) or proposed_feed(about, evidence) is not None:
+        return None
+    said = f"{account.client}: {about.url}, which is no feed of the broker's, answered 404"
+    package = _page_of(refusal.url, about.url)
+    if package is None:
+        return warning("seen", f"{said} ({looked_up(account.lookups)})", f"check the address {about.url}")
+    asked = list(dict.fromkeys(_asked_for(package, account.client, evidence)))
+    others = f"asked: {', '.join(asked[:NAMED_MAX])}" if len(asked) > 1 else "no other index was asked"
+    return warning(
+        "seen",
+        f"{said} for {package} ({looked_up(account.lookups)})",
+        f"check the name {package}; {others}",
+    )
+
+
+def _page_of(url: str, index: str) -> str | None:
+    """The project whose page it is (`/<project>/` below the index, PEP 503); None for anything else."""
+    base = index.rstrip("/") + "/"
+    page = url.removeprefix(base).rstrip("/") if url.startswith(base) else ""
+    return page if page and "/" not in page else None
+
+
+def _asked_for(package: str, client: str, evidence: Evidence) -> Iterator[str]:
+    """The indexes whose page of the package the client went to."""
+    acts = AccountAct.REQUESTED, AccountAct.REFUSED, AccountAct.ACCEPTED
+    for step in evidence.run.account.of(*acts):
+        index, _, page = step.url.rstrip("/").rpartition("/")
+        if step.client == client and page == package:
+            yield f"{index}/"
