@@ -19,10 +19,11 @@ OF_A_START = ("Umask", "SigBlk", "SigIgn", "SigCgt", "CapEff")
 """What a process inherits or sets up, of /proc/PID/status."""
 
 
-def inherited(broker: Brokerd) -> dict[str, object]:
+def inherited(broker: Brokerd) -> dict[str, str]:
     lines = Path(f"/proc/{broker.pid}/status").read_text().splitlines()
-    told: dict[str, object] = dict(line.split(":\t", 1) for line in lines if line.startswith(OF_A_START))
-    return told | {"group": os.getpgid(broker.pid), "session": os.getsid(broker.pid)}
+    told = [line.partition(":\t") for line in lines if line.startswith(OF_A_START)]
+    ids = {"group": str(os.getpgid(broker.pid)), "session": str(os.getsid(broker.pid))}
+    return {name: value for name, _, value in told} | ids
 
 
 def ways(house: Household, *options: str) -> tuple[Brokerd, Brokerd]:
@@ -45,7 +46,7 @@ def test_a_forked_daemon_has_the_process_state_and_answers_of_a_started_one(hous
 def test_a_forked_daemon_that_cannot_start_ends_with_the_code_and_words_of_a_started_one(
     house: Household, options: tuple[str, ...], code: int
 ) -> None:
-    said = []
+    said: list[str] = []
     for each in ways(house, *options):
         before = len(each.log) if said else 0
         each.start()
