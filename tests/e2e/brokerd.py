@@ -9,6 +9,7 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.e2e.daemon_nursery import ForkedDaemon, forked_daemon
 from tests.e2e.patience import PATIENCE_S, until
 from tests.e2e.wire import Wire
 
@@ -20,7 +21,10 @@ PROGRAM = Path(sysconfig.get_path("scripts")) / "brokerd"
 
 
 class Brokerd:
-    """One daemon. Entering returns when it serves; leaving ends it and checks how it ended."""
+    """One daemon. Entering returns when it serves; leaving ends it and checks how it ended.
+
+    `program` is started; without one the daemon is forked, see `daemon_nursery.py`.
+    """
 
     def __init__(
         self,
@@ -28,14 +32,15 @@ class Brokerd:
         environment: Mapping[str, str],
         socket: Path,
         log: Path,
-        program: Sequence[str | Path] = (PROGRAM,),
+        program: Sequence[str | Path] | None = (PROGRAM,),
     ) -> None:
         self.wire = Wire(socket)
         self.ends_with = 0
         self._log = log
-        self._command: list[str | Path] = [*program, *options]
+        self._program = program
+        self._options = options
         self._environment = dict(environment)
-        self._process: subprocess.Popen[bytes]
+        self._process: subprocess.Popen[bytes] | ForkedDaemon
 
     def __enter__(self) -> Self:
         self.start()
@@ -58,8 +63,11 @@ class Brokerd:
     def start(self) -> None:
         """Start it and do not wait."""
         with self._log.open("ab") as log:
+            if self._program is None:
+                self._process = forked_daemon(self._options, self._environment, log.fileno())
+                return
             self._process = subprocess.Popen(
-                self._command,
+                [*self._program, *self._options],
                 env=self._environment,
                 cwd="/",
                 stdin=subprocess.DEVNULL,

@@ -112,7 +112,13 @@ class Household:
         secret = self.keep_secret(f"{name}.secret", password)
         return feed(name, url, f'provider = "basic"\nusername = "ci"\nsecret = "{secret}"')
 
-    def brokerd(self, *options: str, program: Sequence[str | Path] = (BROKERD,)) -> Brokerd:
+    def forked_brokerd(self, *options: str) -> Brokerd:
+        """The same without the half second of a start, for tests of what it does and not of what `/proc`
+        shows of it.
+        """
+        return self.brokerd(*options, program=None)
+
+    def brokerd(self, *options: str, program: Sequence[str | Path] | None = (BROKERD,)) -> Brokerd:
         """The daemon of this home; a context manager. All of them write to one log."""
         return Brokerd(
             *options,

@@ -51,8 +51,10 @@ class KeptDirectory:
 class TalkativeBrokerd(brokerd.Brokerd):
     """Says all that it can, and tells at its end what it would tell its user."""
 
-    def __init__(self, *options: str, program: Sequence[str | Path] = PROGRAM, **places: object) -> None:
-        chosen = PROGRAM if tuple(program) == (brokerd.PROGRAM,) else program
+    def __init__(
+        self, *options: str, program: Sequence[str | Path] | None = PROGRAM, **places: object
+    ) -> None:
+        chosen = PROGRAM if program in (None, (brokerd.PROGRAM,)) else program
         super().__init__(*options, program=chosen, **places)  # type: ignore[arg-type] # passed on
 
     def end(self) -> int:

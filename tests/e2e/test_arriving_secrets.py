@@ -47,7 +47,7 @@ PLACES: dict[str, Callable[[Household], None]] = {
 def test_a_secret_that_arrives_is_noticed_within_seconds(house: Household, place: str) -> None:
     username = "" if place == "netrc" else 'username = "ci"\n'
     house.configure(feed("plain", PLAIN_FEED, f'provider = "basic"\n{username}secret = "{place}"'))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         assert broker.wire.look_up(PLAIN_FEED).status == 401
         PLACES[place](house)
         until(lambda: broker.wire.feed("plain")["state"] == "fresh", "fresh feed", NOTICED_WITHIN_S)
@@ -56,7 +56,7 @@ def test_a_secret_that_arrives_is_noticed_within_seconds(house: Household, place
 def test_a_sign_in_that_was_awaited_is_noticed_within_seconds(house: Household) -> None:
     house.configure(feed("corp", AZURE_FEED))
     house.az.sign_out()
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         assert broker.wire.look_up(AZURE_FEED).status == 401
         house.az.sign_in(USER, [TENANT])
         until(lambda: broker.wire.feed("corp")["state"] == "fresh", "fresh feed", NOTICED_WITHIN_S)

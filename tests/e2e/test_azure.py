@@ -64,7 +64,7 @@ def test_two_organisations_in_two_tenants_are_served_at_once(house: Household, l
 def test_feeds_of_one_organisation_share_one_token(house: Household) -> None:
     tools = AZURE_FEED.replace("/corp/", "/tools/")
     house.configure(feed("corp", AZURE_FEED) + feed("tools", tools))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         passwords = {broker.wire.look_up(url).password for url in (AZURE_FEED, tools)}
 
     assert len(passwords) == 1
@@ -82,7 +82,7 @@ def served_while_az_hangs(house: Household) -> Iterator[float]:
 @pytest.mark.usefixtures("labs")
 def test_an_az_that_hangs_holds_up_no_other_organisation(house: Household) -> None:
     house.configure(feed("labs", LABS_FEED))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         assert broker.wire.look_up(LABS_FEED).status == 200
         house.az.behave(Conduct(mode="hang-with-grandchildren"))
         house.configure(BOTH)
@@ -125,7 +125,7 @@ def left_s(password: str) -> float:
 def test_a_token_that_az_hands_out_half_used_is_replaced_before_its_end(house: Household) -> None:
     house.az.behave(Conduct(lifetime_s=8, age_s=4))
     house.configure(feed("corp", AZURE_FEED, 'token = "entra"\nverify = false'))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         first = broker.wire.look_up(AZURE_FEED).password
         assert left_s(first) <= 4
 
@@ -170,7 +170,7 @@ def explained(house: Household, url: str) -> tuple[int, str]:
 
 def test_a_look_up_is_explained_from_its_match_to_the_feeds_yes(house: Household) -> None:
     house.configure(feed("corp", AZURE_FEED))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         until(lambda: broker.wire.feed("corp")["usable"], "token")  # a fetch under way is not told
         code, screen = explained(house, AZURE_FEED)
 
@@ -208,7 +208,7 @@ def test_a_public_feed_does_not_keep_its_private_neighbour_from_a_token(house: H
     acme.feed("corp").public = True
     tools = AZURE_FEED.replace("/corp/", "/tools/")
     house.configure(feed("corp", AZURE_FEED) + feed("tools", tools))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         answers = [broker.wire.look_up(url).status for url in (AZURE_FEED, tools)]
 
     assert answers == [404, 200]

@@ -62,7 +62,7 @@ def shared() -> Iterator[Household]:
 def running(shared: Household) -> Iterator[Brokerd]:
     """A daemon that began with a good configuration."""
     shared.configure(shared.plain_feed())
-    with shared.brokerd() as broker:
+    with shared.forked_brokerd() as broker:
         yield broker
 
 
@@ -119,7 +119,7 @@ def test_signalled_reload_of_a_broken_file_keeps_the_token_and_is_logged(
 
 def test_daemon_with_a_broken_file_runs_says_so_and_is_cured_by_a_reload(house: Household) -> None:
     house.configure('[[feed]]\nurl = "https://packages.example/simple/\n')
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         answer = broker.wire.look_up(PLAIN_FEED)
         told = house.keyring("get", PLAIN_FEED, "ci")
         status = broker.wire.status()
@@ -151,7 +151,7 @@ def test_unreadable_file_is_named_by_a_daemon_that_runs(house: Household) -> Non
 def test_pipe_in_place_of_the_configuration_neither_hangs_the_daemon_nor_its_end(house: Household) -> None:
     house.config.parent.mkdir(parents=True)
     os.mkfifo(house.config)
-    with house.brokerd() as broker:  # leaving it sends SIGTERM and waits
+    with house.forked_brokerd() as broker:  # leaving it sends SIGTERM and waits
         answer = broker.wire.look_up(PLAIN_FEED)
 
     assert answer.json["detail"] == f"{house.config} is a named pipe, not a regular file"

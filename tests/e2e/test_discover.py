@@ -26,7 +26,7 @@ def hamlet(house: Household) -> Iterator[Town]:
     """A town where nothing is configured but where netrc is."""
     field = settle(house)
     house.configure(f"[env]\nNETRC = '{house.home / 'netrc-of-the-daemon'}'\n")
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         yield Town(house, field, broker.wire)
 
 

@@ -62,7 +62,7 @@ def told_by_uv(house: Household, folder: Path) -> str:
 
 def told_by_frozen_sync(house: Household, folder: Path) -> str:
     (folder / "pyproject.toml").write_text(PROJECT + index(AZURE_FEED, 'authenticate = "always"'))
-    with house.brokerd():
+    with house.forked_brokerd():
         named = {"UV_INDEX_CORP_USERNAME": "dev"}
         assert house.uv("lock", "--no-cache", cwd=folder, environment=named).exit_code == 0
         return house.uv("sync", "--frozen", "--no-cache", cwd=folder, environment={}).text
@@ -82,7 +82,7 @@ def told_by_pip_with_a_password(house: Household, folder: Path) -> str:
 
 def told_by_the_shim(house: Household, _: Path) -> str:
     house.az.sign_out()
-    with house.brokerd():
+    with house.forked_brokerd():
         told = house.keyring("get", AZURE_FEED, "dev").text
     house.az.sign_in(USER, [TENANT])
     return told

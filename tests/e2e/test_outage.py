@@ -45,7 +45,7 @@ def test_held_token_outlives_the_identity_service_to_its_own_end(
 ) -> None:
     house.acme.longest_lifetime_s = TOKEN_LIFE_S
     house.configure(feed("corp", AZURE_FEED))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         held = house.keyring("get", AZURE_FEED, "dev").stdout.strip()
         begin(house)
         assert broker.wire.post("/v1/feeds/corp/refresh").status == 503
@@ -80,7 +80,7 @@ def test_first_look_up_after_an_outage_is_answered(house: Household) -> None:
 def test_reason_is_told_before_the_shims_own_patience_ends(house: Household) -> None:
     house.proxy.conduct(PACKAGE_HOST, Way.HANG)
     house.configure(feed("corp", AZURE_FEED))
-    with house.brokerd():
+    with house.forked_brokerd():
         outcome = house.keyring("get", AZURE_FEED, "dev", TOKEN_BROKER_TIMEOUT="2")
 
         assert (outcome.exit_code, outcome.stdout) == (1, "")

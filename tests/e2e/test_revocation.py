@@ -145,7 +145,7 @@ def test_a_claims_challenge_is_answered_for_an_application_without_a_person(
     house.cloud.entra.register(Application(CLIENT, TENANT, secret="the application's s3cret"))
     settings = f'auth = ["client-secret"]\nclient_id = "{CLIENT}"\nsecret = "{secret}"\ntoken = "{kind}"'
     house.configure(feed("corp", AZURE_FEED, settings))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         first = broker.wire.look_up(AZURE_FEED).password
         wait_until_tried(broker, "accepted")
         house.acme.want_claims(CLAIMS)
@@ -172,7 +172,7 @@ def test_three_hundred_look_ups_make_at_most_two_requests_to_the_feed(house: Hou
 
 
 def test_a_look_up_shows_the_verdict_that_came_after_it(house: Household) -> None:
-    with house.brokerd() as broker:  # without a configuration, so that nothing is fetched before it
+    with house.forked_brokerd() as broker:  # without a configuration, so that nothing is fetched before it
         broker.wire.look_up(AZURE_FEED)
         wait_until_tried(broker, "accepted")
 
@@ -180,7 +180,7 @@ def test_a_look_up_shows_the_verdict_that_came_after_it(house: Household) -> Non
 
 
 def test_events_metrics_and_the_last_look_ups_tell_what_the_feed_said(house: Household) -> None:
-    with house.brokerd() as broker:  # without a configuration, so that nothing is fetched before it
+    with house.forked_brokerd() as broker:  # without a configuration, so that nothing is fetched before it
         name = broker.wire.look_up(AZURE_FEED).json["feed"]
         wait_until_tried(broker, "accepted")
         house.acme.revoke_all()

@@ -47,7 +47,7 @@ print(answer.decode().partition("\\r\\n\\r\\n")[2])
 def served(house: Household) -> Iterator[Brokerd]:
     """A household with two feeds and its daemon."""
     house.configure("auto = false\n" + house.plain_feed() + house.plain_feed("labs", url=LABS))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         yield broker
 
 

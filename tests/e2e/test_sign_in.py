@@ -104,7 +104,7 @@ def test_a_browser_signs_in_that_only_the_shell_opens(house: Household, entra: E
     entra.browser_account = Account(USER, TENANT)
     browser = Browser(house.folder / "browser")
     with (
-        house.brokerd() as broker,
+        house.forked_brokerd() as broker,
         brokerctl(house, "login", "corp", **browser.environment) as login,
     ):
         shown, said = login.communicate(timeout=PATIENCE_S)
@@ -161,7 +161,7 @@ def test_the_daemon_ends_in_time_while_somebody_signs_in(house: Household, entra
 def test_a_revoked_sign_in_is_told_once_on_the_desktop_and_no_look_up_prompts(
     house: Household, entra: Entra, notices: Path
 ) -> None:
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         sign_in(house)
         notices.write_text("")
         entra.signed_out.add(USER)
@@ -192,9 +192,9 @@ def test_a_sign_in_in_memory_survives_a_reload_and_not_a_restart(house: Househol
 
 
 def test_a_sign_in_in_a_file_survives_a_restart_until_it_is_ended(house: Household, entra: Entra) -> None:
-    with house.brokerd():
+    with house.forked_brokerd():
         assert "in plain text" in sign_in(house, "--store=file")
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         restarted = broker.wire.post("/v1/feeds/corp/refresh")
         with brokerctl(house, "logout", "corp") as logout:
             shown, _ = logout.communicate(timeout=PATIENCE_S)
@@ -220,7 +220,7 @@ def test_a_provider_with_a_sign_in_of_its_own_says_which(house: Household) -> No
 
 
 def test_no_line_of_a_sign_in_and_no_log_holds_a_secret(house: Household, entra: Entra) -> None:
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         with broker.wire.connect() as connection:
             connection.sendall(request_bytes("POST", "/v1/feeds/corp/login?ways=device-code"))
             until(lambda: entra.devices, "device code")

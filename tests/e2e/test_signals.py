@@ -16,7 +16,7 @@ from tests.fakes.az_program import Conduct
 
 def test_sighup_takes_up_a_new_feed_and_keeps_the_tokens_of_the_others(house: Household) -> None:
     house.configure(feed("corp", AZURE_FEED))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         held = broker.wire.look_up(AZURE_FEED).password
         house.configure(feed("corp", AZURE_FEED) + house.plain_feed())
 
@@ -42,7 +42,7 @@ def test_sighup_drops_the_token_of_a_feed_that_is_gone(house: Household) -> None
 
 def test_sigusr1_forgets_every_token(house: Household) -> None:
     house.configure(feed("corp", AZURE_FEED) + house.plain_feed())
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         held = broker.wire.look_up(AZURE_FEED).password
         assert broker.wire.look_up(PLAIN_FEED).status == 200
 
@@ -82,7 +82,7 @@ def test_sigterm_takes_along_an_az_that_nobody_waits_for(house: Household) -> No
 
 def test_sigterm_tells_whom_it_can_wait_for_no_longer(house: Household) -> None:
     house.az.behave(Conduct("hang"))
-    with house.brokerd() as broker, ThreadPoolExecutor(1) as pool:
+    with house.forked_brokerd() as broker, ThreadPoolExecutor(1) as pool:
         asking = pool.submit(house.keyring, "get", AZURE_FEED, "dev")
         house.az.wait_for_calls(1)
 

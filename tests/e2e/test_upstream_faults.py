@@ -206,7 +206,7 @@ def test_token_whose_end_is_not_told_is_handed_out_and_replaced_by_its_age(house
             f'secret = "{house.keep_secret("client", "s3cret")}"\nverify = false',
         )
     )
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         held = broker.wire.look_up("https://packages.example/").password
         endpoint.faults.give(ENDLESS)
         assert broker.wire.post("/v1/feeds/endless/refresh").status == 200
