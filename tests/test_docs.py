@@ -8,7 +8,7 @@ import shlex
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -22,6 +22,9 @@ from broker.ctl.verbs import VERBS
 from broker.daemon.built_in_providers import PROVIDERS
 from broker.daemon.feed_table_builder import schema_of
 from tests.source_nodes import nodes, together
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "feeds").glob("*.md")]
@@ -60,7 +63,7 @@ def mentions(text: str) -> list[list[str]]:
 
 
 @cache
-def verbs() -> dict[str, list[str]]:
+def verbs() -> Mapping[str, Sequence[str]]:
     """The verbs of brokerctl, each with its options."""
     return verbs_and_options(get_group(app_with(VERBS)))
 
