@@ -10,10 +10,15 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.source_nodes import module, nodes, together
+
+pytestmark = together
 
 ROOT = Path(__file__).parent.parent
 BROKER = ROOT / "broker"
@@ -137,22 +142,24 @@ def sources() -> list[Path]:
     return sorted(path for path in BROKER.rglob("*.py") if path != BROKER / "__init__.py")
 
 
-def imported(path: Path) -> Iterator[tuple[str, int]]:
+@cache
+def imported(path: Path) -> tuple[tuple[str, int], ...]:
     """Every module that a file imports at run time, wherever in it, with the line."""
-    tree = ast.parse(path.read_text())
     skipped = {
         id(node)
-        for guard in ast.walk(tree)
+        for guard in nodes(path)
         if isinstance(guard, ast.If) and ast.unparse(guard.test) == "TYPE_CHECKING"
         for node in ast.walk(guard)
     }
-    for node in ast.walk(tree):
+    found: list[tuple[str, int]] = []
+    for node in nodes(path):
         if id(node) in skipped:
             continue
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
+            found += ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+            found += ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+    return tuple(found)
 
 
 def rule_of(path: Path) -> Rule | None:
@@ -161,8 +168,8 @@ def rule_of(path: Path) -> Rule | None:
     return next((RULES[part] for part in parts if part in RULES), None)
 
 
-def is_below(module: str, *packages: str) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)
+def is_below(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
 def objections(path: Path) -> Iterator[str]:
@@ -170,16 +177,16 @@ def objections(path: Path) -> Iterator[str]:
     if rule is None:
         return
     part = path.relative_to(BROKER).parts[0]
-    for module, line in imported(path):
-        top = module.partition(".")[0]
-        where = f"{path.relative_to(ROOT)}:{line} imports {module}"
+    for name, line in imported(path):
+        top = name.partition(".")[0]
+        where = f"{path.relative_to(ROOT)}:{line} imports {name}"
         if top == "broker":
-            if not is_below(module, *(f"broker.{ours}" for ours in rule.ours)):
+            if not is_below(name, *(f"broker.{ours}" for ours in rule.ours)):
                 yield f"{where}: {rule.reason}"
         elif top in sys.stdlib_module_names:
             if part == "core" and top not in PURE_STDLIB:
                 yield f"{where}: {rule.reason}"
-        elif rule.theirs is not None and not is_below(module, *rule.theirs):
+        elif rule.theirs is not None and not is_below(name, *rule.theirs):
             yield f"{where}: {rule.reason}"
 
 
@@ -194,10 +201,10 @@ def test_nothing_lies_loose_beside_the_rooms() -> None:
 def test_no_room_is_imported_by_one_that_it_imports() -> None:
     below = {
         room: {
-            module.split(".")[1]
+            name.split(".")[1]
             for path in (BROKER / room).rglob("*.py")
-            for module, _ in imported(path)
-            if module.startswith("broker.") and module.split(".")[1] != room
+            for name, _ in imported(path)
+            if name.startswith("broker.") and name.split(".")[1] != room
         }
         for room in ROOMS
     }
@@ -215,7 +222,7 @@ def test_each_public_class_has_a_name_of_its_own() -> None:
     files = [*sources(), *(ROOT / "client").glob("token_broker_*.py")]
     places = defaultdict(list)
     for path in files:
-        for node in ast.parse(path.read_text()).body:
+        for node in module(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(path.relative_to(ROOT).as_posix())
 
@@ -241,11 +248,11 @@ def test_no_provider_imports_another() -> None:
         "oauth2",
     }
     crossings = [
-        f"{path.relative_to(ROOT)} imports {module}"
+        f"{path.relative_to(ROOT)} imports {name}"
         for path in (BROKER / "providers").rglob("*.py")
-        for module, _ in imported(path)
+        for name, _ in imported(path)
         for kind in kinds
-        if is_below(module, f"broker.providers.{kind}")
+        if is_below(name, f"broker.providers.{kind}")
         and path.relative_to(BROKER / "providers").parts[0].removesuffix(".py") != kind
     ]
 
@@ -253,7 +260,7 @@ def test_no_provider_imports_another() -> None:
 
 
 def clock_readings(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Call) and CLOCK.fullmatch(ast.unparse(node.func)):
             yield f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node.func)}"
 
@@ -271,10 +278,10 @@ def test_clocks_are_read_and_slept_on_in_one_file_only() -> None:
 
 def test_the_client_imports_nothing_but_the_standard_library() -> None:
     foreign = [
-        f"{path.name}:{line} imports {module}"
+        f"{path.name}:{line} imports {name}"
         for path in (ROOT / "client").glob("token_broker_*.py")
-        for module, line in imported(path)
-        if module.partition(".")[0] not in {*sys.stdlib_module_names, "token_broker_client", "keyring"}
+        for name, line in imported(path)
+        if name.partition(".")[0] not in {*sys.stdlib_module_names, "token_broker_client", "keyring"}
     ]
 
     assert not foreign

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
 from importlib.metadata import EntryPoint
@@ -28,6 +27,9 @@ import broker.server.acceptor
 import broker.server.http_server
 from broker.core.refresh import State
 from broker.core.status import FeedStatus
+from tests.source_nodes import nodes, together
+
+pytestmark = together
 
 ROOT = Path(__file__).parent.parent
 
@@ -81,26 +83,30 @@ VARIABLES = {
 
 
 @cache
-def trees() -> dict[Path, ast.Module]:
-    """The source of broker/ and client/, by file."""
-    found = [*(ROOT / "broker").rglob("*.py"), *(ROOT / "client").glob("*.py")]
-    return {path: ast.parse(path.read_text(), str(path)) for path in found}
+def sources() -> list[Path]:
+    """The files of broker/ and client/."""
+    return [*(ROOT / "broker").rglob("*.py"), *(ROOT / "client").glob("*.py")]
 
 
-def texts() -> Iterator[str]:
+@cache
+def texts() -> tuple[str, ...]:
     """Every string of the program that is not a docstring."""
-    for tree in trees().values():
-        said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
-                yield node.value
+    found = []
+    for path in sources():
+        said = {id(node.value) for node in nodes(path) if isinstance(node, ast.Expr)}
+        found += [
+            node.value
+            for node in nodes(path)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said
+        ]
+    return tuple(found)
 
 
 def loggers() -> set[str]:
     """The names of the loggers that the source gets; what stands for its file's dotted path is that path."""
     found = set()
-    for path, tree in trees().items():
-        for node in ast.walk(tree):
+    for path in sources():
+        for node in nodes(path):
             if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith("getLogger"):
                 continue
             match node.args:

@@ -6,8 +6,9 @@ import ast
 import re
 import shlex
 import subprocess
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -20,6 +21,10 @@ from broker.ctl.setup.completion import verbs_and_options
 from broker.ctl.verbs import VERBS
 from broker.daemon.built_in_providers import PROVIDERS
 from broker.daemon.feed_table_builder import schema_of
+from tests.source_nodes import nodes, together
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "feeds").glob("*.md")]
@@ -57,6 +62,12 @@ def mentions(text: str) -> list[list[str]]:
     return found
 
 
+@cache
+def verbs() -> Mapping[str, Sequence[str]]:
+    """The verbs of brokerctl, each with its options."""
+    return verbs_and_options(get_group(app_with(VERBS)))
+
+
 CODE = [
     code
     for text in TEXTS.values()
@@ -66,7 +77,7 @@ CODE = [
 
 @pytest.mark.parametrize("text", [*CODE, *(path.read_text() for path in RECIPES)])
 def test_each_command_that_is_told_is_there_with_its_options(text: str) -> None:
-    known = {**verbs_and_options(get_group(app_with(VERBS))), "--version": []}
+    known = {**verbs(), "--version": []}
 
     for verb, *words in mentions(text):
         assert verb in known
@@ -81,7 +92,7 @@ def written(part: ast.expr) -> str:
 def told_in(path: Path) -> list[str]:
     """The texts in a source that are a command of ours, or say to run one."""
     texts = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         match node:
             case ast.Constant(value=str(text)):
                 texts.append(text)
@@ -95,10 +106,9 @@ def told_in(path: Path) -> list[str]:
     return [text for text in texts if re.match(r"(sudo )?brokerctl ", text) or "run: brokerctl" in text]
 
 
+@together
 def test_each_hint_is_a_command_that_is_there_with_its_options() -> None:
-    known = {
-        verb: {*options, "--help"} for verb, options in verbs_and_options(get_group(app_with(VERBS))).items()
-    }
+    known = {verb: {*options, "--help"} for verb, options in verbs().items()}
     sources = [*(ROOT / "broker").rglob("*.py"), *(ROOT / "client").glob("*.py")]
 
     told = [words for path in sources for text in told_in(path) for words in mentions(text)]

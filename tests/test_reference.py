@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from shutil import which
 
@@ -25,6 +26,7 @@ from broker.daemon.feed_table_builder import schema_of
 from broker.daemon.main import argument_parser
 from broker.providers.basic import BasicProvider
 from tests.conftest import ROOT
+from tests.source_nodes import nodes, together
 from tools.reference import commands, configuration, environment, exit_codes, http_api, man, pages
 from tools.reference.key_texts import FEED, NEEDED_BESIDE, PROVIDER, TOP
 
@@ -40,23 +42,27 @@ def page(name: str) -> str:
     return (ROOT / "docs" / "reference" / f"{name}.md").read_text()
 
 
+@cache
 def named_in_sources() -> set[str]:
     """Each text in a source that is written as a variable's name is."""
     return {
         node.value
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CONSTANT.fullmatch(node.value)
     } | set(re.findall(r'getenv\("(\w+_\w+)"\)', (ROOT / "client" / "keyring_shim.c").read_text()))
 
 
-@pytest.mark.parametrize("path", pages.pages())
+MADE = pages.pages()
+
+
+@pytest.mark.parametrize("path", MADE)
 def test_each_generated_page_is_what_the_code_makes_of_it(path: str) -> None:
-    assert (ROOT / path).read_text() == pages.pages()[path], f"type {MAKE}"
+    assert (ROOT / path).read_text() == MADE[path], f"type {MAKE}"
 
 
 def test_no_page_is_left_of_a_generator_that_is_gone() -> None:
-    made = {ROOT / path for path in pages.pages()}
+    made = {ROOT / path for path in MADE}
 
     assert {*(ROOT / "docs" / "reference").glob("*.md"), *(ROOT / "man").iterdir()} == made
 
@@ -152,6 +158,7 @@ def test_each_verb_and_option_of_brokerctl_stands_on_its_page_and_in_the_manual(
             assert [option for option in options if option not in text and option not in HIDDEN] == [], verb
 
 
+@together
 def test_each_variable_of_the_sources_stands_on_the_page() -> None:
     known = set(environment.VARIABLES) | environment.NO_VARIABLE
 

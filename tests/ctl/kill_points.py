@@ -7,6 +7,7 @@ The power stays on: what a child wrote is on the disk, so `fsync` may do nothing
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -190,6 +191,7 @@ def load_what_a_child_loads() -> None:
     for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.freeze()  # a child that looks for garbage there gets a copy of each page that it looks at
 
 
 def _furnished() -> Path:
