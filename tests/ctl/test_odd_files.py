@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from broker.ctl.clients import foreign_files, requirements_file
+from broker.ctl.clients import foreign_files, requirements_file, settings_text
 from broker.ctl.clients.all_indexes import all_indexes, looked_at
 from broker.ctl.clients.foreign_files import toml_file
 from broker.ctl.clients.library_clients import library_client
@@ -84,6 +84,7 @@ def put(room: Path, place: str, content: bytes) -> None:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half the usual patience."""
     monkeypatch.setattr(foreign_files, "FILE_S", 0.2)
+    monkeypatch.setattr(settings_text, "PARSE_S", 0.2)
     monkeypatch.setattr(requirements_file, "FILES_S", 0.2)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from broker.ctl.clients import keyring_provider
 from broker.ctl.clients.client_index import PIP, UV, Index
 from broker.ctl.clients.command_line import obstacles_of
-from broker.ctl.clients.foreign_files import ForeignFile, first_of, inner, nearest_toml, toml_file
+from broker.ctl.clients.foreign_files import ForeignFile, inner, nearest_toml, toml_file
 from broker.ctl.clients.pip import pip_keyring_provider
+from broker.ctl.clients.settings_text import first_of
 from broker.ctl.clients.tox_files import in_variables, tox_files, tox_indexes
 from broker.ctl.clients.uv import uv_keyring_provider, uv_obstacles
 from broker.ctl.setup.user_dirs import UserDirs

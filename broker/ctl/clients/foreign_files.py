@@ -8,15 +8,13 @@ import configparser
 import contextlib
 import os
 import re
-import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from io import StringIO
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from broker.ctl.clients.client_index import Place
+from broker.ctl.clients.settings_text import SettingsText, first_of, ini_text, sections, toml_text
 from broker.ctl.clients.time_limit import TooSlowError, at_most
 from broker.host.trusted_file import MissingFile, UnreadableFile, UntrustedFile, read
 
@@ -24,21 +22,10 @@ FILE_BYTES = 1 << 20
 """The largest pyproject.toml of a monorepo has about 200 kB."""
 
 FILE_S = 2.0
-"""Such a file is parsed in 0.2 s."""
-
-LINES_MAX = 10_000
-LINE_CHARS = 4096
-"""A value further down, or further to the right, has no line number: finding it would take too long."""
-
-ENTRIES_MAX = 256
-"""Tables, sections or addresses taken of one file."""
-
-_LINE = re.compile(r"\bline:? +([0-9]+)")
-"""Where tomllib and configparser say that the fault is, before they quote the file."""
+"""A file that takes longer is on a disk that hangs."""
 
 _HEAD = re.compile(r"\s*\[\[?\s*([^\[\],]+?)\s*\]\]?\s*([#;].*)?$")
 _COMMENT = ("#", ";")
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +78,12 @@ class ForeignFile:
 
 def toml_file(path: Path, owners: Collection[int] | None = None) -> ForeignFile:
     """A TOML file, empty where it cannot be read or belongs to none of these uids."""
-    # uv (0.13.8, run) reads a file that an editor began with a byte order mark; tomllib does not.
-    return _file(path, owners, "utf-8-sig", tomllib.loads, "TOML")
+    return _file(path, owners, toml_text)
 
 
 def ini_file(path: Path) -> ForeignFile:
-    """An INI file (RawConfigParser, as pip and twine read theirs), empty where it cannot be read."""
-    return _file(path, None, "utf-8", _sections, "an INI file")
+    """An INI file, empty where it cannot be read."""
+    return _file(path, None, ini_text)
 
 
 def text_file(path: Path, owners: Collection[int] | None = None) -> ForeignFile:
@@ -122,7 +108,7 @@ def beginning_of(path: Path, owners: Collection[int] | None) -> str:
 def ini_within(file: ForeignFile, text: object) -> ForeignFile:
     """The INI file that a text of another file is; empty where it is none."""
     try:
-        return replace(file, content=_sections(text) if isinstance(text, str) else {})
+        return replace(file, content=sections(text) if isinstance(text, str) else {})
     except configparser.Error:
         return replace(file, content={})
 
@@ -173,58 +159,32 @@ def tables(found: Mapping[str, Any], key: str) -> Iterator[tuple[int, dict[str, 
             yield number, each
 
 
-def first_of(found: Iterable[_T]) -> Iterator[_T]:
-    """As many as are taken of one file."""
-    return islice(found, ENTRIES_MAX)
-
-
 def _head_of(line: str) -> str | None:
     """The table that a line begins, its keys joined by dots; None for any other line."""
     head = _HEAD.match(line)
     return None if head is None else ".".join(part.strip().strip("\"'") for part in head[1].split("."))
 
 
-def _file(
-    path: Path,
-    owners: Collection[int] | None,
-    encoding: str,
-    parse: Callable[[str], Mapping[str, Any]],
-    kind: str,
-) -> ForeignFile:
-    is_foreign = False
+def _file(path: Path, owners: Collection[int] | None, parsed: Callable[[bytes], SettingsText]) -> ForeignFile:
     try:
-        with at_most(FILE_S) as is_own_limit:
-            text = _bytes(path, owners).decode(encoding)
-            lines = [line.rstrip("\n") for line in StringIO(text, newline=None)]
-            shown = tuple(line[:LINE_CHARS] for line in lines) if len(lines) <= LINES_MAX else ()
-            return ForeignFile(path, parse(text), shown, is_there=True)
+        text = parsed(_bytes(path, owners))
     except (MissingFile, OSError):  # the latter of a folder that has just gone
         return ForeignFile(path)
     except UnreadableFile as error:
-        failure, is_foreign = error.told_of(path), isinstance(error, UntrustedFile)
-    except UnicodeDecodeError:
-        failure = "it is not text"
-    except RecursionError:
-        failure = "it is nested too deeply"
-    except (ValueError, configparser.Error) as error:
-        line = _LINE.search(str(error))
-        failure = f"it is not {kind} at line {line[1]}" if line else f"it is not {kind} to its end"
-    except TooSlowError:
-        if not is_own_limit:
-            raise
-        failure = f"it takes longer than {FILE_S:g} s to read"
-    return ForeignFile(path, is_there=True, failure=failure, is_of_another_user=is_foreign)
+        is_foreign = isinstance(error, UntrustedFile)
+        return ForeignFile(path, is_there=True, failure=error.told_of(path), is_of_another_user=is_foreign)
+    return ForeignFile(path, text.content, text.lines, is_there=True, failure=text.failure)
 
 
 def _bytes(path: Path, owners: Collection[int] | None) -> bytes:
     """Raises UnreadableFile, also where the folder belongs to none of the owners."""
-    content = read(path, FILE_BYTES, owners=owners)
+    try:
+        with at_most(FILE_S) as is_own_limit:
+            content = read(path, FILE_BYTES, owners=owners)
+    except TooSlowError:
+        if not is_own_limit:
+            raise
+        raise UnreadableFile(path, f"takes longer than {FILE_S:g} s to read") from None
     if owners is not None and (uid := path.parent.stat().st_uid) not in owners:
         raise UntrustedFile(path.parent, f"belongs to another user (uid {uid})")
     return content
-
-
-def _sections(text: str) -> dict[str, dict[str, str]]:
-    parser = configparser.RawConfigParser()
-    parser.read_string(text)
-    return {section: dict(first_of(parser.items(section))) for section in first_of(parser.sections())}

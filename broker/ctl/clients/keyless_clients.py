@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from broker.ctl.clients.client_index import login_in
-from broker.ctl.clients.foreign_files import first_of, inner, nearest_toml
+from broker.ctl.clients.foreign_files import inner, nearest_toml
 from broker.ctl.clients.npmrc import npm_login_hosts, npm_registries
+from broker.ctl.clients.settings_text import first_of
 from broker.ctl.setup.user_dirs import UserDirs
 
 REFUSALS = {

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from broker.ctl.clients import keyring_provider
 from broker.ctl.clients.client_index import PIP, Index, Obstacle, Place
-from broker.ctl.clients.foreign_files import first_of, ini_file, matching, owners_of_project
+from broker.ctl.clients.foreign_files import ini_file, matching, owners_of_project
 from broker.ctl.clients.keyring_provider import PIP_SECTIONS, KeyringProvider
 from broker.ctl.clients.requirements_file import IndexOption, index_options, with_variables
+from broker.ctl.clients.settings_text import first_of
 from broker.ctl.setup.user_dirs import UserDirs
 
 KEYS = ("index-url", "extra-index-url")

@@ -14,7 +14,8 @@ from optparse import Option, OptionParser, Values
 from pathlib import Path
 from typing import NoReturn
 
-from broker.ctl.clients.foreign_files import LINE_CHARS, beginning_of
+from broker.ctl.clients.foreign_files import beginning_of
+from broker.ctl.clients.settings_text import LINE_CHARS
 from broker.ctl.clients.time_limit import TooSlowError, at_most
 
 FILES_S = 5.0

@@ -7,14 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients.client_index import UV, Index, Obstacle, Place
-from broker.ctl.clients.foreign_files import (
-    ForeignFile,
-    first_of,
-    inner,
-    nearest_toml,
-    tables,
-    toml_file,
-)
+from broker.ctl.clients.foreign_files import ForeignFile, inner, nearest_toml, tables, toml_file
+from broker.ctl.clients.settings_text import first_of
 from broker.ctl.clients.uv import uv_keyring_provider, uv_obstacles
 from broker.ctl.setup.user_dirs import MAC_SETTINGS, UserDirs
 

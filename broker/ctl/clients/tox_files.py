@@ -16,7 +16,6 @@ from broker.ctl.clients.client_index import PIP, UV, Index
 from broker.ctl.clients.command_line import options_of
 from broker.ctl.clients.foreign_files import (
     ForeignFile,
-    first_of,
     ini_file,
     ini_within,
     inner,
@@ -25,6 +24,7 @@ from broker.ctl.clients.foreign_files import (
 )
 from broker.ctl.clients.pip import VARIABLES, requirement_indexes, requirements_in
 from broker.ctl.clients.requirements_file import files_of_line, options_of_line
+from broker.ctl.clients.settings_text import first_of
 from broker.ctl.clients.uv import LISTS
 from broker.ctl.setup.user_dirs import UserDirs
 

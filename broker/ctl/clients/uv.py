@@ -12,15 +12,9 @@ from pathlib import Path
 
 from broker.ctl.clients import keyring_provider
 from broker.ctl.clients.client_index import ALWAYS, NEVER, UV, Index, Obstacle, Place
-from broker.ctl.clients.foreign_files import (
-    ForeignFile,
-    first_of,
-    inner,
-    owners_of_project,
-    tables,
-    toml_file,
-)
+from broker.ctl.clients.foreign_files import ForeignFile, inner, owners_of_project, tables, toml_file
 from broker.ctl.clients.keyring_provider import KeyringProvider
+from broker.ctl.clients.settings_text import first_of
 from broker.ctl.setup.user_dirs import UserDirs
 
 LISTS = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")

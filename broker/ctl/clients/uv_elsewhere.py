@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients.client_index import Index
-from broker.ctl.clients.foreign_files import ForeignFile, first_of, matching, owners_of_project, toml_file
+from broker.ctl.clients.foreign_files import ForeignFile, matching, owners_of_project, toml_file
 from broker.ctl.clients.inline_script import script_indexes, scripts_in
+from broker.ctl.clients.settings_text import first_of
 from broker.ctl.clients.uv import UvSettings, indexes_of_file, uv_keyring_provider, uv_obstacles
 from broker.ctl.setup.user_dirs import UserDirs
 
