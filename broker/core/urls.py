@@ -6,6 +6,7 @@ nothing ever compares strings by prefix. Read `feeds.py` next.
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from broker.core.failures import BadRequest
@@ -98,6 +99,17 @@ def parse_url(text: str) -> Url:
     if isinstance(service, Host):
         raise BadRequest("this is a host, not a URL: write https:// before it")
     return service
+
+
+def urls_of(texts: Iterable[str]) -> tuple[Url, ...]:
+    """Those of the texts that are URLs."""
+    found = []
+    for text in texts:
+        try:
+            found.append(parse_url(text))
+        except BadRequest:
+            continue
+    return tuple(found)
 
 
 def printable(text: str) -> str | None:

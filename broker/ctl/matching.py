@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broker.core.failures import BadRequest
 from broker.core.feeds import Feed, FeedTable, Realm, Recognised
-from broker.core.urls import Url, parse_url
+from broker.core.urls import urls_of
 from broker.providers.recognise.kinds import AZURE, CODEARTIFACT, GOOGLE
 from broker.providers.recognise.services import realm_of, recognise, spellings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from broker.config.model import Config, FeedConfig
     from broker.core.status import FeedStatus
@@ -61,14 +60,3 @@ def table_of(
         return Feed(recognised.name, recognised.realm, recognised.prefixes, configured=False)
 
     return FeedTable(feeds, recognise, adopt)
-
-
-def urls_of(texts: Iterable[str]) -> tuple[Url, ...]:
-    """Those of the texts that are URLs."""
-    found = []
-    for text in texts:
-        try:
-            found.append(parse_url(text))
-        except BadRequest:
-            continue
-    return tuple(found)

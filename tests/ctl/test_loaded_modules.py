@@ -41,7 +41,10 @@ NEVER = {
     "status": ("broker.ctl.doctor", "broker.ctl.exec", "broker.ctl.add", "broker.ctl.setup.undo", "typer"),
     "refresh nothing": ("broker.ctl.doctor", "broker.ctl.setup.verb", "broker.ctl.exec"),
     "exec true": ("broker.ctl.clients.pip", "broker.ctl.clients.requirements_file", "optparse"),
-    "exec --gateway true": ("broker.ctl.clients", "broker.ctl.setup", "broker.core.refresh"),
+    "exec --gateway true": (
+        *("broker.ctl.clients", "broker.ctl.setup", "broker.core.refresh"),
+        *("broker.ctl.matching", "broker.providers.recognise.services"),
+    ),
 }
 """Modules of other verbs, and of what other commands need."""
 

@@ -20,7 +20,7 @@ from broker.core.feeds import Ambiguous, FeedTable, Match
 from broker.core.refresh import State
 from broker.core.secret_source import NetrcSecret, sources_of
 from broker.core.status import BrokerStatus, FeedStatus
-from broker.core.urls import Url
+from broker.core.urls import Url, urls_of
 from broker.core.why_not import Reason
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.all_indexes import all_indexes
@@ -36,7 +36,7 @@ from broker.ctl.clients.stored_passwords import (
 from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import Configured, configured
 from broker.ctl.doctor.server_clock import server_date
-from broker.ctl.matching import table_of, urls_of
+from broker.ctl.matching import table_of
 from broker.ctl.service import systemd
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.status.record import broker_status, feed_status

@@ -7,13 +7,12 @@ import platform
 import re
 from collections.abc import Iterator, Sequence
 
-from broker.core.urls import Url
+from broker.core.urls import Url, urls_of
 from broker.ctl.clients.client_index import Index
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding
 from broker.ctl.doctor.redaction import Redactor
 from broker.ctl.doctor.screen import screen
-from broker.ctl.matching import urls_of
 from broker.ctl.service import systemd
 from broker.host.installation import installed_version
 

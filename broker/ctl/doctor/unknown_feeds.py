@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 from broker.core.feeds import NO_FEED
 from broker.core.status import addresses_to_add
-from broker.core.urls import path_token, printable
+from broker.core.urls import path_token, printable, urls_of
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, problem
-from broker.ctl.matching import urls_of
 from broker.providers.recognise.services import looks_like_feed
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.config.model import Config
+from broker.core.urls import urls_of
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError
 from broker.ctl.exec.ca_bundles import Bundles
 from broker.ctl.exec.foreground import found_program, run_in_foreground
 from broker.ctl.exec.gateway_process import GatewayProcess, GatewayReport
 from broker.ctl.exec.private_broker import private_broker
-from broker.ctl.matching import table_of, urls_of
 from broker.gateway.host_rules import Endpoint
 from broker.gateway.instructions import Instructions
 from broker.host.standard_streams import tell
@@ -121,6 +121,8 @@ def _instructions(wish: GatewayWish, served: api_client.Json | None, private: st
     """
     config = _config_in_force(served)
     if served is None:
+        from broker.ctl.matching import table_of  # noqa: PLC0415 - a running broker tells its feeds
+
         urls = {url for feed in table_of(config).feeds for url in feed.prefixes}
     else:
         urls = {url for feed in served["feeds"] for url in urls_of(feed["urls"])}

@@ -9,7 +9,6 @@ from broker.core.failures import advice
 from broker.ctl import api_client, broker_process
 from broker.ctl.command_error import CommandError
 from broker.ctl.exec.foreground import found_program, run_in_foreground
-from broker.ctl.exec.index_lookups import index_variables, lookups_counted
 from broker.ctl.exec.private_broker import PrivateBroker, private_broker
 from broker.host.standard_streams import tell
 
@@ -32,6 +31,11 @@ def run_with_private_broker(command: Sequence[str]) -> int:
         environment = broker.environment(os.environ)
         program = found_program(command[0], environment)
         with broker.starting() as child:
+            from broker.ctl.exec.index_lookups import (  # noqa: PLC0415 - while the broker loads
+                index_variables,
+                lookups_counted,
+            )
+
             variables = index_variables(broker, environment, command)
             code = run_in_foreground(program, command, environment | variables)
             told = [*_failed_lookups(broker)] if code != 0 else []

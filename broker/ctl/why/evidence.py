@@ -8,6 +8,7 @@ from pathlib import Path
 
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match
 from broker.core.status import FeedStatus
+from broker.core.urls import urls_of
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import PIP, UV, Index, Place
 from broker.ctl.clients.command_line import PLACE, CommandOptions, indexes_in, obstacles_of
@@ -20,7 +21,7 @@ from broker.ctl.clients.stored_passwords import StoredLogin, netrc_entries, uv_s
 from broker.ctl.clients.usernames import username_for
 from broker.ctl.clients.uv import FOLDERS, project_of, uv_keyring_provider
 from broker.ctl.config_view import configured
-from broker.ctl.matching import table_of, urls_of
+from broker.ctl.matching import table_of
 from broker.ctl.setup.found_keyrings import what_hides_the_shim
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.why.recorded_run import RecordedRun
