@@ -80,6 +80,13 @@ def put(room: Path, place: str, content: bytes) -> None:
     path.write_bytes(content)
 
 
+@pytest.fixture(autouse=True)
+def _parsed_anew() -> None:
+    """No text is known from another test, which may have had other patience."""
+    settings_text.toml_text.cache_clear()
+    settings_text.ini_text.cache_clear()
+
+
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half the usual patience."""
