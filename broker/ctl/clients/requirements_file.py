@@ -96,7 +96,7 @@ def index_options(
 
 def options_of_line(line: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The long spelling and the URL of each index that a line names by itself."""
-    options = _parsed(_COMMENT.sub("", line).strip(), environ) if len(line) <= LINE_CHARS else None
+    options = _parsed(line, environ)
     if options is not None:
         yield from (("--index-url", url) for url in options.index or ())
         yield from (("--extra-index-url", url) for url in options.extra or ())
@@ -104,7 +104,7 @@ def options_of_line(line: str, environ: Mapping[str, str]) -> Iterator[tuple[str
 
 def files_of_line(line: str, environ: Mapping[str, str]) -> Iterator[str]:
     """The files that a line leads to by -r or -c, as written; those that are named by a URL left out."""
-    options = _parsed(_COMMENT.sub("", line).strip(), environ) if len(line) <= LINE_CHARS else None
+    options = _parsed(line, environ)
     if options is not None:
         names = (options.requirements or options.constraints or ())[:1]
         yield from (name for name in names if "://" not in name)
@@ -137,9 +137,7 @@ def _options(
         return
     seen.append(path)
     for number, line in logical_lines(beginning_of(path, owners)):
-        if len(line) > LINE_CHARS:
-            continue
-        options = _parsed(_COMMENT.sub("", line).strip(), environ)
+        options = _parsed(line, environ)
         if options is None:
             continue
         nested = options.requirements or options.constraints
@@ -154,7 +152,12 @@ def _options(
 
 
 def _parsed(line: str, environ: Mapping[str, str]) -> Values | None:
-    """The options of a line that begins with one; None for a requirement, and for a line that pip refuses."""
+    """The options of a line that begins with one; None for a requirement, and for a line that pip refuses or
+    that is too long.
+    """
+    if len(line) > LINE_CHARS:
+        return None
+    line = _COMMENT.sub("", line).strip()
     if not line.startswith("-") and not with_variables(line, environ).startswith("-"):
         return None
     text = line if line.startswith("-") else with_variables(line, environ)

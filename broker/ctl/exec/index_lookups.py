@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 
@@ -46,25 +47,35 @@ def index_variables(
         )
         return indexes_to_name_a_user_for(indexes, environ)
 
+    @cache
+    def required() -> Callable[[str], str | None]:
+        return _required_by_files(user_dirs)
+
     variables: dict[str, str] = {}
     for index in _read(found):
         feed = _feed_of(broker, index)
         if feed is not None:
-            variables[index.variable] = _username_for(feed, user_dirs)
+            variables[index.variable] = _username_for(feed, required)
     return variables
 
 
-def _username_for(feed: api_client.Json, user_dirs: UserDirs) -> str:
+def _username_for(feed: api_client.Json, required: Callable[[], Callable[[str], str | None]]) -> str:
     """The one that the feed answers. The broker knows the name that a secret comes with, as in netrc, only
     once it has fetched that: until then the file says it.
     """
-    provider, required = str(feed["provider"]), feed.get("username")
-    if required is None and feed.get("configured") and provider not in CONVENTIONS:
-        from broker.ctl.config_view import configured  # noqa: PLC0415 - pydantic, for such feeds only
+    provider, username = str(feed["provider"]), feed.get("username")
+    if username is None and feed.get("configured") and provider not in CONVENTIONS:
+        username = required()(feed["feed"])
+    return username_for(provider, username)
 
-        own = (each for each in configured(user_dirs).config.feeds if each.name == feed["feed"])
-        required = next(map(required_by(user_dirs), own), None)
-    return username_for(provider, required)
+
+def _required_by_files(user_dirs: UserDirs) -> Callable[[str], str | None]:
+    """The user name that a configured feed requires, by the feed's name. Reads the configuration once."""
+    from broker.ctl.config_view import configured  # noqa: PLC0415 - pydantic, for such feeds only
+
+    feeds = {each.name: each for each in configured(user_dirs).config.feeds}
+    of_feed = required_by(user_dirs)
+    return lambda name: of_feed(feeds[name]) if name in feeds else None
 
 
 def lookups_counted(
