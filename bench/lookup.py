@@ -117,6 +117,6 @@ def _parts(took: Mapping[str, float], shim: str) -> Iterator[str]:
         daemons = (took[shim] - took[at_constant]) / (took[shim] - took[FLOOR])
         yield (
             f"Of what the {shim} takes above the floor, {daemons:.0%} is the daemon's, beside a server in C;"
-            " the rest is its own: it asks who owns the folders, the socket and its listener (14 more system"
-            " calls), and has a libc (9 more pages)."
+            " the rest is its own: it asks who owns the folders, the socket and its listener (17 more system"
+            " calls), and has a libc (4 more pages)."
         )

@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import build_shim
+
 COMPILERS = ("cc", "musl-gcc")
 TREE = Path(__file__).resolve().parents[1]
 SHIM = TREE / "client" / "keyring_shim.c"
@@ -17,9 +19,9 @@ def compilers() -> Iterator[str]:
 
 
 def built(compiler: str, source: Path, program: Path) -> Path:
-    """Build statically, as the client's build hook does."""
-    flags = ("-std=gnu11", "-O2", "-s", "-static")
-    subprocess.run([compiler, *flags, "-o", program, source], check=True, capture_output=True)
+    """Build statically, as the client's build hook does where the linker can."""
+    command = [compiler, *build_shim.FLAGS, *build_shim.LINKS[0], "-o", str(program), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
     return program
 
 

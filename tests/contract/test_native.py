@@ -48,14 +48,18 @@ OF_THE_COMPILER = {"environ", "__errno_location", "__stack_chk_fail", "_GLOBAL_O
 
 LOOKUP = [
     "prctl",  # no core file, whatever happens from here
+    "clock_gettime",  # when the budget begins
     "stat",  # the runtime directory is ours
     "lstat",  # the socket's directory, too, and nobody else's
     "lstat",  # the socket is one of ours
     "socket",
-    "setsockopt",  # the budget, for connect
+    "clock_gettime",  # what is left of the budget, and twice below
+    "setsockopt",  # for connect
     "connect",
     "getsockopt",  # who listens
+    "clock_gettime",
     "sendto",
+    "clock_gettime",
     "poll",  # for the answer, as long as the budget lasts
     "recvfrom",
     "close",
