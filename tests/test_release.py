@@ -55,6 +55,5 @@ def test_each_python_that_is_promised_is_run(project: str) -> None:
 def test_linters_before_a_commit_are_those_of_ci() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
 
-    assert {hook["entry"] for hook in hooks} <= set(
-        (ROOT / ".ci/run").read_text().replace(" --check", "").split("\n")
-    )
+    run = (ROOT / ".ci/run").read_text().replace(" --check", "").splitlines()
+    assert {hook["entry"] for hook in hooks} <= {line.strip() for line in run}
