@@ -93,7 +93,7 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
             notifier=notifier,
             idle_exit_s=options.idle_exit,
             stamps=installation_fingerprint,
-            renew_socket=lambda: renew_socket(os.environ),
+            renew_socket=lambda: renew_socket(os.environ, system=options.system),
         )
         serving = asyncio.create_task(server.serve())
         keeping = asyncio.create_task(service.keeper.loop.run())

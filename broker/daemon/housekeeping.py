@@ -13,9 +13,6 @@ from broker.host.sd_notify import Notifier
 from broker.keeper.defect_log import DefectLog
 from broker.server.bound_socket import BoundSocket
 
-BY_HAND = "failed; run: brokerctl restart"
-"""Logged where the manager could not be asked: it is another user's, or cannot be reached."""
-
 log = logging.getLogger("broker.caretaker")
 
 
@@ -32,7 +29,7 @@ class Housekeeper:
 
     `idle_exit_s`: end after this many seconds without a request, while nothing is shared; None: never.
     `stamps` returns another value after the installation has changed. `renew_socket` has the service manager
-    make its socket anew. `run` returns when `ending` is known.
+    make its socket anew, or returns what a person types for it. `run` returns when `ending` is known.
     """
 
     def __init__(
@@ -44,7 +41,7 @@ class Housekeeper:
         notifier: Notifier,
         idle_exit_s: float | None,
         stamps: Callable[[], Hashable],
-        renew_socket: Callable[[], Awaitable[bool]],
+        renew_socket: Callable[[], Awaitable[str | None]],
     ) -> None:
         self.ending: Ending | None = None
         self._service = service
@@ -137,8 +134,9 @@ class Housekeeper:
         """Ask the manager, once, to make its socket anew; it ends us for that."""
         if not self._is_loss_reported:
             self._is_loss_reported = True
-            asked = await self._renew_socket()
-            log.error("socket_lost path=%s renewal=%s", self._place.path, "asked for" if asked else BY_HAND)
+            line = await self._renew_socket()
+            renewal = "asked for" if line is None else f"failed; run: {line}"
+            log.error("socket_lost path=%s renewal=%s", self._place.path, renewal)
 
     async def _reload(self) -> None:
         """Reload what changed, or in any case when asked to: then systemd learns of its begin and end."""

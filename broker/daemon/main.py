@@ -83,7 +83,8 @@ def _place(options: argparse.Namespace) -> BoundSocket:
         handed = BoundSocket.handed(os.environ)
         if handed is None:
             raise NotListening(
-                "the system broker takes its socket from systemd", hint="systemctl start token-broker.socket"
+                "the system broker takes its socket from systemd",
+                hint="sudo systemctl start token-broker.socket",
             )
         return handed
     named = options.socket or token_broker_client.socket_path()

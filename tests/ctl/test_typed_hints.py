@@ -195,12 +195,19 @@ FOREIGN = {
     ),
     "python3 -m webbrowser {}": ("python3 -m webbrowser https://dev.azure.com/acme", "it opens a browser"),
     "sudo timedatectl set-ntp true": ("sudo timedatectl set-ntp true", "it sets the machine's clock"),
+    "sudo systemctl restart {}": (
+        "sudo systemctl restart token-broker.socket",
+        "a service manager; tests/systemd/test_system_broker.py types it for a real one",
+    ),
+    "sudo systemctl start token-broker.socket": (
+        "sudo systemctl start token-broker.socket",
+        "a service manager",
+    ),
     "systemctl --user cat token-broker.socket": (
         "systemctl --user cat token-broker.socket",
         "it shows the unit with the second socket",
     ),
     "systemctl --user {}": ("systemctl --user enable --now token-broker.socket", "a service manager"),
-    "systemctl start token-broker.socket": ("systemctl start token-broker.socket", "a service manager"),
     "systemctl status {}": ("systemctl status token-broker.socket", "a service manager"),
     "uv auth logout {}{}": ("uv auth logout https://h.example/s --username me", "uv's own store"),
     "uv pip install --python {} {}": (

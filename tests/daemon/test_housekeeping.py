@@ -98,9 +98,8 @@ async def watched(is_managers: bool, idle_exit_s: float | None) -> AsyncIterator
         place = handed(path) if is_managers else BoundSocket.get(path, {})
         renewals: list[str] = []
 
-        async def renewed() -> bool:
+        async def renewed() -> None:
             renewals.append("asked")
-            return True
 
         about = About("0", os.getpid(), str(place.path), None, START)
         files = ConfigFiles(None, None, Path(short, "config.toml"))

@@ -22,7 +22,8 @@ def test_the_system_broker_without_systemds_socket_says_how_to_start_it(
 
     assert main(["--system"]) == 1
     assert capsys.readouterr().err == (
-        "brokerd: the system broker takes its socket from systemd; run: systemctl start token-broker.socket\n"
+        "brokerd: the system broker takes its socket from systemd; "
+        "run: sudo systemctl start token-broker.socket\n"
     )
 
 

@@ -77,9 +77,8 @@ class Surroundings:
         self._chaos.may_raise()
         return self._chaos.random.random() < self._chaos.share
 
-    async def renew_socket(self) -> bool:
+    async def renew_socket(self) -> None:
         self._chaos.may_raise()
-        return True
 
     def stamps(self) -> Hashable:
         self._chaos.may_raise()

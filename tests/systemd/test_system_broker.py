@@ -210,6 +210,17 @@ def test_without_a_broker_of_ones_own_brokerctl_speaks_to_the_system_broker(shar
 
 
 @pytest.mark.long
+def test_a_lost_socket_is_told_with_the_line_that_makes_it_anew(shared: Workstation) -> None:
+    shared.look_up("alice")  # the broker runs
+    shared.root("rm", SYSTEM_SOCKET)
+
+    told = until(lambda: re.search(r"socket_lost .* run: sudo (.*)", shared.log()), "the line")
+    shared.root(*told[1].split())
+
+    assert shared.look_up("alice").stdout == f"{CORP_TOKEN}\n"
+
+
+@pytest.mark.long
 def test_opening_the_socket_is_in_the_plan_until_it_is_open(shared: Workstation) -> None:
     again = shared.root("brokerctl", "setup", "--system", "--dry-run").stdout
     shared.root("systemctl", "stop", SOCKET_UNIT, SERVICE_UNIT)

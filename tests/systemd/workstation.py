@@ -126,11 +126,15 @@ class Workstation:
         self.root("systemctl", "stop", SERVICE_UNIT)
         self.root("systemctl", "start", SOCKET_UNIT)
 
+    def log(self) -> str:
+        """What the broker has written into the journal."""
+        self.root("journalctl", "--sync", check=False)
+        return self.root("journalctl", "--no-pager", "-o", "cat", "-u", SERVICE_UNIT).stdout
+
     def audit(self) -> list[str]:
         """The journal's audit lines."""
-        self.root("journalctl", "--sync", check=False)
-        lines = self.root("journalctl", "--no-pager", "-o", "cat", "-u", SERVICE_UNIT).stdout.splitlines()
-        return [line.partition("broker.audit: ")[2] for line in lines if "broker.audit: " in line]
+        told = (line.partition("broker.audit: ")[2] for line in self.log().splitlines())
+        return [line for line in told if line]
 
     def recent(self) -> list[Mapping[str, Any]]:
         """The last look-ups, as root is told of them."""
