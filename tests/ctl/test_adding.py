@@ -82,10 +82,18 @@ def test_address_says_which_provider_it_is(
     ("words", "said"),
     [
         ((ARTIFACTORY,), f"--provider artifactory --username NAME --secret '{FILE}'"),
-        ((NEXUS, "--secret", "env:X"), "--provider nexus --username NAME"),
+        ((NEXUS, "--secret", "env:X"), "--provider nexus --secret env:X --username NAME"),
         ((GITLAB,), "--secret 'file:~/.config/token-broker/secrets/gitlab'"),
-        ((OWN, "--provider", "command"), "--provider command --username NAME command=..."),
-        ((OWN, "--provider", "oauth2", "--secret", "env:X"), "token_endpoint=... client_id=..."),
+        ((OWN, "--provider", "command"), "--provider command command=COMMAND"),
+        (
+            (OWN, "--provider", "oauth2", "--secret", "env:X"),
+            "--provider oauth2 --secret env:X token_endpoint=TOKEN_ENDPOINT client_id=CLIENT_ID",
+        ),
+        (
+            (GITLAB, "--name", "team", "--also", OWN, "verify=false"),
+            f"--name team --also {OWN} verify=false --secret 'file:~/.config/token-broker/secrets/team'",
+        ),
+        ((GITLAB, "--config", "other.toml"), "/secrets/gitlab' --config other.toml"),
     ],
 )
 def test_without_a_terminal_the_whole_line_is_told(
@@ -97,6 +105,10 @@ def test_without_a_terminal_the_whole_line_is_told(
     assert f"run: brokerctl add {words[0]}" in ended.stderr
     assert said in ended.stderr
     assert not file.exists()
+
+    line = ended.stderr.rpartition("run: ")[2].replace("TOKEN_ENDPOINT", "https://login.example.com/token")
+    typed = brokerctl(*shlex.split(line)[1:])
+    assert typed.exit_code == 0, typed.stderr
 
 
 def test_an_index_that_answers_strangers_needs_no_feed(brokerctl: Brokerctl, file: Path) -> None:

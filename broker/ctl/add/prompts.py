@@ -1,7 +1,6 @@
 """The keys of a new feed, completed: by its address, else by a person, else a CommandError that says how."""
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from broker.core.secret_source import FORMS, parse
 from broker.core.urls import Url
 from broker.ctl.add.required_keys import SECRET, RequiredKey, is_moot, required_keys
 from broker.ctl.add.secret_location import SecretLocation, secret_location
+from broker.ctl.add.whole_line import whole_line
 from broker.ctl.clients.usernames import ANY
 from broker.ctl.command_error import CommandError
 from broker.ctl.setup.user_dirs import UserDirs
@@ -19,13 +19,15 @@ from broker.providers.recognise.kinds import GITLAB
 from broker.providers.recognise.services import likely_provider, provider_of
 
 BASIC = "basic"
-OPTIONS = {"username": ("--username", "NAME"), "secret": ("--secret", "PLACE")}
 
 
-def completed(url: Url, keys: Mapping[str, Any], url_username: str | None) -> dict[str, Any]:
+def completed(
+    url: Url, keys: Mapping[str, Any], url_username: str | None, config: str | None
+) -> dict[str, Any]:
     """The provider where the host does not name it, the user name in the URL where it matters, and the rest.
 
-    Raises CommandError where something is missing and no person can be asked.
+    `config` is what was typed as the file. Raises CommandError where something is missing and there is no
+    terminal to ask at.
     """
     named = provider_of(url)
     provider = keys["provider"] or named or likely_provider(url) or BASIC
@@ -39,12 +41,17 @@ def completed(url: Url, keys: Mapping[str, Any], url_username: str | None) -> di
     if not missing:
         return found
     if SECRET in missing and keys["provider"] is None and keys["username"] is None and not url_username:
-        _refuse_public(url, found["name"])
+        _refuse_public(url, keys, config)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        required = [need.what for need in missing if not need.optional]
+        if not required:
+            return found
+        raise CommandError(
+            f"{url.origin} is taken for {provider}, which needs {' and '.join(required)}",
+            hint=whole_line(found, [need.key for need in missing], config=config),
+        )
     kept = secret_location(UserDirs.here())
     suggested = kept.suggested(url.origin.host, found["name"])
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        _refuse(url, provider, found, [need for need in missing if not need.optional], suggested)
-        return found
     typer.echo(_introduction(url, provider, named, kept), err=True)
     for need in missing:
         if not is_moot(need, found):
@@ -52,15 +59,16 @@ def completed(url: Url, keys: Mapping[str, Any], url_username: str | None) -> di
     return found
 
 
-def _refuse_public(url: Url, name: str) -> None:
+def _refuse_public(url: Url, keys: Mapping[str, Any], config: str | None) -> None:
     """Raises CommandError where nothing says that there is a login, and the index answers without one."""
     from broker.ctl.add.public_index import is_public  # noqa: PLC0415 - HTTP, for such an address only
 
     if is_public(url):
-        suggested = secret_location(UserDirs.here()).suggested(url.origin.host, name)
-        detail = f"{url} answers without a credential: it needs no feed (nothing was written)"
-        line = shlex.join(("brokerctl", "add", str(url), "--secret", suggested))
-        raise CommandError(f"{detail}; for more than strangers are shown", hint=line)
+        raise CommandError(
+            f"{url} answers without a credential: it needs no feed (nothing was written); for more than "
+            "strangers are shown",
+            hint=whole_line(keys, [SECRET.key], config=config),
+        )
 
 
 def _introduction(url: Url, provider: str, named: str | None, kept: SecretLocation) -> str:
@@ -86,23 +94,3 @@ def _answer(need: RequiredKey, suggested: str) -> str:
             typer.echo(f"That is no place: {FORMS}. The secret itself is not typed here.", err=True)
         else:
             return said.strip()
-
-
-def _refuse(
-    url: Url, provider: str, keys: Mapping[str, Any], missing: list[RequiredKey], suggested: str
-) -> None:
-    """Raises CommandError with the whole line to type; does nothing where nothing is missing."""
-    if not missing:
-        return
-    words = ["brokerctl", "add", str(url)]
-    words += ["--provider", provider] if keys["provider"] else []
-    words += ["--username", keys["username"] or "NAME"] if provider != GITLAB else []
-    for need in missing:
-        if need is SECRET:
-            words += ["--secret", suggested]
-        elif need.key != "username":
-            words.append(f"{need.key}=...")
-    detail = (
-        f"{url.origin} is taken for {provider}, which needs {' and '.join(need.what for need in missing)}"
-    )
-    raise CommandError(detail, hint=shlex.join(words))

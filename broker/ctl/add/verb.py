@@ -89,13 +89,14 @@ def add(
     }
     file = ConfigFile.of_user(config)
     keys["name"] = _accepted_name(file.read() or "", file, wanted.url, name)
-    keys = completed(wanted.url, keys, wanted.username)  # may ask a person, who may take a while
+    keys = completed(wanted.url, keys, wanted.username, config)  # may ask a person, who may take a while
     with file.alone():
         before = file.read()
         keys["name"] = _accepted_name(before or "", file, wanted.url, name)
         after = with_feed(before or "", {key: value for key, value in keys.items() if value is not None})
         known = config_with(after, file.paths, file.shown)
-        check_feed(after, file.paths, file.shown, keys, lines=len((before or "").splitlines()))
+        lines = len((before or "").splitlines())
+        check_feed(after, file.paths, file.shown, keys, lines=lines, config=config)
         added = next(feed for feed in known.feeds if feed.name == keys["name"])
         running = _change(file, before, after)
     typer.echo(f"added {added.name} to {file.shown}; {_afterwards(running=running)}")
