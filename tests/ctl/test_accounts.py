@@ -14,7 +14,7 @@ import pytest
 
 from broker.ctl.why import pip_account, uv_account
 from broker.ctl.why.account import AccountAct, AccountStep, ClientAccount, Source
-from broker.ctl.why.account_stream import HELD_MAX, AccountStream
+from broker.ctl.why.account_stream import HELD_MAX, AccountStream, plain
 
 ACCOUNTS = Path(__file__).parent / "accounts"
 UVS = ("0.5.31", "0.8.24", "0.13.9")
@@ -39,7 +39,7 @@ def taken_apart(
 def uv_steps(version: str, case: str) -> set[tuple[AccountAct, Source | None]]:
     passed, heard = taken_apart(recorded("uv", version, case))
     steps = [step for _, text in heard for step in uv_account.steps_of(text)]
-    return {(each.act, each.source) for each in (*steps, *uv_account.refusals_in(passed.decode()))}
+    return {(each.act, each.source) for each in (*steps, *uv_account.refusals_in(plain(passed)))}
 
 
 def pip_account_of(version: str, case: str) -> ClientAccount:

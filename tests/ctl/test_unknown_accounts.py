@@ -13,6 +13,7 @@ from broker.ctl.clients.command_line import options_of
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.why import pip_account, screen, uv_account
 from broker.ctl.why.account import ClientAccount
+from broker.ctl.why.account_stream import plain
 from broker.ctl.why.evidence import Evidence
 from broker.ctl.why.index_account import by_index
 from broker.ctl.why.index_reports import report_of
@@ -145,7 +146,7 @@ def of_uv(clinic: Clinic, case: str, text: str) -> list[Finding]:
     for _, line in heard:
         account.add(uv_account.steps_of(line))
         account.unknown += not uv_account.is_known(line)
-    account.add(uv_account.refusals_in(passed.decode()))
+    account.add(uv_account.refusals_in(plain(passed)))
     return findings(clinic, "uv", case, account, passed.decode())
 
 

@@ -16,6 +16,15 @@ UV_LINES = (
     "  {}: client error (Connect)\n"
     "  {}: invalid peer certificate: UnknownIssuer\n"
 )
+BROKEN_LINES = (
+    "error: Failed to fetch:\n"
+    "       https://feed.example/simple/x/\n"
+    "  cause: error sending request for url\n"
+    "         (https://feed.example/simple/x/)\n"
+    "  cause: client error (Connect)\n"
+    "  cause: invalid peer certificate:\n"
+    "         UnknownIssuer\n"
+)
 LISTED = f"Looking in indexes: {URL}\n"
 UNNAMED = (
     f"{PIP}connection broken by 'NewConnectionError('{OBJECT}: Failed to establish a new connection: "
@@ -28,6 +37,11 @@ NAMED = (
 UNTRUSTED = "There was a problem confirming the ssl certificate: self-signed certificate (_ssl.c:1006)"
 SAID = {
     "uv": (UV_LINES.replace("{}", "cause"), "invalid peer certificate: UnknownIssuer"),
+    "uv on a narrow screen": (BROKEN_LINES, "invalid peer certificate: UnknownIssuer"),
+    "uv on a narrow terminal": (
+        BROKEN_LINES.replace("\n", "\r\n"),
+        "invalid peer certificate: UnknownIssuer",
+    ),
     "an older uv": (UV_LINES.replace("{}", "Caused by"), "invalid peer certificate: UnknownIssuer"),
     "a uv that was cut off": (UV_LINES[: UV_LINES.index("\n  {}: client")], "no connection"),
     "pip 26.3": (NAMED, f"Failed to resolve 'feed.example' ({UNKNOWN})"),

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -209,6 +210,21 @@ def test_on_a_terminal_the_command_has_one_too_of_the_same_size(tmp_path: Path) 
     assert seen.read_text() == "33 77\n"
     assert b"no newline" in os.read(controller, 1 << 16)
     os.close(controller)
+
+
+@pytest.mark.parametrize("screen", [{}, {"FORCE_COLOR": "1", "COLUMNS": "40"}], ids=["wide", "narrow"])
+def test_an_index_that_uv_did_not_reach_is_told_whatever_the_screen(
+    tmp_path: Path, screen: dict[str, str]
+) -> None:
+    with socket.socket() as taken:  # and not listening
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/a/path/that/is/wider/than/the/screen/simple/"
+        uv = str(BROKERCTL.with_name("uv"))
+        words = (uv, "pip", "install", "--target", str(tmp_path), "--index-url", url, "nothing")
+        ended = run(*words, UV_HTTP_RETRIES="0", UV_NO_CONFIG="1", NO_PROXY="127.0.0.1", **screen)
+
+    assert f"uv did not reach {url}: " in ended.stderr
+    assert "Connection refused" in ended.stderr
 
 
 def test_a_child_that_goes_on_does_not_keep_us(tmp_path: Path) -> None:

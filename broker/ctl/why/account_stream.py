@@ -119,5 +119,10 @@ class AccountStream:
         return self._takes_all or is_known(_text_of(found))
 
 
+def plain(data: bytes) -> str:
+    """The text without what colours it."""
+    return _CODES.sub(b"", data).decode("utf-8", "replace")
+
+
 def _text_of(found: re.Match[bytes]) -> str:
-    return _CODES.sub(b"", found["text"]).decode("utf-8", "replace").strip()
+    return plain(found["text"]).strip()

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from broker.ctl.why.account_stream import AccountStream
+from broker.ctl.why.account_stream import AccountStream, plain
 
 CHUNK_BYTES = 1 << 16
 IDLE_S = 0.1
@@ -145,8 +145,8 @@ class Streams:
 
     @property
     def tail(self) -> str:
-        """The end of what passed, of all streams."""
-        return "\n".join(stream.tail.decode("utf-8", "replace") for stream in self._each())
+        """The end of what passed, of all streams, without colours."""
+        return "\n".join(plain(stream.tail) for stream in self._each())
 
     def _each(self) -> Iterator[RecordedStream]:
         return iter({id(stream): stream for stream in self._streams.values()}.values())

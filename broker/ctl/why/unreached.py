@@ -1,8 +1,9 @@
 """An index that a client did not reach, in the client's own words: no address, no connection, no trust. Pure.
 
-The words are those of uv 0.13 (older ones say `Caused by`) and of pip 23.0, 24.3, 25.3, 26.0 and 26.3, run
-with an unknown host, a closed port and a certificate that nobody signed. A pip before 26.3 does not name the
-host: it is the index that stands alone in its list, or none is claimed.
+The words are those of uv 0.13, which breaks its lines at the width of the screen, of older ones, which say
+`Caused by`, and of pip 23.0, 24.3, 25.3, 26.0 and 26.3, run with an unknown host, a closed port and a
+certificate that nobody signed. A pip before 26.3 does not name the host: it is the index that stands alone in
+its list, or none is claimed.
 """
 
 import re
@@ -10,6 +11,7 @@ import re
 from broker.ctl.why.evidence import same_host
 
 _UV = re.compile(r"error sending request for url \((?P<url>[^)\s]+)\)")
+_BROKEN = re.compile(r"\r*\n {7,}(?=[^\s])(?!cause: |Caused by: )")
 _UV_CAUSE = re.compile(r"\s*(?:cause|Caused by): (?P<why>.+)")
 _PIP_INDEXES = re.compile(r"Looking in indexes: (?P<urls>.+)")
 _PIP = re.compile(
@@ -22,8 +24,11 @@ _PORTS = ("80", "443")
 
 
 def why_unreached(said: str, url: str) -> str | None:
-    """Why no request came to the URL's host, by the last that a client said of it; None where none did."""
-    lines, found, listed = said.splitlines(), None, ""
+    """Why no request came to the URL's host, by the last that a client said of it; None where none did.
+
+    `said` is without colours.
+    """
+    lines, found, listed = _BROKEN.sub(" ", said).splitlines(), None, ""
     for number, line in enumerate(lines):
         indexes, uv, pip = _PIP_INDEXES.search(line), _UV.search(line), _PIP.search(line)
         if indexes:

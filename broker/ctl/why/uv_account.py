@@ -27,7 +27,6 @@ LEVELS = ("TRACE", "DEBUG", "WARN")
 """Those that uv-auth writes at (its `crates/uv-auth`, August 2026)."""
 
 _VERSION = re.compile(r"uvx? ([0-9]+)\.([0-9]+)\.([0-9]+)")
-_SGR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _URL = r"`?(?P<url>https?://[^\s`]+?)`?"
 _USER = r"(?:(?P<user>[^\s`]*?)@(?=https?://))?"
 _SOURCES = {
@@ -73,11 +72,12 @@ def is_known(line: str) -> bool:
 
 
 def refusals_in(text: str) -> Iterator[AccountStep]:
-    """The indexes that uv names in its final message as refused; `text` is what it wrote besides the account.
+    """The indexes that uv names in its final message as refused; `text` is what it wrote besides the account,
+    without colours.
 
     uv breaks that message at the width of the screen (0.5, 0.8), so white space is as good as a blank.
     """
-    flat = " ".join(_BOX.sub(" ", _SGR.sub("", text)).split())
+    flat = " ".join(_BOX.sub(" ", text).split())
     for pattern in _REFUSALS:
         for found in pattern.finditer(flat):
             status = found.groupdict().get("status")
