@@ -68,6 +68,13 @@ def test_a_package_that_the_only_index_has_not_is_named(clinic: Clinic, client: 
     assert [each.repair for each in found] == ["check the name no-such; no other index was asked"]
 
 
+@pytest.mark.parametrize("client", ["uv", "pip"])
+def test_a_package_that_an_index_of_no_setting_has_not_is_named(clinic: Clinic, client: str) -> None:
+    found = told(clinic, client, *asked(client, "https://default.example/simple/"))
+
+    assert [each.repair for each in found] == ["check the name no-such; no other index was asked"]
+
+
 def test_an_index_that_is_not_there_itself_is_a_wrong_address(clinic: Clinic) -> None:
     found = told(clinic, "uv", *asked("uv", FIRST, page=""))
 

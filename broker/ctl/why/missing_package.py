@@ -1,5 +1,6 @@
 """A package that an index does not have: one that is no feed, and may be public, answered 404."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -21,8 +22,8 @@ def missing_package(account: IndexAccount, evidence: Evidence) -> Finding | None
     refusal = account.refusal or account.open_refusal
     if refusal is None or refusal.status != NOT_THERE or evidence.feed_of(account.url) is not None:
         return None
-    # an account without an index is of a host alone
-    about = account if account.index is not None else replace(account, url=refusal.url)
+    # an account without an index, such as the default one's, is of a host alone
+    about = account if account.index is not None else replace(account, url=_index_of(refusal.url))
     if about.was_asked or about.has(AccountAct.FOUND) or proposed_feed(about, evidence) is not None:
         return None
     said = f"{account.client}: {about.url}, which is no feed of the broker's, answered 404"
@@ -36,6 +37,12 @@ def missing_package(account: IndexAccount, evidence: Evidence) -> Finding | None
         f"{said} for {package} ({looked_up(account.lookups)})",
         f"check the name {package}; {others}",
     )
+
+
+def _index_of(page: str) -> str:
+    """The index whose page it is, where its address ends as that of most does; else the page itself."""
+    found = re.fullmatch(r"(.+/simple/)[^/]+/?", page)
+    return page if found is None else found[1]
 
 
 def _page_of(url: str, index: str) -> str | None:
