@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +18,9 @@ import pytest
 
 from tests.ctl.conftest import Ended
 from tests.ctl.test_accounts import recorded
+from tests.fakes.authority import shared_authority
+from tests.fakes.http1 import Response
+from tests.fakes.loopback import WebServer
 
 BROKERCTL = Path(sys.executable).parent / "brokerctl"
 PATIENCE_S = 60
@@ -223,8 +227,33 @@ def test_an_index_that_uv_did_not_reach_is_told_whatever_the_screen(
         words = (uv, "pip", "install", "--target", str(tmp_path), "--index-url", url, "nothing")
         ended = run(*words, UV_HTTP_RETRIES="0", UV_NO_CONFIG="1", NO_PROXY="127.0.0.1", **screen)
 
+        line = shlex.split(ended.stderr.splitlines()[-2])
+        repeated = subprocess.run(line, capture_output=True, text=True, check=False)
+
     assert f"uv did not reach {url}: " in ended.stderr
     assert "Connection refused" in ended.stderr
+    assert line == ["curl", "-sSI", url]
+    assert (repeated.returncode, repeated.stdout) == (7, ""), "curl(1): failed to connect to host"
+
+
+def test_a_certificate_that_uv_does_not_trust_is_tried_by_whom_the_machine_trusts(tmp_path: Path) -> None:
+    tls = shared_authority().server_context("127.0.0.1")
+    trusts_itself = {"SSL_CERT_FILE", "SSL_CERT_DIR", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"}
+    environ = {name: value for name, value in os.environ.items() if name not in trusts_itself}
+    environ |= {"UV_HTTP_RETRIES": "0", "UV_NO_CONFIG": "1", "NO_PROXY": "127.0.0.1"}
+    with WebServer(lambda _: Response(404), tls=tls) as server:
+        url = f"{server.url}/simple/"
+        uv = str(BROKERCTL.with_name("uv"))
+        words = (uv, "pip", "install", "--target", str(tmp_path), "--index-url", url, "nothing")
+        ended = subprocess.run(
+            [BROKERCTL, "why", *words], capture_output=True, text=True, check=False, env=environ
+        )
+        line = ended.stderr.splitlines()[-2].strip()
+        typed = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, env=environ)
+
+    assert f"uv did not reach {url}: invalid peer certificate: UnknownIssuer" in ended.stderr
+    assert line == f"UV_NATIVE_TLS=1 {shlex.join(words)}"
+    assert "invalid peer certificate: UnknownIssuer" in typed.stderr, "the machine trusts no test's authority"
 
 
 def test_a_child_that_goes_on_does_not_keep_us(tmp_path: Path) -> None:

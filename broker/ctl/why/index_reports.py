@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from broker.core.failures import LOOK_ROUND
 from broker.ctl.clients.client_index import NEVER
-from broker.ctl.doctor.finding import Finding, Level, fine, problem, warning
+from broker.ctl.doctor.finding import Finding, Level, fine, warning
 from broker.ctl.why.account import AccountAct
 from broker.ctl.why.diagnosis import cause_of, place_of, with_user
 from broker.ctl.why.evidence import Evidence
 from broker.ctl.why.index_account import IndexAccount
 from broker.ctl.why.missing_package import NOT_THERE, missing_package
 from broker.ctl.why.success_line import looked_up
-from broker.ctl.why.unreached import why_unreached
+from broker.ctl.why.unreached import unreached
 from broker.providers.recognise.kinds import ANSWER_STRANGERS
 
 OF_A_LOGIN = (None, 401, 403, NOT_THERE)
@@ -49,8 +48,8 @@ def report_of(account: IndexAccount, evidence: Evidence) -> IndexReport:
         found = missing
     elif account.refusal is not None:
         found = cause_of(account, evidence)
-    elif (unreached := why_unreached(evidence.run.said, account.url)) is not None:
-        found = problem("unreached", f"{account.client} did not reach {account.url}: {unreached}", LOOK_ROUND)
+    elif (away := unreached(account, evidence)) is not None:
+        found = away
     elif _is_read_as_stranger(account, evidence):
         found = _stranger(account, evidence)
     return IndexReport(account, None if feed is None else feed.name, found or _as_seen(account))

@@ -1,4 +1,4 @@
-"""An index that a client did not reach, in the client's own words: no address, no connection, no trust. Pure.
+"""An index that a client did not reach, in the client's own words: no address, no connection, no trust.
 
 The words are those of uv 0.13, which breaks its lines at the width of the screen, of older ones, which say
 `Caused by`, and of pip 23.0, 24.3, 25.3, 26.0 and 26.3, run with an unknown host, a closed port and a
@@ -7,8 +7,13 @@ its list, or none is claimed.
 """
 
 import re
+import shlex
 
-from broker.ctl.why.evidence import same_host
+from broker.ctl.clients.client_index import UV
+from broker.ctl.clients.command_line import shown_command
+from broker.ctl.doctor.finding import Finding, problem
+from broker.ctl.why.evidence import Evidence, same_host
+from broker.ctl.why.index_account import IndexAccount
 
 _UV = re.compile(r"error sending request for url \((?P<url>[^)\s]+)\)")
 _BROKEN = re.compile(r"\r*\n {7,}(?=[^\s])(?!cause: |Caused by: )")
@@ -21,6 +26,27 @@ _PIP = re.compile(
     r" - skipping"
 )
 _PORTS = ("80", "443")
+
+_TRUST = {"SSL_CERT_FILE", "SSL_CERT_DIR", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"}
+"""Variables by which uv 0.13 trusts others than its own list (uv, "TLS certificates")."""
+
+AS_THE_SYSTEM = "UV_NATIVE_TLS=1"
+"""Lets uv trust whom the machine trusts: the older name of UV_SYSTEM_CERTS. uv 0.13 takes both (tried)."""
+
+
+def unreached(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    """Why no request came to the index, and a line that repairs it, or shows the same without the client."""
+    why = why_unreached(evidence.run.said, account.url)
+    if why is None:
+        return None
+    lacks_trust = account.client == UV and "certificate" in why
+    if evidence.feed_of(account.url) is not None:
+        line = shlex.join(("brokerctl", "explain", account.url))
+    elif lacks_trust and not evidence.user_dirs.environ.keys() & _TRUST:
+        line = f"{AS_THE_SYSTEM} {shown_command(evidence.options.words)}"
+    else:
+        line = shlex.join(("curl", "-sSI", account.url))
+    return problem("unreached", f"{account.client} did not reach {account.url}: {why}", line)
 
 
 def why_unreached(said: str, url: str) -> str | None:
