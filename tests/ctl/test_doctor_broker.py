@@ -43,12 +43,14 @@ def test_broker_that_answers_is_fine(clinic: Clinic) -> None:
 
 def test_broker_that_does_not_run_is_found(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
     room = clinic.room(failure=not_running())
+    starts = "no broker is running; the first look-up starts one"
+    without_manager = found(running_brokers.broker_answers, room)
+    room.__dict__["has_service"] = True
     without_service = found(running_brokers.broker_answers, room)
     clinic.systemd(monkeypatch, **INSTALLED)
 
-    assert without_service == [
-        ("warning", "no broker is running; the first look-up starts one", "brokerctl setup")
-    ]
+    assert without_manager == [("warning", starts, "brokerctl start")], "setup has nothing to start it by"
+    assert without_service == [("warning", starts, "brokerctl setup")]
     assert found(running_brokers.broker_answers, room) == [
         ("problem", "no broker is running", "brokerctl start")
     ]

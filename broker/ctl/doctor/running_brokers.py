@@ -34,9 +34,8 @@ def broker_answers(context: DoctorContext) -> Iterator[Finding]:
             elif systemd.has_units():
                 yield problem("broker", "no broker is running", "brokerctl start")
             else:
-                yield warning(
-                    "broker", "no broker is running; the first look-up starts one", "brokerctl setup"
-                )
+                line = "brokerctl setup" if context.has_service else "brokerctl start"
+                yield warning("broker", "no broker is running; the first look-up starts one", line)
         else:
             yield problem("broker", failure.detail, failure.hint)
         return
