@@ -1,16 +1,19 @@
-"""What `why` says of an index that the client never reached, by the words of real runs."""
+"""Why an index gave no answer, by real runs' words: of an unknown host, a closed port, a strange certificate.
+
+uv wrote its lines on stderr, pip (20.3.4, 23.0, 24.3, 25.3, 26.0 and 26.3) its own into the file of PIP_LOG.
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from broker.ctl.why.unreached import why_unreached
+from broker.ctl.why.account import AccountAct, AccountStep
+from broker.ctl.why.pip_account import steps_of
+from broker.ctl.why.uv_account import unreached_in
 
-URL = "https://feed.example/simple/"
-OBJECT = "<pip._vendor.urllib3.connection.HTTPSConnection object at 0x7f47ad88d8d0>"
-PIP = "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after "
-UNKNOWN = "[Errno -2] Name or service not known"
-UV_LINES = (
+PAGE = "https://feed.example/simple/x/"
+UNKNOWN_ISSUER = "invalid peer certificate: UnknownIssuer"
+LINES = (
     "error: Failed to fetch: https://feed.example/simple/x/\n"
     "  {}: error sending request for url (https://feed.example/simple/x/)\n"
     "  {}: client error (Connect)\n"
@@ -25,41 +28,51 @@ BROKEN_LINES = (
     "  cause: invalid peer certificate:\n"
     "         UnknownIssuer\n"
 )
-LISTED = f"Looking in indexes: {URL}\n"
-UNNAMED = (
-    f"{PIP}connection broken by 'NewConnectionError('{OBJECT}: Failed to establish a new connection: "
-    f"{UNKNOWN}')': /simple/x/\n"
-)
-NAMED = (
-    f"{PIP}connection broken by 'NameResolutionError(\"HTTPSConnection(host='feed.example', port=443): "
-    f"Failed to resolve 'feed.example' ({UNKNOWN})\")': /simple/x/\n"
-)
-UNTRUSTED = "There was a problem confirming the ssl certificate: self-signed certificate (_ssl.c:1006)"
-SAID = {
-    "uv": (UV_LINES.replace("{}", "cause"), "invalid peer certificate: UnknownIssuer"),
-    "uv on a narrow screen": (BROKEN_LINES, "invalid peer certificate: UnknownIssuer"),
-    "uv on a narrow terminal": (
-        BROKEN_LINES.replace("\n", "\r\n"),
-        "invalid peer certificate: UnknownIssuer",
+UV = {
+    "uv": (LINES.replace("{}", "cause"), UNKNOWN_ISSUER),
+    "an older uv": (LINES.replace("{}", "Caused by"), UNKNOWN_ISSUER),
+    "uv on a narrow screen": (BROKEN_LINES, UNKNOWN_ISSUER),
+    "uv on a narrow terminal": (BROKEN_LINES.replace("\n", "\r\n"), UNKNOWN_ISSUER),
+    "a uv that was cut off": (LINES.replace("{}", "cause").partition("  cause: client")[0], "no connection"),
+}
+
+POOL = "HTTPSConnectionPool(host='feed.example', port=443): Max retries exceeded with url: /simple/x/"
+OBJECT = "<pip._vendor.urllib3.connection.HTTPSConnection object at 0x7f8538d33b50>"
+UNKNOWN = "[Errno -2] Name or service not known"
+UNTRUSTED = "There was a problem confirming the ssl certificate: "
+PIP = {
+    "connection error: Failed to resolve IP address for 'feed.example' "
+    f"({UNKNOWN})": f"Failed to resolve IP address for 'feed.example' ({UNKNOWN})",
+    "connection error: [Errno 111] Connection refused": "[Errno 111] Connection refused",
+    f"connection error: {POOL} (Caused by NewConnectionError('{OBJECT}: "
+    f"Failed to establish a new connection: {UNKNOWN}'))": f"Failed to establish a new connection: {UNKNOWN}",
+    f"connection error: {POOL} (Caused by NameResolutionError(\"{OBJECT}: Failed to resolve 'feed.example' "
+    f'({UNKNOWN})"))': f"Failed to resolve 'feed.example' ({UNKNOWN})",
+    f"{UNTRUSTED}self-signed certificate (_ssl.c:1006)": f"{UNTRUSTED}self-signed certificate (_ssl.c:1006)",
+    f"{UNTRUSTED}{POOL} (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] "
+    "certificate verify failed: self-signed certificate (_ssl.c:1006)')))": (
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)"
     ),
-    "an older uv": (UV_LINES.replace("{}", "Caused by"), "invalid peer certificate: UnknownIssuer"),
-    "a uv that was cut off": (UV_LINES[: UV_LINES.index("\n  {}: client")], "no connection"),
-    "pip 26.3": (NAMED, f"Failed to resolve 'feed.example' ({UNKNOWN})"),
-    "pip 26.0": (LISTED + UNNAMED, f"Failed to establish a new connection: {UNKNOWN}"),
-    "pip and a certificate": (f"Could not fetch URL {URL}x/: {UNTRUSTED} - skipping\n", UNTRUSTED),
 }
 
 
-@pytest.mark.parametrize(("said", "why"), SAID.values(), ids=SAID)
-def test_the_clients_own_words_say_why_it_did_not_reach_an_index(said: str, why: str) -> None:
-    assert why_unreached(f"before\n{said}after\n", URL) == why
+def step(client: str, why: str) -> AccountStep:
+    return AccountStep(client, AccountAct.UNREACHED, PAGE, detail=why)
 
 
-@pytest.mark.parametrize("said", [said for said, _ in SAID.values()], ids=SAID)
-def test_of_another_index_nothing_is_said(said: str) -> None:
-    assert why_unreached(said, "https://other.example/simple/") is None
+@pytest.mark.parametrize(("said", "why"), UV.values(), ids=UV)
+def test_uv_tells_the_page_and_the_deepest_cause(said: str, why: str) -> None:
+    assert list(unreached_in(f"before\n{said}after\n")) == [step("uv", why)]
 
 
-@pytest.mark.parametrize("before", ["", f"Looking in indexes: {URL}, https://other.example/simple/\n"])
-def test_words_without_a_host_are_about_no_index_where_there_may_be_others(before: str) -> None:
-    assert why_unreached(before + UNNAMED, URL) is None
+@pytest.mark.parametrize(("said", "why"), PIP.items())
+def test_pip_tells_the_page_and_the_innermost_cause(said: str, why: str) -> None:
+    assert list(steps_of(f"Could not fetch URL {PAGE}: {said} - skipping")) == [step("pip", why)]
+
+
+def test_a_page_that_answered_is_none_that_was_not_reached() -> None:
+    refused = "403 Client Error: Forbidden for url: https://feed.example/simple/x/"
+
+    (told,) = steps_of(f"Could not fetch URL {PAGE}: {refused} - skipping")
+
+    assert (told.act, told.status) == (AccountAct.REFUSED, 403)

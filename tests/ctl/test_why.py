@@ -236,6 +236,16 @@ def test_an_index_that_uv_did_not_reach_is_told_whatever_the_screen(
     assert (repeated.returncode, repeated.stdout) == (7, ""), "curl(1): failed to connect to host"
 
 
+def test_an_index_that_a_pip_without_retries_did_not_reach_is_told(tmp_path: Path) -> None:
+    with socket.socket() as taken:  # and not listening
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/simple/"
+        words = (sys.executable, "-m", "pip", "download", "--dest", str(tmp_path), "-i", url, "nothing")
+        ended = run(*words, PIP_RETRIES="0", NO_PROXY="127.0.0.1")
+
+    assert f"pip did not reach {url}: [Errno 111] Connection refused" in ended.stderr
+
+
 def test_a_certificate_that_uv_does_not_trust_is_tried_by_whom_the_machine_trusts(tmp_path: Path) -> None:
     tls = shared_authority().server_context("127.0.0.1")
     trusts_itself = {"SSL_CERT_FILE", "SSL_CERT_DIR", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"}

@@ -19,6 +19,7 @@ class AccountAct(StrEnum):
     FOUND = "took a password"
     ACCEPTED = "was let in with it"
     REFUSED = "was refused"
+    UNREACHED = "got no answer"
 
 
 class Source(StrEnum):
@@ -35,7 +36,8 @@ class AccountStep:
     """One step of one client's account.
 
     `url` has no userinfo; it is a whole URL, or a host alone where the account names no more, or empty.
-    `detail` is uv's policy, the provider's name, or why a program did not run. `status` is HTTP's.
+    `detail` is uv's policy, the provider's name, or why a program did not run or no answer came. `status` is
+    HTTP's.
     """
 
     client: str

@@ -50,6 +50,12 @@ class IndexAccount:
         return last[-1] if last else None
 
     @property
+    def why_unreached(self) -> str | None:
+        """Why no answer came from it, in the client's last words about that; None where one came."""
+        told = [each.detail for each in self.steps if each.act is AccountAct.UNREACHED]
+        return told[-1] if told else None
+
+    @property
     def outcome(self) -> str:
         """The refusal as a sentence has it."""
         refusal = self.refusal

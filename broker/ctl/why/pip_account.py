@@ -21,6 +21,8 @@ _VERSION = re.compile(r"Using pip ([0-9][^\s]*) from (.+) \(python [0-9.]+\)")
 _HOST = r"(?P<host>[^\s/]+)"
 _URL = r"(?P<url>https?://\S+?)"
 _PROVIDER = "Keyring provider "
+_CAUSE = re.compile(r"\(Caused by .*?(['\"])(?:<[^>]+>: )?((?:(?!\1).)+)\1\)*$")
+"""urllib3's, which pips before 26.3 repeat whole: the innermost is in quotes."""
 
 Wording = tuple[re.Pattern[str], Callable[[re.Match[str]], AccountStep]]
 
@@ -59,6 +61,14 @@ def _refused(found: re.Match[str]) -> AccountStep:
     return AccountStep(PIP, AccountAct.REFUSED, bare(found["url"]), status=int(found["status"]))
 
 
+def _unreached(found: re.Match[str]) -> AccountStep:
+    why = found["why"].removeprefix("connection error: ")
+    cause = _CAUSE.search(why)
+    return AccountStep(
+        PIP, AccountAct.UNREACHED, bare(found["url"]), detail=why if cause is None else cause[2].strip()
+    )
+
+
 def _wording(text: str, meaning: Callable[[re.Match[str]], AccountStep]) -> Wording:
     return re.compile(text), meaning
 
@@ -81,6 +91,7 @@ _WORDINGS: tuple[Wording, ...] = (
     ),
     _wording(rf"(?:WARNING: )?(?P<status>40[13]) Error, Credentials not correct for {_URL}", _refused),
     _wording(rf"Could not fetch URL {_URL}: (?P<status>[0-9]{{3}}) .*", _refused),
+    _wording(rf"Could not fetch URL {_URL}: (?P<why>.+) - skipping", _unreached),
     _wording(
         rf"(?:ERROR: )?(?:HTTP error|.*HTTPError:) (?P<status>[0-9]{{3}}) .*"
         rf"(?:for url:|while getting) {_URL}",

@@ -108,6 +108,7 @@ def recorded_run(command: Sequence[str], environ: Mapping[str, str]) -> Recorded
             code = child.wait()
         _read_pip(log, account)
     account.add(uv_account.refusals_in(streams.tail))
+    account.add(uv_account.unreached_in(streams.tail))
     return RecordedRun(
         shell_code(code), account, streams.tail, watch.seen, watch.status, streams.ends_in_a_line
     )

@@ -7,6 +7,7 @@ older one at debug, which never did.
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 
 from broker.ctl.clients.client_index import UV
 from broker.ctl.why.account import AccountAct, AccountStep, Source
@@ -90,6 +91,22 @@ def refusals_in(text: str) -> Iterator[AccountStep]:
             )
 
 
+def unreached_in(text: str) -> Iterator[AccountStep]:
+    """The addresses that uv says it got no answer from, with the deepest cause it gives.
+
+    `text` is without colours. uv 0.13 breaks lines at the width of the screen; older ones say `Caused by`.
+    """
+    lines = _BROKEN.sub(" ", text).splitlines()
+    for number, line in enumerate(lines):
+        found = _UNSENT.search(line)
+        if found is not None:
+            causes = [
+                each[1] for each in takewhile(bool, map(_CAUSE_LINE.match, lines[number + 1 :])) if each
+            ]
+            why = causes[-1] if causes else "no connection"
+            yield AccountStep(UV, AccountAct.UNREACHED, bare(found["url"]), detail=why)
+
+
 def bare(url: str) -> str:
     """The URL without userinfo, which an account shows as `****`."""
     scheme, separator, rest = url.partition("://")
@@ -163,6 +180,9 @@ _HEADS = re.compile(
 )
 
 _BOX = re.compile(r"[\u2500-\u257f\u00d7]")
+_BROKEN = re.compile(r"\r*\n {7,}(?=[^\s])(?!cause: |Caused by: )")
+_UNSENT = re.compile(r"error sending request for url \((?P<url>[^)\s]+)\)")
+_CAUSE_LINE = re.compile(r"\s*(?:cause|Caused by): (.+)")
 _REFUSALS = (
     re.compile(r"to `(?P<url>https?://[^\s`]+)` cause: Server returned status code (?P<status>[0-9]{3})\b"),
     re.compile(r"Missing credentials for:? `?(?P<url>https?://[^\s`]+?)[`.,;]?(?= |$)"),
