@@ -58,7 +58,7 @@ def house() -> Iterator[Household]:
             BROKEN[broken][0](folder / tool)
             made.environment["PATH"] = f"{folder}:{made.environment['PATH']}"
         made.configure("".join(feed(tool, url, keys) for tool, (url, keys, _) in TOOLS.items()))
-        with made.brokerd() as broker:
+        with made.forked_brokerd() as broker:
             for url, _, _ in TOOLS.values():
                 broker.wire.look_up(url)
             yield made

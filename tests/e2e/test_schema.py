@@ -52,7 +52,7 @@ def client() -> Iterator[httpx.Client]:
     with household() as house:
         house.configure(house.plain_feed())
         with (
-            house.brokerd() as broker,
+            house.forked_brokerd() as broker,
             httpx.Client(
                 transport=httpx.HTTPTransport(uds=str(broker.wire.path)), base_url="http://broker", timeout=20
             ) as made,
