@@ -34,6 +34,7 @@ LOADED = (
     "broker.api.fastapi_app",
     "broker.api.metrics",
     "broker.providers.azure.azure_transport",
+    *("httpx", "anyio._backends._asyncio", "uvicorn.lifespan.off", "azure.identity", "msal"),
 )
 """And the providers: all that a daemon loads sooner or later. None reads a variable that tests set."""
 
