@@ -1,6 +1,6 @@
 """What status may show: frozen records without any secret, and their JSON form (CONTRACT section 6)."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -227,12 +227,14 @@ def _warning(credential: Credential | None, now: Moment) -> str | None:
 
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+Record = BrokerStatus | FeedStatus | ShareStatus | LookupRecord
 
 
-def to_json(status: BrokerStatus | FeedStatus | ShareStatus | LookupRecord) -> dict[str, Json]:
+def to_json(status: Record) -> dict[str, Json]:
     """The record as JSON values: times in RFC 3339 with `Z`, keys in the order of the contract."""
-    plain: dict[str, object] = status._asdict() if isinstance(status, LookupRecord) else asdict(status)
-    return {key: _value(value) for key, value in plain.items()}
+    if isinstance(status, LookupRecord):
+        return {name: _value(value) for name, value in zip(status._fields, status, strict=True)}
+    return {field.name: _value(getattr(status, field.name)) for field in fields(status)}
 
 
 def rfc3339(moment: datetime) -> str:
@@ -242,14 +244,14 @@ def rfc3339(moment: datetime) -> str:
 
 def _value(value: object) -> Json:
     match value:
+        case None | str() | bool() | int() | float():
+            return value
         case datetime():
             return rfc3339(value)
-        case LookupRecord():
+        case BrokerStatus() | FeedStatus() | ShareStatus() | LookupRecord():
             return to_json(value)
         case dict():
             return {str(key): _value(item) for key, item in value.items()}
         case tuple() | list():
             return [_value(item) for item in value]
-        case None | bool() | int() | float() | str():
-            return value
     raise TypeError(f"status cannot show a {type(value).__name__}")

@@ -163,5 +163,5 @@ def behind_gateway(*feeds: str, runs_broker: bool = True) -> Iterator[Behind]:
         if not runs_broker:
             yield made
             return
-        with house.brokerd():
+        with house.forked_brokerd():
             yield made

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.household import Household, household, plain_brokerd
+from tests.e2e.household import Household, household
 from tests.e2e.toolbox import Toolbox
 from tests.e2e.town import Town
 from tests.e2e.town import town as new_town
@@ -31,8 +31,10 @@ def house() -> Iterator[Household]:
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Brokerd]:
     """A daemon with a plain feed, for a module's tests to share."""
-    with plain_brokerd() as running:
-        yield running
+    with household() as house:
+        house.configure(house.plain_feed())
+        with house.forked_brokerd() as running:
+            yield running
 
 
 @pytest.fixture(scope="module")

@@ -34,8 +34,13 @@ LOADED = (
     "broker.api.fastapi_app",
     "broker.api.metrics",
     "broker.providers.azure.azure_transport",
+    *("httpx", "anyio._backends._asyncio", "uvicorn.lifespan.off", "azure.identity", "msal"),
 )
 """And the providers: all that a daemon loads sooner or later. None reads a variable that tests set."""
+
+
+DRAIN_S = "DRAIN_S_OF_A_FORKED_DAEMON"
+"""A variable that has a forked daemon wait so many seconds at its end instead of `composition.DRAIN_S`."""
 
 
 class ForkedDaemon:
@@ -147,6 +152,8 @@ def _be_the_daemon(options: list[str], environment: Mapping[str, str], log: int,
     os.close(way)
     os.environ.clear()
     os.environ.update(environment)
+    if drain_s := os.environ.pop(DRAIN_S, None):
+        setattr(sys.modules["broker.daemon.composition"], "DRAIN_S", float(drain_s))  # noqa: B010 - a constant
     sys.argv = ["brokerd", *options]
 
 

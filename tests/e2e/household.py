@@ -176,12 +176,3 @@ def household() -> Iterator[Household]:
         yield made
         inhabitants = Search([str(made.home)])
         until(lambda: not inhabitants.processes(), f"end of all processes of {made.home}")
-
-
-@contextmanager
-def plain_brokerd() -> Iterator[Brokerd]:
-    """A daemon in a household of its own, with a plain feed."""
-    with household() as house:
-        house.configure(house.plain_feed())
-        with house.brokerd() as running:
-            yield running

@@ -63,7 +63,7 @@ def test_a_sign_in_that_was_awaited_is_noticed_within_seconds(house: Household) 
 
 
 def test_a_learned_feed_is_there_again_after_a_restart_and_its_first_look_up(house: Household) -> None:
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         broker.wire.look_up(AZURE_FEED)
         before = broker.wire.status()["feeds"]
     with house.brokerd() as broker:

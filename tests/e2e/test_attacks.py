@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.household import PLAIN_FEED, household, plain_brokerd
+from tests.e2e.household import PLAIN_FEED, household
 from tests.e2e.patience import until
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ NAP_S = 0.01  # the shims' own
 
 @pytest.fixture
 def broker() -> Iterator[Brokerd]:
-    with plain_brokerd() as running:
-        yield running
+    with household() as house:
+        house.configure(house.plain_feed())
+        with house.brokerd() as running:
+            yield running
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def labs(house: Household) -> Organisation:
 
 def test_two_organisations_in_two_tenants_are_served_at_once(house: Household, labs: Organisation) -> None:
     house.configure(BOTH)
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         passwords = [broker.wire.look_up(url).password for url in (AZURE_FEED, LABS_FEED)]
         tenants = {one["name"]: one["tenant"] for one in broker.wire.status()["feeds"]}
 

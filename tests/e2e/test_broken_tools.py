@@ -45,27 +45,28 @@ SCREENS = {
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[Household]:
-    """With a daemon, and a feed for each tool, none of which runs."""
+def house(request: pytest.FixtureRequest) -> Iterator[Household]:
+    """With a daemon, and a feed for a tool that does not run."""
+    tool: str = request.param
+    url, keys, broken = TOOLS[tool]
     with household() as made:
         made.az.uninstall()
         for name in [name for name in made.environment if name.startswith(("AWS_", "GOOGLE_", "CLOUDSDK_"))]:
             del made.environment[name]
         made.environment |= {"AWS_EC2_METADATA_DISABLED": "true", "NO_GCE_CHECK": "true"}
-        for tool, (_, _, broken) in TOOLS.items():
-            folder = made.folder / f"tools-{tool}"
-            folder.mkdir()
-            BROKEN[broken][0](folder / tool)
-            made.environment["PATH"] = f"{folder}:{made.environment['PATH']}"
-        made.configure("".join(feed(tool, url, keys) for tool, (url, keys, _) in TOOLS.items()))
-        with made.brokerd() as broker:
-            for url, _, _ in TOOLS.values():
-                broker.wire.look_up(url)
+        BROKEN[broken][0](made.bin / tool)
+        made.configure(feed(tool, url, keys))
+        with made.forked_brokerd() as broker:
+            broker.wire.look_up(url)
             yield made
 
 
 @pytest.mark.parametrize("screen", sampled(list(SCREENS), always=("shim", "doctor")))
-@pytest.mark.parametrize("tool", sampled(TOOLS.keys(), always=("az",)))
+@pytest.mark.parametrize(
+    ("house", "tool"),
+    sampled({tool: (tool, tool) for tool in TOOLS}, always=("az",)),
+    indirect=["house"],
+)
 def test_a_tool_that_cannot_be_run_is_named_with_its_cause_on_every_screen(
     house: Household, tool: str, screen: str
 ) -> None:

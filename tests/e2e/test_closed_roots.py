@@ -51,7 +51,7 @@ def test_the_line_that_is_told_opens_a_feed_that_serves_below_its_closed_root(
     service = ClosedRoot(house, status)
     house.proxy.route(PLAIN_HOST, service)
     house.configure(house.plain_feed())
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         broker.wire.look_up(PLAIN_FEED)
         until(lambda: broker.wire.feed("plain")["state"] == "refused", "refusal")
         told = house.keyring("get", PLAIN_FEED, "ci")

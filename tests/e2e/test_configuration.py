@@ -140,7 +140,7 @@ def test_daemon_with_a_broken_file_runs_says_so_and_is_cured_by_a_reload(house: 
 
 def test_unreadable_file_is_named_by_a_daemon_that_runs(house: Household) -> None:
     house.config.mkdir(parents=True)
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         answer = broker.wire.look_up(PLAIN_FEED)
 
     assert (answer.status, answer.json["type"]) == (500, "bad-configuration")

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e import field as places
-from tests.e2e.town import Town
-from tests.e2e.town import town as new_town
-from tests.fakes.gitlab import Token
+from tests.e2e.household import feed
+from tests.fakes.gitlab import GitLab, Token
 from tests.sampling import sampled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.e2e.household import Household
+    from tests.e2e.town import Town
     from tests.fakes.clients import Outcome
 
 pytestmark = pytest.mark.e2e
@@ -144,19 +144,16 @@ def test_status_knows_whose_tokens_they_are_and_when_they_end(town: Town) -> Non
     assert 3000 < google["left_s"] < 3600
 
 
-@pytest.fixture
-def village() -> Iterator[Town]:
-    """A town of the test's own, whose services nobody has asked yet."""
-    with new_town() as made:
-        yield made
-
-
-def test_status_warns_of_a_token_that_only_a_person_can_replace(village: Town) -> None:
+def test_status_warns_of_a_token_that_only_a_person_can_replace(house: Household) -> None:
     next_week = datetime.now(UTC).date() + timedelta(days=7)
-    village.field.gitlab.tokens[places.GITLAB_TOKEN] = Token(expires_at=str(next_week))
-
-    village.ask("refresh", "gitlab")  # the daemon may have fetched it before the day was set
-    seen = village.ask("status")
+    gitlab = GitLab(places.WHEELS)
+    gitlab.tokens[places.GITLAB_TOKEN] = Token(expires_at=str(next_week))
+    house.proxy.route("git.example.com", gitlab)
+    secret = house.keep_secret("gitlab", places.GITLAB_TOKEN)
+    house.configure(feed("gitlab", places.GITLAB, f'provider = "gitlab"\nsecret = "{secret}"'))
+    with house.forked_brokerd() as broker:
+        assert broker.wire.look_up(places.GITLAB).status == 200
+        seen = house.brokerctl("status")
 
     assert seen.exit_code == 0
     assert f"ends on {next_week}: make another at https://git.example.com/-/" in " ".join(seen.stdout.split())

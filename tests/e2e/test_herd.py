@@ -43,7 +43,7 @@ async def test_a_thousand_first_look_ups_at_once_fetch_once(house: Household, co
     house.configure(configuration)
     everybody_asked = asyncio.Barrier(HERD + 1)
 
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         with house.az.held():
             urls = (AZURE_FEED, OLD_AZURE_FEED)
             asking = [

@@ -154,7 +154,7 @@ class Runs:
 def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
     with household() as house:
         house.configure(f'log = "debug"\n{feed("corp", AZURE_FEED)}')
-        with house.brokerd() as broker:
+        with house.forked_brokerd() as broker:
             yield Runs(house, broker.wire, lambda: request.getfixturevalue("old_python"))
 
 

@@ -91,7 +91,7 @@ COMMAND: dict[str, tuple[list[str], str]] = {
 def house() -> Iterator[Household]:
     with household() as made:
         made.configure(feed("corp", AZURE_FEED))
-        with made.brokerd():
+        with made.forked_brokerd():
             yield made
 
 

@@ -67,7 +67,7 @@ def test_held_token_outlives_the_identity_service_to_its_own_end(
 def test_first_look_up_after_an_outage_is_answered(house: Household) -> None:
     house.az.behave(Conduct("fail", complaint=OFFLINE))
     house.configure(feed("corp", AZURE_FEED))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         until(lambda: broker.wire.feed("corp")["state"] == "failing", "failed fetch")
         assert house.keyring("get", AZURE_FEED, "dev").exit_code == 1
 

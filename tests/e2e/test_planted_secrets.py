@@ -79,7 +79,7 @@ def said(request: pytest.FixtureRequest) -> Iterator[Mapping[str, bytes]]:
         whole = f'log = "debug"\n{feed("plain", PLAIN_FEED, program)}'
         house.configure(whole)
         found: dict[str, bytes] = {}
-        with house.brokerd() as broker, Events(broker.wire) as events:
+        with house.forked_brokerd() as broker, Events(broker.wire) as events:
             wire = broker.wire
             assert wire.look_up(PLAIN_FEED).json.get("password") == FROM_PROVIDER, broker.log
             for order in ("forget", "refresh"):

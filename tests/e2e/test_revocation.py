@@ -160,7 +160,7 @@ def test_a_claims_challenge_is_answered_for_an_application_without_a_person(
 
 def test_three_hundred_look_ups_make_at_most_two_requests_to_the_feed(house: Household) -> None:
     house.configure(feed("corp", AZURE_FEED))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         broker.wire.look_up(AZURE_FEED)
         wait_until_tried(broker, "accepted")
         before = sum(visit.password is not None for visit in house.acme.visits)

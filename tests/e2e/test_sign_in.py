@@ -86,7 +86,7 @@ def sign_in(house: Household, *words: str, name: str = USER) -> str:
 
 @pytest.mark.usefixtures("entra")
 def test_a_code_signs_in_and_every_feed_of_the_organisation_is_ready(house: Household) -> None:
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         assert house.keyring("get", AZURE_FEED, "dev").exit_code == 1
         shown = sign_in(house)
         answer = house.keyring("get", SECOND_FEED, "dev")

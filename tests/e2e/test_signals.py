@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.e2e.daemon_nursery import DRAIN_S
 from tests.e2e.household import AZURE_FEED, PLAIN_FEED, Household, feed
 from tests.e2e.patience import until
 from tests.e2e.wire import Events
@@ -71,7 +72,7 @@ def test_sigterm_lets_a_look_up_under_way_have_its_answer(house: Household) -> N
 def test_sigterm_takes_along_an_az_that_nobody_waits_for(house: Household) -> None:
     house.az.behave(Conduct("hang-with-grandchildren"))
     house.configure(feed("corp", AZURE_FEED))
-    with house.brokerd() as broker:
+    with house.forked_brokerd() as broker:
         [call] = house.az.wait_for_calls(1)
         [grandchild] = house.az.wait_for_grandchildren(1)
 
@@ -80,9 +81,12 @@ def test_sigterm_takes_along_an_az_that_nobody_waits_for(house: Household) -> No
     assert still_alive((call.pid, grandchild)) == []
 
 
-def test_sigterm_tells_whom_it_can_wait_for_no_longer(house: Household) -> None:
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_sigterm_tells_whom_it_can_wait_for_no_longer(house: Household, *, whole: bool) -> None:
+    """The `whole` one waits as long as the real program does, the other one half a second."""
     house.az.behave(Conduct("hang"))
-    with house.forked_brokerd() as broker, ThreadPoolExecutor(1) as pool:
+    house.environment |= {} if whole else {DRAIN_S: "0.5"}
+    with house.brokerd() if whole else house.forked_brokerd() as broker, ThreadPoolExecutor(1) as pool:
         asking = pool.submit(house.keyring, "get", AZURE_FEED, "dev")
         house.az.wait_for_calls(1)
 

@@ -48,7 +48,7 @@ def shared() -> Iterator[Household]:
 
 @pytest.fixture(scope="module")
 def wire(shared: Household) -> Iterator[Wire]:
-    with shared.brokerd() as broker:
+    with shared.forked_brokerd() as broker:
         yield broker.wire
 
 

@@ -232,7 +232,7 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
         gitlab.tokens[GITLAB_PAT] = Token()
         house.proxy.route("gitlab.com", gitlab)
         state.arrange(house)
-        with house.brokerd() as broker:
+        with house.forked_brokerd() as broker:
             broker.wire.look_up(state.url)
             state.befall(house)
             told = Seen(state)

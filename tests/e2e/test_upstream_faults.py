@@ -125,7 +125,7 @@ def test_held_tokens_are_handed_out_without_a_wait_whatever_goes_wrong(house: Ho
     made = [*endpoint_cases(house, over), *organisation_cases(house, over)]
     cases = [case for case, _ in made]
     house.configure("".join(text for _, text in made))
-    with house.brokerd() as broker, ThreadPoolExecutor(2 * len(cases)) as pool:
+    with house.forked_brokerd() as broker, ThreadPoolExecutor(2 * len(cases)) as pool:
         wire = broker.wire
         held = dict(zip([case.name for case in cases], pool.map(password, repeat(wire), cases), strict=True))
         waited_before = wire.status()["lookups"]["wait"]

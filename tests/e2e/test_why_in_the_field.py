@@ -63,7 +63,7 @@ def house() -> Iterator[Household]:
         for name in ("labs", "morelabs"):
             made.cloud.organisation(name, tenant=TENANT, feeds={"corp": [PACKAGE, DEPENDENCY]})
         made.configure(f"auto = false\n{feed('corp', AZURE_FEED)}{made.plain_feed()}")
-        with made.brokerd():
+        with made.forked_brokerd():
             yield made
 
 

@@ -59,7 +59,7 @@ def house() -> Iterator[Household]:
         # tox keeps every variable that names a socket from its children: they find it above their `bin`
         made.socket = made.folder / "broker.sock"
         made.environment["TOKEN_BROKER_SOCKET"] = str(made.socket)
-        with made.brokerd():
+        with made.forked_brokerd():
             yield made
 
 

@@ -49,5 +49,5 @@ def town() -> Iterator[Town]:
     """A new town, whose services nobody has asked yet."""
     with household() as house:
         field = settle(house)
-        with house.brokerd() as broker:
+        with house.forked_brokerd() as broker:
             yield Town(house, field, broker.wire)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -127,9 +127,8 @@ class AzureCli:
             f"#!{python} -IS",
             "import sys",
             f"sys.path.insert(0, {str(sources)!r})",
-            "from pathlib import Path",
             "from tests.fakes.az_program import main",
-            f"sys.exit(main(Path({str(control)!r}), sys.argv[1:]))",
+            f"sys.exit(main({str(control)!r}, sys.argv[1:]))",
         )
         _replace(self.program, "\n".join(lines) + "\n", mode=0o755)
 
@@ -141,7 +140,7 @@ class AzureCli:
         """How the next calls go; `Conduct()` is the healthy az."""
         if conduct.mode != "same":
             (self._control / SAME_TOKEN).unlink(missing_ok=True)
-        _replace(self._control / CONDUCT, json.dumps(asdict(conduct)))
+        _replace(self._control / CONDUCT, json.dumps(conduct._asdict()))
 
     def sign_in(
         self, user: str, tenants: Sequence[str], *, config_dir: Path | None = None, application: bool = False

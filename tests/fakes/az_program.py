@@ -1,23 +1,21 @@
 """What runs as the fake `az`: reads its conduct from the control folder and its sign-in from
 AZURE_CONFIG_DIR, as `az.py` left them there, writes its call down, and answers or misbehaves.
-Standard library only: it must start quickly, and outside the test environment. Next: `az.py`.
+Standard library only, and only what loads in a few milliseconds: each of hundreds of calls is a process.
+It runs outside the test environment, too. Next: `az.py`.
 """
+
+# ruff: noqa: PTH103, PTH110, PTH111, PTH123 - pathlib takes as long to load as half of the rest
 
 from __future__ import annotations
 
-import argparse
 import base64
 import errno
 import fcntl
 import json
 import os
-import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tests.fakes.tokens import AZURE_DEVOPS, Account, entra_token
 
@@ -30,13 +28,21 @@ LEASH = "leash"
 PERSON = "person"
 CLAIMS = "claims.json"
 CHALLENGE = "--claims-challenge"
+OPTIONS = {
+    "show": {"--output", "-o", "--query", "--subscription"},
+    "get-access-token": {
+        *("--output", "-o", "--query", "--subscription"),
+        *("--resource", "--scope", "--tenant"),
+    },
+}
+"""What `az account VERB` understands here."""
+
 _WAIT = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_SH)"
 
 Mode = Literal["answer", "same", "fail", "garbage", "hang", "hang-with-grandchildren"]
 
 
-@dataclass(frozen=True)
-class Conduct:
+class Conduct(NamedTuple):
     """How az behaves. `age_s` is how long ago a token was issued: a half-used one has half its life."""
 
     mode: Mode = "answer"
@@ -53,11 +59,11 @@ class SignedOutError(Exception):
     """What az says, on stderr, with exit code 1."""
 
 
-def main(control: Path, arguments: list[str]) -> int:
+def main(control: str, arguments: list[str]) -> int:
     """Run az with these arguments. Returns its exit code."""
     _write_down(control, arguments)
-    conduct = Conduct(**json.loads((control / CONDUCT).read_text()))
-    _wait_for(control / GATE)
+    conduct = Conduct(**json.loads(_read(f"{control}/{CONDUCT}")))
+    _wait_for(f"{control}/{GATE}")
     time.sleep(conduct.pause_s)
     if conduct.mode.startswith("hang"):
         return _hang(control, conduct.mode)
@@ -80,90 +86,99 @@ def main(control: Path, arguments: list[str]) -> int:
     return 0
 
 
-def _write_down(control: Path, arguments: list[str]) -> None:
+def _write_down(control: str, arguments: list[str]) -> None:
     profile = os.environ.get("AZURE_CONFIG_DIR")
     call = {"pid": os.getpid(), "arguments": arguments, "config_dir": profile}
     try:
-        _append(control / CALLS, json.dumps(call))
+        _append(f"{control}/{CALLS}", json.dumps(call))
     except OSError as error:
         if error.errno != errno.EROFS:  # a sandboxed service's az writes nowhere but in its own folder
             raise
 
 
-def _wait_for(lock: Path) -> None:
-    with lock.open("rb") as opened:
+def _wait_for(lock: str) -> None:
+    with open(lock, "rb") as opened:
         fcntl.flock(opened, fcntl.LOCK_SH)
 
 
-def _append(file: Path, line: str) -> None:
+def _append(file: str, line: str) -> None:
     """One write to an appending descriptor: concurrent calls cannot mix."""
     opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(opened, f"{line}\n".encode())
     os.close(opened)
 
 
-def _hang(control: Path, mode: Mode) -> int:
+def _hang(control: str, mode: Mode) -> int:
     """Return when the test that holds the leash has ended, however it ended."""
     if mode == "hang-with-grandchildren":
         # inherits stdout and stderr: whoever reads them to the end waits for it too
-        grandchild = subprocess.Popen([sys.executable, "-ISc", _WAIT, control / LEASH])
-        _append(control / GRANDCHILDREN, str(grandchild.pid))
-    _wait_for(control / LEASH)
+        import subprocess  # noqa: PLC0415 - takes as long to load as all the rest
+
+        grandchild = subprocess.Popen([sys.executable, "-ISc", _WAIT, f"{control}/{LEASH}"])
+        _append(f"{control}/{GRANDCHILDREN}", str(grandchild.pid))
+    _wait_for(f"{control}/{LEASH}")
     return 1
 
 
-def _sign_in(control: Path, arguments: list[str]) -> str:
+def _sign_in(control: str, arguments: list[str]) -> str:
     """Let the person there sign in by their browser; returns the subscriptions, as az prints them."""
     sys.stderr.write("A web browser has been opened at the sign-in page. Please continue the login there.\n")
-    (control / CLAIMS).unlink(missing_ok=True)
+    challenge = None
     if CHALLENGE in arguments:  # decoded as az 2.91 does (core/util.py): without a check of the alphabet
-        challenge = arguments[arguments.index(CHALLENGE) + 1]
-        (control / CLAIMS).write_text(base64.b64decode(challenge.encode("latin-1")).decode("latin-1"))
-    profile = _profile()
-    profile.parent.mkdir(mode=0o700, exist_ok=True)
-    profile.write_bytes((control / PERSON / profile.name).read_bytes())
-    return json.dumps(json.loads(profile.read_text("utf-8-sig"))["subscriptions"], indent=2)
+        asked = arguments[arguments.index(CHALLENGE) + 1]
+        challenge = base64.b64decode(asked.encode("latin-1")).decode("latin-1")
+    _write(f"{control}/{CLAIMS}", challenge or "")
+    folder, _, name = _profile().rpartition("/")
+    os.makedirs(folder, 0o700, exist_ok=True)
+    profile = _read(f"{control}/{PERSON}/{name}")
+    _write(_profile(), profile)
+    return json.dumps(_subscriptions(profile), indent=2)
 
 
-def _answer(control: Path, conduct: Conduct, arguments: list[str]) -> str:
-    asked = _parser().parse_args(arguments)
-    subscription = _subscription(asked.tenant if asked.verb == "get-access-token" else None)
+def _answer(control: str, conduct: Conduct, arguments: list[str]) -> str:
+    verb, options = _understood(arguments)
+    subscription = _subscription(options.get("--tenant"))
     if conduct.touches_profile:
-        profile = _profile()
-        profile.write_bytes(profile.read_bytes())
-    if asked.verb == "show":
-        return _printed(subscription, asked.query)
-    token = _token(control, conduct, asked, subscription)
-    return _printed(token, asked.query)
+        _write(_profile(), _read(_profile()))
+    if verb == "show":
+        return _printed(subscription, options.get("--query"))
+    return _printed(_token(control, conduct, options, subscription), options.get("--query"))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="az", allow_abbrev=False)
-    parser.add_argument("--output", "-o", default="json")
-    parser.add_argument("--query")
-    nouns = parser.add_subparsers(dest="noun", required=True)
-    verbs = nouns.add_parser("account").add_subparsers(dest="verb", required=True)
-    for verb in ("get-access-token", "show"):
-        command = verbs.add_parser(verb, allow_abbrev=False)
-        command.add_argument("--output", "-o", default="json")
-        command.add_argument("--query")
-        command.add_argument("--subscription")
-        if verb == "get-access-token":
-            command.add_argument("--resource")
-            command.add_argument("--scope")
-            command.add_argument("--tenant")
-    return parser
+def _understood(arguments: list[str]) -> tuple[str, dict[str, str]]:
+    """The verb, and the options with their values. Exits with 2 for what az would not take either."""
+    _, verb, *words = arguments if arguments[:1] == ["account"] else ["", ""]
+    options = dict(zip(words[::2], words[1::2], strict=False))
+    if not options.keys() <= OPTIONS.get(verb, set()) or len(words) % 2 or verb not in OPTIONS:
+        sys.stderr.write(f"az: error: unrecognized arguments: {' '.join(arguments)}\n")
+        sys.exit(2)
+    return verb, options
 
 
-def _profile() -> Path:
-    home = os.environ.get("AZURE_CONFIG_DIR") or str(Path.home() / ".azure")
-    return Path(home) / "azureProfile.json"
+def _profile() -> str:
+    home = os.environ.get("AZURE_CONFIG_DIR") or os.path.expanduser("~/.azure")
+    return f"{home}/azureProfile.json"
+
+
+def _subscriptions(profile: str) -> list[dict[str, object]]:
+    listed: list[dict[str, object]] = json.loads(profile.removeprefix("\ufeff"))["subscriptions"]
+    return listed
+
+
+def _read(file: str) -> str:
+    with open(file, encoding="utf-8") as opened:
+        return opened.read()
+
+
+def _write(file: str, text: str) -> None:
+    with open(file, "w", encoding="utf-8") as opened:
+        opened.write(text)
 
 
 def _subscription(tenant: str | None) -> dict[str, object]:
     """The signed-in subscription of the tenant, the default one without. Raises SignedOutError."""
     try:
-        listed: list[dict[str, object]] = json.loads(_profile().read_text("utf-8-sig"))["subscriptions"]
+        listed = _subscriptions(_read(_profile()))
     except FileNotFoundError:
         listed = []
     if not listed:
@@ -182,11 +197,11 @@ def _subscription(tenant: str | None) -> dict[str, object]:
 
 
 def _token(
-    control: Path, conduct: Conduct, asked: argparse.Namespace, subscription: dict[str, object]
+    control: str, conduct: Conduct, options: dict[str, str], subscription: dict[str, object]
 ) -> dict[str, object]:
-    kept = control / SAME_TOKEN
-    if conduct.mode == "same" and kept.exists():
-        told: dict[str, object] = json.loads(kept.read_text())
+    kept = f"{control}/{SAME_TOKEN}"
+    if conduct.mode == "same" and os.path.exists(kept):
+        told: dict[str, object] = json.loads(_read(kept))
         return told
     user = subscription["user"]
     assert isinstance(user, dict)
@@ -195,26 +210,25 @@ def _token(
     )
     issued_at = time.time() - conduct.age_s
     ends = int(issued_at + conduct.lifetime_s)
-    resource = asked.resource or str(asked.scope or AZURE_DEVOPS).removesuffix("/.default")
-    wanted = control / CLAIMS
+    resource = options.get("--resource") or options.get("--scope", AZURE_DEVOPS).removesuffix("/.default")
+    wanted = f"{control}/{CLAIMS}"
     token = entra_token(
         account,
         issued_at=issued_at,
         lifetime_s=conduct.lifetime_s,
         resource=resource,
-        asked=wanted.read_text() if wanted.exists() else None,
+        asked=(_read(wanted) or None) if os.path.exists(wanted) else None,
     )
-    local = datetime.fromtimestamp(ends, UTC).astimezone().replace(tzinfo=None)
     answer: dict[str, object] = {
         "accessToken": token,
-        "expiresOn": local.isoformat(sep=" ", timespec="microseconds"),
+        "expiresOn": time.strftime("%Y-%m-%d %H:%M:%S.000000", time.localtime(ends)),
         **({"expires_on": ends} if conduct.tells_epoch else {}),
         "subscription": subscription["id"],
         "tenant": account.tenant,
         "tokenType": "Bearer",
     }
     if conduct.mode == "same":
-        kept.write_text(json.dumps(answer))
+        _write(kept, json.dumps(answer))
     return answer
 
 

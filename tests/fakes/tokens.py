@@ -1,6 +1,6 @@
 """Entra access tokens of the fakes: JWTs signed with one static key, so that a fake `az` in another
-process mints tokens that the fake cloud accepts. Standard library only: `az_program.py` imports this.
-Next: `entra.py` and `az_program.py`, which hand them out.
+process mints tokens that the fake cloud accepts. Standard library only, and little of it, for
+`az_program.py` imports this. Next: `entra.py` and `az_program.py`, which hand them out.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import time
-import uuid
-from dataclasses import dataclass
+from typing import NamedTuple
 
 AZURE_DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"  # the resource every token here is for
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"  # the client id of az and of azure-identity
@@ -25,11 +25,10 @@ Claims = dict[str, object]
 
 def unlike() -> str:
     """What makes a token one of the fakes' and unlike any other."""
-    return f"{MARKER}-{uuid.uuid4().hex}"
+    return f"{MARKER}-{os.urandom(16).hex()}"
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """Who a token is about: a person, or with `application` a service principal."""
 
     name: str
@@ -39,7 +38,8 @@ class Account:
     @property
     def object_id(self) -> str:
         """The directory's id of this account, the same whenever it is asked."""
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.tenant}/{self.name}"))
+        told = hashlib.sha256(f"{self.tenant}/{self.name}".encode()).hexdigest()
+        return "-".join((told[:8], told[8:12], told[12:16], told[16:20], told[20:32]))
 
 
 def entra_claims(
