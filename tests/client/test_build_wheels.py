@@ -60,7 +60,8 @@ def test_wheel_that_is_not_in_order_ends_the_command(wheel: Path, place: Path, f
         case "mode":
             wheel = rewritten(wheel, place, program, mode=0o644)
         case "tag":
-            wheel = shutil.copy(wheel, place / wheel.name.replace("manylinux_2_17", "manylinux_2_5"))
+            copy = place / wheel.name.replace("manylinux_2_17", "manylinux_2_5")
+            wheel = Path(shutil.copy(wheel, copy))
         case "name":
             pass
 
