@@ -59,15 +59,30 @@ class FakeClock:
         self._now = self._now.after(seconds)
 
 
+TURNS_MAX, QUIET_TURNS = 50, 3
+
+
 async def settle() -> None:
-    """Run the loop until everything that can go on has gone on."""
-    for _ in range(50):
+    """Run the loop until everything that can go on has gone on: until some turns in a row had nothing to
+    run (the next may find a socket that can be read), or 50 turns with a task that never waits.
+    """
+    ready, quiet = _what_is_ready(), 0
+    for _ in range(TURNS_MAX):
         await asyncio.sleep(0)
+        quiet = 0 if ready else quiet + 1
+        if quiet == QUIET_TURNS:
+            return
 
 
 async def settle_quickly() -> None:
     """`settle` where nothing but the loop's own tasks can go on: no thread, no socket, no timer."""
-    ready: Sized = asyncio.get_running_loop()._ready  # type: ignore[attr-defined] # what is to run next
+    ready = _what_is_ready()
     await asyncio.sleep(0)
     while ready:  # noqa: ASYNC110 - it waits for the loop itself
         await asyncio.sleep(0)
+
+
+def _what_is_ready() -> Sized:
+    """What the running loop will run in its next turn, as it changes."""
+    ready: Sized = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+    return ready

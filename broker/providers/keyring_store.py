@@ -5,7 +5,6 @@ would ask it too; so the store is chosen here by name. A store may wait for a pe
 limit, and all are asked one after another by a thread of their own.
 """
 
-import asyncio
 import concurrent.futures
 import contextlib
 import functools
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING
 from broker.core.failures import ADD_TO, SignInNeeded, Unavailable
 
 if TYPE_CHECKING:
+    import asyncio
+
     from keyring.backend import KeyringBackend
 
 KEYRING_LIMIT_S = 20.0
@@ -28,12 +29,15 @@ LOCKED_RETRY_S = 600.0
 """Each question to a locked store may open its dialog again, so the next one comes late."""
 
 OWN_STORES = (
-    "keyring.backends.macOS.Keyring",
-    "keyring.backends.SecretService.Keyring",
-    "keyring.backends.libsecret.Keyring",
-    "keyring.backends.kwallet.DBusKeyring",
+    ("keyring.backends.macOS.Keyring",)  # to try it elsewhere starts a compiler: ctypes looks for a library
+    if sys.platform == "darwin"
+    else (
+        "keyring.backends.SecretService.Keyring",
+        "keyring.backends.libsecret.Keyring",
+        "keyring.backends.kwallet.DBusKeyring",
+    )
 )
-"""The stores of keyring 25.7 for Linux and macOS, the preferred one first. Feed plug-ins are none of them."""
+"""The stores of keyring 25.7 for this system, the preferred one first. Feed plug-ins are none of them."""
 
 Login = tuple[str | None, str]
 
@@ -50,6 +54,8 @@ async def read_login(
     `store` finds the backend to ask (None: `chosen_store`). Raises SignInNeeded when there is no such entry
     or no store, Unavailable when the store is locked, broken or silent for `limit_s`.
     """
+    import asyncio  # noqa: PLC0415 - loaded wherever this is awaited, and a fifth of what the program takes
+
     answer = _in_turn(lambda: _look_up((store or chosen_store)(), service, username))
     try:
         async with asyncio.timeout(limit_s):
@@ -131,6 +137,8 @@ def _in_turn(look_up: Callable[[], Login | None]) -> "asyncio.Future[Login | Non
     Not by asyncio's threads: a locked store would take them one by one, and the daemon would wait for them
     at its end.
     """
+    import asyncio  # noqa: PLC0415 - as above
+
     _start_thread()  # first: where no thread can be started the question must not stay behind
     answer = _Answer()
     _questions.put((answer, look_up))

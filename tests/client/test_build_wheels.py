@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,42 +24,44 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="ELF is Linux's"
 LINUX = TARGETS[0]
 
 
-def rewritten(wheel: Path, name: str, content: bytes, mode: int = 0o755) -> Path:
-    """Replace one file in a copy of the wheel."""
-    copy = wheel.parent / "copy" / wheel.name
-    copy.parent.mkdir()
+def rewritten(wheel: Path, folder: Path, content: bytes, mode: int = 0o755) -> Path:
+    """Replace the shim in a copy of the wheel."""
+    copy = folder / wheel.name
     with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(copy, "w") as new:
         for entry in old.infolist():
-            if entry.filename == name:
+            if entry.filename == SCRIPT:
                 entry.external_attr = (0o100000 | mode) << 16
-            new.writestr(entry, content if entry.filename == name else old.read(entry))
+            new.writestr(entry, content if entry.filename == SCRIPT else old.read(entry))
     return copy
 
 
-@pytest.fixture
-def wheel(place: Path) -> Path:
+@pytest.fixture(scope="module")
+def wheel() -> Iterator[Path]:
     """A wheel with the native shim of this machine, said to be for any Linux."""
     name, value = "TOKEN_BROKER_PLATFORM", LINUX.tag
-    wheel, _ = build(place, "wheel", **{name: value})
-    return wheel
+    with tempfile.TemporaryDirectory(prefix="c-") as folder:
+        yield build(Path(folder), "wheel", **{name: value})[0]
 
 
 @needs_compiler
+@pytest.mark.xdist_group("wheel for any Linux")
 def test_wheel_of_the_build_hook_is_in_order(wheel: Path) -> None:
     assert b"keyring-shim, built with " in check_wheel(wheel, LINUX.tag)
 
 
 @needs_compiler
+@pytest.mark.xdist_group("wheel for any Linux")
 @pytest.mark.parametrize("fault", few(["content", "mode", "tag", "name"], 1))
-def test_wheel_that_is_not_in_order_ends_the_command(wheel: Path, fault: str) -> None:
+def test_wheel_that_is_not_in_order_ends_the_command(wheel: Path, place: Path, fault: str) -> None:
     program = zipfile.ZipFile(wheel).read(SCRIPT)
     match fault:
         case "content":
-            wheel = rewritten(wheel, SCRIPT, program + b"\0")
+            wheel = rewritten(wheel, place, program + b"\0")
         case "mode":
-            wheel = rewritten(wheel, SCRIPT, program, mode=0o644)
+            wheel = rewritten(wheel, place, program, mode=0o644)
         case "tag":
-            wheel = wheel.rename(wheel.with_name(wheel.name.replace("manylinux_2_17", "manylinux_2_5")))
+            copy = place / wheel.name.replace("manylinux_2_17", "manylinux_2_5")
+            wheel = Path(shutil.copy(wheel, copy))
         case "name":
             pass
 
@@ -77,6 +81,7 @@ def test_file_that_record_does_not_name_is_told() -> None:
 
 @needs_compiler
 @linux_only
+@pytest.mark.xdist_group("wheel for any Linux")
 def test_dynamic_program_is_not_what_was_promised(place: Path, wheel: Path) -> None:
     tool = compiler()
     assert tool is not None
@@ -88,7 +93,7 @@ def test_dynamic_program_is_not_what_was_promised(place: Path, wheel: Path) -> N
     assert isinstance(found, Elf)
     assert not found.static
     with pytest.raises(SystemExit):
-        checked_native(rewritten(wheel, SCRIPT, program.read_bytes()), LINUX)
+        checked_native(rewritten(wheel, place, program.read_bytes()), LINUX)
 
 
 @pytest.mark.parametrize(

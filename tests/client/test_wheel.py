@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,10 +49,16 @@ def installed(wheel: Path, folder: Path) -> Path:
     return folder / "bin/keyring-shim"
 
 
-@needs_compiler
-def test_native_wheel_is_for_this_platform_and_has_the_program(place: Path) -> None:
-    wheel, _ = build(place, "wheel")
+@pytest.fixture(scope="module")
+def wheel() -> Iterator[Path]:
+    """The wheel with the native shim of this machine."""
+    with tempfile.TemporaryDirectory(prefix="c-") as folder:
+        yield build(Path(folder), "wheel")[0]
 
+
+@needs_compiler
+@pytest.mark.xdist_group("wheel")
+def test_native_wheel_is_for_this_platform_and_has_the_program(wheel: Path) -> None:
     assert wheel.name.startswith("token_broker_client-0.1.0-py3-none-")
     assert not wheel.name.endswith("-any.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -63,9 +71,8 @@ def test_native_wheel_is_for_this_platform_and_has_the_program(place: Path) -> N
 
 
 @needs_compiler
-def test_native_wheel_installs_a_program_that_runs(place: Path) -> None:
-    wheel, _ = build(place, "wheel")
-
+@pytest.mark.xdist_group("wheel")
+def test_native_wheel_installs_a_program_that_runs(wheel: Path, place: Path) -> None:
     shim = installed(wheel, place / "environment")
 
     done = subprocess.run(

@@ -95,7 +95,8 @@ def test_in_no_second_is_an_ended_token_handed_out(weather: Weather, life_s: flo
     desk, now, dice = Desk(life_s), START, random.Random(seed)  # noqa: S311 - the same for the same seed
     for second in range(3 * HOUR_S):
         now = now.after(1 + weather.closes.get(second, 0))
-        now = now._replace(wall=now.wall + timedelta(seconds=weather.sets.get(second, 0)))
+        if second in weather.sets:
+            now = now._replace(wall=now.wall + timedelta(seconds=weather.sets[second]))
         desk.look(now, dice.random(), is_down=second in weather.is_down)
 
 

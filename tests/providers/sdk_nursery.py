@@ -29,13 +29,28 @@ BROKEN = 70
 
 TRUST = "import truststore; truststore.inject_into_ssl()"
 LOADS = {
-    "azure": "import azure.identity, broker.providers.azure.requests_transport",
-    "google": f"{TRUST}; import google.auth.credentials, google.auth.transport.requests",
-    "aws": f"{TRUST}; import urllib3, awscrt.auth, jmespath, dateutil.parser",
+    "azure": (
+        "import azure.identity, broker.providers.azure.requests_transport, httpx, anyio._backends._asyncio,"
+        " azure.core.pipeline.transport._requests_basic, azure.core.rest._requests_basic, msal_extensions,"
+        " cryptography.hazmat.primitives.serialization.pkcs12, azure.identity._credentials.imds"
+    ),
+    "google": (
+        f"{TRUST}; import google.auth.credentials, google.auth.transport.requests, google.oauth2.credentials,"
+        " google.auth.impersonated_credentials, google.auth.identity_pool"
+    ),
+    "aws": f"{TRUST}; import boto3, awscrt.auth, jmespath, dateutil.parser",
 }
 """By nursery, in the order in which its children load them. What reads variables while it is loaded is the
-child's to load: `google.auth.compute_engine`, and botocore with `HOME`.
+child's to load: `google.auth.compute_engine`.
 """
+
+HOME = "/home/of/the/nursery"
+OF_THE_HOME = (
+    ("botocore.credentials", "SSOProvider", "_SSO_TOKEN_CACHE_DIR"),
+    ("botocore.tokens", "SSOTokenProvider", "_SSO_TOKEN_CACHE_DIR"),
+    ("botocore.loaders", "Loader", "CUSTOMER_DATA_PATH"),
+)
+"""What botocore makes of HOME while it is loaded: a module's, a class's. It is moved to the child's home."""
 
 OF_A_CHILD = {
     "broker.providers.azure.sdk_child": "azure",
@@ -83,6 +98,7 @@ class SdkNursery:
     def _started(kind: str, place: str) -> subprocess.Popen[bytes]:
         running = subprocess.Popen(
             [sys.executable, "-E", "-P", __file__, place, LOADS[kind]],
+            env={**os.environ, "HOME": HOME},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd="/",
@@ -142,6 +158,10 @@ def _take_over(way: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(directory)
+    for module, owner, name in OF_THE_HOME:
+        if module in sys.modules:
+            made = getattr(sys.modules[module], owner)
+            setattr(made, name, getattr(made, name).replace(HOME, str(Path.home())))
     sys.argv = words
     threading.Thread(target=_end_with, args=(way,), daemon=True).start()
 

@@ -81,6 +81,24 @@ def other_module(monkeypatch: pytest.MonkeyPatch) -> str:
     return "somebodys_keyring.PaperStore"
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="it is this system's own there")
+@pytest.mark.usefixtures("no_configuration")
+def test_the_store_of_another_system_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def load(name: str) -> None:
+        tried.append(name)
+        raise RuntimeError(name)
+
+    monkeypatch.setattr(keyring.core, "load_keyring", load)
+
+    with pytest.raises(SignInNeeded):
+        chosen_store()
+
+    assert "keyring.backends.SecretService.Keyring" in tried
+    assert not any("macOS" in name for name in tried), "on Linux that runs ldconfig, gcc and ld"
+
+
 async def test_an_entry_is_found_by_service_and_user() -> None:
     assert await read_login("corp", "ci", store=PaperStore) == ("ci", "s3cret")
 
