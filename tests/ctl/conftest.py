@@ -6,12 +6,14 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.ctl.add import workable_feed
+from broker.ctl.add import secret_location, workable_feed
+from broker.ctl.add.secret_location import finds_keychain
 from broker.ctl.app import main
 from broker.ctl.setup.environment import COPIED, PROXIES
 from broker.daemon.new_feed_check import fault_of
@@ -56,6 +58,21 @@ def providers_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         return {} if fault is None else {"detail": fault.detail, "keys": fault.keys}
 
     monkeypatch.setattr(workable_feed, "answer_to", answer)
+
+
+@cache
+def _finds_keychain(_: frozenset[tuple[str, str]]) -> bool:
+    return finds_keychain()
+
+
+@pytest.fixture(autouse=True)
+def keychain_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`add` asks the real keyring library once for each setting of it."""
+
+    def answer() -> bool:
+        return _finds_keychain(frozenset(item for item in os.environ.items() if item[0].startswith("PYTHON")))
+
+    monkeypatch.setattr(secret_location, "finds_keychain", answer)
 
 
 @pytest.fixture

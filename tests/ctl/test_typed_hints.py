@@ -187,7 +187,7 @@ FOREIGN = {
     "launchctl print {}/{}": ("launchctl print gui/501/io.github.token-broker", "macOS"),
     "loginctl enable-linger": (
         "loginctl enable-linger",
-        "tests/systemd/test_after_setup.py types it for real",
+        "tests/systemd/test_after_setup.py types it",
     ),
     "pip install 'botocore[crt]'": ("pip install 'botocore[crt]'", "it installs from the network"),
     "pip install keyring": ("pip install keyring", "it installs from the network"),
