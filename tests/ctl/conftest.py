@@ -23,7 +23,18 @@ from tests.ctl.stand_in import StandInBroker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_OURS = ("TOKEN_BROKER_", "UV_", "PIP_", "XDG_", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM")
+_OURS = (
+    "TOKEN_BROKER_",
+    "UV_",
+    "PIP_",
+    "XDG_",
+    "COLUMNS",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "TERM",
+    "SSL_",
+    "REQUESTS_",
+)
 
 
 @dataclass(frozen=True)
