@@ -8,13 +8,15 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 import pytest
 
 from broker.ctl.add import secret_location, workable_feed
 from broker.ctl.add.secret_location import finds_keychain
 from broker.ctl.app import main
+from broker.ctl.command_error import CommandError
+from broker.ctl.doctor import asked_feeds
 from broker.ctl.setup.environment import COPIED, PROXIES
 from broker.daemon.new_feed_check import fault_of
 from tests.ctl.clinic import Clinic
@@ -121,6 +123,16 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clinic:
     monkeypatch.setenv("PATH", f"{made.programs}:{os.environ['PATH']}")
     monkeypatch.setenv("HOME", str(made.home))
     return made
+
+
+@pytest.fixture
+def shell_of_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the doctor no broker with this shell's environment comes up, which takes a second where it does."""
+
+    def private_broker() -> Never:
+        raise CommandError("it does not start")
+
+    monkeypatch.setattr(asked_feeds, "private_broker", private_broker)
 
 
 @pytest.fixture
