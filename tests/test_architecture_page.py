@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.source_nodes import module, together
 from tests.test_architecture import BROKER, ROOMS, ROOT, RULES, imported
+
+pytestmark = together
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 DRAWING = (ROOT / "docs" / "architecture.svg").read_text()
@@ -33,11 +36,11 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 def arrows() -> set[tuple[str, str]]:
     """Which room imports which, at run time, anywhere in its files."""
     return {
-        (room, module.split(".")[1])
+        (room, name.split(".")[1])
         for room in ROOMS
         for path in (BROKER / room).rglob("*.py")
-        for module, _ in imported(path)
-        if module.startswith("broker.") and module.split(".")[1] != room
+        for name, _ in imported(path)
+        if name.startswith("broker.") and name.split(".")[1] != room
     }
 
 
@@ -56,7 +59,7 @@ def defined_in(path: Path) -> set[str]:
         return set(re.findall(r"^(?:static [\w *]*?|int )(\w+)\(", path.read_text(), re.MULTILINE))
     if path.suffix != ".py":
         return set()
-    return set(_defined(ast.parse(path.read_text()), ""))
+    return set(_defined(module(path), ""))
 
 
 def _defined(node: ast.AST, above: str) -> list[str]:

@@ -32,14 +32,13 @@ def trusting_context(ca: Path | None = None) -> ssl.SSLContext:
     """
     if ca is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        _add(context, ca, partial(read_trusted, unmapped=True))
+        _add(context, ca, _content(ca, partial(read_trusted, unmapped=True)))
         return context
-    named = [Path(path) for path in filter(None, map(os.environ.get, CA_VARIABLES))]
-    for path in named:
-        _add(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path, read)  # OpenSSL would wait for a pipe
+    paths = dict.fromkeys(Path(path) for path in filter(None, map(os.environ.get, CA_VARIABLES)))
+    named = [(path, _content(path, read)) for path in paths]  # first: OpenSSL would wait for a pipe
     context = _system_context()
-    for path in named:
-        _add(context, path, read)
+    for path, content in named:
+        _add(context, path, content)
     return context
 
 
@@ -55,20 +54,30 @@ def _system_context() -> ssl.SSLContext:
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _add(context: ssl.SSLContext, path: Path, reader: Callable[[Path, int], bytes]) -> None:
+def _content(path: Path, reader: Callable[[Path, int], bytes]) -> str | None:
+    """What is to be parsed; None for a folder, in which OpenSSL looks when it needs to."""
     try:
-        if path.is_dir():
-            context.load_verify_locations(capath=path)
-        else:
-            content = reader(path, CA_BYTES_MAX)
-            # comments may hold the authority's name in any encoding
-            context.load_verify_locations(cadata=content.decode("ascii", errors="ignore"))
+        # comments may hold the authority's name in any encoding
+        return None if path.is_dir() else reader(path, CA_BYTES_MAX).decode("ascii", errors="ignore")
     except UnreadableFile as error:
-        reason = error.told_of(path)
-    except ssl.SSLError:
-        reason = "not certificates in PEM form"
+        raise _unreadable(path, error.told_of(path)) from None
     except OSError as error:
-        reason = (error.strerror or "unknown error").lower()
-    else:
-        return
-    raise UnreadableAuthoritiesError(f"the trusted authorities in {path} cannot be read: {reason}")
+        raise _unreadable(path, _said(error)) from None
+
+
+def _add(context: ssl.SSLContext, path: Path, content: str | None) -> None:
+    """`content` is the file's. Parsing a system's bundle takes 50 ms."""
+    try:
+        context.load_verify_locations(capath=path if content is None else None, cadata=content)
+    except ssl.SSLError:
+        raise _unreadable(path, "not certificates in PEM form") from None
+    except OSError as error:
+        raise _unreadable(path, _said(error)) from None
+
+
+def _unreadable(path: Path, reason: str) -> UnreadableAuthoritiesError:
+    return UnreadableAuthoritiesError(f"the trusted authorities in {path} cannot be read: {reason}")
+
+
+def _said(error: OSError) -> str:
+    return (error.strerror or "unknown error").lower()

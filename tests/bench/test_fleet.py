@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pytest
+
 from bench.fleet import DAY_S, HOUR_S, MIDNIGHT, MINUTE_S, Fleet, Habits, IdentityService, Workday, naive
 from broker.core.credential import Credential
 from broker.core.failures import NotObtained
@@ -63,21 +65,26 @@ def test_a_working_day_costs_fewer_calls_than_look_ups_and_has_a_lower_peak() ->
     assert ours.peak() * 5 <= plugin.peak()
 
 
-def test_an_outage_is_asked_seldom_and_answered_for_as_long_as_tokens_live() -> None:
-    service, plugin = IdentityService(outage=OUTAGE), IdentityService(outage=OUTAGE)
-    habits = Habits(agents=0)
+@pytest.fixture(scope="module")
+def through_an_outage() -> tuple[IdentityService, Fleet]:
+    """The day of people without agents, in which the service is away for an hour."""
+    service = IdentityService(outage=OUTAGE)
+    return service, lived(Habits(agents=0), service)
 
-    fleet = lived(habits, service)
-    refused = naive(habits.days(BROKERS), plugin)
+
+def test_an_outage_is_asked_seldom_and_answered_for_as_long_as_tokens_live(
+    through_an_outage: tuple[IdentityService, Fleet],
+) -> None:
+    service, fleet = through_an_outage
+
+    refused = naive(Habits(agents=0).days(BROKERS), IdentityService(outage=OUTAGE))
 
     assert service.total(*OUTAGE) <= 20 * BROKERS
     assert 0 < fleet.unanswered < refused / 3
 
 
-def test_the_end_of_an_outage_is_no_herd() -> None:
-    service = IdentityService(outage=OUTAGE)
-
-    lived(Habits(agents=0), service)
+def test_the_end_of_an_outage_is_no_herd(through_an_outage: tuple[IdentityService, Fleet]) -> None:
+    service, _ = through_an_outage
 
     back = OUTAGE[1], OUTAGE[1] + 15 * MINUTE_S
     assert service.total(*back) >= BROKERS / 2

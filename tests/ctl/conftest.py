@@ -6,13 +6,17 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 import pytest
 
-from broker.ctl.add import workable_feed
+from broker.ctl.add import secret_location, workable_feed
+from broker.ctl.add.secret_location import finds_keychain
 from broker.ctl.app import main
+from broker.ctl.command_error import CommandError
+from broker.ctl.doctor import asked_feeds
 from broker.ctl.setup.environment import COPIED, PROXIES
 from broker.daemon.new_feed_check import fault_of
 from tests.ctl.clinic import Clinic
@@ -21,7 +25,18 @@ from tests.ctl.stand_in import StandInBroker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_OURS = ("TOKEN_BROKER_", "UV_", "PIP_", "XDG_", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM")
+_OURS = (
+    "TOKEN_BROKER_",
+    "UV_",
+    "PIP_",
+    "XDG_",
+    "COLUMNS",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "TERM",
+    "SSL_",
+    "REQUESTS_",
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,21 @@ def providers_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         return {} if fault is None else {"detail": fault.detail, "keys": fault.keys}
 
     monkeypatch.setattr(workable_feed, "answer_to", answer)
+
+
+@cache
+def _finds_keychain(_: frozenset[tuple[str, str]]) -> bool:
+    return finds_keychain()
+
+
+@pytest.fixture(autouse=True)
+def keychain_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`add` asks the real keyring library once for each setting of it."""
+
+    def answer() -> bool:
+        return _finds_keychain(frozenset(item for item in os.environ.items() if item[0].startswith("PYTHON")))
+
+    monkeypatch.setattr(secret_location, "finds_keychain", answer)
 
 
 @pytest.fixture
@@ -93,6 +123,16 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clinic:
     monkeypatch.setenv("PATH", f"{made.programs}:{os.environ['PATH']}")
     monkeypatch.setenv("HOME", str(made.home))
     return made
+
+
+@pytest.fixture
+def shell_of_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the doctor no broker with this shell's environment comes up, which takes a second where it does."""
+
+    def private_broker() -> Never:
+        raise CommandError("it does not start")
+
+    monkeypatch.setattr(asked_feeds, "private_broker", private_broker)
 
 
 @pytest.fixture

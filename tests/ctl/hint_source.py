@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.core.failures import ADD_TO
+from tests.source_nodes import nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
 SHIM_C = ROOT / "client/keyring_shim.c"
@@ -63,7 +64,7 @@ def hints_of_python(folder: Path = ROOT) -> Iterator[Hint]:
     """The lines in all modules of both distributions."""
     for part, pattern in (("broker", "**/*.py"), ("client", "token_broker_*.py")):
         for file in sorted((folder / part).glob(pattern)):
-            for line, number in hints_of_module(file.read_text(encoding="utf-8")):
+            for line, number in _hints_among(nodes(file)):
                 yield Hint(line, str(file.relative_to(folder)), number)
 
 
@@ -77,10 +78,13 @@ def hints_of_c(source: str | None = None) -> Iterator[str]:
 
 def hints_of_module(source: str) -> Iterator[tuple[str, int]]:
     """Each line in a module's source, and the number of the source's line."""
-    tree = ast.parse(source)
-    aside = _parts_of_others(tree)
-    placed = set(_placed(tree))
-    for node in ast.walk(tree):
+    yield from _hints_among(tuple(ast.walk(ast.parse(source))))
+
+
+def _hints_among(module: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
+    aside = _parts_of_others(module)
+    placed = set(_placed(module))
+    for node in module:
         text = None if id(node) in aside else text_of(node)
         if text is None:
             continue
@@ -119,9 +123,9 @@ def _is_typed(text: str) -> bool:
     return (known and "; run" not in text) or (text.startswith(ADD_TO) and len(text) > len(ADD_TO))
 
 
-def _placed(tree: ast.AST) -> Iterator[int]:
+def _placed(module: Sequence[ast.AST]) -> Iterator[int]:
     """The literals that stand where a hint is expected, whatever they begin with."""
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+    for call in (node for node in module if isinstance(node, ast.Call)):
         roots = [keyword.value for keyword in call.keywords if keyword.arg in HINTS]
         if isinstance(call.func, ast.Name) and call.func.id in FINDINGS:
             roots += call.args[2:3]
@@ -142,10 +146,10 @@ def _results(root: ast.expr) -> Iterator[ast.expr]:
             yield root
 
 
-def _parts_of_others(tree: ast.AST) -> set[int]:
+def _parts_of_others(module: Sequence[ast.AST]) -> set[int]:
     """Docstrings, and the pieces of f-strings and of annotations."""
     found: set[int] = set()
-    for node in ast.walk(tree):
+    for node in module:
         match node:
             case ast.Expr(value=ast.Constant() as text):
                 found.add(id(text))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -173,24 +174,12 @@ def at_once(home: Path, rounds: int) -> dict[str, Any]:
 
 
 def load_what_a_child_loads() -> None:
-    """Import here what brokerctl imports late, so that no child has to."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 1)
-        sys.argv = ["brokerctl", *SETUP, "--dry-run"]
-        with contextlib.suppress(SystemExit):
-            main()
-        os.write(writer, " ".join(sys.modules).encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as listed:
-        names = listed.read().split()
-    ended(child)
-    for name in names:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    """Let a dry run import here what brokerctl imports late, so that no child has to."""
+    ours, sys.argv = sys.argv, ["brokerctl", *SETUP, "--dry-run"]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        main()
+    sys.argv = ours
+    assert threading.active_count() == 1
     gc.freeze()  # a child that looks for garbage there gets a copy of each page that it looks at
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import stat
 import sys
@@ -57,6 +58,21 @@ def keychain(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "drawers"))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "drawer.Drawer")
     return file
+
+
+class Terminal(io.StringIO):
+    """A stream that says of itself that it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def person_types(monkeypatch: pytest.MonkeyPatch, *lines: str) -> Terminal:
+    """Let brokerctl read these answers; returns what it shows on stderr."""
+    seen = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal("".join(f"{line}\n" for line in lines)))
+    monkeypatch.setattr(sys, "stderr", seen)
+    return seen
 
 
 def feed_in(file: Path) -> dict[str, Any]:
@@ -187,18 +203,22 @@ def test_on_a_terminal_it_asks_for_the_place_and_the_user_name(file: Path) -> No
     assert f"[{FILE}]" in seen
 
 
-def test_a_secret_that_is_typed_for_its_place_is_asked_for_again(file: Path) -> None:
-    code, seen = typed("add", GITLAB, answers=("glpat-typed-by-mistake", "env:GITLAB_TOKEN"))
+def test_a_secret_that_is_typed_for_its_place_is_asked_for_again(
+    brokerctl: Brokerctl, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = person_types(monkeypatch, "glpat-typed-by-mistake", "env:GITLAB_TOKEN")
 
-    assert code == 0, seen
-    assert "The secret itself is not typed here" in seen
+    assert brokerctl("add", GITLAB).exit_code == 0
+    assert "The secret itself is not typed here" in seen.getvalue()
     assert feed_in(file) == {"secret": "env:GITLAB_TOKEN"}
 
 
-def test_a_place_that_brings_the_user_name_ends_the_questions(file: Path) -> None:
-    code, seen = typed("add", NEXUS, answers=("netrc",))
+def test_a_place_that_brings_the_user_name_ends_the_questions(
+    brokerctl: Brokerctl, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person_types(monkeypatch, "netrc")
 
-    assert code == 0, seen
+    assert brokerctl("add", NEXUS).exit_code == 0
     assert feed_in(file) == {"provider": "nexus", "secret": "netrc"}
 
 

@@ -258,6 +258,7 @@ def test_a_token_of_the_configuration_is_found(clinic: Clinic) -> None:
     assert "file:~/pat" in said
 
 
+@pytest.mark.usefixtures("shell_of_no_use")
 def test_a_token_of_the_configuration_that_its_feed_refused_is_told_by_the_feeds_word(clinic: Clinic) -> None:
     clinic.configure(CONFIGURED + 'auth = ["pat"]\nsecret = "file:~/pat"\n')
     refused = feed("corp", state="refused", usable=False, verdict="rejected", error=NEWS, hint="do it")

@@ -129,6 +129,7 @@ def test_a_failed_renewal_is_a_warning_while_the_token_lives(clinic: Clinic) -> 
 
 
 @pytest.mark.parametrize("is_usable", [False, True])
+@pytest.mark.usefixtures("shell_of_no_use")
 def test_the_doctor_names_no_page_that_says_no_more_where_a_feed_names_the_doctor(
     clinic: Clinic, is_usable: bool
 ) -> None:
@@ -142,6 +143,7 @@ def test_the_doctor_names_no_page_that_says_no_more_where_a_feed_names_the_docto
     assert [repair for _, _, repair in findings] == [f"brokerctl explain '{url}'"]
 
 
+@pytest.mark.usefixtures("shell_of_no_use")
 def test_no_of_the_feed_to_a_token_that_looks_fresh_is_found(clinic: Clinic) -> None:
     refused = feed("corp", usable=False, state="refused", verdict="rejected", error="no right", hint="do it")
     room = clinic.room(broker(feed("corp", verdict="accepted")), asked=[refused])

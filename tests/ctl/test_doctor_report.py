@@ -84,6 +84,7 @@ def leaks(page: str) -> list[str]:
     return [word for word in words - known if word.lower() in page.lower()]
 
 
+@pytest.mark.usefixtures("shell_of_no_use")
 def test_page_holds_none_of_the_worlds_names(room: DoctorContext, clinic: Clinic) -> None:
     found = findings(room)
     screens = " ".join(f"{each.said} {each.repair}" for each in found)

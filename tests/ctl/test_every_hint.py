@@ -11,9 +11,12 @@ import pytest
 
 from tests.ctl.hint_runners import NOT_TYPED, OF_SCRIPTS, RUNNERS
 from tests.ctl.hint_source import ROOT, Hint, hints_of_c, hints_of_module, hints_of_python
+from tests.source_nodes import module, together
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = together
 
 PAGES = sorted(
     path
@@ -35,8 +38,11 @@ def lines() -> set[str]:
 
 
 def names_of_tests(file: str) -> set[str]:
-    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    return {
+        node.name
+        for node in module(ROOT / file).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
 
 
 def names_its_own_command(hint: Hint) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -57,7 +58,9 @@ main()
 """
 
 
+@cache
 def loaded_by(line: str) -> set[str]:
+    """The modules; each line is asked of one process, while a broker answers."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, *line.split()],

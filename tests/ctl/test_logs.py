@@ -1,4 +1,4 @@
-"""`brokerctl logs`, run as a program of its own: it becomes the one that shows them."""
+"""`brokerctl logs`, run as a program of its own where it becomes the one that shows them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ctl.conftest import Ended
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.ctl.clinic import Clinic
     from tests.ctl.stand_in import StandInBroker
+
+    Brokerctl = Callable[..., Ended]
 
 BROKERCTL = Path(sys.executable).parent / "brokerctl"
 UNITS = {"LoadState__socket": "loaded"}
@@ -33,15 +39,17 @@ def test_log_of_a_broker_without_a_service_is_the_file_beside_its_socket(socket:
 
 
 @pytest.mark.usefixtures("clinic")
-def test_log_of_a_broker_that_a_look_up_started_is_what_it_remembers(broker: StandInBroker) -> None:
+def test_log_of_a_broker_that_a_look_up_started_is_what_it_remembers(
+    brokerctl: Brokerctl, broker: StandInBroker
+) -> None:
     broker.answers["GET /v1/logs"] = 200, {"lines": ["one", "two", "three"], "last": 3}
 
-    assert logs("-n", "2") == (0, "two\nthree\n", "")
+    assert brokerctl("logs", "-n", "2") == Ended(0, "two\nthree\n", "")
 
 
 @pytest.mark.usefixtures("clinic")
-def test_where_no_broker_runs_and_nothing_was_kept_that_is_said() -> None:
-    assert logs() == (3, "", "token-broker is not running; run: brokerctl start\n")
+def test_where_no_broker_runs_and_nothing_was_kept_that_is_said(brokerctl: Brokerctl) -> None:
+    assert brokerctl("logs") == Ended(3, "", "token-broker is not running; run: brokerctl start\n")
 
 
 @pytest.mark.usefixtures("clinic")
@@ -86,5 +94,5 @@ def test_where_the_journal_cannot_be_read_the_broker_remembers(
     assert "usermod -aG systemd-journal" in said
 
 
-def test_zero_lines_make_no_sense() -> None:
-    assert logs("-n", "0")[0] == 2
+def test_zero_lines_make_no_sense(brokerctl: Brokerctl) -> None:
+    assert brokerctl("logs", "-n", "0").exit_code == 2

@@ -185,7 +185,10 @@ FOREIGN = {
     "jf config add {}": ("jf config add acme", "JFrog's own dialogue"),
     "jf config edit {}": ("jf config edit acme", "JFrog's own dialogue"),
     "launchctl print {}/{}": ("launchctl print gui/501/io.github.token-broker", "macOS"),
-    "loginctl enable-linger": ("loginctl enable-linger", "tests/systemd/test_doctor.py types it for real"),
+    "loginctl enable-linger": (
+        "loginctl enable-linger",
+        "tests/systemd/test_after_setup.py types it",
+    ),
     "pip install 'botocore[crt]'": ("pip install 'botocore[crt]'", "it installs from the network"),
     "pip install keyring": ("pip install keyring", "it installs from the network"),
     "pip install uv": ("pip install uv", "it installs from the network"),

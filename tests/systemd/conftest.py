@@ -10,11 +10,15 @@ import pytest
 
 from broker.ctl.setup.unit_files import Installation, service_unit, socket_unit
 from tests.conftest import ROOT
+from tests.fakes.index import PackageIndex
+from tests.fakes.loopback import WebServer
+from tests.fakes.wheels import wheel
 from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, UNITS, Account
 from tests.systemd.administrator import Administrator
 from tests.systemd.installation import PACKAGES, READABLE
-from tests.systemd.machine import CannotBoot, Done, Machine, machine
+from tests.systemd.machine import CannotBoot, Machine, machine
 from tests.systemd.newcomer import put_uv_on_path
+from tests.systemd.set_up import PACKAGE, PASSWORD, SetUp
 from tests.systemd.workstation import Workstation
 
 if TYPE_CHECKING:
@@ -82,23 +86,24 @@ def alice(_installed: Account) -> Iterator[Account]:
 
 
 @pytest.fixture(scope="module")
-def told_by_set_up(_installed: Account) -> Iterator[Done]:
-    """The output of a set-up that serves a module's tests, and with it alice's account as it was left."""
-    _installed.write(CONFIG, FEED_CONFIG, 0o600)
-    yield _installed.set_up()
+def set_up(_installed: Account) -> Iterator[SetUp]:
+    """A set-up that serves a module's tests, and with it alice's account as it was left."""
+    with WebServer(PackageIndex([wheel(PACKAGE, "1.0")], passwords=[PASSWORD])) as server:
+        yield SetUp.of(_installed, f"{server.url}/simple/")
     _installed.clear()
 
 
 @pytest.fixture
-def settled(told_by_set_up: Done, _installed: Account) -> Iterator[Account]:  # noqa: ARG001 - it was run
+def settled(set_up: SetUp) -> Iterator[Account]:
     """Alice, whose broker is set up and waits for a look-up; other tests find her units as they were."""
-    unit = _installed.home / UNITS / SERVICE_UNIT
+    account = set_up.account
+    unit = account.home / UNITS / SERVICE_UNIT
     written = unit.read_text()
-    yield _installed
+    yield account
     unit.write_text(written)
-    _installed.systemctl("daemon-reload")
-    _installed.systemctl("stop", SERVICE_UNIT)
-    _installed.systemctl("start", SOCKET_UNIT)
+    account.systemctl("daemon-reload")
+    account.systemctl("stop", SERVICE_UNIT)
+    account.systemctl("start", SOCKET_UNIT)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.systemd.account import CONFIG, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, TOKEN
-from tests.systemd.test_setup import command_feed
+from tests.systemd.set_up import feed_of_command
 
 if TYPE_CHECKING:
     from tests.systemd.account import Account
@@ -123,7 +123,7 @@ def test_what_is_tried_inside_is_refused_and_is_not_outside(alice: Account) -> N
     program = alice.write("feeds/confined", f"#!{alice.bin}/python\n{text}", 0o755)
     answered = alice.seen_home / ".azure" / "answers"
     command = (str(program), str(answered))
-    alice.write(CONFIG, command_feed(*command), 0o600)
+    alice.write(CONFIG, feed_of_command(*command), 0o600)
     said = alice.set_up().stdout
     alice.run("rm", "-f", answered)
 

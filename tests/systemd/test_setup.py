@@ -1,4 +1,4 @@
-"""`brokerctl setup` under a real systemd, as an ordinary user would type it. Next: `test_after_setup.py`."""
+"""`brokerctl setup` under a real systemd in homes of other kinds than the one of `test_after_setup.py`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ctl.homes import tree
-from tests.fakes.index import PackageIndex
-from tests.fakes.loopback import WebServer
-from tests.fakes.wheels import wheel
-from tests.systemd.account import CONFIG, FEED, FEED_CONFIG, SERVICE_UNIT, SOCKET_UNIT, TOKEN, UNITS, Account
-from tests.systemd.installation import PREFIX, UV
+from tests.systemd.account import CONFIG, FEED, FEED_CONFIG, SERVICE_UNIT, TOKEN, UNITS, Account
 from tests.systemd.machine import until
+from tests.systemd.set_up import APPS, feed_of_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +17,6 @@ if TYPE_CHECKING:
     from tests.systemd.machine import Machine
 
 SANDBOX = f"{UNITS}/{SERVICE_UNIT}.d/50-sandbox.conf"
-WANTED = f"{UNITS}/sockets.target.wants/{SOCKET_UNIT}"
-APPS = PREFIX.partition("/")[0]
-
-
-def command_feed(*argv: str) -> str:
-    words = ", ".join(f'"{word}"' for word in argv)
-    return FEED_CONFIG.replace(f'"/bin/echo", "{TOKEN}"', words)
 
 
 @pytest.fixture
@@ -43,77 +33,6 @@ def bob(booted: Machine) -> Iterator[Account]:
     account.clear()
 
 
-def test_first_install_with_uv_starts_the_daemon_and_succeeds(alice: Account) -> None:
-    password = "sesame-of-the-index"
-    with WebServer(PackageIndex([wheel("demo-package", "1.0")], passwords=[password])) as server:
-        feed = f"{server.url}/simple/"
-        alice.write(CONFIG, command_feed("/bin/echo", password).replace(FEED, feed), 0o600)
-        alice.set_up()
-        before = alice.show("ActiveState")
-        alice.run(UV, "venv", "--quiet", "--python", alice.bin / "python", "project")
-
-        index = feed.replace("://", "://user@")
-        alice.run(
-            *(UV, "pip", "install", "--python", "project", "--index-url", index, "demo-package"),
-            environment=alice.path,
-        )
-
-    assert before == "inactive"
-    assert alice.show("ActiveState") == "active"
-
-
-def test_every_file_that_setup_makes_was_shown_before_it_was_made(alice: Account) -> None:
-    alice.write(CONFIG, FEED_CONFIG, 0o600)
-    before = files_of(alice)
-
-    planned = alice.set_up("--dry-run").stdout
-    untouched = files_of(alice)
-    ended = alice.set_up()
-
-    assert untouched == before
-    made = files_of(alice) - before
-    assert f"{UNITS}/{SOCKET_UNIT}" in made
-    assert [path for path in sorted(made - {WANTED}) if f"~/{path}" not in planned] == []
-    assert f"would enable {SOCKET_UNIT}" in planned, "which makes the link of sockets.target"
-    assert "would" not in alice.set_up("--dry-run").stdout
-    assert "off: the service stops when you log out" in " ".join(ended.stdout.split())
-
-
-def files_of(account: Account) -> set[str]:
-    """The files and links of a home, but for the installation and for what setup keeps to undo it."""
-    aside = account.home / APPS, account.home / ".local/share/token-broker/setup"
-    return {
-        str(path.relative_to(account.home))
-        for path in account.home.rglob("*")
-        if not path.is_dir() and not any(path.is_relative_to(each) for each in aside)
-    }
-
-
-def test_sandbox_shows_nothing_of_the_home_but_what_is_needed(alice: Account) -> None:
-    alice.write(".ssh/id", "secret")
-    probe = alice.write("feeds/probe", HOME_PROBE, 0o755)
-    alice.write(CONFIG, command_feed(str(probe)), 0o600)
-    alice.set_up()
-    (alice.home / "left-behind").unlink()  # by the probe outside
-
-    seen = alice.look_up().stdout.split()
-
-    assert seen == ["ssh=hidden", "azure=open", "config=closed", "tmp=own", "socket=seen", "nnp=1"]
-    assert not (alice.home / "left-behind").exists()
-
-
-HOME_PROBE = """#!/bin/sh
-can() { if touch "$1/probe" 2>/dev/null; then rm "$1/probe"; echo open; else echo closed; fi; }
-is() { if [ -e "$1" ]; then echo seen; else echo hidden; fi; }
-touch ~/left-behind 2>/dev/null
-others=$(ls -A /tmp | grep -v token-broker)
-echo "ssh=$(is ~/.ssh)" "azure=$(can ~/.azure)" "config=$(can ~/.config/token-broker)" \\
-  "tmp=$([ -z "$others" ] && echo own || echo shared)" \\
-  "socket=$(is $XDG_RUNTIME_DIR/token-broker/broker.sock)" \\
-  "nnp=$(sed -n 's/^NoNewPrivs:[[:space:]]*//p' /proc/self/status)"
-"""
-
-
 @pytest.mark.long
 def test_socket_that_was_removed_is_made_anew_from_inside_the_sandbox(alice: Account) -> None:
     alice.write(CONFIG, FEED_CONFIG, 0o600)
@@ -128,7 +47,7 @@ def test_socket_that_was_removed_is_made_anew_from_inside_the_sandbox(alice: Acc
 @pytest.mark.long
 def test_sandbox_in_which_a_sign_in_fails_is_not_kept_and_the_sign_in_is_named(alice: Account) -> None:
     hidden = alice.write("elsewhere/token", TOKEN)
-    alice.write(CONFIG, command_feed("/bin/cat", str(hidden)), 0o600)
+    alice.write(CONFIG, feed_of_command("/bin/cat", str(hidden)), 0o600)
 
     ended = alice.set_up()
 

@@ -55,9 +55,12 @@ class SecretLocation:
 
 
 def secret_location(user_dirs: UserDirs) -> SecretLocation:
-    """This machine's, by asking the keyring library in a process of its own."""
-    if sys.platform == "darwin":
-        return SecretLocation(user_dirs, has_keychain=True)
+    """This machine's."""
+    return SecretLocation(user_dirs, has_keychain=sys.platform == "darwin" or finds_keychain())
+
+
+def finds_keychain() -> bool:
+    """Ask the keyring library, in a process of its own, whether it can keep a secret here."""
     try:
         probed = subprocess.run(
             (sys.executable, "-P", "-m", PROBE),
@@ -67,5 +70,5 @@ def secret_location(user_dirs: UserDirs) -> SecretLocation:
             timeout=PROBE_LIMIT_S,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return SecretLocation(user_dirs, has_keychain=False)
-    return SecretLocation(user_dirs, has_keychain=probed.returncode == 0)
+        return False
+    return probed.returncode == 0

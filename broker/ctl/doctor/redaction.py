@@ -90,16 +90,18 @@ def _words_below(folder: Path) -> frozenset[str]:
 
 
 def _words_of(tree: ast.Module) -> Iterable[str]:
-    docstrings = {
-        id(node.body[0].value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.body
-        and isinstance(node.body[0], ast.Expr)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+    docstrings: set[int] = set()
+    for node in ast.walk(tree):  # which gives what is within a node after it
+        if isinstance(node, ast.Constant):
+            if not isinstance(node.value, str) or id(node) in docstrings:
+                continue
             for found in _WORD.finditer(node.value):
                 word = found[0].strip(_OF_A_SENTENCE)
                 yield word
                 yield from _PART.findall(word)
+        elif (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        ):
+            docstrings.add(id(node.body[0].value))

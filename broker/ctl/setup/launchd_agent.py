@@ -1,8 +1,8 @@
 """The service on macOS: a launchd agent with the user's socket. Not run on a Mac yet."""
 
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from broker.ctl import broker_process
 from broker.ctl.service import launchctl
@@ -21,12 +21,13 @@ AGENTS = "Library/LaunchAgents"
 def plist(*, python: Path, brokerd: Path, socket: Path, variables: Mapping[str, str]) -> str:
     """The agent's text."""
     pairs = "".join(
-        f"<key>{escape(name)}</key><string>{escape(value)}</string>" for name, value in variables.items()
+        f"<key>{escape(name, quote=False)}</key><string>{escape(value, quote=False)}</string>"
+        for name, value in variables.items()
     )
     text = TEMPLATE.read_text("utf-8")
     values = {"PYTHON": python, "BROKERD": brokerd, "SOCKET": socket, "LOG": socket.with_name(LOG_NAME)}
     for mark, path in values.items():
-        text = text.replace(f"@{mark}@", escape(str(path)))
+        text = text.replace(f"@{mark}@", escape(str(path), quote=False))
     return text.replace("@VARIABLES@", pairs)
 
 

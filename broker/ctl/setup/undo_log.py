@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from shlex import quote
 from typing import Any, Self
@@ -193,8 +194,9 @@ class UndoLog:
         user_files.put(folder / SCRIPT, self._script().encode(), PRIVATE)
 
     def _script(self) -> str:
+        word = cache(self._word)
         folders, others = (
-            "\n".join(script(each.undoing(self.folder), self._word) for each in part)
+            "\n".join(script(each.undoing(self.folder), word) for each in part)
             for part in _undo_order(self.changes)
         )
         return f"{SCRIPT_HEAD}{others}\n{SCRIPT_END}{folders}\n"
