@@ -178,8 +178,6 @@ def _file(path: Path, owners: Collection[int] | None, parsed: Callable[[bytes], 
 
 def _bytes(path: Path, owners: Collection[int] | None) -> bytes:
     """Raises UnreadableFile, also where the folder belongs to none of the owners."""
-    if _is_missing(path):  # most are, and a limit costs ten times that look
-        raise MissingFile(path, "does not exist")
     try:
         with at_most(FILE_S) as is_own_limit:
             content = read(path, FILE_BYTES, owners=owners)
@@ -190,13 +188,3 @@ def _bytes(path: Path, owners: Collection[int] | None) -> bytes:
     if owners is not None and (uid := path.parent.stat().st_uid) not in owners:
         raise UntrustedFile(path.parent, f"belongs to another user (uid {uid})")
     return content
-
-
-def _is_missing(path: Path) -> bool:
-    try:
-        path.lstat()
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError):  # told by whoever reads it
-        pass
-    return False
