@@ -89,6 +89,7 @@ CLIENTS: dict[str, list[str | Path]] = {
     "client", ["curl", *(pytest.param(each, marks=pytest.mark.long) for each in ("uv", "pip"))]
 )
 @pytest.mark.parametrize("planted", [False, True])
+@pytest.mark.xdist_group("planted token")  # the one must not see what the other plants
 def test_token_is_nowhere_in_a_client_at_work(
     behind: Behind, tmp_path: Path, client: str, *, planted: bool
 ) -> None:

@@ -67,6 +67,12 @@ VARIABLES: dict[str, Variable] = {
         "GIT_SSL_CAINFO",
         "CARGO_HTTP_CAINFO",
     ),
+    **_same(
+        "brokerctl",
+        "uv trusts whom the machine trusts: `why` tells the first where neither is set.",
+        "UV_NATIVE_TLS",
+        "UV_SYSTEM_CERTS",
+    ),
     **_same("brokerctl", "Set by `exec --gateway`, so that Node heeds the proxy.", "NODE_USE_ENV_PROXY"),
     **_same(
         "brokerctl",
