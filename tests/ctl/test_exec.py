@@ -175,18 +175,18 @@ def test_what_exec_leaves_to_end_by_itself_does(room: Path) -> None:
     ended = run("sh", "-c", 'test -S "$TOKEN_BROKER_SOCKET"')
 
     assert (ended.exit_code, ended.stderr) == (0, "")
-    until(lambda: processes_of(room) == [], "end of the broker and its watcher")
+    until(lambda: not processes_of(room), "end of the broker and its watcher")
     assert left_behind(room) == []
 
 
-def processes_of(room: Path) -> list[str]:
-    """Command lines that name the room: the broker's and the watcher's do."""
-    found = []
+def processes_of(room: Path) -> dict[int, str]:
+    """Command lines that name the room, by process: the broker's and the watcher's do."""
+    found = {}
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = file.read_bytes()
             if f"{room}/token-broker-".encode() in words:
-                found.append(words.decode(errors="replace"))
+                found[int(file.parent.name)] = words.decode(errors="replace")
     return found
 
 
@@ -199,7 +199,7 @@ def test_killed_at_any_moment_of_its_start_it_leaves_nothing(room: Path, after_s
             running.wait(after_s)
         running.kill()
 
-    until(lambda: processes_of(room) == [] and left_behind(room) == [], "end of all that was started")
+    until(lambda: not processes_of(room) and left_behind(room) == [], "end of all that was started")
 
 
 def test_command_sees_a_private_broker(room: Path) -> None:
@@ -324,6 +324,18 @@ def test_index_of_a_feed_whose_name_netrc_has_gets_that_name(
     )
 
     assert ended == Ended(0, "sesame\n", "")
+
+
+def test_a_command_that_fails_before_its_broker_answers_is_not_held_up_by_it(room: Path) -> None:
+    place = 'os.environ["TOKEN_BROKER_SOCKET"].encode() in open(each, "rb").read()'
+    found = f'[each for each in glob.glob("/proc/[0-9]*/cmdline") if {place}]'
+    stop = 'os.kill(int(each.split("/")[2]), signal.SIGSTOP)'
+    program = f"import glob, os, signal\nfor each in {found}: {stop}\nraise SystemExit(3)"
+    try:
+        assert run(sys.executable, "-c", program) == Ended(3, "", "")
+    finally:
+        for pid in processes_of(room):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_broker_that_ended_early_is_told_after_a_command_that_failed() -> None:

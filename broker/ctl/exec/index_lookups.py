@@ -79,10 +79,10 @@ def _required_by_files(user_dirs: UserDirs) -> Callable[[str], str | None]:
 
 
 def lookups_counted(
-    broker: PrivateBroker, environ: Mapping[str, str], command: Sequence[str]
+    broker: PrivateBroker, environ: Mapping[str, str], command: Sequence[str], *, is_new: bool
 ) -> Iterator[str]:
     """After a command that failed: how many look-ups there were, or that there was none though an index is a
-    feed.
+    feed. A broker that `is_new` has answered nobody yet: it is waited for only where there is an index.
     """
     directory, user_dirs = working_directory(), UserDirs(home_of(environ), environ)
 
@@ -92,13 +92,16 @@ def lookups_counted(
         indexes = chain(_of_command(command, environ), all_indexes(directory, user_dirs))
         return islice((each for each in indexes if each.is_remote), MATCHED_MAX)
 
+    indexes = _read(found) if is_new else None
+    if indexes is not None and not indexes:
+        return
     try:
         counts = broker.read("/v1/status").get("lookups", {})
         if any(counts.values()):
             answered = sum(counts.get(outcome, 0) for outcome in ("hit", "wait"))
             yield f"{_counted(sum(counts.values()))}, {answered} answered"
             return
-        for index in _read(found):
+        for index in _read(found) if indexes is None else indexes:
             if _feed_of(broker, index) is not None:
                 place = index.place.shown(user_dirs.shown)
                 hint = f"brokerctl why -- {shown_command(command)}"

@@ -19,6 +19,8 @@ from broker.ctl import api_client, broker_process
 
 SOCKET_NAME = "broker.sock"
 LOG_NAME = "brokerd.log"
+READY_NAME = "ready.sock"
+"""What the broker tells here, as it tells a service manager: sd_notify(3)."""
 
 BACKLOG = 4096
 """Look-ups that may wait while the broker starts; the kernel cuts it to net.core.somaxconn."""
@@ -101,22 +103,24 @@ class PrivateBroker:
             end(child)
 
     @contextlib.contextmanager
-    def starting(self) -> Iterator["subprocess.Popen[bytes]"]:
+    def starting(self) -> Iterator["StartingBroker"]:
         """While in it, the broker starts and answers: look-ups wait at its socket, which is there already.
 
         Nothing is waited for at the end, either: `private_broker` sees to it that the broker ends.
         """
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(self.socket)  # in a directory that no other user can enter
-            Path(self.socket).chmod(0o600)
-            listening.listen(BACKLOG)
-            child = self.start(LAST_RESORT, listening=listening.fileno())
-        # our copy is closed: where the broker ends early, nobody waits at a socket that nobody serves
-        try:
-            yield child
-        finally:
-            if child.poll() is None:
-                child.returncode = 0  # the watcher ends it
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            ready.bind(str(self.directory / READY_NAME))
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(self.socket)  # in a directory that no other user can enter
+                Path(self.socket).chmod(0o600)
+                listening.listen(BACKLOG)
+                child = self.start(LAST_RESORT, listening=listening.fileno())
+            # our copy is closed: where the broker ends early, nobody waits at a socket that nobody serves
+            try:
+                yield StartingBroker(child, ready)
+            finally:
+                if child.poll() is None:
+                    child.returncode = 0  # the watcher ends it
 
     def start(
         self,
@@ -130,6 +134,8 @@ class PrivateBroker:
         """
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
         environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - exec tells at the end of the command
+        if listening is not None:
+            environment["NOTIFY_SOCKET"] = str(self.directory / READY_NAME)
         arguments = ["--socket", self.socket, "--idle-exit", idle_exit, *options]
         return broker_process.launch(
             arguments, self.log, environment, kept, watcher=self.watcher, listening=listening
@@ -138,6 +144,21 @@ class PrivateBroker:
     def read(self, path: str, query: Mapping[str, str | None] | None = None) -> api_client.Json:
         """The object that GET `path` answers. Raises CommandError."""
         return api_client.read(path, query, socket=self.socket)
+
+
+@dataclass(frozen=True, slots=True)
+class StartingBroker:
+    """A broker's process that is not waited for, and where it says that it answers."""
+
+    child: "subprocess.Popen[bytes]"
+    ready: socket.socket
+
+    def is_on_its_way(self) -> bool:
+        """True until it answers or has ended: up to now no look-up had an answer."""
+        try:
+            return not self.ready.recv(1, socket.MSG_DONTWAIT) and self.child.poll() is None
+        except BlockingIOError:
+            return self.child.poll() is None
 
 
 @contextlib.contextmanager

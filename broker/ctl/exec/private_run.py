@@ -3,17 +3,13 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from broker.core.failures import advice
 from broker.ctl import api_client, broker_process
 from broker.ctl.command_error import CommandError
 from broker.ctl.exec.foreground import found_program, run_in_foreground
-from broker.ctl.exec.private_broker import PrivateBroker, private_broker
+from broker.ctl.exec.private_broker import PrivateBroker, StartingBroker, private_broker
 from broker.host.standard_streams import tell
-
-if TYPE_CHECKING:
-    import subprocess
 
 REFUSAL = "bad_configuration: "
 """How the broker's line about a configuration that it cannot use begins."""
@@ -30,7 +26,7 @@ def run_with_private_broker(command: Sequence[str]) -> int:
     with private_broker(waits=False) as broker:
         environment = broker.environment(os.environ)
         program = found_program(command[0], environment)
-        with broker.starting() as child:
+        with broker.starting() as start:
             from broker.ctl.exec.index_lookups import (  # noqa: PLC0415 - while the broker loads
                 index_variables,
                 lookups_counted,
@@ -38,19 +34,21 @@ def run_with_private_broker(command: Sequence[str]) -> int:
 
             variables = index_variables(broker, environment, command)
             code = run_in_foreground(program, command, environment | variables)
-            told = [*_failed_lookups(broker)] if code != 0 else []
+            told: list[str] = []
             if code != 0:
-                told += lookups_counted(broker, environment, command)
-            for line in dict.fromkeys([*_faults(broker, child), *told]):
+                is_new = start.is_on_its_way()
+                told += [] if is_new else _failed_lookups(broker)
+                told += lookups_counted(broker, environment, command, is_new=is_new)
+            for line in dict.fromkeys([*_faults(broker, start), *told]):
                 tell(f"token-broker: {line}")
     return code
 
 
-def _faults(broker: PrivateBroker, child: "subprocess.Popen[bytes]") -> Iterator[str]:
+def _faults(broker: PrivateBroker, start: StartingBroker) -> Iterator[str]:
     """Why the broker answered nothing at all, if it says so in its log by now: it is not waited for."""
     said = broker_process.last_lines(broker.log)
     yield from (line.partition(REFUSAL)[2] for line in said if REFUSAL in line)
-    if child.poll() not in {None, 0} and said:
+    if start.child.poll() not in {None, 0} and said:
         yield f"the private broker ended: {said[-1]}"
 
 
