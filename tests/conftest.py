@@ -95,6 +95,13 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """xdist sends each report as text, three of a test: the marks of a passed one are not asked for again."""
+    if report.passed:
+        report.keywords = {}
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Two more than there are processors: most tests wait for processes and connections.
 

@@ -68,8 +68,10 @@ def old_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A module's tests run where its daemon, feeds and clients are."""
+    here = Path(__file__).parent
+    files = {path for path in {item.path for item in items} if path.parent == here}
     for item in items:
-        if item.path.parent == Path(__file__).parent and "module" in _scopes(item):
+        if item.path in files and "module" in _scopes(item):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 

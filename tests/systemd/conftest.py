@@ -128,6 +128,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One machine at a time: two would share one cgroup, and each other's processors; one ends the other's
     processes.
     """
+    here = Path(__file__).parent
+    files = {path for path in {item.path for item in items} if path.parent == here}
     for item in items:
-        if item.path.parent == Path(__file__).parent:
+        if item.path in files:
             item.add_marker(pytest.mark.xdist_group("machine"))
