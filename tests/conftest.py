@@ -97,7 +97,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """xdist sends each report as text, three of a test: the marks of a passed one are not asked for again."""
+    """Each report is sent as text, three of a test: the marks of a passed one are not asked for again."""
     if report.passed:
         report.keywords = {}
 
