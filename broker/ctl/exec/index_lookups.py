@@ -92,8 +92,8 @@ def lookups_counted(
         indexes = chain(_of_command(command, environ), all_indexes(directory, user_dirs))
         return islice((each for each in indexes if each.is_remote), MATCHED_MAX)
 
-    indexes = _read(found) if is_new else None
-    if indexes is not None and not indexes:
+    indexes = cache(lambda: _read(found))
+    if is_new and not indexes():
         return
     try:
         counts = broker.read("/v1/status").get("lookups", {})
@@ -101,7 +101,7 @@ def lookups_counted(
             answered = sum(counts.get(outcome, 0) for outcome in ("hit", "wait"))
             yield f"{_counted(sum(counts.values()))}, {answered} answered"
             return
-        for index in _read(found) if indexes is None else indexes:
+        for index in indexes():
             if _feed_of(broker, index) is not None:
                 place = index.place.shown(user_dirs.shown)
                 hint = f"brokerctl why -- {shown_command(command)}"

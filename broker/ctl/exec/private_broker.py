@@ -153,12 +153,13 @@ class StartingBroker:
     child: "subprocess.Popen[bytes]"
     ready: socket.socket
 
-    def is_on_its_way(self) -> bool:
+    def is_new(self) -> bool:
         """True until it answers or has ended: up to now no look-up had an answer."""
         try:
-            return not self.ready.recv(1, socket.MSG_DONTWAIT) and self.child.poll() is None
+            self.ready.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
         except BlockingIOError:
             return self.child.poll() is None
+        return False
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ def run_with_private_broker(command: Sequence[str]) -> int:
             code = run_in_foreground(program, command, environment | variables)
             told: list[str] = []
             if code != 0:
-                is_new = start.is_on_its_way()
+                is_new = start.is_new()
                 told += [] if is_new else _failed_lookups(broker)
                 told += lookups_counted(broker, environment, command, is_new=is_new)
             for line in dict.fromkeys([*_faults(broker, start), *told]):
