@@ -5,6 +5,7 @@ the machine's own identity; a second word names a service account to impersonate
 words on stderr, for `google_errors.py` to read. It asks for no input and writes no file.
 """
 
+import gc
 import json
 import sys
 import warnings
@@ -77,4 +78,7 @@ def _as_it_is(request: _Request) -> _Request:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    finally:
+        gc.freeze()  # Python ends with a search through all that is loaded, which takes a sixth of the run
