@@ -5,7 +5,20 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import against, busy, gateway, growth, idle_memory, install, lookup, serving, sheet, start, verbs
+from bench import (
+    against,
+    against_verbs,
+    busy,
+    gateway,
+    growth,
+    idle_memory,
+    install,
+    lookup,
+    serving,
+    sheet,
+    start,
+    verbs,
+)
 
 Table = Callable[[bool, Path], sheet.Sheet]
 
@@ -22,6 +35,11 @@ TABLES: dict[str, Table] = {
     "gateway": lambda short, _: gateway.sheet(short=short),
 }
 
+AGAINST: dict[str, Callable[[str, bool], sheet.Sheet]] = {
+    "lookup": lambda tree, short: against.sheet(tree, short=short),
+    "verbs": lambda tree, short: against_verbs.sheet(tree, short=short),
+}
+
 
 def main() -> None:
     """Print the tables that were asked for, or all, and keep them in RESULTS.md and the pages' chart."""
@@ -34,14 +52,15 @@ def main() -> None:
     parser.add_argument(
         "--against",
         metavar="TREE",
-        help="look-ups of this tree beside those of another: its folder, or a revision of git's",
+        help=f"this tree beside another (a folder, or a revision of git's): {' or '.join(AGAINST)}",
     )
     options = parser.parse_args()
     if options.against is not None:
-        if options.tables:
-            parser.error("--against makes a table of its own")
         try:
-            print(against.sheet(options.against, short=options.short))
+            for name in options.tables or ["lookup"]:
+                print(AGAINST[name](options.against, options.short), flush=True)
+        except KeyError as wrong:
+            parser.error(f"{wrong.args[0]} has no table of two trees")
         except ValueError as wrong:
             parser.error(str(wrong))
         return

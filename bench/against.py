@@ -88,7 +88,7 @@ def source_tree(tree: str, folder: Path) -> Path:
     if (Path(tree) / "broker").is_dir():
         return Path(tree).resolve()
     packed = subprocess.run(
-        ["git", "-C", programs.TREE, "archive", "--", tree, "broker", "client"],
+        ["git", "-C", programs.TREE, "archive", "--", tree, "broker", "client", "pyproject.toml"],
         capture_output=True,
         check=False,
     )

@@ -84,9 +84,9 @@ def keep(sheet: Sheet, path: Path = RESULTS) -> None:
     """Put the sheet into the file of results, in place of the one with its title."""
     text = path.read_text() if path.exists() else ""
     kept = {part.split("\n", 1)[0]: part for part in re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]}
-    kept[f"## {sheet.title}"] = f"{sheet}\n"
+    kept[f"## {sheet.title}"] = str(sheet)
     head = HEAD.format(machine=_machine())
-    path.write_text(f"{head}\n{''.join(kept.values()).rstrip()}\n")
+    path.write_text("\n\n".join(part.rstrip() for part in (head, *kept.values())) + "\n")
 
 
 def _machine() -> str:

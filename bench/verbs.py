@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import compileall
-import importlib
 import os
 import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import token_broker_client
+
+import broker
 from bench.servers import SECRET, URL, basic_feeds, brokerd
 from bench.sheet import Aim, Sheet
 from bench.whole_process import Command, measure
+
+if TYPE_CHECKING:
+    from bench.servers import Server
 
 UNIT = "python -c pass"
 AIMS = {
@@ -35,28 +41,14 @@ NOTES = ["Completions are files of the shells' own (`brokerctl setup` writes the
 
 
 def sheet(*, short: bool) -> Sheet:
-    """Measure, with the modules compiled as installers leave them."""
-    for name in ("broker", "token_broker_client"):
-        file = Path(str(importlib.import_module(name).__file__))
-        if file.name == "__init__.py":
-            compileall.compile_dir(file.parent, quiet=1)
-        else:
-            compileall.compile_file(file, quiet=1)
+    """Measure."""
+    compiled(Path(broker.__path__[0]), Path(token_broker_client.__file__))
     config, rounds = basic_feeds(1, 1), 5 if short else 100
     with (
         tempfile.TemporaryDirectory(prefix="b-") as folder,
-        brokerd(Path(folder, "home"), config) as broker,
+        brokerd(Path(folder, "home"), config) as server,
     ):
-        kept = Path(
-            folder, "home", ".config", "token-broker", "config.toml"
-        )  # what `exec` starts a broker with
-        kept.parent.mkdir(parents=True)
-        kept.write_text(config)
-        environment = {
-            **broker.environment,
-            "LANG": os.environ.get("LANG", "C.UTF-8"),
-            "BENCH_SECRET": SECRET,
-        }
+        environment = environment_of(server)
         brokerctl = str(Path(sys.executable).parent / "brokerctl")
         unit = Command(UNIT, [sys.executable, "-c", "pass"], environment)
         verbs = [Command(line, [brokerctl, *line.split()], environment) for line in (*AIMS, ASKS)]
@@ -85,3 +77,18 @@ def sheet(*, short: bool) -> Sheet:
         ],
         NOTES,
     )
+
+
+def compiled(*sources: Path) -> None:
+    """Have these modules compiled, as installers leave them."""
+    for source in sources:
+        (compileall.compile_dir if source.is_dir() else compileall.compile_file)(source, quiet=1)
+
+
+def environment_of(server: Server) -> dict[str, str]:
+    """Where brokerctl asks this broker, and `exec` starts one with the same configuration."""
+    home = Path(server.environment["HOME"])
+    kept = home / ".config" / "token-broker" / "config.toml"
+    kept.parent.mkdir(parents=True)
+    kept.write_text((home / "config.toml").read_text())
+    return {**server.environment, "LANG": os.environ.get("LANG", "C.UTF-8"), "BENCH_SECRET": SECRET}

@@ -65,12 +65,12 @@ def test_sheet_is_a_table_with_its_aims() -> None:
 
 def test_sheet_takes_the_place_of_the_one_with_its_title(tmp_path: Path) -> None:
     results = tmp_path / "RESULTS.md"
-    for note in ("first", "second", "third"):
-        keep(Sheet(note if note == "second" else "One", notes=[note]), results)
+    for note in ("first", "second", "third", "fourth"):
+        keep(Sheet("One" if note in ("first", "third") else note, notes=[note]), results)
 
     _, *parts = results.read_text().split("\n## ")
 
-    assert parts == ["One\n\nthird\n", "second\n\nsecond\n"]
+    assert parts == ["One\n\nthird\n", "second\n\nsecond\n", "fourth\n\nfourth\n"]
 
 
 def test_aims_are_of_what_was_measured() -> None:
