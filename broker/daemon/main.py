@@ -85,7 +85,7 @@ def _end_by_signals() -> None:
 def _place(options: argparse.Namespace) -> BoundSocket:
     """The socket to listen on. The system broker's is systemd's: only root can open it to a group."""
     if options.system and options.socket is None:
-        handed = BoundSocket.handed(os.environ)
+        handed = BoundSocket.handed(os.environ, system=True)
         if handed is None:
             raise NotListening(
                 "the system broker takes its socket from systemd",

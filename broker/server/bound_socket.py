@@ -19,9 +19,9 @@ class BoundSocket:
         self._identity = identity_at(path)
 
     @classmethod
-    def handed(cls, environ: MutableMapping[str, str]) -> Self | None:
+    def handed(cls, environ: MutableMapping[str, str], *, system: bool = False) -> Self | None:
         """The socket that a service manager handed over, if one did; raises BadActivation."""
-        given = from_systemd(environ) or from_launchd(FD_NAME)
+        given = from_systemd(environ, system=system) or from_launchd(FD_NAME)
         return None if given is None else cls(given, Path(given.getsockname()), None)
 
     @classmethod

@@ -30,12 +30,22 @@ class BadActivation(Failure):
     """A service manager handed over something else than one listening Unix stream socket."""
 
 
-def from_systemd(environ: MutableMapping[str, str]) -> socket.socket | None:
-    """Return the socket that systemd handed over, or None when it handed none to this very process.
+def from_systemd(environ: MutableMapping[str, str], *, system: bool) -> socket.socket | None:
+    """Return the socket that systemd, the user's or the `system`'s, handed over; None when it handed none to
+    this very process.
 
     Takes the variables out of `environ` and marks every descriptor close-on-exec, so that no child takes
-    them for its own. Raises BadActivation; the descriptors stay open then, for the daemon is about to end.
+    them for its own. Raises BadActivation, with the line that shows the unit to blame; the descriptors stay
+    open then, for the daemon is about to end.
     """
+    try:
+        return _from_systemd(environ)
+    except BadActivation as failure:
+        manager = "" if system else "--user "
+        raise BadActivation(failure.detail, hint=f"systemctl {manager}cat token-broker.socket") from None
+
+
+def _from_systemd(environ: MutableMapping[str, str]) -> socket.socket | None:
     told = {name: environ.pop(name, "") for name in _SYSTEMD_VARIABLES}
     if told["LISTEN_PID"] != str(os.getpid()):
         return None
@@ -54,8 +64,7 @@ def from_systemd(environ: MutableMapping[str, str]) -> socket.socket | None:
         return _listening(FIRST_FD)
     if names.count(FD_NAME) != 1:
         raise BadActivation(
-            f"systemd handed over {len(descriptors)} sockets, and not one of them named {FD_NAME}",
-            hint="systemctl --user cat token-broker.socket",
+            f"systemd handed over {len(descriptors)} sockets, and not one of them named {FD_NAME}"
         )
     return _listening(descriptors[names.index(FD_NAME)])
 

@@ -206,9 +206,9 @@ FOREIGN = {
         "sudo systemctl start token-broker.socket",
         "a service manager",
     ),
-    "systemctl --user cat token-broker.socket": (
+    "systemctl {}cat token-broker.socket": (
         "systemctl --user cat token-broker.socket",
-        "it shows the unit with the second socket",
+        "it shows the unit with what was handed over",
     ),
     "systemctl --user {}": ("systemctl --user enable --now token-broker.socket", "a service manager"),
     "systemctl status {}": ("systemctl status token-broker.socket", "a service manager"),

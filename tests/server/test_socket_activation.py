@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from broker.server.socket_activation import from_launchd, from_systemd
+from broker.server.socket_activation import BadActivation, from_launchd, from_systemd
 
 ACTIVATED = """
 import os, sys
 from broker.server.socket_activation import BadActivation, from_systemd
 environ = dict(os.environ)
 try:
-    given = from_systemd(environ)
+    given = from_systemd(environ, system=False)
 except BadActivation as failure:
     print("refused:", failure.detail)
     sys.exit()
@@ -87,7 +87,7 @@ def test_variables_meant_for_another_process_are_dropped(listening: socket.socke
 def test_without_variables_nothing_was_handed_over() -> None:
     environ = {"PATH": "/bin"}
 
-    assert from_systemd(environ) is None
+    assert from_systemd(environ, system=False) is None
     assert environ == {"PATH": "/bin"}
 
 
@@ -133,5 +133,13 @@ def test_there_is_no_launchd_here() -> None:
 def test_our_own_pid_alone_is_not_enough() -> None:
     environ = {"LISTEN_PID": str(os.getpid())}
 
-    with pytest.raises(Exception, match="LISTEN_FDS"):
-        from_systemd(environ)
+    with pytest.raises(BadActivation, match="LISTEN_FDS"):
+        from_systemd(environ, system=False)
+
+
+@pytest.mark.parametrize(("system", "line"), [(False, "systemctl --user cat"), (True, "systemctl cat")])
+def test_refusal_names_the_line_that_shows_the_unit_to_its_manager(system: bool, line: str) -> None:
+    with pytest.raises(BadActivation) as refused:
+        from_systemd({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "x"}, system=system)
+
+    assert refused.value.hint == f"{line} token-broker.socket"
