@@ -19,6 +19,7 @@ from tests.fakes.clients import UV
 from tests.fakes.index import Layout, PackageIndex
 from tests.fakes.loopback import WebServer
 from tests.fakes.wheels import wheel
+from tests.processes import in_proc
 from tests.sampling import few
 
 if TYPE_CHECKING:
@@ -181,13 +182,8 @@ def test_what_exec_leaves_to_end_by_itself_does(room: Path) -> None:
 
 def processes_of(room: Path) -> dict[int, str]:
     """Command lines that name the room, by process: the broker's and the watcher's do."""
-    found = {}
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            words = file.read_bytes()
-            if f"{room}/token-broker-".encode() in words:
-                found[int(file.parent.name)] = words.decode(errors="replace")
-    return found
+    mark = f"{room}/token-broker-".encode()
+    return {pid: words.decode(errors="replace") for pid, words in in_proc("cmdline") if mark in words}
 
 
 @pytest.mark.parametrize("after_s", few([0.0, 0.1, 0.3, 0.03, 0.06, 0.15, 0.2, 0.5], 3))
@@ -327,12 +323,9 @@ def test_index_of_a_feed_whose_name_netrc_has_gets_that_name(
 
 
 def test_a_command_that_fails_before_its_broker_answers_is_not_held_up_by_it(room: Path) -> None:
-    place = 'os.environ["TOKEN_BROKER_SOCKET"].encode() in open(each, "rb").read()'
-    found = f'[each for each in glob.glob("/proc/[0-9]*/cmdline") if {place}]'
-    stop = 'os.kill(int(each.split("/")[2]), signal.SIGSTOP)'
-    program = f"import glob, os, signal\nfor each in {found}: {stop}\nraise SystemExit(3)"
     try:
-        assert run(sys.executable, "-c", program) == Ended(3, "", "")
+        assert run("sh", "-c", 'pkill -STOP -f "$TOKEN_BROKER_SOCKET"; exit 3') == Ended(3, "", "")
+        assert processes_of(room), "nothing was stopped"
     finally:
         for pid in processes_of(room):
             os.kill(pid, signal.SIGKILL)

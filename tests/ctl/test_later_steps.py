@@ -21,6 +21,7 @@ from tests.ci_runner import files_of_a_step, obey_commands, obey_files
 from tests.ctl.conftest import Ended
 from tests.ctl.test_exec import BROKERCTL, FAILING, PATIENCE_S, TOKEN, configure, left_behind
 from tests.e2e.patience import until
+from tests.processes import in_proc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     Begin = Callable[["Job"], Ended]
 
 FEED = "https://packages.example.com/simple/"
-PROC = Path("/proc")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for a job's processes in /proc")
 
@@ -57,16 +57,12 @@ class Job:
 
     def orphans(self) -> dict[int, str]:
         """The processes that carry the job's mark where everybody can read it, with how each was started."""
-        found = {}
-        for entry in PROC.iterdir():
-            try:
-                carried = (entry / "environ").read_bytes() if entry.name.isdecimal() else b""
-                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if self.mark.encode() in carried.split(b"\0") and "brokerd" not in words:  # root reads brokerd's
-                found[int(entry.name)] = carried.replace(b"\0", b"\n").decode()
-        return found
+        started = dict(in_proc("cmdline"))
+        return {
+            pid: carried.replace(b"\0", b"\n").decode(errors="replace")
+            for pid, carried in in_proc("environ")
+            if self.mark.encode() in carried.split(b"\0") and b"brokerd" not in started.get(pid, b"brokerd")
+        }  # root reads brokerd's
 
     def end(self) -> None:
         """The end of the job: what it has left behind is killed."""

@@ -26,6 +26,7 @@ from tests.fakes.clients import PYTHON, Outcome, outcome_of
 from tests.fakes.entra import Application
 from tests.fakes.gitlab import GROUP_NUMBER, PROJECT_NUMBER, GitLab, Token
 from tests.fakes.oidc import GITHUB_HOST, GithubOidc
+from tests.processes import in_proc
 from tests.sampling import sampled
 
 if TYPE_CHECKING:
@@ -136,14 +137,10 @@ class Job:
     def end(self) -> None:
         """What the job left behind is killed; brokerd hides its environment and ends by itself."""
         mark = f"{self.tracked_by}=job-of-{os.getpid()}".encode()
-        for entry in Path("/proc").iterdir():
-            try:
-                carried = (entry / "environ").read_bytes().split(b"\0") if entry.name.isdecimal() else []
-                words = (entry / "cmdline").read_bytes() if carried else b""
-            except OSError:
-                continue
-            if mark in carried and b"brokerd" not in words:
-                os.kill(int(entry.name), signal.SIGKILL)
+        started = dict(in_proc("cmdline"))
+        for pid, carried in in_proc("environ"):
+            if mark in carried.split(b"\0") and b"brokerd" not in started.get(pid, b"brokerd"):
+                os.kill(pid, signal.SIGKILL)
 
     def holds(self, secret: str) -> bool:
         """Whether a step said the secret, or the later ones were told it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.household import PLAIN_FEED, PLAIN_PASSWORD
+from tests.e2e.patience import until
 
 if TYPE_CHECKING:
     from tests.e2e.brokerd import Brokerd
@@ -20,10 +21,16 @@ OF_A_START = ("Umask", "SigBlk", "SigIgn", "SigCgt", "CapEff")
 
 
 def inherited(broker: Brokerd) -> dict[str, str]:
-    lines = Path(f"/proc/{broker.pid}/status").read_text().splitlines()
-    told = [line.partition(":\t") for line in lines if line.startswith(OF_A_START)]
+    def told() -> dict[str, str] | None:
+        lines = Path(f"/proc/{broker.pid}/status").read_text().splitlines()
+        found = {name: value for name, _, value in (line.partition(":\t") for line in lines)}
+        begins_a_thread = (
+            int(found["SigBlk"], 16) >> (signal.SIGTERM - 1) & 1
+        )  # for that moment all are blocked
+        return None if begins_a_thread else {name: found[name] for name in OF_A_START}
+
     ids = {"group": str(os.getpgid(broker.pid)), "session": str(os.getsid(broker.pid))}
-    return {name: value for name, _, value in told} | ids
+    return until(told, "moment without a new thread") | ids
 
 
 def ways(house: Household, *options: str) -> tuple[Brokerd, Brokerd]:

@@ -23,6 +23,7 @@ from tests.e2e.patience import until
 from tests.e2e.traces import Search
 from tests.fakes.clients import PYTHON, UV
 from tests.fakes.http1 import Answer, Held, Request
+from tests.processes import in_proc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def processes_of(behind: Behind) -> list[int]:
 
 def command_line(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
     except OSError:
         return ""
 
@@ -202,11 +203,10 @@ def find(whom: str, exec_pid: int) -> int | None:
     if whom == "exec":
         return exec_pid
     words = {"gateway": "gateway_main", "broker": "--socket", "command": "while :; do"}[whom]
-    for process in Path("/proc").iterdir():
-        if process.name.isdecimal() and process.name != str(exec_pid):
-            line = command_line(int(process.name))
-            if words in line and "brokerctl" not in line and is_below(int(process.name), exec_pid):
-                return int(process.name)
+    for pid, started in in_proc("cmdline"):
+        line = started.replace(b"\0", b" ").decode(errors="replace")
+        if pid != exec_pid and words in line and "brokerctl" not in line and is_below(pid, exec_pid):
+            return pid
     return None
 
 

@@ -17,6 +17,7 @@ from broker.host.process import CHILDREN_MAX, run
 from broker.host.process_tree import VARIABLE
 from broker.host.program_search import executable, search
 from broker.host.run_failure import CannotRun, NoResources, NotFound, TimedOut, TooMuchOutput
+from tests.processes import in_proc
 from tests.providers.programs import BROKEN
 
 FOREVER = 3600
@@ -26,27 +27,13 @@ LIMIT_S = 60.0
 
 def living(word: str) -> list[int]:
     """The processes that have the word in their command line, zombies excepted: theirs is empty."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if word.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
+    return [pid for pid, words in in_proc("cmdline") if word.encode() in words]
 
 
 def zombies() -> list[int]:
     """Our children that have ended and that nobody has asked how."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = path.read_text().rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        if (state, int(parent)) == ("Z", os.getpid()):
-            found.append(int(path.parent.name))
-    return found
+    states = {pid: stat.rpartition(b")")[2].split()[:2] for pid, stat in in_proc("stat")}
+    return [pid for pid, state in states.items() if state == [b"Z", str(os.getpid()).encode()]]
 
 
 def open_descriptors() -> set[str]:
