@@ -19,7 +19,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, settings
 
-from tests.scheduling import ForgetfulScheduling
+from tests.scheduling import NeighbourScheduling
 
 ROOT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(tests/[\w/.]+?)/?(?:::(\w+))?`")
@@ -55,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.dont_write_bytecode = False
     gc.disable()  # until the tests are collected
+    os.fsync = os.fdatasync = lambda _: None  # type: ignore[assignment] # nothing here outlives a power failure
     if not hasattr(config, "workerinput"):
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the workers' plugins are imported before this file
         for sources in ("broker", "client"):
@@ -122,9 +123,9 @@ def pytest_xdist_auto_num_workers() -> int:
     return processors + 2
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ForgetfulScheduling | None:  # noqa: ANN401 - xdist has no types
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> NeighbourScheduling | None:  # noqa: ANN401 - xdist has no types
     """Deal the tests out by groups."""
-    return ForgetfulScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+    return NeighbourScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 @pytest.fixture
