@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def in_proc(file: str) -> Iterator[tuple[int, bytes]]:
@@ -22,3 +25,20 @@ def in_proc(file: str) -> Iterator[tuple[int, bytes]]:
         except OSError:
             continue
         yield int(process.name), said
+
+
+def of_a_job(mark: str) -> dict[int, bytes]:
+    """The environment of each process that carries NAME=VALUE of its runner; but brokerd hides its own."""
+    started = dict(in_proc("cmdline"))
+    return {
+        pid: carried
+        for pid, carried in in_proc("environ")
+        if mark.encode() in carried.split(b"\0") and b"brokerd" not in started.get(pid, b"brokerd")
+    }  # which root reads all the same
+
+
+def kill(pids: Iterable[int]) -> None:
+    """Kill these processes, as far as they have not ended meanwhile."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

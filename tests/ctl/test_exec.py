@@ -19,7 +19,7 @@ from tests.fakes.clients import UV
 from tests.fakes.index import Layout, PackageIndex
 from tests.fakes.loopback import WebServer
 from tests.fakes.wheels import wheel
-from tests.processes import in_proc
+from tests.processes import in_proc, kill
 from tests.sampling import few
 
 if TYPE_CHECKING:
@@ -327,8 +327,7 @@ def test_a_command_that_fails_before_its_broker_answers_is_not_held_up_by_it(roo
         assert run("sh", "-c", 'pkill -STOP -f "$TOKEN_BROKER_SOCKET"; exit 3') == Ended(3, "", "")
         assert processes_of(room), "nothing was stopped"
     finally:
-        for pid in processes_of(room):
-            os.kill(pid, signal.SIGKILL)
+        kill(processes_of(room))
 
 
 def test_broker_that_ended_early_is_told_after_a_command_that_failed() -> None:

@@ -21,7 +21,7 @@ from tests.ci_runner import files_of_a_step, obey_commands, obey_files
 from tests.ctl.conftest import Ended
 from tests.ctl.test_exec import BROKERCTL, FAILING, PATIENCE_S, TOKEN, configure, left_behind
 from tests.e2e.patience import until
-from tests.processes import in_proc
+from tests.processes import kill, of_a_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,17 +57,12 @@ class Job:
 
     def orphans(self) -> dict[int, str]:
         """The processes that carry the job's mark where everybody can read it, with how each was started."""
-        started = dict(in_proc("cmdline"))
-        return {
-            pid: carried.replace(b"\0", b"\n").decode(errors="replace")
-            for pid, carried in in_proc("environ")
-            if self.mark.encode() in carried.split(b"\0") and b"brokerd" not in started.get(pid, b"brokerd")
-        }  # root reads brokerd's
+        left = of_a_job(self.mark).items()
+        return {pid: carried.replace(b"\0", b"\n").decode(errors="replace") for pid, carried in left}
 
     def end(self) -> None:
         """The end of the job: what it has left behind is killed."""
-        for pid in self.orphans():
-            os.kill(pid, signal.SIGKILL)
+        kill(self.orphans())
 
 
 def github_env(job: Job) -> Ended:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
 import sysconfig
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from tests.fakes.clients import PYTHON, Outcome, outcome_of
 from tests.fakes.entra import Application
 from tests.fakes.gitlab import GROUP_NUMBER, PROJECT_NUMBER, GitLab, Token
 from tests.fakes.oidc import GITHUB_HOST, GithubOidc
-from tests.processes import in_proc
+from tests.processes import kill, of_a_job
 from tests.sampling import sampled
 
 if TYPE_CHECKING:
@@ -136,11 +135,7 @@ class Job:
 
     def end(self) -> None:
         """What the job left behind is killed; brokerd hides its environment and ends by itself."""
-        mark = f"{self.tracked_by}=job-of-{os.getpid()}".encode()
-        started = dict(in_proc("cmdline"))
-        for pid, carried in in_proc("environ"):
-            if mark in carried.split(b"\0") and b"brokerd" not in started.get(pid, b"brokerd"):
-                os.kill(pid, signal.SIGKILL)
+        kill(of_a_job(f"{self.tracked_by}=job-of-{os.getpid()}"))
 
     def holds(self, secret: str) -> bool:
         """Whether a step said the secret, or the later ones were told it."""
