@@ -99,10 +99,14 @@ class Household:
         self.config.write_text(text)
 
     def keep_secret(self, name: str, secret: str) -> str:
-        """Put a secret into a file of the user's; returns how a configuration names it."""
+        """Put a secret into a file of the user's; returns how a configuration names it.
+
+        A file that has it already is left alone: a daemon fetches anew from one that was written again.
+        """
         kept = self.home / name
-        kept.touch(mode=0o600)
-        kept.write_text(secret)
+        if not kept.exists() or kept.read_text() != secret:
+            kept.touch(mode=0o600)
+            kept.write_text(secret)
         return f"file:{kept}"
 
     def plain_feed(
