@@ -28,13 +28,16 @@ def in_proc(file: str) -> Iterator[tuple[int, bytes]]:
 
 
 def of_a_job(mark: str) -> dict[int, bytes]:
-    """The environment of each process that carries NAME=VALUE of its runner; but brokerd hides its own."""
+    """The environment of each process that carries NAME=VALUE of its runner, as its user may read it.
+
+    brokerd is left out for root, too, who could read what brokerd hides from its user.
+    """
     started = dict(in_proc("cmdline"))
     return {
         pid: carried
         for pid, carried in in_proc("environ")
         if mark.encode() in carried.split(b"\0") and b"brokerd" not in started.get(pid, b"brokerd")
-    }  # which root reads all the same
+    }
 
 
 def kill(pids: Iterable[int]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 
 from tests.contract.scripted_broker import ScriptedBroker, credential
 from tests.contract.shims import RUN_LIMIT_S, Shim, ended
+from tests.processes import kill
 
 URL = "https://feed.example/simple/"
 NOT_RUNNING = "the broker is not running; run: brokerctl setup"
@@ -92,11 +92,7 @@ def installation(shim: Shim, place: Path) -> Iterator[Installation]:
     brokerd.chmod(0o755)
     installed = Installation(Shim(program, shim.environment, shim.directory), started)
     yield installed
-    for pid in installed.starts():
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    kill(installed.starts())
 
 
 def test_broker_is_started_and_answers(installation: Installation) -> None:

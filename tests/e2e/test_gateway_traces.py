@@ -23,7 +23,7 @@ from tests.e2e.patience import until
 from tests.e2e.traces import Search
 from tests.fakes.clients import PYTHON, UV
 from tests.fakes.http1 import Answer, Held, Request
-from tests.processes import in_proc
+from tests.processes import in_proc, kill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,8 +175,7 @@ def end_outright(behind: Behind, tmp_path: Path, whom: str, after_s: float) -> N
         threading.Event().wait(after_s)
         victim = find(whom, running.pid)
         if victim is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
+            kill([victim])
         if whom != "exec":
             running.terminate()
         running.wait(30)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from tests.processes import in_proc
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 NEEDLE_BYTES_MIN = 12
 """Shorter pieces would be found by chance."""
 
-_PROC = Path("/proc")
 _CLAIM_IDS = ("uti", "aui", "jti")
 """Claims that are unlike in every token of the fakes: what a decoded payload is known by."""
 
@@ -63,14 +64,12 @@ class Search:
 
     def processes(self) -> list[str]:
         """Command lines and environments of all processes that this user may see."""
-        return [str(path) for path in _process_files() if self.is_in(_content(path))]
-
-
-def _process_files() -> Iterator[Path]:
-    for process in _PROC.iterdir():
-        if process.name.isdecimal():
-            yield process / "cmdline"
-            yield process / "environ"
+        return [
+            f"/proc/{pid}/{file}"
+            for file in ("cmdline", "environ")
+            for pid, content in in_proc(file)
+            if self.is_in(content)
+        ]
 
 
 def _content(path: Path) -> bytes:
