@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -166,10 +168,17 @@ def test_answer_that_cannot_be_written_is_a_failure(shim: Shim, broker: Scripted
 
 
 def test_reader_that_is_gone_is_a_failure_too(shim: Shim, broker: ScriptedBroker) -> None:
-    broker.will(credential("Fred", "s3cret"))
+    gone, answer = threading.Event(), credential("Fred", "s3cret")
+
+    def act(connection: socket.socket, over: threading.Event) -> None:
+        gone.wait(RUN_LIMIT_S)
+        answer.act(connection, over)
+
+    broker.will(Step(act))
     running = shim.start("get", URL, "Fred", TOKEN_BROKER_SOCKET=str(broker.path))
     assert running.stdout is not None
     running.stdout.close()
+    gone.set()
 
     _, stderr = running.communicate(timeout=RUN_LIMIT_S)
 
