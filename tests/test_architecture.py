@@ -68,7 +68,7 @@ RULES = {
     ),
     "host/http_errors.py": Rule(("core", "host"), ("httpx", "httpcore"), "names what the way out met"),
     "server": Rule(("core", "server"), (), "the socket knows neither feeds nor tokens"),
-    "server/http_server.py": Rule(
+    "server/http_protocol.py": Rule(
         ("core", "server"), ("uvicorn", "h11"), "the one file that is uvicorn's neighbour"
     ),
     "providers": Rule(

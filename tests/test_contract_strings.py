@@ -22,6 +22,7 @@ import pytest
 import uvicorn.server
 
 import broker.api.principal
+import broker.core.access
 import broker.ctl.service.verb
 import broker.server.acceptor
 import broker.server.http_server
@@ -171,7 +172,7 @@ def test_a_brokerd_that_was_started_as_a_module_is_ended(tmp_path: Path) -> None
 
 
 def test_the_server_and_the_routes_mean_the_same_extensions() -> None:
-    for module in (broker.server.http_server, broker.api.principal):
+    for module in (broker.core.access, broker.api.principal):
         found = (module.PEER_EXTENSION, module.SOCKET_KIND_EXTENSION)
         assert found == ("token_broker.peer", "token_broker.entrance")
 

@@ -1,14 +1,20 @@
-"""The look-up as the shims send it, answered before HTTP begins: without a connection's machinery, where no
-fetch is needed. Nearly every request is one of these. All else is left to `asgi.py`.
+"""The look-up as the shims send it, answered before HTTP begins: without a connection's machinery. Nearly
+every request is one of these. All else is left to `asgi.py`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from broker.api.backend import Backend
-from broker.api.lookup import FinalResponse, LookupRequest, answer_at_once, lookup_request_of
+from broker.api.lookup import (
+    FinalResponse,
+    LookupRequest,
+    answer_after_fetch,
+    answer_at_once,
+    lookup_request_of,
+)
 from broker.api.principal import PeerIds
 from broker.core.failures import BadRequest
 from broker.core.urls import Service, parse_service
@@ -34,13 +40,19 @@ class Asked(NamedTuple):
     service: Service
 
 
-def replies_of(backend: Backend) -> Callable[[bytes, PeerIds], FinalResponse | None]:
+Coming = Coroutine[Any, Any, FinalResponse]
+
+
+def replies_of(backend: Backend) -> Callable[[bytes, PeerIds], FinalResponse | Coming | None]:
     """What answers the first words of a peer at the user's own socket; None where HTTP has to answer."""
 
-    def reply(words: bytes, peer: PeerIds) -> FinalResponse | None:
+    def reply(words: bytes, peer: PeerIds) -> FinalResponse | Coming | None:
         is_remembered = len(words) <= REMEMBERED_BYTES_MAX and AT not in words and QUOTED_AT not in words
         asked = _read_before(words) if is_remembered else _read(words)
-        return None if asked is None else answer_at_once(backend, asked.question, asked.service, peer)
+        if asked is None:
+            return None
+        at_once = answer_at_once(backend, asked.question, asked.service, peer)
+        return at_once or answer_after_fetch(backend, asked.question, asked.service, peer)
 
     return reply
 

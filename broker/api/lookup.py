@@ -94,6 +94,18 @@ def answer_at_once(
     return None if answer is None else FinalResponse(answer.written(), lookup.enter)
 
 
+async def answer_after_fetch(
+    backend: Backend, question: LookupRequest, service: Service, peer: PeerIds
+) -> FinalResponse:
+    """What `answer_at_once` could not answer without a fetch."""
+    lookup = _Lookup(backend, question, peer, text=True, is_own=True)
+    try:
+        answer = await lookup.fetched(service, _by_own_socket(peer.uid))
+    except Failure as failure:
+        answer = lookup.failed(failure)
+    return FinalResponse(answer.written(), lookup.enter)
+
+
 @lru_cache(16)
 def _by_own_socket(uid: int) -> Principal:
     return Principal(OwnSocket(), Account(uid))
@@ -105,12 +117,7 @@ async def answer_in_time(backend: Backend, question: LookupRequest, scope: Scope
     lookup = _Lookup(backend, question, peer_of(scope), text=text, is_own=is_own(scope))
     try:
         service = lookup.service = parse_service(question.url)
-        match = lookup.match(service, await unchecked_principal_of(backend, scope))
-        outcome, found = Outcome.HIT, backend.keeper.held(match, backend.keeper.clock.now())
-        if found is None:
-            outcome = Outcome.WAIT
-            found = await backend.keeper.credential_for(match, min(question.wait_s, WAIT_MAX_S))
-        answer = lookup.answered(match, found, outcome)
+        answer = await lookup.fetched(service, await unchecked_principal_of(backend, scope))
     except Failure as failure:
         answer = lookup.failed(failure)
     lookup.enter()
@@ -165,6 +172,15 @@ class _Lookup:
         if self._question.unanswerable is not None:
             raise _unanswerable(self._question.unanswerable)
         return found
+
+    async def fetched(self, service: Service, principal: Principal) -> LookupResponse:
+        """The answer, after a fetch where it takes one; raises why there is none."""
+        match = self.match(service, principal)
+        outcome, found = Outcome.HIT, self._backend.keeper.held(match, self._backend.keeper.clock.now())
+        if found is None:
+            outcome, wait_s = Outcome.WAIT, min(self._question.wait_s, WAIT_MAX_S)
+            found = await self._backend.keeper.credential_for(match, wait_s)
+        return self.answered(match, found, outcome)
 
     def answered(self, match: Match, found: Credential, outcome: Outcome) -> LookupResponse:
         """The answer with the match's credential; raises NoFeed where it goes with another username."""

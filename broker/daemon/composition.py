@@ -35,8 +35,9 @@ from broker.host.systemd_socket import renew_socket
 from broker.host.whereabouts import home_of
 from broker.host.why_not_file import WhyNotFile
 from broker.server.bound_socket import BoundSocket
-from broker.server.http_server import HttpServer, ListenerSpec, any_peer
+from broker.server.http_server import HttpServer
 from broker.server.limits import Limits, raise_fd_limit
+from broker.server.listener_spec import ListenerSpec, any_peer
 
 DRAIN_S = 10
 """Seconds that requests under way have at the end; those without an answer by then get a refusal."""
@@ -83,7 +84,6 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
             [spec],
             limits=limits,
             drain_s=DRAIN_S + GOODBYE_S,
-            lifespan="off",
             opened=lambda: None if options.system else service.shares.begin(server.open),
         )
         housekeeper = Housekeeper(

@@ -22,9 +22,9 @@ from broker.core.status import ShareStatus
 from broker.daemon.share_program import put_program
 from broker.host import state_file
 from broker.host.clock import Clock
-from broker.server.http_server import ListenerSpec, any_peer
 from broker.server.limits import CONNECTIONS_PER_SHARE, REQUESTS_PER_SHARE_S
 from broker.server.listen import NotListening
+from broker.server.listener_spec import ListenerSpec, any_peer
 from broker.server.share_socket import ShareListener
 from broker.server.ucred import peer_as_seen
 

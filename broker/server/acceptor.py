@@ -1,8 +1,8 @@
 """The accept loop: checks each peer's uid, and caps the connections held at once.
 
-asyncio's own, which uvicorn uses, drains the backlog and checks no uid. We check the uid before reading a
-byte, and stop accepting at the cap: further clients wait in the kernel's backlog, which costs nothing, until
-a connection closes. `http_server.py` handles the accepted connections.
+asyncio's own drains the backlog and checks no uid. We check the uid before reading a byte, and stop accepting
+at the cap: further clients wait in the kernel's backlog, which costs nothing, until a connection closes.
+`early_response.py` and `http_protocol.py` handle the accepted connections.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import functools
 import logging
 import socket
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from broker.server.early_response import Accepted, EarlyResponder, Reply
 from broker.server.limits import Limits
@@ -24,7 +24,7 @@ some 50 µs, where with 64 a permitted user's look-up of several rounds took twi
 RETRY_S = 1.0
 """Pause of accepting when the machine has no descriptor or memory left: asyncio's ACCEPT_RETRY_DELAY."""
 
-ProtocolFactory = Callable[[Accepted, Callable[[], None]], asyncio.Protocol]
+ProtocolFactory = Callable[[Accepted, Callable[[], None]], Awaitable[asyncio.Protocol]]
 """Makes the protocol of an accepted connection; that calls the second argument when it is lost."""
 
 log = logging.getLogger("broker.host.door")  # a name that users filter by
@@ -35,8 +35,7 @@ class Acceptor:
 
     `see` returns the peer of a connection, `admits` decides by its uid and gid; `account_of` maps the uids of
     one user to one number, and `rate_limit` delays a user's requests. `reply` may answer early, which is not
-    rate-limited; without it every connection gets a protocol. `close` and `wait_closed` are those of
-    asyncio.Server, for uvicorn.
+    rate-limited; without it every connection gets a protocol.
     """
 
     def __init__(
@@ -70,21 +69,34 @@ class Acceptor:
         self._at_share: set[int] = set()
         self._starting: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
+        self._emptied = asyncio.Event()  # once it is closed
         self._is_open = True
         self._is_accepting = False
         listening.setblocking(False)  # noqa: FBT003 - its signature
         self._accept_again()
 
+    @property
+    def held(self) -> int:
+        """How many connections are open."""
+        return len(self._held)
+
+    @property
+    def is_over(self) -> bool:
+        """True when it was closed and has no open connection."""
+        return not self._is_open and not self._held
+
     def close(self) -> None:
-        """Accept no more connections; the open ones stay."""
+        """Accept no more connections; those that have sent something stay open until they are answered."""
         self._is_open = False
         self._pause()
         if self._early is not None:
             self._early.close()
+        if not self._held:
+            self._emptied.set()
 
     async def wait_closed(self) -> None:
-        """Return when every accepted connection has its protocol."""
-        await asyncio.gather(*self._starting, return_exceptions=True)
+        """Return when it was closed and no connection is open."""
+        await self._emptied.wait()
 
     def _accept_again(self) -> None:
         self._retry = None
@@ -157,7 +169,8 @@ class Acceptor:
             # unread, so a client that hangs up is not noticed: it keeps its place and gains no turn by that
             await self._rate_limit.wait(peer.uid)
             accepted = accepted._replace(arrived=self._loop.time())
-        await self._loop.connect_accepted_socket(lambda: self._make_protocol(accepted, leave), connection)
+        protocol = await self._make_protocol(accepted, leave)
+        await self._loop.connect_accepted_socket(lambda: protocol, connection)
 
     def _started(self, connection: socket.socket, start: asyncio.Task[None]) -> None:
         self._starting.discard(start)
@@ -181,6 +194,8 @@ class Acceptor:
             del self._by_user[user]
         if self._retry is None:
             self._accept_again()
+        if self.is_over:
+            self._emptied.set()
 
 
 def _why_unknown(connection: socket.socket) -> str | None:

@@ -1,14 +1,15 @@
 """Answers a connection's first request before a protocol is made for it: most connections need none.
 
 A look-up is one small request and one small answer. Where `reply` has the answer at once, both cost a
-system call each here; a protocol's transport, parser and task cost twenty times that (measured). Every other
-request goes to a protocol, which receives the bytes read so far as if they had just arrived.
+system call each here; a protocol's transport, parser and task cost twenty times that (measured). An answer
+that takes a fetch is waited for. Every other request goes to a protocol, which receives the bytes read so far
+as if they had just arrived.
 """
 
 import asyncio
 import socket
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 from broker.server.limits import Limits
 from broker.server.ucred import Peer
@@ -17,9 +18,11 @@ WHOLE_BYTES_MAX = 32768
 """The longest answer given here: Linux takes this much in one piece, so all of it or nothing
 (UNIX_SKB_FRAGS_SZ of net/unix/af_unix.c). Elsewhere an answer of some kB fits into the buffer's 8 kB."""
 
-Reply = Callable[[bytes, Peer], tuple[bytes, Callable[[], object]] | None]
-"""From a peer's first bytes: the whole answer and what to run after sending it, which delays no client; or
-None where the answer is not at hand."""
+Answer = tuple[bytes, Callable[[], object]]
+"""The whole answer, and what to run after sending it, which delays no client."""
+
+Reply = Callable[[bytes, Peer], Answer | Coroutine[Any, Any, Answer] | None]
+"""From a peer's first bytes: the answer, at once or later, or None where a protocol is to find it."""
 
 
 class Accepted(NamedTuple):
@@ -32,7 +35,10 @@ class Accepted(NamedTuple):
 
 
 class EarlyResponder:
-    """Reads first requests: a connection that `reply` can answer goes to `leave`, any other to `start`."""
+    """Reads first requests: a connection that `reply` can answer goes to `leave`, any other to `start`.
+
+    `leave` closes it.
+    """
 
     def __init__(
         self,
@@ -48,6 +54,8 @@ class EarlyResponder:
         self._leave = leave
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._unanswered: set[socket.socket] = set()
+        self._answering: set[asyncio.Task[None]] = set()
 
     def receive(self, connection: socket.socket, peer: Peer) -> None:
         """Read a connection that was just accepted: now, or as soon as it has sent something."""
@@ -89,26 +97,74 @@ class EarlyResponder:
             return b""
 
     def _respond(self, accepted: Accepted, received: bytes) -> None:
+        connection = accepted.connection
         try:
-            is_done = not received or self._is_answered(accepted, received)
+            reply = self._reply(received, accepted.peer) if received else None
+            is_done = not received or (isinstance(reply, tuple) and _is_sent(connection, reply))
         except BaseException:
-            self._leave(accepted.connection)  # a defect costs this connection, and no other
+            self._leave(connection)  # a defect costs this connection, and no other
             raise
         if is_done:
-            self._leave(accepted.connection)
-        else:
-            self._start(accepted._replace(received=received))
+            self._leave(connection)
+            return
+        accepted = accepted._replace(received=received)
+        if reply is None or isinstance(reply, tuple):
+            self._start(accepted)
+            return
+        self._unanswered.add(connection)
+        self._loop.add_reader(connection, self._look, connection)
+        task = self._loop.create_task(self._answer(accepted, reply))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
-    def _is_answered(self, accepted: Accepted, received: bytes) -> bool:
-        reply = self._reply(received, accepted.peer)
-        if reply is None or len(reply[0]) > WHOLE_BYTES_MAX:
-            return False
-        answer, afterwards = reply
+    async def _answer(self, accepted: Accepted, coming: Coroutine[Any, Any, Answer]) -> None:
+        """Send what is coming, to a client that may have hung up by then."""
+        connection = accepted.connection
         try:
-            accepted.connection.send(answer, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
+            answer = await coming
+        except BaseException:
+            if self._is_there(connection):
+                self._leave(connection)
+            raise
+        if not self._is_there(connection):
+            answer[1]()
+        elif _is_sent(connection, answer):
+            self._leave(connection)
+        else:
+            self._start(accepted)
+
+    def _look(self, connection: socket.socket) -> None:
+        """A client that waits has hung up, or says more than is answered."""
+        try:
+            is_gone = not connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return
         except OSError:
-            pass  # the client did not wait for it
-        afterwards()
+            is_gone = True
+        self._loop.remove_reader(connection)
+        if is_gone:
+            self._unanswered.discard(connection)
+            self._leave(connection)
+
+    def _is_there(self, connection: socket.socket) -> bool:
+        """True where the client still waits, which is no longer watched then."""
+        if connection not in self._unanswered:
+            return False
+        self._unanswered.discard(connection)
+        self._loop.remove_reader(connection)
         return True
+
+
+def _is_sent(connection: socket.socket, answer: Answer) -> bool:
+    """Send the whole answer, and run what follows it; False where a protocol has to send it in pieces."""
+    written, afterwards = answer
+    if len(written) > WHOLE_BYTES_MAX:
+        return False
+    try:
+        connection.send(written, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # the client did not wait for it
+    afterwards()
+    return True

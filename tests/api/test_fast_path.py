@@ -1,5 +1,6 @@
 """Look-ups that are answered on the doorstep, against the long way to the same answers."""
 
+import inspect
 from pathlib import Path
 from urllib.parse import quote
 
@@ -8,9 +9,12 @@ import pytest
 from broker.api.asgi import AsgiApp
 from broker.api.fast_path import _read_before, replies_of
 from broker.api.fastapi_app import create_app
+from broker.api.lookup import FinalResponse
+from broker.core.failures import Unavailable
 from broker.server.ucred import Peer
 from tests.api.test_routes import CORP, LABS, LEARNED_URL, Household, clock, household, issuer
 from tests.fake_clock import FakeClock
+from tests.fake_provider import Issuer
 from tests.server.serving import serving
 
 __all__ = ["clock", "household", "issuer"]
@@ -50,7 +54,7 @@ async def test_the_short_way_answers_to_the_byte_what_the_long_way_does(
 
     short_way = reply(lookup(query), PEER)
 
-    assert short_way is not None
+    assert isinstance(short_way, FinalResponse)
     assert short_way.words == long_way
 
 
@@ -71,11 +75,24 @@ async def test_who_only_looks_is_answered_on_the_doorstep_as_the_route_would(
     assert front._rest is None, "FastAPI was loaded"
 
 
-async def test_what_takes_a_fetch_takes_the_long_way(household: Household) -> None:
-    reply = replies_of(household)
+@pytest.mark.parametrize("failure", [None, Unavailable("no answer", retry_after_s=7)], ids=["token", "why"])
+async def test_what_takes_a_fetch_is_answered_to_the_byte_as_the_long_way_does(
+    place: Path, household: Household, issuer: Issuer, failure: Unavailable | None
+) -> None:
+    issuer.failure, issuer.same = failure, True
+    coming = replies_of(household)(lookup(f"url={URL}"), PEER)
+    assert inspect.iscoroutine(coming)
 
-    assert reply(lookup(f"url={URL}"), PEER) is None
-    assert household.stats.totals() == {"hit": 0, "wait": 0, "miss": 0, "error": 0}
+    short_way, enter = await coming
+    assert sum(household.stats.totals().values()) == 0, "nobody waits for it"
+    enter()
+    told = household.stats.totals()
+    household.keeper.forget_all()
+    async with serving(place, AsgiApp(household)) as served:
+        long_way = await served.send(lookup(f"url={URL}"))
+
+    assert short_way == long_way
+    assert household.stats.totals() == {outcome: 2 * count for outcome, count in told.items()}
 
 
 async def test_a_short_answer_is_in_the_ledger(place: Path, household: Household, clock: FakeClock) -> None:
@@ -88,7 +105,7 @@ async def test_a_short_answer_is_in_the_ledger(place: Path, household: Household
     took_s = household.stats.latency_sum_s
     await clock.advance(5)
     for each in given:
-        assert each is not None
+        assert isinstance(each, FinalResponse)
         each.enter()
 
     assert household.stats.totals() == {"hit": 1, "wait": 1, "miss": 1, "error": 0}
@@ -115,9 +132,10 @@ async def test_a_request_is_remembered_unless_it_may_hold_a_password(
     before = _read_before.cache_info().currsize + _read_before.cache_info().hits
     answers = [reply(words, PEER), reply(words, PEER)]
 
-    assert answers[0] is not None
-    assert answers[1] is not None
-    assert answers[0].words == answers[1].words
+    first, second = answers
+    assert isinstance(first, FinalResponse)
+    assert isinstance(second, FinalResponse)
+    assert first.words == second.words
     assert (_read_before.cache_info().currsize + _read_before.cache_info().hits > before) is remembered
 
 

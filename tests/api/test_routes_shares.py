@@ -13,7 +13,7 @@ from broker.core.feeds import PUBLISH, FeedTable
 from broker.daemon.shares import Shares
 from broker.keeper.renewal_policy import RenewalPolicies
 from broker.providers.recognise.services import recognise
-from broker.server.http_server import ListenerSpec
+from broker.server.listener_spec import ListenerSpec
 from tests.api.test_routes import (
     CORP,
     LABS,

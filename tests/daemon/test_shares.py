@@ -13,7 +13,7 @@ from broker.core.feeds import Feed, Realm
 from broker.core.share_grant import LINGER_S, MOST
 from broker.core.urls import parse_url
 from broker.daemon.shares import Shares
-from broker.server.http_server import ListenerSpec
+from broker.server.listener_spec import ListenerSpec
 from tests.contract.scripted_broker import ScriptedBroker, credential
 from tests.fake_clock import FakeClock
 

@@ -7,18 +7,12 @@ from pathlib import Path
 
 from broker.core.access import PEER_EXTENSION
 from broker.server.early_response import Reply
-from broker.server.http_server import (
-    App,
-    HttpServer,
-    ListenerSpec,
-    Peer,
-    Receive,
-    Scope,
-    Send,
-    ours_or_root,
-)
+from broker.server.http_protocol import App, Receive, Scope, Send
+from broker.server.http_server import HttpServer
 from broker.server.limits import Limits
 from broker.server.listen import take
+from broker.server.listener_spec import ListenerSpec, ours_or_root
+from broker.server.ucred import Peer
 
 PATIENCE_S = 60.0
 """No test waits longer for anything; only a hang does."""
@@ -117,7 +111,6 @@ async def serving(
         [ListenerSpec(listener.socket, admits=admits, reply=reply)],
         limits=limits or Limits(),
         drain_s=1,
-        lifespan="off",
     )
     ended = asyncio.create_task(server.serve())
     try:

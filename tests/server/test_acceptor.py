@@ -10,9 +10,9 @@ import pytest
 
 from broker.server.acceptor import Acceptor
 from broker.server.early_response import Accepted
-from broker.server.http_server import ListenerSpec, any_peer
 from broker.server.limits import Limits
 from broker.server.listen import take
+from broker.server.listener_spec import ListenerSpec, any_peer
 from broker.server.rate_limit import BURST
 from tests.host.users import STRANGER, run_as, start_as, two_users
 from tests.server.serving import GET, GET_AND_CLOSE, Crowd, Greeter, Slow, everything, serving, turns
@@ -312,7 +312,7 @@ async def test_a_caller_who_leaves_at_once_takes_no_place(place: Path) -> None:
 async def test_a_protocol_that_cannot_be_made_costs_one_connection(
     place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(_: Accepted, __: object) -> asyncio.Protocol:
+    async def broken(_: Accepted, __: object) -> asyncio.Protocol:
         raise RuntimeError("a bug")
 
     listener = take(place / "token-broker" / "broker.sock")

@@ -13,7 +13,7 @@ import asyncio, logging, socket, sys
 sys.path.insert(0, sys.argv[2])
 from broker.server.acceptor import Acceptor
 from broker.server.limits import Limits
-from broker.server.http_server import ours_or_root
+from broker.server.listener_spec import ours_or_root
 
 class Heard(logging.Handler):
     def emit(self, record):
