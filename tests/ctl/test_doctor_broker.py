@@ -281,6 +281,13 @@ def test_file_that_is_open_to_others_is_found_and_closed_by_the_fix(
     assert found(permissions.permissions_are_tight, clinic.room()) == []
 
 
+def test_program_that_a_feed_runs_is_no_secret_and_stays_everyones(clinic: Clinic) -> None:
+    clinic.write("~/bin/token", "#!/bin/sh\n", 0o755)
+    clinic.configure('[[feed]]\nurl = "https://a.example/"\nprovider = "command"\ncommand = "~/bin/token"\n')
+
+    assert found(permissions.permissions_are_tight, clinic.room()) == []
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
 def test_folder_that_all_users_share_is_never_closed(
     clinic: Clinic, mode: int, monkeypatch: pytest.MonkeyPatch

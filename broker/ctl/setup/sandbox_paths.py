@@ -124,8 +124,8 @@ class SandboxPaths:
 
 
 def named_files(feed: Mapping[str, Any]) -> list[str]:
-    """The files that a feed's own keys name: secrets, certificates, whatever the provider reads."""
-    values = [value for value in feed.values() if isinstance(value, str)]
+    """The files that a feed's own keys name, but for its program: secrets, certificates, and the like."""
+    values = [value for key, value in feed.items() if key != "command" and isinstance(value, str)]
     secrets = [source.path for source in sources_of(feed, feed) if isinstance(source, FileSecret)]
     return [*secrets, *(value for value in values if value.startswith(("/", "~/")))]
 
