@@ -6,7 +6,7 @@ The socket, and which peers to trust there, are the client's; nothing here ever 
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import token_broker_client as client
 
@@ -78,10 +78,18 @@ def steps(
     Leaving the context hangs up, by which the daemon gives up what it was doing.
     """
     target = _with_query(path, query or {})
-    with _as_command_errors(), client.stream("POST", target, patience_s=PATIENCE_S, path=socket) as answer:
-        if answer.status != OK:
-            raise _refusal(answer.status, _object(answer.read()))
-        yield (_object(line) for line in answer)
+    with ExitStack() as hung_up:
+        with _as_command_errors():
+            stream = client.stream("POST", target, patience_s=PATIENCE_S, path=socket)
+            answer = hung_up.enter_context(stream)
+            if answer.status != OK:
+                raise _refusal(answer.status, _object(answer.read()))
+        yield _objects(answer)
+
+
+def _objects(lines: client.Stream) -> Iterator[Json]:
+    with _as_command_errors():
+        yield from map(_object, lines)
 
 
 def _with_query(path: str, query: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ import sys
 TYPE_CHECKING = False  # `typing` costs half a bare start of Python; type checkers take this name as true
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import TextIO
+    from typing import TextIO, TypeGuard
 
     from _typeshed import ReadableBuffer
 
@@ -59,11 +59,19 @@ def checked_stdout(say: Callable[[str], object], failed: int = FAILED) -> Iterat
 
 
 def tell(text: str) -> None:
-    """Say it on stderr; where its end is closed, that changes nothing."""
-    if sys.stderr is not None:  # what Python has in the place of a descriptor that was closed at the start
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"{text}\n")
-            sys.stderr.flush()
+    """Say it on stderr; where its end is closed or its disk is full, that changes nothing."""
+    if sys.stderr is None:  # what Python has in the place of a descriptor that was closed at the start
+        return
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.stderr = None  # at its end Python would flush it once more, and make 120 of our exit code
+
+
+def is_terminal(stream: TextIO | None) -> TypeGuard[TextIO]:
+    """Whether a person is at the other end of stdin, stdout or stderr; one that was closed is None."""
+    return stream is not None and stream.isatty()
 
 
 def put_out(text: str) -> None:
