@@ -56,10 +56,7 @@ def _plainly() -> None:
     place, given = read
     module, _, function = place.partition(":")
     __import__(module)
-    try:
-        getattr(sys.modules[module], function)(**given)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
+    getattr(sys.modules[module], function)(**given)
 
 
 def _own_failure() -> ExitCode:
@@ -74,6 +71,8 @@ def _run(command_line: Callable[[], object]) -> None:
         command_line()
     except LostOutputError:
         raise
+    except KeyboardInterrupt:  # also while a verb loads; most verbs' own typer ends
+        sys.exit(ExitCode.INTERRUPTED)
     except CommandError as failure:
         failure.hint = other_than(failure.hint, verb)
         _say(failure.line)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.ctl.entry import run
 from broker.ctl.verbs import VERBS
 
 if TYPE_CHECKING:
@@ -69,3 +70,16 @@ def test_no_verb_is_cut_off_in_the_list_of_verbs(brokerctl: Brokerctl) -> None:
 
     assert "discover" in listed
     assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
+def test_ctrl_c_before_a_verb_has_begun_is_exit_130_without_a_word(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as ended:
+        run(interrupted)
+
+    assert repr(ended.value) == "SystemExit(<ExitCode.INTERRUPTED: 130>)"
+    assert capfd.readouterr() == ("", "")

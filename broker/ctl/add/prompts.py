@@ -15,6 +15,8 @@ from broker.ctl.add.whole_line import whole_line
 from broker.ctl.clients.usernames import ANY
 from broker.ctl.command_error import CommandError
 from broker.ctl.setup.user_dirs import UserDirs
+from broker.ctl.ui.question import answer_to
+from broker.host.standard_streams import is_terminal
 from broker.providers.recognise.kinds import GITLAB
 from broker.providers.recognise.services import likely_provider, provider_of
 
@@ -42,7 +44,7 @@ def completed(
         return found
     if SECRET in missing and keys["provider"] is None and keys["username"] is None and not url_username:
         _refuse_public(url, keys, config)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         required = [need.what for need in missing if not need.optional]
         if not required:
             return found
@@ -84,13 +86,12 @@ def _introduction(url: Url, provider: str, named: str | None, kept: SecretLocati
 def _answer(need: RequiredKey, suggested: str) -> str:
     """What a person says; asked again while a secret's place is none."""
     while True:
-        default = suggested if need is SECRET else "" if need.optional else None
-        said: str = typer.prompt(need.question, default=default, show_default=bool(default), err=True)
+        said = answer_to(need.question, suggested if need is SECRET else "" if need.optional else None)
         if need is not SECRET:
-            return said.strip()
+            return said
         try:
-            parse(said.strip())
+            parse(said)
         except ValueError:
             typer.echo(f"That is no place: {FORMS}. The secret itself is not typed here.", err=True)
         else:
-            return said.strip()
+            return said

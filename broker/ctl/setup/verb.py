@@ -28,6 +28,8 @@ from broker.ctl.setup.service_changes import Enable, Load
 from broker.ctl.setup.target_root import TargetRoot
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.user_dirs import UserDirs
+from broker.ctl.ui.question import agrees
+from broker.host.standard_streams import is_terminal
 
 EXAMPLE = "https://VssSessionToken@pkgs.dev.azure.com/ORG/_packaging/FEED/pypi/simple/"
 
@@ -87,7 +89,7 @@ def setup(
         replace=replace,
         configure_clients=not no_configure_clients,
         group=group,
-        asks=not yes and sys.stdin.isatty(),
+        asks=not yes and is_terminal(sys.stdin),
         clients=clients,
     )
     image = _image(all_users=all_users, for_system=for_system, root=root)
@@ -203,14 +205,14 @@ def _is_agreed(user_dirs: UserDirs, options: SetupOptions, verbs: Verbs) -> bool
     """Show all that will be changed, and ask; True without a question where there is nothing to change."""
     plan = _steps(user_dirs, options, verbs, for_service=True)
     show_plan(plan, user_dirs.shown, expected=REPLACE)
-    return not any(step.pending for step in plan) or typer.confirm("Do this?", default=True)
+    return not any(step.pending for step in plan) or agrees("Do this?", default=True)
 
 
 def _may_replace(user_dirs: UserDirs) -> bool:
     """Ask on a terminal whether setup may move another keyring; without a terminal it stays."""
-    if not is_foreign(user_dirs.link) or not sys.stdin.isatty():
+    if not is_foreign(user_dirs.link) or not is_terminal(sys.stdin):
         return False
     kept = user_dirs.shown(user_dirs.replaced)
-    return typer.confirm(
+    return agrees(
         f"{user_dirs.shown(user_dirs.link)} is another keyring. Move it to {kept}, where it is still used?"
     )

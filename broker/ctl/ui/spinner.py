@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from broker.host.standard_streams import is_terminal
+
 APPEARS_AFTER_S = 0.5
 """What is done by then needs no sign, and does not load one."""
 
@@ -12,7 +14,7 @@ APPEARS_AFTER_S = 0.5
 @contextmanager
 def spinner(text: str) -> Iterator[None]:
     """While in it, stderr shows the text beside something that moves."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield
         return
     done = threading.Event()

@@ -14,7 +14,7 @@ from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec.foreground import as_own_failure
 from broker.ctl.why.recorded_run import recorded_run
 from broker.ctl.why.success_line import summary
-from broker.host.standard_streams import tell
+from broker.host.standard_streams import is_terminal, tell
 from broker.host.whereabouts import working_directory
 
 if TYPE_CHECKING:
@@ -98,6 +98,5 @@ def _served(run: "RecordedRun") -> Iterator["FeedStatus"]:
 
 
 def _cells() -> int | None:
-    if not sys.stderr.isatty():
-        return None
-    return os.get_terminal_size(sys.stderr.fileno()).columns
+    """How many stderr has; None where it is no terminal, or one that does not know."""
+    return os.get_terminal_size(sys.stderr.fileno()).columns or None if is_terminal(sys.stderr) else None
