@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from textwrap import wrap
 from typing import Annotated
 
 import token_broker_client as client
@@ -13,6 +12,7 @@ from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.feed_address import address_of
 from broker.ctl.hints import other_than
+from broker.ctl.ui.layout import broken
 from broker.ctl.ui.terminal import cells
 
 LABEL_CELLS = 15
@@ -104,7 +104,7 @@ def _lines(texts: list[str], cells: int) -> list[str]:
     """The texts, and what they list, side by side as far as they fit; what is too long is broken."""
     lines: list[str] = []
     parts = [part for text in texts for part in text.split(BETWEEN)]
-    for text in (line for part in parts for line in wrap(part, cells) or [part]):
+    for text in (line for part in parts for line in broken(part, cells)):
         if lines and len(lines[-1]) + len(BETWEEN) + len(text) <= cells:
             lines[-1] += BETWEEN + text
         else:

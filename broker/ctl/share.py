@@ -18,6 +18,7 @@ from broker.ctl.status.record import broker_status, share_status
 from broker.ctl.status.share_lines import share_line
 from broker.ctl.ui.humanize import clock_time, duration
 from broker.ctl.ui.local_time import local_now
+from broker.ctl.ui.terminal import cells
 
 DEFAULT_LIFE = "8h"
 INSIDE = "/run/broker"
@@ -117,7 +118,7 @@ def _list(*, as_json: bool) -> None:
     if not shares:
         typer.echo("nothing is shared")
     for each in shares:
-        typer.echo(share_line(each, local_now()))
+        typer.echo(share_line(each, local_now(), cells()))
         typer.echo(f"  folder  {each.folder}")
 
 

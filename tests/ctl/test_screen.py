@@ -52,8 +52,50 @@ def test_screen_fits_the_terminal_whatever_its_width() -> None:
         assert max(len(line) for line in table) <= width
 
 
-def test_feed_names_are_never_cut() -> None:
-    assert "internal" in drawing(house(), 40)
+def test_feed_names_and_states_are_never_cut() -> None:
+    name = "a-rather-long-name-of-a-feed-that-someone-chose"
+    down = empty_handed(name, "failing", since=at(-90000))
+
+    for width in range(30, 130):
+        table = drawing(broker(feed("corp"), down), width).partition("\n\n")[2].partition("\n\n")[0]
+        first_column = "".join(line[1:].partition("  ")[0] for line in table.splitlines())
+
+        assert first_column == f"feedcorp{name}"
+        assert [word for word in ("cannot", "fetched", "2026-11-20", "08:45") if word not in table] == []
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_line_to_type_begins_in_the_terminals_first_columns_where_it_is_long(width: int) -> None:
+    hint = "az login --tenant 22222222-2222-2222-2222-222222222222"
+    feeds = [empty_handed(f"feed-number-{n}", "sign-in-needed", error="expired", hint=hint) for n in range(6)]
+    hidden = ("/opt/env/bin/keyring is the first keyring on PATH, not the shim", "brokerctl setup")
+
+    lines = drawing(broker(*feeds), width, tool_version="1.1.0", shim_hidden=hidden).splitlines()
+
+    assert f"      {hint}" in lines
+    assert [line.strip() for line in lines if "brokerctl setup" in line] in (
+        ["brokerctl setup"],
+        [f"{hidden[0]}: {hidden[1]}"],
+    )
+    assert max(len(line) for line in lines if "az login" not in line) <= width
+
+
+def test_what_is_longer_than_a_line_is_not_cut_off_where_the_screen_is_redrawn_in_place() -> None:
+    hint = "az login --tenant 22222222-2222-2222-2222-222222222222 --scope 499b84ac-1321/.default"
+    status = broker(empty_handed("labs", "sign-in-needed", error="expired", hint=hint))
+    console = Console(file=io.StringIO(), width=60)
+
+    screen = status_screen(broker_status(status), now=NOW, width=60, is_live=True)
+    lines = console.render_lines(screen, pad=False)
+
+    shown = "".join(segment.text for line in lines for segment in line)
+    assert hint.replace(" ", "") in shown.replace(" ", "")
+
+
+def test_paths_in_messages_are_not_broken() -> None:
+    path = "/home/dev/a-folder-with-hyphens/and-another-one/secrets/internal"
+
+    assert path in drawing(broker(empty_handed("a", "sign-in-needed", error=f"{path} does not exist")), 40)
 
 
 def test_piped_screen_has_no_escape_sequence() -> None:

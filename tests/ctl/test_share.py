@@ -89,7 +89,7 @@ def test_the_list_shows_who_gets_what_until_when(broker: StandInBroker, brokerct
 
     assert lines[:2] == ["share dev: corp, tools, 7 h 59 min left", f"  folder  {FOLDER}"]
     assert lines[2].startswith("share old: corp, tools, ended ")
-    assert lines[2].endswith("d ago  brokerctl share --feed corp --feed tools --for 8h --name dev")
+    assert lines[2].endswith("d ago   brokerctl share --feed corp --feed tools --for 8h --name dev")
 
 
 def test_nothing_shared_is_said(broker: StandInBroker, brokerctl: Brokerctl) -> None:

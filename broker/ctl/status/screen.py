@@ -6,9 +6,10 @@ one says what to type if it is not.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +23,7 @@ from broker.ctl.api_client import is_system_socket
 from broker.ctl.hints import other_than
 from broker.ctl.status.share_lines import share_line
 from broker.ctl.ui.humanize import ago, clock_time, duration
+from broker.ctl.ui.layout import below, beside, broken
 
 ACCEPTED, REJECTED = Verdict.ACCEPTED.word, Verdict.UNAUTHORISED.word
 BAR_CELLS = 12
@@ -68,11 +70,14 @@ PATH_CELLS_MAX = 20
 TOOLS = {"azure-cli": "az"}
 """Sources that users know by another name."""
 
-EMPTY_STATE = """\
-Nothing is configured and nothing was asked yet. Feeds on Azure, Google and
-CodeArtifact need no configuration: put a user name into the feed's URL
-(https://USER@...). The keyring must be on: brokerctl setup sees to it, or
+PROSE_CELLS = 76
 
+NOTHING_YET = (
+    "Nothing is configured and nothing was asked yet. Feeds on Azure, Google and CodeArtifact need no "
+    "configuration: put a user name into the feed's URL (https://USER@...). The keyring must be on: "
+    "brokerctl setup sees to it, or"
+)
+TO_TYPE = """
   uv    export UV_KEYRING_PROVIDER=subprocess
   pip   pip config set global.keyring-provider subprocess
 
@@ -87,37 +92,40 @@ def status_screen(
     tool_version: str | None = None,
     system: BrokerStatus | None = None,
     shim_hidden: tuple[str, str] | None = None,
+    is_live: bool = False,
 ) -> RenderableType:
     """The whole screen for a terminal of `width` cells, or for a pipe (None: as wide as it needs).
 
     `now` is in the zone that times of day are shown in. `tool_version` is brokerctl's own, None where
     unknown: a daemon of another version is pointed out. `system` is the system broker beside this one.
-    `shim_hidden`: why no look-up from this shell would reach the broker, and what to type.
+    `shim_hidden`: why no look-up from this shell would reach the broker, and what to type. `is_live`: it is
+    redrawn in place, where rich cuts off what is longer than a line.
     """
+    verbatim = partial(_verbatim, is_live=is_live)
     parts: list[RenderableType] = [_headline(status)]
     if status.feeds:
         parts += [Text(), _table(status.feeds, now, width)]
     elif status.error is None and system is None:
-        parts += [Text(), _verbatim(EMPTY_STATE)]
+        prose = broken(NOTHING_YET, min(width or PROSE_CELLS, PROSE_CELLS))
+        parts += [Text(), verbatim("\n".join([*prose, TO_TYPE]))]
     if status.shares:
-        parts += [Text(), *(_verbatim(share_line(share, now)) for share in status.shares)]
+        parts += [Text(), *(verbatim(share_line(share, now, width)) for share in status.shares)]
     errors = _errors(status)
     if errors:
         parts.append(Text())
     for names, error, hint in errors:
-        parts.append(Text.assemble((names, "bold"), f": {error}"))
-        if hint is not None:
-            parts.append(_verbatim(f"{'':{cell_len(names) + GAP_CELLS}}{other_than(hint, 'status')}"))
+        said = verbatim(below(f"{names}: {error}", other_than(hint, "status"), len(names) + 2, width))
+        said.stylize("bold", 0, len(names))
+        parts.append(said)
     if tool_version is not None and tool_version != status.version:
-        said = f"the daemon is {status.version}, this brokerctl is {tool_version}: "
-        parts += [Text(), _verbatim(f"{said}brokerctl restart")]
+        other = f"the daemon is {status.version}, this brokerctl is {tool_version}"
+        parts += [Text(), verbatim(beside(other, "brokerctl restart", width))]
     if system is not None:
         own = {url for feed in status.feeds for url in feed.urls}
         names = ", ".join(feed.name for feed in system.feeds if own.isdisjoint(feed.urls))
         parts += [Text(), Text(f"the system broker has {names or 'no other feed'} for you")]
     if shim_hidden is not None:
-        said, hint = shim_hidden
-        parts += [Text(), _verbatim(f"{said}: {hint}")]
+        parts += [Text(), verbatim(beside(*shim_hidden, width))]
     return Group(*parts)
 
 
@@ -156,12 +164,12 @@ def _errors(status: BrokerStatus) -> list[tuple[str, str, str | None]]:
 
 def _table(feeds: Sequence[FeedStatus], now: datetime, width: int | None) -> RenderableType:
     candidates = list(_candidates(feeds, now))
-    columns = next(
-        (each for each in candidates if width is None or _natural_width(each) <= width), candidates[-1]
-    )
+    fitting = [each for each in candidates if width is None or _natural_width(each) <= width]
+    columns = (fitting or candidates[-1:])[0]
     table = Table(box=None, pad_edge=False, padding=(0, GAP_CELLS, 0, 0), header_style="dim")
     for name in columns:
-        table.add_column(name, no_wrap=True, justify="left" if name else "right")
+        justify: JustifyMethod = "left" if name else "right"
+        table.add_column(name, no_wrap=bool(fitting), overflow="fold", justify=justify)
     colours = [COLOURS.get(feed.state, "") for feed in feeds]
     for colour, *cells in zip(colours, *columns.values(), strict=True):
         named = zip(columns, cells, strict=True)
@@ -253,6 +261,6 @@ def _token(feed: FeedStatus, now: datetime) -> str:
     return f"{left}, {RENEWALS[feed.state]}" if feed.state in RENEWALS else left
 
 
-def _verbatim(text: str) -> Text:
-    """Text that is never wrapped: commands are copied from it."""
-    return Text(text, no_wrap=True, overflow="ignore")
+def _verbatim(text: str, *, is_live: bool) -> Text:
+    """Text that is never wrapped, for commands are copied from it; where it would be cut off it is."""
+    return Text(text, overflow="fold") if is_live else Text(text, no_wrap=True, overflow="ignore")

@@ -45,7 +45,7 @@ def show_status(*, as_json: bool = False, short: bool = False, watch: bool = Fal
     if watch:
         from broker.ctl.status.watch import watch as watch_  # noqa: PLC0415 - this form only
 
-        watch_(console, _both, lambda seen, system: _screen(seen, system, console))
+        watch_(console, _both, lambda seen, system: _screen(seen, system, console, is_live=True))
         return
     seen, system = _both()
     console.print(_screen(seen, system, console), crop=False)
@@ -84,7 +84,9 @@ def _exit_code(seen: BrokerStatus) -> ExitCode:
     return exit_code_of((feed.state for feed in seen.feeds), seen.error)
 
 
-def _screen(seen: BrokerStatus, system: BrokerStatus | None, console: Console) -> RenderableType:
+def _screen(
+    seen: BrokerStatus, system: BrokerStatus | None, console: Console, *, is_live: bool = False
+) -> RenderableType:
     from broker.ctl.setup.found_keyrings import what_hides_the_shim  # noqa: PLC0415 - the same
     from broker.ctl.setup.user_dirs import UserDirs  # noqa: PLC0415 - the same
     from broker.ctl.status.screen import status_screen  # noqa: PLC0415 - rich is loaded only where a screen is drawn
@@ -98,4 +100,5 @@ def _screen(seen: BrokerStatus, system: BrokerStatus | None, console: Console) -
         tool_version=installed_version(),
         system=system,
         shim_hidden=what_hides_the_shim(UserDirs.here()),
+        is_live=is_live,
     )
