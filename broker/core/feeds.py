@@ -187,7 +187,8 @@ class FeedTable:
             self._by_realm[feed.realm].append(feed)
             key = feed.key()
             for url in feed.prefixes:
-                match = Match(feed, key, f"longest prefix, {len(url.segments)} segments")
+                count = len(url.segments)
+                match = Match(feed, key, f"longest prefix, {count} segment{'' if count == 1 else 's'}")
                 self._by_prefix[url.origin].setdefault(url.segments, match)
                 self._by_host[url.origin.host].append(feed)
 

@@ -84,12 +84,14 @@ def test_the_longest_whole_segment_prefix_or_else_the_realm_answers(service: str
     ("service", "why"),
     [
         ("https://artifactory.example/api/pypi/internal/simple/x/", "longest prefix, 4 segments"),
+        ("https://packages.example/simple/x/", "longest prefix, 1 segment"),
         (f"https://pkgs.dev.azure.com/acme/{GUID}/x.whl", "the default of realm azure:acme"),
         ("https://pkgs.dev.azure.com/elsewhere/_packaging/x/pypi/simple/", "its address names the realm"),
     ],
 )
 def test_a_match_says_why(service: str, why: str) -> None:
-    found = TABLE.match(parse_service(service))
+    own = feed("own", "https://packages.example/simple/", Realm("basic", "https://packages.example"))
+    found = FeedTable([*TABLE.feeds, own], recognise, learn).match(parse_service(service))
 
     assert isinstance(found, Match)
     assert found.why == why

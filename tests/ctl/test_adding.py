@@ -127,6 +127,13 @@ def test_without_a_terminal_the_whole_line_is_told(
     assert typed.exit_code == 0, typed.stderr
 
 
+def test_name_may_be_said_as_a_key(brokerctl: Brokerctl, file: Path) -> None:
+    ended = brokerctl("add", OWN, "--secret", "netrc", "name=team")
+
+    assert ended.stdout.startswith("added team to ")
+    assert tomllib.loads(file.read_text())["feed"][0]["name"] == "team"
+
+
 def test_an_index_that_answers_strangers_needs_no_feed(brokerctl: Brokerctl, file: Path) -> None:
     with WebServer(lambda _: Response(200)) as server:
         url = f"{server.url}/simple/"

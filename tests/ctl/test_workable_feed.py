@@ -78,6 +78,7 @@ REFUSED = {
     ),
     "basic-username": ((OWN, "--username", "j\u00fcrgen", "--secret", "env:X"), "username"),
     "command-nothing": ((OWN, "--provider", "command", "command=[]"), "command"),
+    "no-name": ((OWN, "--secret", "netrc", "--name", "a b"), "token-broker: name: write letters"),
     "no-provider": ((OWN, "--provider", "azuer"), "there is no provider azuer"),
 }
 

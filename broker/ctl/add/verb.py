@@ -87,6 +87,7 @@ def add(
         "tenant": tenant,
         **dict(_setting(setting) for setting in settings or []),
     }
+    name = keys["name"]  # by either spelling
     file = ConfigFile.of_user(config)
     keys["name"] = _accepted_name(file.read() or "", file, wanted.url, name)
     keys = completed(wanted.url, keys, wanted.username, config)  # may ask a person, who may take a while
@@ -94,9 +95,9 @@ def add(
         before = file.read()
         keys["name"] = _accepted_name(before or "", file, wanted.url, name)
         after = with_feed(before or "", {key: value for key, value in keys.items() if value is not None})
-        known = config_with(after, file.paths, file.shown)
         lines = len((before or "").splitlines())
         check_feed(after, file.paths, file.shown, keys, lines=lines, config=config)
+        known = config_with(after, file.paths, file.shown)
         added = next(feed for feed in known.feeds if feed.name == keys["name"])
         running = _change(file, before, after)
     typer.echo(f"added {added.name} to {file.shown}; {_afterwards(running=running)}")
