@@ -83,6 +83,19 @@ def test_change_that_the_broker_tells_of_is_drawn_and_ctrl_c_ends_well(
     assert ended.stdout.index("41 min left") < ended.stdout.index("10 min left")
 
 
+def test_terminal_that_cannot_redraw_gets_each_change_once(
+    broker: StandInBroker, brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    Script(broker, [saying(2460), GONE, saying(600)], [b"", EVENT])
+
+    ended = brokerctl("status", "--watch")
+
+    words = ("41 min left", "waiting for it", "10 min left")
+    assert [ended.stdout.count(said) for said in words] == [1, 1, 1]
+    assert "\x1b" not in ended.stdout
+
+
 def test_broker_that_goes_away_and_comes_back_is_told(broker: StandInBroker, brokerctl: Brokerctl) -> None:
     Script(broker, [saying(2460), GONE, saying(600)], [b"", EVENT])
 

@@ -41,10 +41,16 @@ Screen = Callable[[BrokerStatus, BrokerStatus | None], RenderableType]
 
 
 def watch(console: Console, ask: Callable[[], Seen], screen: Screen) -> None:
-    """Draw until Ctrl-C. `ask` raises CommandError, and so do we where no broker answers at first."""
+    """Draw until Ctrl-C. `ask` raises CommandError, and so do we where no broker answers at first.
+
+    A terminal that cannot redraw (TERM=dumb) gets a screen for each change, below the one before.
+    """
     seen = ask()
+    is_dumb = console.is_dumb_terminal
     try:
-        with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+        with Live(
+            console=console, auto_refresh=False, vertical_overflow="visible", transient=is_dumb
+        ) as live:
             _Watch(live, ask, screen, seen).run()
     except KeyboardInterrupt:
         return
@@ -65,9 +71,11 @@ class _Watch:
 
     def run(self) -> None:
         """Draw, wait, read; for ever."""
+        is_news = True
         while True:
-            self._draw()
-            event = self._next_event()
+            if is_news or not self._live.console.is_dumb_terminal:
+                self._draw()
+            before, event = self._gone, self._next_event()
             if event == CROWDED:
                 self._note = f"the broker has too many listeners; this is read every {COUNTS_EVERY_S:.0f} s"
                 event = None
@@ -75,6 +83,7 @@ class _Watch:
                 self._gone = "token-broker is not running", self._time_of_day()
             if event is not None or self._gone is not None or self._age_s() >= COUNTS_EVERY_S:
                 self._read()
+            is_news = event is not None or self._gone != before
 
     def _next_event(self) -> str | None:
         """The daemon's last event, None after a tick. A burst of changes is one."""
@@ -110,7 +119,10 @@ class _Watch:
             drawn = self._screen(aged(seen, age_s), None if system is None else aged(system, age_s))
             if self._note is not None:
                 drawn = Group(drawn, Text(), Text(self._note, style="dim"))
-        self._live.update(drawn, refresh=True)
+        if self._live.console.is_dumb_terminal:
+            self._live.console.print(drawn)
+        else:
+            self._live.update(drawn, refresh=True)
 
     def _age_s(self) -> float:
         return self._clock.now().boot_s - self._read_at.boot_s
