@@ -209,11 +209,11 @@ class Runtime:
         self, feed: Feed, ways: Sequence[LoginMethod], *, in_file: bool
     ) -> AsyncGenerator[LoginPage | SignedIn, None]:
         """Sign a person in; raises BadRequest where another program does that."""
-        return self._interactive(feed).sign_in(feed, ways, in_file=in_file)
+        return self._interactive(feed, ends=False).sign_in(feed, ways, in_file=in_file)
 
     async def sign_out(self, feed: Feed) -> SignedOut:
         """Drop the sign-in that the feed uses; raises BadRequest where it is another program's."""
-        return await self._interactive(feed).sign_out(feed)
+        return await self._interactive(feed, ends=True).sign_out(feed)
 
     def end(self) -> None:
         """Tell the clients that watch that no more changes will come."""
@@ -237,7 +237,7 @@ class Runtime:
     def _configured(self, name: str) -> Feed | None:
         return next((feed for feed in self._now.table.feeds if feed.name == name), None)
 
-    def _interactive(self, feed: Feed) -> Interactive:
+    def _interactive(self, feed: Feed, *, ends: bool) -> Interactive:
         provider = self._now.providers[feed.realm.provider]
         if isinstance(provider, Interactive):
             return provider
@@ -245,7 +245,11 @@ class Runtime:
         own = (
             "has a sign-in of its own" if line is not None else "takes a secret that its configuration names"
         )
-        raise BadRequest(f"{provider.name} {own}: the broker cannot sign in there", hint=line)
+        if ends:
+            detail, hint = "the broker has none there to end", f"brokerctl forget {feed.name}"
+        else:
+            detail, hint = "the broker cannot sign in there", line or f"brokerctl explain {feed.name}"
+        raise BadRequest(f"{provider.name} {own}: {detail}", hint=hint)
 
     def _refuse(self, failure: BadConfiguration) -> NoReturn:
         if self.fault is not None:

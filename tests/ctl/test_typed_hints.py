@@ -47,6 +47,7 @@ OWN = {
     "brokerctl doctor": Own("brokerctl doctor", "GET /v1/health", "keyring"),
     "brokerctl doctor --report": Own("brokerctl doctor --report", None, "token-broker"),
     "brokerctl explain {}": Own(f"brokerctl explain {AZURE}", "POST /v1/explain", "the feed is corp"),
+    "brokerctl forget {}": Own("brokerctl forget corp", "POST /v1/feeds/corp/forget", "token dropped"),
     "brokerctl logs": Own("brokerctl logs", "GET /v1/logs", "the reason"),
     "brokerctl reload": Own("brokerctl reload", "POST /v1/reload", "configuration read: corp"),
     "brokerctl share --help": Own("brokerctl share --help", None, "Usage"),
@@ -75,6 +76,7 @@ def test_a_line_of_brokerctls_own_does_what_it_says(
         "GET /v1/shares": (200, {"shares": []}),
         "POST /v1/reload": (200, {"feeds": ["corp"]}),
         "POST /v1/feeds/corp/refresh": (200, corp),
+        "POST /v1/feeds/corp/forget": (200, corp),
     }
     broker.answers["POST /v1/explain"] = 200, iter([b'{"step": "feed", "text": "the feed is corp"}\n'])
     own = OWN[line]

@@ -251,13 +251,13 @@ async def test_auto_decides_what_is_learned(start: Start, auto: str, is_learned:
 SIGNED_IN_ELSEWHERE = {
     "https://europe-python.pkg.dev/project/repository/simple/": "gcloud auth login",
     "https://domain-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/r/simple/": "aws sso login",
-    "https://a.example/simple/": None,
+    "https://a.example/simple/": "brokerctl explain a",
 }
 
 
 @pytest.mark.parametrize(("url", "line"), SIGNED_IN_ELSEWHERE.items())
-async def test_who_signs_in_elsewhere_is_told_where(url: str, line: str | None, start: Start) -> None:
-    settings = 'provider = "basic"\nsecret = "env:a"' if line is None else ""
+async def test_who_signs_in_elsewhere_is_told_where(url: str, line: str, start: Start) -> None:
+    settings = 'provider = "basic"\nsecret = "env:a"' if "a.example" in url else ""
     service = start(f'[[feed]]\nname = "a"\nurl = "{url}"\n{settings}')
     feed = service.keeper.slot_table.named("a")
     assert feed is not None
@@ -265,6 +265,10 @@ async def test_who_signs_in_elsewhere_is_told_where(url: str, line: str | None, 
     with pytest.raises(BadRequest, match="the broker cannot sign in there") as raised:
         service.sign_in(feed, [LoginMethod.DEVICE_CODE], in_file=False)
     assert raised.value.hint == line
+
+    with pytest.raises(BadRequest, match="the broker has none there to end") as raised:
+        await service.sign_out(feed)
+    assert raised.value.hint == "brokerctl forget a"
 
 
 async def test_what_a_provider_keeps_in_memory_outlives_a_reload(
