@@ -60,7 +60,6 @@ RUNNERS: dict[str, str] = {
         "tests/e2e/test_sign_in.py::test_a_code_signs_in_and_every_feed_of_the_organisation_is_ready"
     ),
     "brokerctl restart": _SERVICE + "test_restart_is_another_process",
-    "{}brokerctl restart": _SERVICE + "test_restart_is_another_process",
     "brokerctl setup": _SET_UP + "test_link_leads_to_this_installations_shim",
     "brokerctl setup --clients": (
         "tests/ctl/test_client_backends.py::test_client_gets_our_backend_and_teardown_takes_it_away"

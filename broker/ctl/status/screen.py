@@ -72,12 +72,11 @@ TOOLS = {"azure-cli": "az"}
 
 PROSE_CELLS = 76
 
-NOTHING_YET = (
-    "Nothing is configured and nothing was asked yet. Feeds on Azure, Google and CodeArtifact need no "
-    "configuration: put a user name into the feed's URL (https://USER@...). The keyring must be on: "
-    "brokerctl setup sees to it, or"
-)
-TO_TYPE = """
+EMPTY_STATE = """\
+Nothing is configured and nothing was asked yet. Feeds on Azure, Google and
+CodeArtifact need no configuration: put a user name into the feed's URL
+(https://USER@...). The keyring must be on: brokerctl setup sees to it, or
+
   uv    export UV_KEYRING_PROVIDER=subprocess
   pip   pip config set global.keyring-provider subprocess
 
@@ -106,8 +105,9 @@ def status_screen(
     if status.feeds:
         parts += [Text(), _table(status.feeds, now, width)]
     elif status.error is None and system is None:
-        prose = broken(NOTHING_YET, min(width or PROSE_CELLS, PROSE_CELLS))
-        parts += [Text(), verbatim("\n".join([*prose, TO_TYPE]))]
+        prose, gap, lines = EMPTY_STATE.partition("\n\n")
+        prose = "\n".join(broken(prose, min(width or PROSE_CELLS, PROSE_CELLS)))
+        parts += [Text(), verbatim(f"{prose}{gap}{lines}")]
     if status.shares:
         parts += [Text(), *(verbatim(share_line(share, now, width)) for share in status.shares)]
     errors = _errors(status)
