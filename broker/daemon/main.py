@@ -22,7 +22,7 @@ from broker.host import excepthooks, hardening
 from broker.host.agent_session import leave_agent_session
 from broker.host.installation import installed_version
 from broker.host.log_handlers import handlers_for
-from broker.host.standard_streams import checked_stdout
+from broker.host.standard_streams import checked_stdout, tell
 from broker.server.bound_socket import BoundSocket
 from broker.server.listen import BY_VARIABLE, NotListening, Taken
 
@@ -74,12 +74,14 @@ def _record(options: argparse.Namespace, detail: str, hint: str | None) -> None:
 
 def _end_by_signals() -> None:
     """Until the loop has handlers of its own a signal that ends us still removes the socket; a request to
-    read the configuration or to forget comes before there is any.
+    read the configuration or to forget comes before there is any. Who started us may have blocked them all:
+    no child of ours, nor we, could then be ended by one.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     for number in (signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _place(options: argparse.Namespace) -> BoundSocket:
@@ -139,5 +141,5 @@ def _duration(text: str) -> float:
 
 
 def _ended(why: str) -> int:
-    sys.stderr.write(f"brokerd: {why}\n")
+    tell(f"brokerd: {why}")
     return 1

@@ -45,16 +45,20 @@ _SECRET = re.compile(
 )
 
 
-def handlers_for(environ: Mapping[str, str], stream: TextIO, log_buffer: LogBuffer) -> list[logging.Handler]:
-    """The handlers for a daemon whose stderr is `stream`."""
+def handlers_for(
+    environ: Mapping[str, str], stream: TextIO | None, log_buffer: LogBuffer
+) -> list[logging.Handler]:
+    """The handlers for a daemon whose stderr is `stream`; None, Python's for a closed one, takes no line."""
+    memory = _Memory(log_buffer)
+    memory.setFormatter(_Redacting(FILE_FORMAT, TIME_FORMAT))
+    if stream is None:
+        return [memory]
     is_journal = _is_journal(environ, stream)
     is_small = _is_file(stream) and not is_journal
     out: logging.Handler = UnhurriedLog(SmallFile(stream) if is_small else to_descriptor(stream))
     if is_journal:
         out = _Journal(out)
     out.setFormatter(formatter_for(environ, stream))
-    memory = _Memory(log_buffer)
-    memory.setFormatter(_Redacting(FILE_FORMAT, TIME_FORMAT))
     return [memory, out]
 
 

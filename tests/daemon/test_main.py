@@ -1,6 +1,7 @@
 """What brokerd says before it serves anybody."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,6 +82,30 @@ def test_a_start_whose_socket_cannot_be_named_leaves_its_reason(
     assert (reason.topic, reason.subject) == (Topic.START, "")
     assert reason.detail.startswith("the socket's path is longer than")
     assert record(home).read() == ()
+
+
+def test_a_daemon_whose_stderr_is_closed_serves_all_the_same(home: Path) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m broker.daemon --idle-exit 1s 2>&-"
+
+    ended = subprocess.run(["sh", "-c", command], timeout=60, check=False)
+
+    assert ended.returncode == 0
+    assert record(home).read() == ()
+
+
+BLOCKED = """
+import os, signal
+from broker.daemon import main
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+main._end_by_signals()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_daemon_that_was_started_with_signals_blocked_ends_by_one() -> None:
+    ended = subprocess.run([sys.executable, "-c", f"{BLOCKED}os._exit(9)"], timeout=60, check=False)
+
+    assert ended.returncode == 0
 
 
 @pytest.fixture
