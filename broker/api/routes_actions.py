@@ -3,11 +3,12 @@
 import contextlib
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from broker.api.backend import backend_of, feed_status_of
 from broker.api.principal import feed_for_action, principal_of
 from broker.api.problems import problem
+from broker.api.response import json_answer
 from broker.core.access import Action, refusal_of_action
 from broker.core.failures import BadConfiguration, Failure, NoFeed, NotObtained
 from broker.core.feeds import Match
@@ -29,7 +30,7 @@ async def refresh(request: Request, name: str) -> Response:
         return problem(failure, text=False)
     except Failure as failure:
         return problem(failure, text=False, feed=name)
-    return JSONResponse(to_json(feed_status_of(backend, feed)))
+    return json_answer(to_json(feed_status_of(backend, feed))).response()
 
 
 @router.post("/v1/feeds/{name}/verify")
@@ -46,7 +47,7 @@ async def verify(request: Request, name: str) -> Response:
         return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
     with contextlib.suppress(NotObtained):  # it is in the status
         await backend.keeper.verify(Match(feed, feed.key(), "named"))
-    return JSONResponse(to_json(feed_status_of(backend, feed)))
+    return json_answer(to_json(feed_status_of(backend, feed))).response()
 
 
 @router.post("/v1/feeds/{name}/forget")
@@ -58,7 +59,7 @@ async def forget(request: Request, name: str) -> Response:
     except Failure as failure:
         return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
     backend.keeper.forget(feed)
-    return JSONResponse(to_json(feed_status_of(backend, feed)))
+    return json_answer(to_json(feed_status_of(backend, feed))).response()
 
 
 @router.post("/v1/reload")
@@ -72,4 +73,4 @@ async def reload(request: Request) -> Response:
         await backend.reload()
     except BadConfiguration as failure:
         return problem(failure, text=False, status=UNPROCESSABLE)
-    return JSONResponse({"feeds": [feed.name for feed in backend.keeper.slot_table.feeds()]})
+    return json_answer({"feeds": [feed.name for feed in backend.keeper.slot_table.feeds()]}).response()

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from broker.api.backend import backend_of, required_of
 from broker.api.lookup import (
@@ -18,6 +18,7 @@ from broker.api.lookup import (
 from broker.api.openapi import TWO_LINES
 from broker.api.principal import principal_of
 from broker.api.problems import problem, wants_text
+from broker.api.response import json_answer
 from broker.core.failures import Failure
 from broker.core.urls import parse_service
 
@@ -47,7 +48,7 @@ async def match(request: Request, url: UrlQuery, username: UsernameQuery = None)
         check_answerable(username)
     except Failure as failure:
         return problem(failure, text=wants_text(request.scope["headers"]))
-    return JSONResponse(
+    return json_answer(
         {
             "feed": found.feed.name,
             "provider": found.feed.realm.provider,
@@ -57,4 +58,4 @@ async def match(request: Request, url: UrlQuery, username: UsernameQuery = None)
             "username": required_of(backend, found.feed),
             "why": found.why,
         }
-    )
+    ).response()

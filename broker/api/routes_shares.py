@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from broker.api.backend import Backend, backend_of
 from broker.api.principal import principal_of
 from broker.api.problems import problem
+from broker.api.response import json_answer
 from broker.core.access import Action, refusal_of_action
 from broker.core.failures import Failure
 from broker.core.status import to_json
@@ -22,7 +23,7 @@ ForQuery = Annotated[float, Query(alias="for", description="the share's life in 
 async def listed(request: Request) -> Response:
     """Every share, and those that ended lately."""
     backend = await _ordered(request)
-    return JSONResponse({"shares": [to_json(share) for share in backend.shares.listed()]})
+    return json_answer({"shares": [to_json(share) for share in backend.shares.listed()]}).response()
 
 
 @router.post("/v1/shares/{name}")
@@ -30,7 +31,7 @@ async def share(request: Request, name: str, feeds: FeedsQuery, for_s: ForQuery)
     """Make a share, or renew it with these feeds and this life; answers it."""
     backend = await _ordered(request)
     try:
-        return JSONResponse(to_json(backend.shares.grant(name, feeds, for_s)))
+        return json_answer(to_json(backend.shares.grant(name, feeds, for_s))).response()
     except Failure as failure:
         return problem(failure, text=False)
 
@@ -43,7 +44,7 @@ async def end(request: Request, name: str) -> Response:
         backend.shares.end(name)
     except Failure as failure:
         return problem(failure, text=False)
-    return JSONResponse({"shares": [to_json(each) for each in backend.shares.listed()]})
+    return json_answer({"shares": [to_json(each) for each in backend.shares.listed()]}).response()
 
 
 async def _ordered(request: Request) -> Backend:

@@ -5,13 +5,14 @@ import json
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
 from broker.api.backend import Backend, backend_of, feed_status_of
 from broker.api.long_answer import LongAnswer
 from broker.api.openapi import Events
 from broker.api.principal import principal_of
+from broker.api.response import json_answer
 from broker.api.status_answer import ALIVE, status_answer
 from broker.core.access import may_see, refusal_of_log
 from broker.core.failures import Failure
@@ -58,7 +59,7 @@ async def logs(request: Request, after: int = 0) -> Response:
     if refusal is not None:
         raise refusal
     lines, last = backend.log_buffer.after(after)
-    return JSONResponse({"lines": lines, "last": last})
+    return json_answer({"lines": lines, "last": last}).response()
 
 
 @router.get("/v1/events", response_class=Events)

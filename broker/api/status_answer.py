@@ -2,12 +2,10 @@
 double the daemon's memory. Next: `routes_status.py`, which has FastAPI describe the same.
 """
 
-import json
-
 from broker.api.backend import Backend, status_of
 from broker.api.principal import Scope, principal_of
 from broker.api.problems import answer_to, wants_text
-from broker.api.response import JSON, LookupResponse
+from broker.api.response import JSON, LookupResponse, json_answer
 from broker.core.failures import Failure
 from broker.core.status import to_json
 
@@ -20,7 +18,4 @@ async def status_answer(backend: Backend, scope: Scope) -> LookupResponse:
         principal = await principal_of(backend, scope)
     except Failure as failure:
         return answer_to(failure, text=wants_text(scope["headers"]))
-    status = to_json(status_of(backend, principal))
-    return LookupResponse(
-        200, JSON, json.dumps(status, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    )
+    return json_answer(to_json(status_of(backend, principal)))

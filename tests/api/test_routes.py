@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -412,6 +413,23 @@ async def test_status_has_the_contracts_keys(client: httpx.AsyncClient) -> None:
         "verdict",
         "error",
     ]
+
+
+async def test_paths_that_are_not_utf_8_are_told(
+    client: httpx.AsyncClient, household: Household, issuer: Issuer
+) -> None:
+    odd = os.fsdecode(b"/home/\xff")
+    household.about = replace(household.about, config=odd)
+    issuer.failure = Refused(f"{odd}/token is not text")
+
+    status = await client.get("/v1/status")
+    text = await client.get("/v1/credential", params={"url": str(CORP.url)}, headers={"Accept": "text/plain"})
+    household.log_buffer.add(odd)
+    logs = await client.get("/v1/logs")
+
+    assert status.json()["config"] == odd
+    assert logs.json()["lines"] == [odd]
+    assert text.text == "corp: /home/\\udcff/token is not text\n"
 
 
 async def test_status_tells_what_is_learned_and_whom_the_configuration_trusts(
