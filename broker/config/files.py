@@ -55,11 +55,18 @@ class ConfigFiles:
 
 
 def _text(path: Path, role: Role, *, required: bool) -> str | None:
+    """What the file says; None where there is none, but not where a link to one leads nowhere: who made it,
+    as tools that keep dotfiles do, has a configuration.
+    """
     try:
         # root's files have no owner in our unit's sandbox; only root can have put one where the site's lies
         content = read_trusted(path, CONFIG_BYTES_MAX, unmapped=role == "site")
         return text_of(path, content)
     except MissingFile as failure:
+        link = next((each for each in (path, *path.parents) if each.is_symlink() and not each.exists()), None)
+        if link is not None:
+            said = f"{link} is a link to {link.readlink()}, which is missing"
+            raise BadConfiguration(said, hint=f"ls -l {quote(str(link))}") from None
         if required:
             raise BadConfiguration(str(failure), hint=f"touch {quote(str(path))}") from None
         return None

@@ -172,3 +172,18 @@ def test_below_what_is_no_folder_there_is_no_file() -> None:
     nowhere = Path("/dev/null/.config/token-broker")
 
     assert ConfigFiles(None, nowhere / "env.toml", nowhere / "config.toml").read() == []
+
+
+@pytest.mark.parametrize("linked", ["config.toml", "token-broker"])
+def test_a_link_that_leads_nowhere_is_told_and_is_not_no_file(tmp_path: Path, linked: str) -> None:
+    folder = tmp_path / "token-broker"
+    link = folder / linked if linked == "config.toml" else folder
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to("dotfiles")
+
+    with pytest.raises(BadConfiguration) as raised:
+        ConfigFiles(None, None, folder / "config.toml").read()
+
+    assert raised.value.detail == f"{link} is a link to dotfiles, which is missing"
+    assert raised.value.hint == f"ls -l {link}"
+    assert type_line(raised.value.hint).returncode == 0
