@@ -17,6 +17,7 @@ from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.help_page import help_page
 from broker.ctl.hints import other_than
 from broker.ctl.verbs import OF_A_COMMAND, read_plainly
+from broker.host.installation import cause_outside
 from broker.host.standard_streams import LostOutputError, checked_stdout, put_out, tell
 
 TYPE_CHECKING = False  # `typing` costs half a bare start of Python; type checkers take this name as true
@@ -96,7 +97,8 @@ def _run(command_line: Callable[[], object]) -> None:
 
         place = traceback.extract_tb(defect.__traceback__)[-1]
         kind = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
-        hint = "brokerctl logs" if verb == "doctor" else "brokerctl doctor --report"
+        ours = "brokerctl logs" if verb == "doctor" else "brokerctl doctor --report"
+        hint = cause_outside(defect, "brokerctl doctor") or ours
         _say(f"a defect in brokerctl ({kind}); run: {hint}")
         sys.exit(_own_failure())
 

@@ -20,7 +20,7 @@ from broker.core.failures import Failure
 from broker.core.log_buffer import LogBuffer
 from broker.host import excepthooks, hardening
 from broker.host.agent_session import leave_agent_session
-from broker.host.installation import installed_version
+from broker.host.installation import cause_outside, installed_version
 from broker.host.log_handlers import handlers_for
 from broker.host.standard_streams import checked_stdout, tell
 from broker.server.bound_socket import BoundSocket
@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         at = traceback.extract_tb(defect.__traceback__)[-1]
         place_of_it = f"{at.filename.rpartition('/')[2]} line {at.lineno}"
-        _record(options, f"a defect in brokerd ({type(defect).__name__} in {place_of_it})", "brokerctl logs")
+        said = f"a defect in brokerd ({type(defect).__name__} in {place_of_it})"
+        _record(options, said, cause_outside(defect, "brokerctl start") or "brokerctl logs")
         raise
 
 

@@ -31,16 +31,38 @@ def beside_us(program: str) -> Path | None:
 def line_that_installs(words: str) -> str:
     """The line by which pip's `words` (options, packages) get into the environment of this program.
 
-    uv types it where the environment has no pip, as `uv tool install` makes them. A package of ours is to be
-    named as a file: on a public index that name would be somebody else's.
+    A package of ours is to be named as a file: on a public index that name would be somebody else's.
     """
+    return _line_of_pip("install", words)
+
+
+def cause_outside(defect: BaseException, command: str) -> str | None:
+    """What to type where the defect may be that of other packages than ours were installed with; else None.
+
+    PYTHONPATH puts another project's before them: then `command` without it. Else one is missing or of
+    another version, which pip finds.
+    """
+    folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    trace = defect.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else trace.tb_frame.f_code.co_filename
+    if isinstance(defect, ImportError | AttributeError) or place.startswith(tuple(folders)):
+        if folders:
+            return f"env -u PYTHONPATH {command}"
+        return _line_of_pip("check") if isinstance(defect, ImportError) else None
+    return None
+
+
+def _line_of_pip(verb: str, words: str = "") -> str:
+    """The line is uv's where the environment has no pip, as `uv tool install` makes them."""
     from importlib.util import find_spec  # noqa: PLC0415 - for who tells a line
     from shlex import quote  # noqa: PLC0415 - the same
 
     python = quote(sys.executable)
     if find_spec("pip") is None:
-        return f"uv pip install --python {python} {words}"
-    return f"{python} -m pip install {words}"
+        return f"uv pip {verb} --python {python} {words}".rstrip()
+    return f"{python} -m pip {verb} {words}".rstrip()
 
 
 def installed_version() -> str | None:
