@@ -56,6 +56,33 @@ def test_broker_that_does_not_run_is_found(clinic: Clinic, monkeypatch: pytest.M
     ]
 
 
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """A folder of ours that takes nothing, as in a container whose root is read-only."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o500)
+    if os.geteuid() != 0:
+        yield folder
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=4k,mode=0700", "tmpfs", folder]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("only root, with CAP_SYS_ADMIN, can mount a file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_place_that_takes_no_socket_is_found_where_no_broker_runs(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, closed: Path
+) -> None:
+    monkeypatch.setenv("TOKEN_BROKER_SOCKET", str(closed / "token-broker" / "broker.sock"))
+
+    ((level, said, line),) = found(running_brokers.broker_answers, clinic.room(failure=not_running()))
+
+    assert (level, line) == ("problem", f"ls -ld {closed}")
+    assert said.startswith(f"no broker is running, and none can be started: {closed} cannot be written; ")
+    assert type_line(line).returncode == 0
+
+
 def test_broker_that_cannot_be_trusted_is_found_with_its_repair(clinic: Clinic) -> None:
     room = clinic.room(failure=CommandError("/run/x is open to others", hint="chmod 700 /run/x"))
 

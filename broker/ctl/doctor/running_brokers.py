@@ -1,8 +1,10 @@
 """Whether a broker answers, which one, and whether it is the only one."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 import token_broker_client as client
 
@@ -33,6 +35,10 @@ def broker_answers(context: DoctorContext) -> Iterator[Finding]:
                 yield fine("broker", "no broker of your own is running: the system broker answers")
             elif systemd.has_units():
                 yield problem("broker", "no broker is running", "brokerctl start")
+            elif (closed := _closed_folder()) is not None:
+                said = f"no broker is running, and none can be started: {closed} cannot be written; "
+                said += "TOKEN_BROKER_SOCKET names a socket in another folder"
+                yield problem("broker", said, f"ls -ld {quote(str(closed))}")
             else:
                 line = "brokerctl setup" if context.has_service else "brokerctl start"
                 yield warning("broker", "no broker is running; the first look-up starts one", line)
@@ -42,6 +48,16 @@ def broker_answers(context: DoctorContext) -> Iterator[Finding]:
     if answered.status is not None and answered.status.error is not None:
         yield problem("configuration", answered.status.error, answered.status.hint or READ_AGAIN)
     yield fine("broker", f"broker answers in {answered.took_s * 1000:.1f} ms")
+
+
+def _closed_folder() -> Path | None:
+    """The folder that has to take the socket, or the missing folders above it; None where it can."""
+    try:
+        socket = Path(client.socket_path())
+    except client.BrokerError:
+        return None
+    nearest = next((folder for folder in socket.parents if folder.exists()), None)
+    return None if nearest is None or os.access(nearest, os.W_OK | os.X_OK) else nearest
 
 
 STATUS_TELLS = (Topic.START, Topic.CONFIGURATION, Topic.FEED)

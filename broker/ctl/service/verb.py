@@ -113,7 +113,8 @@ def _start_detached(socket: Path) -> None:
     except OSError as error:
         if error.filename is None:  # no file, but the process
             raise CommandError(no_outcome("brokerd", error)) from None
-        raise CommandError(f"{socket.parent} cannot be used: {str(error.strerror).lower()}") from None
+        said = f"{socket.parent} cannot be used: {str(error.strerror).lower()}"
+        raise CommandError(said, hint="brokerctl doctor") from None
     broker_process.wait_until_it_answers(child, log, str(socket))
 
 
