@@ -662,6 +662,9 @@ static Outcome check_socket(const char *path, const char *directory)
 		return NOBODY;
 	if (!S_ISSOCK(found.st_mode) && !is_own_place(directory))
 		return wants_own_folder(directory, path, " is not a socket", "", "");
+	if (S_ISDIR(found.st_mode)) /* Docker makes one where it is to mount a socket that is not there */
+		return failed(path, " is a folder, not a socket; run: mv ", shell_word(path), " ", shell_word(path),
+			      ".not-mine", NULL);
 	if (!S_ISSOCK(found.st_mode))
 		return failed(path, " is not a socket; run: rm ", shell_word(path), NULL);
 	if (found.st_uid != our_uid())

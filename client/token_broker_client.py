@@ -422,6 +422,9 @@ def _check_socket(path: str, directory: str) -> None:
     found = os.lstat(path)
     if not stat.S_ISSOCK(found.st_mode) and not is_own_place(directory):
         raise UntrustedError(wants_own_folder(directory, f"{path} is not a socket"))
+    if stat.S_ISDIR(found.st_mode):  # Docker makes one where it is to mount a socket that is not there
+        word = shell_word(path)
+        raise UntrustedError(f"{path} is a folder, not a socket; run: mv {word} {word}.not-mine")
     if not stat.S_ISSOCK(found.st_mode):
         raise UntrustedError(f"{path} is not a socket; run: rm {shell_word(path)}")
     if found.st_uid != os.geteuid():

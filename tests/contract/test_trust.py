@@ -13,6 +13,7 @@ import pytest
 
 from tests.contract.scripted_broker import ScriptedBroker, credential
 from tests.contract.shims import Shim
+from tests.typed_line import type_line
 
 URL = "https://feed.example/simple/"
 STRANGER = 54321  # a uid that nobody has
@@ -72,6 +73,19 @@ def test_file_for_a_socket_is_refused(shim: Shim, place: Path) -> None:
     ended = shim("get", URL, "Fred")
 
     assert (ended.code, ended.line) == (1, f"{path} is not a socket; run: rm {path}")
+
+
+def test_folder_for_a_socket_is_told_with_a_line_that_clears_the_place(shim: Shim, place: Path) -> None:
+    path = place / "run/token-broker/broker.sock"
+    path.parent.mkdir(mode=0o700)
+    path.mkdir()
+
+    ended = shim("get", URL, "Fred")
+
+    what, hint = ended.line.split("; run: ")
+    assert (ended.code, what) == (1, f"{path} is a folder, not a socket")
+    assert type_line(hint).returncode == 0
+    assert [each.name for each in path.parent.iterdir()] == ["broker.sock.not-mine"]
 
 
 def test_file_on_the_way_is_told(shim: Shim, place: Path) -> None:
