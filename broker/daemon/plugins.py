@@ -6,8 +6,8 @@ beside the broker is trusted as the broker is. One that is broken is a warning, 
 """
 
 import logging
-from collections.abc import Hashable, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Hashable, Iterator, Sequence
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict
@@ -26,13 +26,25 @@ def with_plugins(built_in: Sequence[ProviderClass]) -> tuple[ProviderClass, ...]
     """The built-in providers, then those of other installed distributions. Never raises."""
     taken = {provider.name for provider in built_in}
     found: list[ProviderClass] = []
-    for point in entry_points(group=GROUP):
+    for point in _entry_points():
         if point.name in taken:
             log.warning("plugin_ignored name=%s: there is a provider of this name already", point.name)
             continue
         taken.add(point.name)
         found.append(_Guarded(point.name, _loaded(point)))
     return (*built_in, *found)
+
+
+def _entry_points() -> Iterator[EntryPoint]:
+    """Those of our group; one distribution whose own cannot be read does not hide the others'."""
+    try:
+        yield from entry_points(group=GROUP)
+    except Exception:  # noqa: BLE001 - importlib.metadata does not say what a damaged file raises
+        for each in distributions():
+            try:
+                yield from each.entry_points.select(group=GROUP)
+            except Exception as error:  # noqa: BLE001 - as above
+                log.warning("plugins_unread distribution=%s error=%s", each.name, type(error).__name__)
 
 
 class _Unread(Settings):
@@ -54,7 +66,7 @@ class _Guarded:
             return _Broken(self.name)
         try:
             return _renamed(self._plugin(context))
-        except Exception as error:  # noqa: BLE001 - the plug-in's own code may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the plug-in's own code may raise anything
             log.warning("plugin_broken name=%s error=%s", self.name, type(error).__name__)
             return _Broken(self.name)
 
@@ -99,7 +111,7 @@ def _loaded(point: EntryPoint) -> ProviderClass | None:
     """What the entry point names, if that can be a provider."""
     try:
         plugin = point.load()
-    except Exception as error:  # noqa: BLE001 - the plug-in's own code may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the plug-in's own code may raise anything
         log.warning("plugin_broken name=%s error=%s", point.name, type(error).__name__)
         return None
     settings = getattr(plugin, "settings", None)

@@ -64,7 +64,7 @@ def closed(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() != 0:
         yield folder
         return
-    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=4k,mode=0700", "tmpfs", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=4k,mode=0700", "tmpfs", str(folder)]
     if subprocess.run(mount, check=False).returncode:
         pytest.skip("only root, with CAP_SYS_ADMIN, can mount a file system")
     yield folder

@@ -123,6 +123,7 @@ def test_the_former_name_of_the_context_is_the_context() -> None:
 BROKEN = {
     "does not import": ("vault", "import no_such_module\n"),
     "raises at import": ("vault", "raise SystemError('s3cret')\n"),
+    "ends at import": ("vault", "import sys\nsys.exit('s3cret')\n"),
     "has no such class": ("vault", "Another = 1\n"),
     "is no provider": ("vault", "class VaultProvider:\n    name = 'vault'\n    settings = dict\n"),
     "has another name": ("other", PROVIDER),
@@ -144,6 +145,18 @@ async def test_a_broken_provider_is_a_warning_and_breaks_its_own_feeds_only(
     assert "s3cret" not in record.getMessage()
     with pytest.raises(Refused, match=f"the plug-in for provider {name} is broken"):
         await guarded(tools).obtain(feed, READ)
+
+
+@pytest.mark.parametrize("damaged", [b"[console_scripts]\nno entry\n", b"\xff\xfe"])
+def test_damaged_entry_points_of_another_distribution_are_a_warning_and_hide_no_provider(
+    damaged: bytes, install: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    install("tool", "another_tool:main", "")
+    (install.folder / "another_tool-1.0.dist-info" / "entry_points.txt").write_bytes(damaged)
+    install("vault", f"fake_vault_beside_{len(damaged)}:VaultProvider", PROVIDER)
+
+    assert named(with_plugins([BasicProvider]), "vault").name == "vault"
+    assert "plugins_unread distribution=another_tool" in caplog.text
 
 
 def test_a_name_of_ours_stays_ours(install: Installation, caplog: pytest.LogCaptureFixture) -> None:
