@@ -7,6 +7,7 @@ from typing import Annotated
 import token_broker_client as client
 import typer
 
+from broker.core.failures import LOOK_ROUND
 from broker.core.urls import printable
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
@@ -86,13 +87,18 @@ def screen(steps: Iterable[api_client.Json], cells: int) -> Iterator[tuple[str, 
     for name, same in groupby(steps, key=lambda step: str(step.get("step", ""))):
         if name == HINT:
             for step in same:
-                yield f"{'':{LABEL_CELLS}}{other_than(str(step.get('text', '')), 'explain')}", name
+                yield f"{'':{LABEL_CELLS}}{_next(str(step.get('text', '')))}", name
             continue
         label = f"  {name}"
         texts = [f"{step.get('text', '')}{MARKS.get(step.get('good'), '')}" for step in same]
         for line in _lines(texts, cells - LABEL_CELLS):
             yield f"{label:{LABEL_CELLS}}{line}", name
             label = ""
+
+
+def _next(hint: str) -> str | None:
+    """The hint; where that is to look round, a page for a colleague: the doctor would lead back to here."""
+    return "brokerctl doctor --report" if hint == LOOK_ROUND else other_than(hint, "explain")
 
 
 def width() -> int:

@@ -44,6 +44,9 @@ class Printed(NamedTuple):
 _ERROR = re.compile(r"(?:[\w.-]+: )?(?:error|fatal|failed|usage|traceback|warning)\b.* ", re.IGNORECASE)
 """How a line begins that programs print in place of a token; a token has no blank, and few passwords do."""
 
+_PAGE = re.compile(r"<(?:!doctype|html|head|\?xml)[\s>]", re.IGNORECASE)
+"""How a document begins that a web server gives for a token, with status 200."""
+
 _NOT_TOKENS = frozenset({"[]", "{}", "null", "true", "false", "undefined"})
 """What programs print in place of a value that they do not have."""
 
@@ -79,6 +82,10 @@ def _alone(text: str, output: bytes) -> str:
         raise ValueError("its output begins like JSON and is not")
     if text in _NOT_TOKENS:
         raise ValueError(f"it is no credential: {text}")
+    if _PAGE.match(text):
+        raise ValueError(f"it is a page, as for a sign-in in a browser: {shape_of(output)}")
+    if _is_array(text):
+        raise ValueError("it is no credential: an array")
     if "\ufffd" in text:
         raise ValueError("its output is not text")
     if "\n" not in text and _ERROR.match(text) and printed_jwt(text) is None:
@@ -87,6 +94,14 @@ def _alone(text: str, output: bytes) -> str:
         return printed_line(_unquoted(text))
     except ValueError:
         raise ValueError(f"a token is one line, and it printed {shape_of(output)}") from None
+
+
+def _is_array(text: str) -> bool:
+    """True for JSON's list; a password may be in brackets all the same."""
+    try:
+        return isinstance(json.loads(text) if text.startswith("[") else None, list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _unquoted(text: str) -> str:

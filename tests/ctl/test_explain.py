@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.core.failures import LOOK_ROUND
 from broker.ctl.explain import screen
 from tests.ctl.stand_in import problem
 
@@ -100,6 +101,12 @@ def test_a_hint_is_never_broken() -> None:
     command = "az login --tenant " + "1" * 200
 
     assert [line for line, _ in screen([step("hint", command)], 40)] == [f"{'':15}{command}"]
+
+
+def test_a_hint_to_look_round_does_not_lead_to_the_doctor_who_leads_back() -> None:
+    assert [line.strip() for line, _ in screen([step("hint", LOOK_ROUND)], 80)] == [
+        "brokerctl doctor --report"
+    ]
 
 
 def test_a_feeds_name_stands_for_its_address(broker: StandInBroker, brokerctl: Brokerctl) -> None:

@@ -1,5 +1,6 @@
 import base64
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -163,6 +164,26 @@ def test_a_form_that_is_not_whole_is_refused_without_being_repeated(printed: obj
 def test_an_error_with_a_good_exit_code_is_no_password(text: str) -> None:
     with pytest.raises(ValueError, match="it is an error, although its exit code is 0: a line of text"):
         read_printed(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("<html><body>Sign in</body></html>", "it is a page, as for a sign-in in a browser: a line of text"),
+        ("<!DOCTYPE html><title>Sign in</title>", "it is a page, as for a sign-in in a browser"),
+        ('<?xml version="1.0"?><Error/>', "it is a page, as for a sign-in in a browser"),
+        ("[1, 2, 3]", "it is no credential: an array"),
+        ('["s3cret"]', "it is no credential: an array"),
+    ],
+)
+def test_a_page_and_an_array_are_no_password(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        read_printed(text.encode())
+
+
+@pytest.mark.parametrize("text", ["<3-my-password>", "[1-my-password]", "<>", "[x"])
+def test_a_password_may_be_in_brackets(text: str) -> None:
+    assert read_printed(text.encode()).secret == text
 
 
 @pytest.mark.parametrize("text", ["correct horse battery staple", "Errors are human", "error", "usage"])
