@@ -88,10 +88,12 @@ def chosen_store() -> "KeyringBackend":
     Never ours and never the library's chain, whichever way they were configured. Raises SignInNeeded when
     nothing is left.
     """
+    import configparser  # noqa: PLC0415 - as the next one
+
     from keyring import core  # noqa: PLC0415 - imported in the thread that needs it, not with the daemon
     from keyring.backends.chainer import ChainerBackend  # noqa: PLC0415
 
-    with contextlib.suppress(*_NO_SUCH_STORE):
+    with contextlib.suppress(configparser.Error, *_NO_SUCH_STORE):  # the former of a file that is none of its
         configured = core.load_env() or core.load_config()
         if configured is not None and not isinstance(configured, ChainerBackend) and not _is_ours(configured):
             return configured

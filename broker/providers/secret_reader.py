@@ -64,10 +64,10 @@ async def read(
             return from_env(name, environ)
         case FileSecret(path):
             try:
-                text = await in_thread(lambda: read_file(expand(path, environ)))
-            except SignInNeeded as missing:
-                raise SignInNeeded(missing.detail, hint=filling(path)) from None
-            return _usable(text, path)
+                return _usable(await in_thread(lambda: read_file(expand(path, environ))), path)
+            except (SignInNeeded, Refused) as failure:
+                failure.hint = failure.hint or filling(path)
+                raise
         case CredentialSecret(name):
             text = await in_thread(lambda: _from_credential(name, environ))
             return _usable(text, f"the credential {name}")
@@ -136,7 +136,7 @@ def _text(path: Path, *, private: bool) -> str:
     except trusted_file.MissingFile as failure:
         raise SignInNeeded(str(failure)) from None
     except trusted_file.UnreadableFile as failure:
-        raise Refused(str(failure)) from None
+        raise Refused(str(failure), hint=failure.hint) from None
     except UnicodeDecodeError:
         raise Refused(f"{path} is not text") from None
 
@@ -176,7 +176,8 @@ def _from_netrc(path: Path, host: str, username: str | None) -> SecretFound:
     person, _, password = login or ("", "", "")
     if not password or (username is not None and person != username):
         wanted = host if username is None else f"{host} and user {username}"
-        raise SignInNeeded(f"{path} has no entry for {wanted}")
+        line = f"machine {host} login {username or 'USERNAME'} password PASSWORD"
+        raise SignInNeeded(f"{path} has no entry for {wanted}", hint=f"{ADD_TO}{path}: {line}")
     return _usable(password, f"the entry of {host} in {path}", person or None)
 
 
@@ -184,4 +185,5 @@ def _usable(text: str, place: str, username: str | None = None) -> SecretFound:
     try:
         return found(text, username)
     except ValueError:
-        raise Refused(f"{place} cannot be sent: clients carry one line of printable ASCII") from None
+        why = "cannot be sent: clients carry one line of printable ASCII" if text else "is empty"
+        raise Refused(f"{place} {why}") from None

@@ -190,6 +190,13 @@ def test_the_configured_file_counts_too(no_configuration: Path, other_module: st
     assert isinstance(chosen_store(), PaperStore)
 
 
+def test_a_file_that_is_no_configuration_of_the_librarys_counts_as_none(no_configuration: Path) -> None:
+    no_configuration.write_text("not a section\n")
+
+    with pytest.raises(SignInNeeded, match="reaches no keyring"):
+        chosen_store()
+
+
 @pytest.fixture
 def asked_ourselves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What our own backend was asked; the library's chain leads to it alone."""

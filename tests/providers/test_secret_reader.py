@@ -3,7 +3,7 @@ import shlex
 import pytest
 
 from broker.core.credential import Secret
-from broker.core.failures import NotObtained, Refused, SignInNeeded
+from broker.core.failures import ADD_TO, NotObtained, Refused, SignInNeeded
 from broker.core.secret_source import (
     CommandSecret,
     CredentialSecret,
@@ -102,7 +102,7 @@ async def test_a_file_that_does_not_exist_needs_a_person(workshop: Workshop) -> 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "one line of printable ASCII"),
+        (b"", "is empty"),
         (b"s3cret\nand more", "one line of printable ASCII"),
         (b"s3cret\xff", "not text"),
         (b"s" * 65537, "larger than 64 KiB"),
@@ -117,13 +117,16 @@ async def test_a_file_without_a_secret_in_it_is_refused(
         await _read(FileSecret(str(file)), workshop)
 
     assert "s3cret" not in str(raised.value)
+    assert type_line(raised.value.hint, stdin="an0ther\n").returncode == 0
+    assert (await _read(FileSecret(str(file)), workshop)).secret == Secret("an0ther")
 
 
 async def test_what_is_not_a_file_is_refused_at_once(workshop: Workshop) -> None:
     pipe = workshop.folder / "started"  # nobody writes to it
     for path, why in ((workshop.home, "is a directory"), (pipe, "is a named pipe")):
-        with pytest.raises(Refused, match=why):
+        with pytest.raises(Refused, match=why) as raised:
             await _read(FileSecret(str(path)), workshop)
+        assert raised.value.hint == f"ls -l {path}"
 
 
 async def test_a_path_below_a_file_does_not_exist(workshop: Workshop) -> None:
@@ -170,6 +173,17 @@ async def test_a_netrc_without_an_answer_says_why_and_quotes_nothing(
         await _read(NetrcSecret(), workshop, username)
 
     assert "cret" not in str(raised.value)
+
+
+async def test_the_line_that_a_netrc_without_an_entry_is_told_with_is_one(workshop: Workshop) -> None:
+    file = workshop.file(".netrc", "machine other.example.com login ci password s3cret\n")
+    with pytest.raises(SignInNeeded) as raised:
+        await _read(NetrcSecret(), workshop, "dev")
+
+    line = (raised.value.hint or "").removeprefix(f"{ADD_TO}{file}: ")
+    file.write_text(f"{file.read_text()}{line}\n")
+
+    assert (await _read(NetrcSecret(), workshop, "dev")).secret == Secret("PASSWORD")
 
 
 async def test_a_netrc_that_every_user_may_read_is_refused(workshop: Workshop) -> None:
