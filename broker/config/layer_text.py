@@ -10,7 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from broker.config.file_models import FeedKeys, FileKeys
 from broker.config.model import Layer
-from broker.config.toml_lines import deepest_line, line_of, line_of_nul, lines_of, longest_number
+from broker.config.toml_lines import (
+    deepest_line,
+    line_of,
+    line_of_long_key,
+    line_of_nul,
+    lines_of,
+    longest_number,
+)
 from broker.core.defect import name_of
 from broker.core.failures import BadConfiguration
 
@@ -25,6 +32,11 @@ def parsed(layer: Layer) -> dict[str, Any]:
     if layer.text.startswith(BYTE_ORDER_MARK):
         raise BadConfiguration(
             f"{layer.path}, line 1: begins with a byte order mark: save it as UTF-8 without one"
+        )
+    long_key = line_of_long_key(layer.text)
+    if long_key is not None:
+        raise BadConfiguration(
+            f"{layer.path}, line {long_key}: a key has a hundred dots: write a shorter one"
         )
     try:
         found = tomllib.loads(layer.text)

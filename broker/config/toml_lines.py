@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 _NUL = re.compile(r"\\(?:u0000|U00000000|x00)")
 
+_LONG_KEY = re.compile(r"""(?<![\w"'.-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){100}""")
+"""A key of more parts than any of ours. tomllib's time grows with their number squared: 50,000 take hours."""
+
 
 def lines_of(text: str) -> list[str]:
     """The lines as TOML and editors count them: str.splitlines knows ten other ends, such as U+2028."""
@@ -46,6 +49,12 @@ def deepest_line(text: str) -> int:
             found, most = number, depth + opened
         depth = max(0, depth + opened - line.count("]") - line.count("}"))
     return found
+
+
+def line_of_long_key(text: str) -> int | None:
+    """The line, from 1, of the first key with a hundred dots, or None without one."""
+    found = _LONG_KEY.search(text)
+    return None if found is None else text.count("\n", 0, found.start()) + 1
 
 
 def longest_number(text: str) -> int | None:

@@ -334,6 +334,11 @@ MONSTERS = {
         "config.toml, line 2: a number has too many digits: write a shorter one",
     ),
     "100,000 brackets": (f"\nx = {'[' * 100_000}", "config.toml, line 2: too many brackets within brackets"),
+    "3,000 dots": (
+        f"\n{'a.' * 3000}a = 1",
+        "config.toml, line 2: a key has a hundred dots: write a shorter one",
+    ),
+    "3,000 dots in a head": (f"\n[{'a . ' * 3000}a]", "config.toml, line 2: a key has a hundred dots"),
     "100,000 braces": (f"\nx = {'{a=' * 100_000}", "config.toml, line 2: too many brackets within brackets"),
 }
 
