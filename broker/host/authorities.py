@@ -69,7 +69,7 @@ def _add(context: ssl.SSLContext, path: Path, content: str | None) -> None:
     """`content` is the file's. Parsing a system's bundle takes 50 ms."""
     try:
         context.load_verify_locations(capath=path if content is None else None, cadata=content)
-    except ssl.SSLError:
+    except (ssl.SSLError, ValueError):  # the latter where there is nothing at all
         raise _unreadable(path, "not certificates in PEM form") from None
     except OSError as error:
         raise _unreadable(path, _said(error)) from None

@@ -277,7 +277,8 @@ async def test_a_configured_authority_is_the_only_one() -> None:
 
 @pytest.mark.usefixtures("proxy")
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "it does not exist"), ("no certificate", "not certificates")]
+    ("content", "words"),
+    [(None, "it does not exist"), ("no certificate", "not certificates"), ("", "not certificates")],
 )
 async def test_an_authority_that_cannot_be_read_is_named(
     tmp_path: Path, content: str | None, words: str
