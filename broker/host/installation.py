@@ -31,9 +31,11 @@ def beside_us(program: str) -> Path | None:
 def line_that_installs(words: str) -> str:
     """The line by which pip's `words` (options, packages) get into the environment of this program.
 
-    A package of ours is to be named as a file: on a public index that name would be somebody else's.
+    uv types it where the environment has no pip, as `uv tool install` makes them. A package of ours is to be
+    named as a file: on a public index that name would be somebody else's.
     """
-    return _line_of_pip("install", words)
+    python, has_pip = _python_and_pip()
+    return f"{python} -m pip install {words}" if has_pip else f"uv pip install --python {python} {words}"
 
 
 def cause_outside(defect: BaseException, command: str) -> str | None:
@@ -50,19 +52,18 @@ def cause_outside(defect: BaseException, command: str) -> str | None:
     if isinstance(defect, ImportError | AttributeError) or place.startswith(tuple(folders)):
         if folders:
             return f"env -u PYTHONPATH {command}"
-        return _line_of_pip("check") if isinstance(defect, ImportError) else None
+        python, has_pip = _python_and_pip()
+        if isinstance(defect, ImportError):
+            return f"{python} -m pip check" if has_pip else f"uv pip check --python {python}"
     return None
 
 
-def _line_of_pip(verb: str, words: str = "") -> str:
-    """The line is uv's where the environment has no pip, as `uv tool install` makes them."""
+def _python_and_pip() -> tuple[str, bool]:
+    """Our interpreter as a shell takes it, and whether it has pip."""
     from importlib.util import find_spec  # noqa: PLC0415 - for who tells a line
     from shlex import quote  # noqa: PLC0415 - the same
 
-    python = quote(sys.executable)
-    if find_spec("pip") is None:
-        return f"uv pip {verb} --python {python} {words}".rstrip()
-    return f"{python} -m pip {verb} {words}".rstrip()
+    return quote(sys.executable), find_spec("pip") is not None
 
 
 def installed_version() -> str | None:

@@ -117,6 +117,9 @@ RUNNERS: dict[str, str] = {
     "remove {} of {}": _WHY,
     'authenticate = "always"': _WHY,
     'url = "{}"': _WHY,
+    "mv {} {}.not-mine": (
+        "tests/contract/test_trust.py::test_folder_for_a_socket_is_told_with_a_line_that_clears_the_place"
+    ),
     "rm -f {}": _LISTEN + "test_a_pipe_for_a_lock_is_refused",
     "rm {}": _LISTEN + "test_a_symbolic_link_for_a_directory_is_refused",
     "sh {}": _UNDO,
@@ -129,6 +132,9 @@ RUNNERS: dict[str, str] = {
     "unset {}": _WHY,
     "uv pip install --python {} {}": (
         "tests/host/test_installation.py::test_the_line_installs_both_packages_from_the_folder_of_wheels"
+    ),
+    "uv pip check --python {}": (
+        "tests/host/test_installation.py::test_where_there_is_no_pip_uv_names_what_is_missing"
     ),
     "uv build --all-packages --out-dir wheels": (
         "tests/test_install_page.py::test_the_page_is_followed_from_wheels_to_uninstall"
@@ -149,6 +155,7 @@ RUNNERS: dict[str, str] = {
         _TYPED + "test_a_line_for_the_configuration_makes_it_work"
     ),
     'also = ["{}"]': _TYPED + "test_a_line_for_the_configuration_makes_it_work",
+    "add to {}: {}": _SECRETS + "test_the_line_that_a_netrc_without_an_entry_is_told_with_is_one",
     "add to {}: [Service] LoadCredentialEncrypted={}": (
         "tests/systemd/test_system_broker.py::"
         "test_a_member_gets_the_feed_by_the_shim_and_its_secret_from_the_unit"

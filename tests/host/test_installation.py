@@ -88,6 +88,17 @@ def test_a_defect_of_packages_that_did_not_come_with_us_is_told_with_what_goes_w
     assert cause_outside(raised.value, "brokerctl doctor") == line
 
 
+def test_where_there_is_no_pip_uv_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+    ended = type_line(
+        cause_outside(ImportError(), ""), {"PATH": f"{UV.parent}:/usr/bin:/bin", "HOME": "/nowhere"}
+    )
+
+    assert "Checked " in ended.stderr
+
+
 def test_packages_by_pythonpath_that_are_not_ours_lead_to_no_circle_of_hints(tmp_path: Path) -> None:
     (tmp_path / "pydantic.py").touch()
     elsewhere = {
