@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.api.asgi import AsgiApp
 from broker.api.backend import About
+from broker.api.response import PLAIN, LookupResponse
 from broker.core.access import PEER_EXTENSION, SOCKET_KIND_EXTENSION, Account, OwnSocket, SocketKind
 from broker.core.failures import (
     BadConfiguration,
@@ -415,21 +416,19 @@ async def test_status_has_the_contracts_keys(client: httpx.AsyncClient) -> None:
     ]
 
 
-async def test_paths_that_are_not_utf_8_are_told(
-    client: httpx.AsyncClient, household: Household, issuer: Issuer
-) -> None:
+async def test_paths_that_are_not_utf_8_are_told(client: httpx.AsyncClient, household: Household) -> None:
     odd = os.fsdecode(b"/home/\xff")
     household.about = replace(household.about, config=odd)
-    issuer.failure = Refused(f"{odd}/token is not text")
+    household.log_buffer.add(odd)
 
     status = await client.get("/v1/status")
-    text = await client.get("/v1/credential", params={"url": str(CORP.url)}, headers={"Accept": "text/plain"})
-    household.log_buffer.add(odd)
     logs = await client.get("/v1/logs")
 
     assert status.json()["config"] == odd
     assert logs.json()["lines"] == [odd]
-    assert text.text == "corp: /home/\\udcff/token is not text\n"
+    assert (
+        LookupResponse(502, PLAIN, f"{odd} is not text\n").written().endswith(b"/home/\\udcff is not text\n")
+    )
 
 
 async def test_status_tells_what_is_learned_and_whom_the_configuration_trusts(
