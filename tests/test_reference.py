@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 from shutil import which
@@ -148,6 +149,36 @@ EXAMPLES = [
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_each_example_of_a_key_is_read(text: str) -> None:
     load([Layer(text, "example")], schema_of(PROVIDERS))
+
+
+KINDS = {
+    str: ("string", "duration", "where a secret is", '`"'),
+    bool: ("true",),
+    list: ("list",),
+    dict: ("table",),
+}
+KEYS = [key for table in configuration.key_tables() for key in table.keys]
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key.text.example], ids=lambda key: key.text.example)
+def test_each_example_of_a_key_is_of_the_type_that_is_told(key: configuration.Key) -> None:
+    value = tomllib.loads(key.text.example)[key.name]
+
+    assert any(told.startswith(KINDS[type(value)]) for told in key.type.split(" or "))
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: f"{key.name}-{key.default}")
+def test_each_default_that_is_told_can_be_written(key: configuration.Key) -> None:
+    if key.default.startswith("`"):
+        tomllib.loads(f"{key.name} = {key.default.strip('`')}")
+
+
+def test_a_key_of_each_feed_that_is_made_from_the_url_is_required_on_no_page() -> None:
+    (feed,) = (table for table in configuration.key_tables() if table.heading == "Every `[[feed]]`")
+
+    told = {key.name: key.default for key in feed.keys}
+    assert told["name"] == told["provider"] == "from the URL"
+    assert man.toml().count("default: from the URL") == 2
 
 
 def test_each_verb_and_option_of_brokerctl_stands_on_its_page_and_in_the_manual() -> None:

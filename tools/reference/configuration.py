@@ -3,15 +3,14 @@
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from broker.config.file_models import FeedKeys, FileKeys, never_or_duration
-from broker.core.duration import positive_duration
+from broker.config.file_models import FeedKeys, FileKeys
 from broker.core.secret_source import FORMS
 from broker.daemon.built_in_providers import PROVIDERS
 from broker.providers.azure.settings import AUTH
@@ -57,24 +56,26 @@ def key_tables() -> list[KeyTable]:
 
 def _keys(model: type[BaseModel], texts: Mapping[str, KeyText]) -> Iterator[Key]:
     for name, field in model.model_fields.items():
-        yield Key(name, type_of(field), default_of(field), texts[name])
+        default = "from the URL" if model is FeedKeys and name in _OPTIONAL_URL else default_of(field)
+        yield Key(name, type_of(field), default, texts[name])
 
 
 def type_of(field: FieldInfo) -> str:
     """Return the type as a user of TOML would say it."""
-    if any(getattr(each, "func", None) in _DURATIONS for each in field.metadata):
-        return "duration"
-    return _spelled(field.annotation)
+    return _described(field.annotation, field.metadata)
+
+
+def _described(kind: Any, metadata: Iterable[object]) -> str:  # noqa: ANN401 - an annotation may be anything
+    """A number that is made of what the file says is a duration: TOML has no other way to write one."""
+    spelled = _spelled(kind)
+    is_made = any(isinstance(each, BeforeValidator) for each in metadata)
+    return "duration" if spelled == "number" and is_made else spelled
 
 
 def _spelled(kind: Any) -> str:  # noqa: ANN401, PLR0911 - an annotation may be anything; a line for each kind
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
-        return (
-            "duration"
-            if any(getattr(each, "func", None) in _DURATIONS for each in inner[1:])
-            else _spelled(inner[0])
-        )
+        return _described(inner[0], inner[1:])
     if origin in {typing.Union, types.UnionType}:
         parts = [_spelled(each) for each in inner if each is not type(None)]
         if all(part.startswith("where a secret is") for part in parts):
@@ -106,7 +107,9 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     match value:
         case None:
-            return "`never`" if type_of(field) == "duration" and "float" in str(field.annotation) else "none"
+            return (
+                '`"never"`' if type_of(field) == "duration" and "float" in str(field.annotation) else "none"
+            )
         case bool():
             return f"`{str(value).lower()}`"
         case str():
@@ -119,7 +122,6 @@ def _default(field: FieldInfo) -> str:
             return f"`{value}`"
 
 
-_DURATIONS: set[Any] = {positive_duration, never_or_duration}
 _OPTIONAL_URL = {"name", "provider"}
 
 
@@ -146,11 +148,10 @@ def markdown_page() -> str:
 
 
 def _row(key: Key) -> tuple[str, ...]:
-    default = "from the URL" if key.name in _OPTIONAL_URL and key.text in FEED.values() else key.default
     return (
         f"`{key.name}`",
         key.type,
-        default,
+        key.default,
         key.text.means,
         markdown.code(key.text.example),
         key.text.since,

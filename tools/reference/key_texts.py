@@ -127,7 +127,8 @@ PROVIDER: dict[str, dict[str, KeyText]] = {
         "profile": KeyText("A profile of AWS's own files.", 'profile = "build"'),
         "role": KeyText("The role to assume.", 'role = "arn:aws:iam::123456789012:role/reader"'),
         "duration": KeyText(
-            "How long a token is to live, between 15 minutes and 12 hours.", 'duration = "1h"'
+            'How long a token is to live, from 15 minutes to 12 hours, or `"0s"`: as long as the role\'s session.',
+            'duration = "1h"',
         ),
         "domain": KeyText(
             "The domain, where the address does not name it (a VPC endpoint).", 'domain = "acme"'
