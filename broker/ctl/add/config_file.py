@@ -4,17 +4,25 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from shlex import quote
 from typing import Self
 
 from broker.config.files import CONFIG_BYTES_MAX
-from broker.config.paths import ConfigPaths, config_paths
+from broker.config.paths import SITE, ConfigPaths, config_paths
 from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
 from broker.host.trusted_file import MissingFile, UnreadableFile, read, text_of
 from broker.host.whereabouts import home_of
 
 NEW_FILE = 0o600
+
+
+def shown(path: Path) -> str:
+    """The path as a person writes it."""
+    with contextlib.suppress(ValueError):
+        return f"~/{path.relative_to(home_of(os.environ))}"
+    return str(path)
 
 
 class ConfigFile:
@@ -33,9 +41,12 @@ class ConfigFile:
     @property
     def shown(self) -> str:
         """The path as a person writes it."""
-        with contextlib.suppress(ValueError):
-            return f"~/{self.path.relative_to(home_of(os.environ))}"
-        return str(self.path)
+        return shown(self.path)
+
+    def is_read_with(self, user_file: Path | None = None) -> bool:
+        """Whether a broker reads it whose user's file is `user_file`, or the one by default."""
+        user_file = user_file or config_paths(None, os.environ, home_of(os.environ)).user
+        return self._target in {user_file.resolve(), SITE.resolve()}
 
     def read(self) -> str | None:
         """The text, or None where there is no file. Raises CommandError."""

@@ -3,10 +3,12 @@
 import re
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from broker.config.paths import SYSTEM
 from broker.core.secret_source import FORMS, parse
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
@@ -99,8 +101,8 @@ def add(
         check_feed(after, file.paths, file.shown, keys, lines=lines, config=config)
         known = config_with(after, file.paths, file.shown)
         added = next(feed for feed in known.feeds if feed.name == keys["name"])
-        running = _change(file, before, after)
-    typer.echo(f"added {added.name} to {file.shown}; {_afterwards(running=running)}")
+        outcome = _change(file, before, after)
+    typer.echo(f"added {added.name} to {file.shown}; {outcome}")
     renewed = renew_sandbox()
     if renewed is not None:
         typer.echo(renewed)
@@ -127,8 +129,8 @@ def remove(
         if before is None or name not in names:
             raise CommandError(f"there is no feed called {name} in {file.shown}", hint="brokerctl status")
         after = without_feed(before, names.index(name))
-        running = _change(file, before, after)
-    typer.echo(f"removed {name} from {file.shown}; {_afterwards(running=running)}")
+        outcome = _change(file, before, after)
+    typer.echo(f"removed {name} from {file.shown}; {outcome}")
 
 
 def _address(text: str) -> _Wanted:
@@ -212,23 +214,38 @@ def _free_name(taken: "Collection[str]", url: "Url") -> str:
     return next(free for free in (name, *numbered) if free not in taken)
 
 
-def _change(file: "ConfigFile", before: str | None, after: str) -> bool:
-    """Write the file and let a running broker read it; True when one does. Put back when it refuses."""
+def _change(file: "ConfigFile", before: str | None, after: str) -> str:
+    """Write the file, let a running broker that has it read it, and say which broker reads it.
+
+    Put back when that broker refuses it.
+    """
+    others = _file_of_running_broker(file)
     file.write(after)
+    if file.path == SYSTEM:
+        return "the system broker reads it within half a minute"
+    if others is not None:
+        return f"the running broker reads {others}, not this file"
     try:
         api_client.order("/v1/reload")
     except api_client.BrokerNotRunningError:
-        return False
+        if file.is_read_with():
+            return "the broker is not running and will read it when it starts"
+        return "no broker reads it unless --config or TOKEN_BROKER_CONFIG names it"
     except CommandError as failure:
         file.write(before)
         raise CommandError(f"{failure.detail} (the file is as it was)", hint=failure.hint) from None
     except BaseException:
         file.write(before)
         raise
-    return True
+    return "the running broker knows"
 
 
-def _afterwards(*, running: bool) -> str:
-    return (
-        "the running broker knows" if running else "the broker is not running and will read it when it starts"
-    )
+def _file_of_running_broker(file: "ConfigFile") -> str | None:
+    """Which file the running broker has in place of this one; None where it has this one, or none runs."""
+    from broker.ctl.add.config_file import shown  # noqa: PLC0415 - what only these two verbs need
+
+    try:
+        read = api_client.read("/v1/status").get("config")
+    except CommandError:
+        return None
+    return None if read is None or file.is_read_with(Path(read)) else shown(Path(read))
