@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -145,6 +146,14 @@ def test_broker_that_is_not_the_services_is_found(
     assert len(found(running_brokers.only_one_broker, clinic.room())) == count
 
 
+@contextlib.contextmanager
+def serving(clinic: Clinic, script: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the command line of a daemon's, until the end of the context."""
+    program = clinic.write(script, "import sys; sys.stdin.read()")
+    with subprocess.Popen([sys.executable, program, *words], stdin=subprocess.PIPE) as process:
+        yield process
+
+
 @pytest.mark.parametrize(
     ("script", "words", "is_seen"),
     [
@@ -157,17 +166,27 @@ def test_broker_that_is_not_the_services_is_found(
 def test_second_broker_is_found_unless_it_is_private(
     clinic: Clinic, script: str, words: list[str], *, is_seen: bool
 ) -> None:
-    program = clinic.write(script, "import sys; sys.stdin.read()")
-    second = subprocess.Popen([sys.executable, program, *words], stdin=subprocess.PIPE)
-
-    warnings = found(running_brokers.only_one_broker, clinic.room())
-    hint = f"kill {second.pid}"
-    if is_seen:
-        assert type_line(hint).returncode == 0
-        second.wait()
-    second.communicate(None if is_seen else b"")
+    with serving(clinic, "brokerd") as first, serving(clinic, script, *words) as second:
+        warnings = found(running_brokers.only_one_broker, clinic.room(broker(pid=first.pid)))
+        hint = f"kill {second.pid}"
+        if is_seen:
+            assert type_line(hint).returncode == 0
+            second.wait()
 
     assert (hint in [repair for _, _, repair in warnings]) is is_seen
+
+
+@pytest.mark.parametrize("main_pid", ["", "4242"])
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has /proc")
+def test_in_a_command_of_exec_the_users_own_broker_is_no_second_one(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, main_pid: str
+) -> None:
+    clinic.systemd(monkeypatch, **INSTALLED, MainPID__service=main_pid)
+
+    with serving(clinic, "brokerd"), serving(clinic, "brokerd", "--socket", "/private") as private:
+        warnings = found(running_brokers.only_one_broker, clinic.room(broker(pid=private.pid)))
+
+    assert warnings == []
 
 
 @pytest.mark.parametrize(

@@ -131,15 +131,17 @@ def same_version(context: DoctorContext) -> Iterator[Finding]:
 
 def only_one_broker(context: DoctorContext) -> Iterator[Finding]:
     """The socket is served by the service, and no other daemon of the user's holds tokens."""
-    status = context.broker.status
+    status, running = context.broker.status, brokers()
+    if status is None or status.pid not in running:
+        return  # a private one answers, as in a command of `exec`: the user's own beside it is no second one
     kept = systemd.shown("MainPID", systemd.SERVICE_UNIT) if context.has_service else ""
-    if status is not None and systemd.has_units() and kept not in {"", "0", str(status.pid)}:
+    if systemd.has_units() and kept not in {"", "0", str(status.pid)}:
         said = f"two brokers: process {status.pid} answers, the service's is process {kept}"
         yield problem("two-brokers", said, f"kill {status.pid}")
         return
-    others = [pid for pid in brokers() if status is not None and pid != status.pid]
-    for pid in others:
-        yield warning("two-brokers", f"another broker runs: process {pid}", f"kill {pid}")
+    for pid in running:
+        if pid != status.pid:
+            yield warning("two-brokers", f"another broker runs: process {pid}", f"kill {pid}")
 
 
 def brokers(proc: Path = PROC) -> list[int]:
