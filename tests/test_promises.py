@@ -22,6 +22,15 @@ def test_each_promise_names_a_test(heading: str) -> None:
     assert [row for row in rows(heading) if not named_in(row)] == []
 
 
+@pytest.mark.parametrize("heading", ["What is promised", "How it holds up"])
+def test_no_promise_stands_twice(heading: str) -> None:
+    promises = [
+        row.split("|")[2] if heading == "What is promised" else row.split("|")[1] for row in rows(heading)
+    ]
+
+    assert [promise for promise in set(promises) if promises.count(promise) > 1] == []
+
+
 @pytest.mark.parametrize(("path", "test"), sorted(named_in(PAGE), key=str))
 def test_each_named_test_is_there(path: str, test: str | None) -> None:
     place = ROOT / path
