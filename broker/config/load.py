@@ -18,7 +18,8 @@ from broker.config.model import Config, FeedConfig, Layer, Schema
 from broker.config.toml_lines import heads_of_feeds, lines_of
 from broker.core.failures import BadConfiguration, BadRequest
 from broker.core.feeds import Allow
-from broker.core.urls import Url, parse_url
+from broker.core.secret_source import FORMS
+from broker.core.urls import Url, has_password, parse_url
 
 
 def load(layers: Sequence[Layer], schema: Schema, *, system: bool = False) -> Config:
@@ -182,9 +183,13 @@ def _url(raw: _RawFeed, key: str, text: object) -> Url:
     if not isinstance(text, str):
         raise raw.wrong("a feed needs a url, written in quotes", key)
     try:
-        return parse_url(text)
+        url = parse_url(text)
     except BadRequest as error:
         raise raw.wrong(error.detail, key) from None
+    if has_password(text):
+        said = f"the URL holds a password: leave it out, and say in `secret` where it is: {FORMS}"
+        raise raw.wrong(said, key)
+    return url
 
 
 def _distinct(feeds: list[FeedConfig]) -> tuple[FeedConfig, ...]:

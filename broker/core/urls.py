@@ -101,6 +101,12 @@ def parse_url(text: str) -> Url:
     return service
 
 
+def has_password(text: str) -> bool:
+    """True when the userinfo of an address that `parse_url` takes has a password. Never raises."""
+    rest = text.partition("://")[2] or text
+    return bool(re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[0].partition(":")[2])
+
+
 def urls_of(texts: Iterable[str]) -> tuple[Url, ...]:
     """Those of the texts that are URLs."""
     found = []

@@ -245,6 +245,11 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
         ),
         (f"[[feed]]\n{CORP}[[feed]]\nname = 'other'\n{CORP}", "which feed corp has too"),
         (f'[[feed]]\n{CORP}also = ["feed.example"]\n', "config.toml, line 3: this is a host"),
+        (
+            '[[feed]]\nurl = "https://me:s3cret@feed.example/"\nprovider = "basic"\n',
+            "line 2: the URL holds a password: leave it out, and say in `secret` where it is: env:",
+        ),
+        (f'[[feed]]\n{CORP}also = ["https://:s3cret@feed.example/"]\n', "line 3: the URL holds a password"),
         (  # keys that do not go together have no one line
             f'\n[[feed]]\n{CORP}token = "entra"\ntenant = "t"\n',
             "config.toml, line 2: token and tenant do not go together",

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.core.failures import BadRequest
-from broker.core.urls import SERVICE_CHARACTERS_MAX, Host, Origin, Url, is_loopback, parse_service, parse_url
+from broker.core.urls import (
+    SERVICE_CHARACTERS_MAX,
+    Host,
+    Origin,
+    Url,
+    has_password,
+    is_loopback,
+    parse_service,
+    parse_url,
+)
 
 AZURE = Origin("https", "pkgs.dev.azure.com", 443)
 
@@ -179,3 +188,21 @@ def test_any_text_is_a_service_or_a_bad_request(text: str) -> None:
         parse_service(text)
     except BadRequest as failure:
         assert "\n" not in failure.detail  # noqa: PT017 - the other outcome is as good
+
+
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        ("https://me:secret@feed.example/simple/", True),
+        ("https://:secret@feed.example", True),
+        ("me:secret@feed.example/simple/", True),
+        ("https://me@x:secret@feed.example/", True),
+        ("https://me@feed.example:8443/simple/", False),
+        ("https://me:@feed.example/simple/", False),
+        ("https://feed.example:8443/a:b@c/", False),
+        ("https://feed.example/?a:b@c", False),
+        ("feed.example:8443/simple/", False),
+    ],
+)
+def test_a_password_is_seen_in_the_userinfo_alone(text: str, *, has: bool) -> None:
+    assert has_password(text) is has

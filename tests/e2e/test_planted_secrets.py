@@ -102,7 +102,8 @@ def said(request: pytest.FixtureRequest) -> Iterator[Mapping[str, bytes]]:
                 f'secret = "{IN_CONFIGURATION}"\n',
                 feed("b", "https://b.example/", f"{IN_CONFIGURATION} = {{"),
                 feed("b", "https://b.example/", f'provider = "gitlab"\ntoken = "{IN_CONFIGURATION}"'),
-                feed("b", ADDRESS, f'provider = "basic"\nsecret = "{IN_CONFIGURATION}"'),
+                feed("b", "https://b.example/", f'provider = "basic"\nsecret = "{IN_CONFIGURATION}"'),
+                feed("b", ADDRESS, 'provider = "basic"\nsecret = "netrc"'),
             ):
                 house.configure(whole + broken)
                 found["reload"] = found.get("reload", b"") + wire.post("/v1/reload").body
