@@ -167,7 +167,11 @@ class _Netrc(netrc.netrc):
 
 
 def _from_netrc(path: Path, host: str, username: str | None) -> SecretFound:
-    text = _text(path, private=True)
+    entry = f"{ADD_TO}{path}: machine {host} login {username or 'NAME'} password ..."
+    try:
+        text = _text(path, private=True)
+    except SignInNeeded as missing:
+        raise SignInNeeded(missing.detail, hint=entry) from None
     try:
         login = _Netrc(text).authenticators(host)
     except netrc.NetrcParseError as error:
@@ -176,8 +180,7 @@ def _from_netrc(path: Path, host: str, username: str | None) -> SecretFound:
     person, _, password = login or ("", "", "")
     if not password or (username is not None and person != username):
         wanted = host if username is None else f"{host} and user {username}"
-        line = f"machine {host} login {username or 'USERNAME'} password PASSWORD"
-        raise SignInNeeded(f"{path} has no entry for {wanted}", hint=f"{ADD_TO}{path}: {line}")
+        raise SignInNeeded(f"{path} has no entry for {wanted}", hint=entry)
     return _usable(password, f"the entry of {host} in {path}", person or None)
 
 

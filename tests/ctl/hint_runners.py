@@ -155,7 +155,9 @@ RUNNERS: dict[str, str] = {
         _TYPED + "test_a_line_for_the_configuration_makes_it_work"
     ),
     'also = ["{}"]': _TYPED + "test_a_line_for_the_configuration_makes_it_work",
-    "add to {}: {}": _SECRETS + "test_the_line_that_a_netrc_without_an_entry_is_told_with_is_one",
+    "add to {}: machine {} login {} password ...": (
+        "tests/providers/test_secret_reader.py::test_the_line_for_a_netrc_without_an_answer_makes_it_answer"
+    ),
     "add to {}: [Service] LoadCredentialEncrypted={}": (
         "tests/systemd/test_system_broker.py::"
         "test_a_member_gets_the_feed_by_the_shim_and_its_secret_from_the_unit"

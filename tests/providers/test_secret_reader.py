@@ -175,15 +175,19 @@ async def test_a_netrc_without_an_answer_says_why_and_quotes_nothing(
     assert "cret" not in str(raised.value)
 
 
-async def test_the_line_that_a_netrc_without_an_entry_is_told_with_is_one(workshop: Workshop) -> None:
-    file = workshop.file(".netrc", "machine other.example.com login ci password s3cret\n")
+@pytest.mark.parametrize("content", [None, "", f"machine {HOST} login other password wrong\n"])
+async def test_the_line_for_a_netrc_without_an_answer_makes_it_answer(
+    content: str | None, workshop: Workshop
+) -> None:
+    netrc = workshop.home / ".netrc" if content is None else workshop.file(".netrc", content)
+
     with pytest.raises(SignInNeeded) as raised:
-        await _read(NetrcSecret(), workshop, "dev")
+        await _read(NetrcSecret(), workshop, "ci")
+    told, _, line = (raised.value.hint or "").partition(": ")
+    workshop.file(".netrc", line.replace("...", "s3cret"))
 
-    line = (raised.value.hint or "").removeprefix(f"{ADD_TO}{file}: ")
-    file.write_text(f"{file.read_text()}{line}\n")
-
-    assert (await _read(NetrcSecret(), workshop, "dev")).secret == Secret("PASSWORD")
+    assert told == f"add to {netrc}"
+    assert (await _read(NetrcSecret(), workshop, "ci")).secret == Secret("s3cret")
 
 
 async def test_a_netrc_that_every_user_may_read_is_refused(workshop: Workshop) -> None:
