@@ -57,8 +57,8 @@ def login(
 ) -> None:
     """Sign in to a feed; its tokens are then renewed without you.
 
-    Uses a browser where this shell has one, else a code to enter on any device. Exit code: 0 fine, 4 the
-    sign-in did not complete.
+    Uses a browser where this shell has one, else a code to enter on any device. Exit code: 0 fine, 1 the
+    broker cannot sign in there, 3 the broker is not running, 4 the sign-in did not complete.
     """
     if browser and device_code:
         raise CommandError("--browser and --device-code exclude each other", exit_code=ExitCode.USAGE)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 from pathlib import Path
 from unittest import mock
 
@@ -10,6 +11,7 @@ import pytest
 
 from broker.ctl import help_page
 from broker.ctl.app import app_with
+from broker.ctl.command_error import ExitCode
 from broker.ctl.help_page import MARK, stored_pages
 from broker.ctl.verbs import VERBS
 
@@ -31,6 +33,18 @@ def made(verb: str, columns: int = 80) -> str:
 @pytest.mark.parametrize("verb", PAGES)
 def test_stored_help_is_what_typer_prints(verb: str) -> None:
     assert stored_pages()[verb] == made(verb), "run: python -m tests.ctl.test_help_pages"
+
+
+@pytest.mark.parametrize("verb", ["status", "explain", "login"])
+def test_help_that_names_exit_codes_names_each_that_a_running_or_missing_broker_gives(verb: str) -> None:
+    (told,) = re.findall(r"Exit code: ([^.]*)\.", " ".join(made(verb).split()))
+
+    assert [int(code) for code in re.findall(r"\d", told)] == [
+        ExitCode.FINE,
+        ExitCode.CANNOT_BE_HAD,
+        ExitCode.NOT_RUNNING,
+        ExitCode.NEEDS_A_PERSON,
+    ]
 
 
 def test_no_verb_is_cut_off_in_a_narrow_terminal() -> None:

@@ -15,6 +15,7 @@ def status(
 ) -> None:
     """Show every feed, its token and its sign-in.
 
-    Exit code: 0 fine, 3 the broker is not running, 4 a feed needs a person.
+    Exit code: 0 fine, 1 the configuration on disk is not in force, 3 the broker is not running, 4 a feed
+    needs a person.
     """
     show_status(as_json=as_json, short=short, watch=watch)
