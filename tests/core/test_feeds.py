@@ -97,6 +97,15 @@ def test_a_match_says_why(service: str, why: str) -> None:
     assert found.why == why
 
 
+def test_a_prefix_of_one_segment_is_said_to_be_one() -> None:
+    table = FeedTable([feed("one", "https://one.example/simple/", OTHER)], recognise, learn)
+
+    found = table.match(parse_service("https://one.example/simple/x/"))
+
+    assert isinstance(found, Match)
+    assert found.why == "longest prefix, 1 segment"
+
+
 @pytest.mark.parametrize(
     "service",
     [

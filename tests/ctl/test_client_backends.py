@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.ctl.setup.file_changes import Write
+from broker.ctl.setup.plan import Step
+from broker.ctl.setup.screen import show_plan
 from tests.ctl.homes import tree, write
 from tests.e2e.toolbox import Toolbox
 from tests.fakes.clients import UV
@@ -75,6 +78,18 @@ def test_client_gets_our_backend_and_teardown_takes_it_away(
     assert f"our backend is in {str(environment).replace(str(home), '~')}" in ended.stdout
     assert found == "token_broker_keyring token-broker-client"
     assert tree(home) == before
+
+
+def test_a_file_that_two_clients_need_is_planned_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    steps = [
+        Step(client, "", [Write(tmp_path / "shared", "x"), Write(tmp_path / client, "x")]) for client in "ab"
+    ]
+
+    show_plan(steps, lambda path: path.name, expected="")
+
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["shared", "a", "b"]
 
 
 def test_backend_that_was_installed_already_stays_the_only_one(

@@ -26,16 +26,17 @@ def show_diffs(steps: Iterable[Step], shown: Shown) -> None:
 
 def show_plan(steps: Iterable[Step], shown: Shown, *, expected: str) -> None:
     """What setup would do, and what the user would have to do; `expected` is the hint of a plain refusal."""
-    nothing = True
+    told = set()
     for step in steps:
-        for change in step.pending:
-            nothing = False
-            typer.echo(f" would {change.planned(shown)}")
+        for line in (change.planned(shown) for change in step.pending):
+            if line not in told:  # poetry, twine and hatch need the same files
+                typer.echo(f" would {line}")
+            told.add(line)
         if step.mark is not StepMark.DONE and step.hint != expected:
             say(step)
         elif step.mark is StepMark.WRONG:
             typer.echo(f" would keep   {step.said}   {step.hint}")
-    if nothing:
+    if not told:
         typer.echo("everything is set up already")
 
 
