@@ -86,3 +86,24 @@ def test_the_page_is_followed_from_wheels_to_uninstall(tmp_path: Path, tool: str
     assert not {"brokerctl", "brokerd", "keyring"} & {
         path.name for path in (typist.home / ".local/bin").iterdir()
     }
+
+
+NO_INDEX = "How do I install it where no index is reached?"
+
+
+def test_the_folder_that_pip_made_installs_and_upgrades_without_an_index(tmp_path: Path) -> None:
+    typist = Typist(tmp_path)
+    typist.types("python3 -m venv ~/.local/token-broker")
+    typist.environ["PATH"] = f"{typist.home}/.local/token-broker/bin:{typist.environ['PATH']}"
+    typist.types(told("install", "Where do the wheels come from?", 1))
+    for variable in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX"):
+        typist.environ[variable] = "http://127.0.0.1:9/simple/"
+    with_uv, with_pip = (told("install", NO_INDEX, which) for which in (0, 1))
+
+    typist.types(with_uv)
+    typist.types(with_uv.replace("uv tool install", "uv tool install --reinstall"))
+    typist.types(with_pip)
+    typist.types(with_pip.replace("pip install", "pip install --upgrade"))
+
+    versions = typist.types("~/.local/bin/brokerctl --version; ~/.local/token-broker/bin/brokerctl --version")
+    assert versions.splitlines() == [versions.splitlines()[0]] * 2
