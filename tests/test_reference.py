@@ -20,6 +20,7 @@ from broker.config.load import load
 from broker.config.model import Layer
 from broker.ctl.app import app_with
 from broker.ctl.command_error import ExitCode
+from broker.ctl.setup import all_users, machine_setup, system_broker
 from broker.ctl.setup.completion import verbs_and_options
 from broker.ctl.verbs import VERBS
 from broker.daemon.built_in_providers import PROVIDERS
@@ -233,6 +234,18 @@ def test_no_page_names_a_variable_a_route_or_a_metric_that_is_gone() -> None:
 @pytest.mark.parametrize("name", ["TOKEN_BROKER_GONE", "/v1/gone", "token_broker_gone_total"])
 def test_a_name_that_is_gone_is_noticed(name: str) -> None:
     assert gone_from(f"see `{name}`.") == {name}
+
+
+def test_each_place_of_a_set_up_of_the_machine_stands_on_the_page_of_files() -> None:
+    places = {
+        text
+        for module in (machine_setup, all_users, system_broker)
+        for name, text in vars(module).items()
+        if name.isupper() and isinstance(text, str) and re.fullmatch(r"/[\w./-]+", text)
+    }
+
+    assert {machine_setup.LINK, all_users.UNITS, system_broker.UNITS} < places
+    assert [place for place in places if f"`{place}`" not in page("files")] == []
 
 
 def test_each_exit_code_has_a_meaning() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from tests.ctl.homes import (
     UV_SETTINGS,
     foreign_keyring,
     foreign_keyring_by_a_relative_link,
+    tree,
     write,
 )
 
@@ -43,6 +45,22 @@ def test_dry_run_after_the_set_up_has_nothing_to_do(brokerctl: Brokerctl, home: 
 
     assert ended.stdout == "everything is set up already\n"
     assert home.exists()
+
+
+def test_every_file_that_setup_leaves_stands_on_the_page_of_files(brokerctl: Brokerctl, home: Path) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        write(home / ".local/bin" / shell, "", 0o755)
+    foreign_keyring(home)
+    before = tree(home)
+    page = (ROOT / "docs/reference/files.md").read_text()
+    told = [home / path for path in re.findall(r"^\| `~/([^`]+)`", page, re.MULTILINE)]
+
+    brokerctl("setup", "--replace")
+
+    made = [home / path for path in tree(home).keys() - before.keys()]
+    files = [path for path in made if path.is_symlink() or path.is_file()]
+    assert files
+    assert [path for path in files if not {path, *path.parents} & set(told)] == []
 
 
 def test_link_leads_to_this_installations_shim(brokerctl: Brokerctl, home: Path) -> None:

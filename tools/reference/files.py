@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from broker.config import paths
-from broker.ctl.setup import all_users, system_broker, unit_files
+from broker.ctl.service.verb import LOG_NAME
+from broker.ctl.setup import all_users, machine_setup, system_broker, unit_files
+from broker.ctl.setup.completion import completion_files
 from broker.ctl.setup.user_dirs import UserDirs
-from broker.daemon.shares import FOLDERS
+from broker.daemon.shares import FOLDERS, MEMO
 from broker.host import why_not_file
 from broker.server.listen import LOCK_NAME
 from tools.reference import markdown
@@ -26,6 +28,11 @@ def rows() -> list[tuple[str, str, str]]:
         ),
         (dirs.units / unit_files.SOCKET_UNIT, "`brokerctl setup`", "the socket that starts the daemon"),
         (dirs.units / unit_files.SERVICE_UNIT, "`brokerctl setup`", "the daemon's service"),
+        (
+            dirs.units / unit_files.DROP_INS / unit_files.SANDBOX,
+            "`brokerctl setup`",
+            "the service's sandbox, where it works on this machine",
+        ),
         (dirs.link, "`brokerctl setup`", "a link to `keyring-shim`"),
         (
             dirs.backend,
@@ -40,7 +47,12 @@ def rows() -> list[tuple[str, str, str]]:
         ),
         (dirs.uv_settings, "`brokerctl setup`", "one line turns the keyring on"),
         (dirs.pip_settings, "`brokerctl setup`", "one line turns the keyring on"),
+        *(
+            (path, "`brokerctl setup`", f"completion of brokerctl for {shell}, where that shell is here")
+            for shell, path in completion_files(dirs).items()
+        ),
     ]
+    machine = "`brokerctl setup --all-users` or `--system`"
     return [
         (
             f"{RUNTIME}/broker.sock",
@@ -48,15 +60,32 @@ def rows() -> list[tuple[str, str, str]]:
             "the user's socket (0600, in a folder that is 0700)",
         ),
         (f"{RUNTIME}/{LOCK_NAME}", "the daemon", "held while a daemon serves or starts"),
+        (f"{RUNTIME}/start.lock", "the shim", "held while a look-up starts the daemon"),
+        (
+            f"{RUNTIME}/{LOG_NAME}",
+            "`brokerctl start`",
+            "what the daemon says, where no service manager keeps it",
+        ),
         (
             f"{RUNTIME}/{FOLDERS}/NAME",
             "`brokerctl share`",
             "a share's folder: its socket and a copy of the shim",
         ),
+        (f"{RUNTIME}/{FOLDERS}/{MEMO}", "the daemon", "what is shared, and until when; no secret"),
         (f"{RUNTIME}/{why_not_file.NAME}", "the daemon", "why a feed has no answer, for `doctor`; no secret"),
+        (
+            "~/.cache/token-broker/MACHINE",
+            "the daemon",
+            "in place of the folder above where there is no runtime directory; MACHINE is the machine's id",
+        ),
+        ("~/.IdentityService/token-broker", "`brokerctl login`", "who signed in, and where that is kept"),
         ("~/Library/Caches/token-broker/broker.sock", "launchd", "the user's socket on macOS"),
         ("~/Library/LaunchAgents/io.github.token-broker.plist", "`brokerctl setup`", "the agent, on macOS"),
         *((dirs.shown(path), who, what) for path, who, what in own),
+        (machine_setup.LINK, machine, "a link to `keyring-shim`"),
+        (machine_setup.REPLACED, f"{machine}, with `--replace`", "the `keyring` that was there before"),
+        (machine_setup.UV_SETTINGS, machine, "one line turns the keyring on"),
+        (machine_setup.PIP_SETTINGS, machine, "one line turns the keyring on"),
         (str(paths.SITE), "an administrator", "the site's configuration, below each user's"),
         (str(paths.SYSTEM), "an administrator", "the system broker's feeds"),
         ("/run/token-broker/broker.sock", "systemd", "the system broker's socket"),

@@ -5,6 +5,7 @@ Not by click's own scripts (click.shell_completion): those start brokerctl at ea
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from typer.core import TyperGroup
 
@@ -54,16 +55,22 @@ Verbs = Mapping[str, Sequence[str]]
 
 def completion_step(user_dirs: UserDirs, verbs: Verbs) -> Step:
     """The files for the shells that are installed, each where its shell looks by itself, if it does."""
-    files = {
-        "bash": (user_dirs.belongings / "bash-completion" / "completions" / "brokerctl", bash(verbs)),
-        "zsh": (user_dirs.belongings / "zsh" / "site-functions" / "_brokerctl", zsh(verbs)),
-        "fish": (user_dirs.settings / "fish" / "completions" / "brokerctl.fish", fish(verbs)),
-    }
+    texts = {"bash": bash, "zsh": zsh, "fish": fish}
+    files = completion_files(user_dirs)
     found = {shell: file for shell, file in files.items() if user_dirs.program(shell) is not None}
     said = f"for {', '.join(found)}" if found else "none: neither bash nor zsh nor fish is here"
     if "zsh" in found:
-        said += f" (zsh: fpath+=({user_dirs.shown(found['zsh'][0].parent)}) before compinit)"
-    return Step("completion", said, [Write(path, text) for path, text in found.values()])
+        said += f" (zsh: fpath+=({user_dirs.shown(found['zsh'].parent)}) before compinit)"
+    return Step("completion", said, [Write(path, texts[shell](verbs)) for shell, path in found.items()])
+
+
+def completion_files(user_dirs: UserDirs) -> dict[str, Path]:
+    """The file of each shell."""
+    return {
+        "bash": user_dirs.belongings / "bash-completion" / "completions" / "brokerctl",
+        "zsh": user_dirs.belongings / "zsh" / "site-functions" / "_brokerctl",
+        "fish": user_dirs.settings / "fish" / "completions" / "brokerctl.fish",
+    }
 
 
 def verbs_and_options(brokerctl: TyperGroup) -> Verbs:
