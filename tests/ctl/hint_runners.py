@@ -180,7 +180,7 @@ NOT_TYPED = {
     "brokerctl doctor --fix repairs {}.": "a sentence that names a line of RUNNERS",
     "docker {}": "the heading of the container's line",
     "pip {}": "a client and its version",
-    "pip {} runs no keyring program; pip 23.1 and later do": "a sentence about a client",
+    "pip {} asked no keyring program here; pip 26.2 and later do": "a sentence about a client",
     "pip {}.{} of the active environment": "a client and its version",
     "systemctl --user": "the name of a command in a refusal",
 }

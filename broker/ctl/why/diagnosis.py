@@ -20,7 +20,9 @@ from broker.ctl.why.index_account import IndexAccount
 from broker.ctl.why.provider_off import provider_off
 
 RUNS_THE_PROGRAM = (23, 1)
-"""The first pip with `--keyring-provider`; those before it use the keyring library, if they have it."""
+"""The first pip with `--keyring-provider`. Those before it use the keyring library, if they have it; 23.0
+runs the program as well, for an index with a user name and without `--no-input`.
+"""
 
 SHIM = "token-broker: "
 RUN = "; run: "
@@ -125,7 +127,7 @@ def _no_program(account: IndexAccount, evidence: Evidence) -> Finding | None:
     if account.client == UV or not version or version >= RUNS_THE_PROGRAM or account.was_asked:
         return None
     shown = evidence.run.account.versions[PIP]
-    said = f"pip {shown} runs no keyring program; pip 23.1 and later do"
+    said = f"pip {shown} asked no keyring program here; pip 26.2 and later do"
     return problem("old-pip", said, repairs.upgrade_of_pip(evidence.options))
 
 
