@@ -16,6 +16,7 @@ from broker.ctl.share import INSIDE
 
 ROOT = Path(__file__).parents[1]
 CONTAINERS = (ROOT / "docs" / "containers.md").read_text()
+RESULTS = (ROOT / "bench" / "RESULTS.md").read_text()
 FLEET = (ROOT / "docs" / "fleet.md").read_text()
 
 
@@ -67,6 +68,20 @@ def test_the_fleets_table_is_what_the_simulation_prints() -> None:
     ).stdout
 
     assert printed in blocks(FLEET, "")
+
+
+def test_the_shim_in_python_is_as_slow_as_was_measured() -> None:
+    told = re.search(r"more than (\d+) times as long", (ROOT / "docs/install.md").read_text())
+    measured = {
+        name: float(ratio)
+        for name, ratio in re.findall(
+            r"^\| ((?:native|Python) shim[^|:]*?) *\| *([0-9.]+) \(", RESULTS.split("\n## ")[1], re.MULTILINE
+        )
+    }
+
+    ratios = [measured["Python shim"] / measured[f"native shim ({cc})"] for cc in ("cc", "musl-gcc")]
+    assert told is not None
+    assert all(int(told[1]) < ratio < 2 * int(told[1]) for ratio in ratios), ratios
 
 
 WORDS_IN_FIVE_MINUTES = 150 * 5 + 50

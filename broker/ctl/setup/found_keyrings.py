@@ -25,7 +25,7 @@ def is_ours(keyring: Path) -> bool:
 
 
 def is_slow(shim: Path) -> bool:
-    """True for the shim that is a Python script (27 times as long a look-up as the compiled one)."""
+    """True for the shim that is a Python script (a look-up takes more than 20 times as long)."""
     with contextlib.suppress(UnreadableFile):
         beginning = read(shim.resolve(), _SCRIPT_BYTES, beginning=True)
         return beginning.startswith(b"#!") and b"token_broker_client" in beginning
