@@ -30,6 +30,9 @@ KINDS = {
 """What holds the fences of each kind; those of a shell are held line by line."""
 
 PAGE_TEST = "tests/test_install_page.py::test_the_page_is_followed_from_wheels_to_uninstall"
+WITHOUT_INDEX = (
+    "tests/test_install_page.py::test_the_folder_that_pip_made_installs_and_upgrades_without_an_index"
+)
 README_TEST = (
     "tests/systemd/test_newcomer.py::test_who_follows_the_readme_has_a_feed_that_works_and_can_undo_it"
 )
@@ -86,7 +89,8 @@ TYPED = {
     r"python3 -m pip wheel --wheel-dir wheels \./client \.": PAGE_TEST,
     r"uv tool install (--reinstall )?wheels/.*": PAGE_TEST,
     r"python3 -m venv ~/\.local/token-broker": PAGE_TEST,
-    r"~/\.local/token-broker/bin/pip install .*": PAGE_TEST,
+    r"~/\.local/token-broker/bin/pip install (?!--no-index).*": PAGE_TEST,
+    r"(uv tool|~/\.local/token-broker/bin/pip) install --no-index .*": WITHOUT_INDEX,
     r"mkdir -p ~/\.local/bin && ln -sf .*": PAGE_TEST,
     r"brokerctl setup --clients": (
         "tests/ctl/test_client_backends.py::test_client_gets_our_backend_and_teardown_takes_it_away"
