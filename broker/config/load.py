@@ -48,6 +48,7 @@ def _together(layers: Sequence[Layer], schema: Schema, *, system: bool) -> Confi
         if layer.role == "site":
             warnings += _without_unknown_keys(table, layer)
         file = validated(FileKeys, table, layer)
+        warnings += _unknown_providers(file.auto, layer, schema)
         standing = {other.address(): name for name, other in feeds.items() if "url" in other.keys}
         for raw in _named(file, layer, schema):
             if layer.role == "site" and "allow" in raw.keys and not system:
@@ -70,6 +71,15 @@ def _together(layers: Sequence[Layer], schema: Schema, *, system: bool) -> Confi
         feeds=_distinct([_feed(raw, schema, warnings) for raw in feeds.values()]),
         warnings=tuple(warnings),
     )
+
+
+def _unknown_providers(auto: bool | list[str], layer: Layer, schema: Schema) -> list[str]:
+    """A warning for each provider in `auto` that is not there, in the site's file; elsewhere it is raised."""
+    known = set(schema.settings)  # not `in` the mapping, which would load the provider
+    unknown = [] if isinstance(auto, bool) or not known else [each for each in auto if each not in known]
+    if unknown and layer.role != "site":
+        raise wrong_at(layer, ("auto",), f"auto: {schema.without(unknown[0])}")
+    return [f"{layer.path}: unknown provider {provider} in auto, ignored" for provider in unknown]
 
 
 def names_in(layer: Layer, schema: Schema) -> list[str]:
@@ -156,8 +166,7 @@ def _feed(raw: _RawFeed, schema: Schema, warnings: list[str]) -> FeedConfig:
         raise raw.wrong(f'{url.origin} does not name its provider: write provider = "basic", or another one')
     provider = str(keys["provider"])
     if schema.settings and provider not in schema.settings:
-        known = ", ".join(sorted(schema.settings))
-        raise raw.wrong(f"there is no provider {provider}: write one of {known}", "provider")
+        raise raw.wrong(schema.without(provider), "provider")
     model = schema.settings.get(provider)
     own = {key: keys.pop(key) for key in list(keys) if key not in FeedKeys.model_fields}
     for key in sorted(

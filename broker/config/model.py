@@ -41,6 +41,10 @@ class Schema:
     provider_of: Callable[[Url], str | None]
     default_name: Callable[[Url], str]
 
+    def without(self, provider: str) -> str:
+        """What is said where a provider is named that is not there."""
+        return f"there is no provider {provider}: write one of {', '.join(sorted(self.settings))}"
+
 
 @dataclass(frozen=True, slots=True)
 class FeedConfig:

@@ -126,7 +126,7 @@ def test_without_models_a_feeds_own_keys_are_those_of_all_layers() -> None:
 
 @pytest.mark.parametrize(
     ("auto", "learns"),
-    [("true", True), ("false", False), ("[]", False), ('["azure"]', True), ('["google"]', False)],
+    [("true", True), ("false", False), ("[]", False), ('["azure"]', True), ('["basic"]', False)],
 )
 def test_auto_says_whose_feeds_are_learned(auto: str, *, learns: bool) -> None:
     assert read(f"auto = {auto}").learns("azure") is learns
@@ -167,6 +167,13 @@ def test_an_unknown_key_in_the_sites_file_only_warns() -> None:
 
     assert config.ttl_s == 600
     assert config.warnings == ("site.toml: unknown key later_key, ignored",)
+
+
+def test_provider_that_only_a_later_version_learns_by_itself_warns_in_the_sites_file() -> None:
+    config = read("", site='auto = ["azure", "later"]')
+
+    assert config.learns("azure")
+    assert config.warnings == ("site.toml: unknown provider later in auto, ignored",)
 
 
 def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
@@ -215,6 +222,10 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
             "config.toml, line 1: env: no program can have a variable without a name, with =",
         ),
         ("auto = 3", "config.toml, line 1: auto"),
+        (
+            '\nauto = ["azur"]',
+            "config.toml, line 2: auto: there is no provider azur: write one of azure, basic",
+        ),
         ('log = "loud"', "config.toml, line 1: log"),
         ("[[feed]]\n", "config.toml, line 1: a feed needs a url"),
         (f"[[feed]]\n{CORP}name = [3]\n", "config.toml, line 3: name: write text in quotes"),
