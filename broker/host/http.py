@@ -1,8 +1,9 @@
 """One outgoing HTTP for every provider: one attempt, one deadline, a bounded answer, no redirects or cookies.
 
-Proxies and certificate authorities are those of the daemon's own environment, as every client has them. What
-goes wrong is an Unreachable with one line to show; it never holds a secret, a body or a URL. Nothing heavy is
-imported before the first request, and then in a thread, so that the loop goes on answering.
+Proxies and certificate authorities are those of the daemon's own environment, as every client has them; what
+is asked of this machine itself goes through no proxy, for plain http shows it a password. What goes wrong is
+an Unreachable with one line to show; it never holds a secret, a body or a URL. Nothing heavy is imported
+before the first request, and then in a thread, so that the loop goes on answering.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from broker.core.urls import is_loopback
 from broker.host.aside import in_thread
 from broker.host.authorities import UnreadableAuthoritiesError, trusting_context
 from broker.host.http_errors import Route, Unreachable
@@ -66,7 +68,7 @@ class Http:
         self.ca = ca
         self._opening = asyncio.Lock()
         self._room = asyncio.Semaphore(CONNECTIONS_MAX)  # the pool's own line costs each request all others
-        self._client: httpx.AsyncClient | None = None
+        self._clients: dict[bool, httpx.AsyncClient] = {}  # by whether they heed proxies
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,17 +81,17 @@ class Http:
     async def aclose(self) -> None:
         """Let go of every connection."""
         async with self._opening:
-            if self._client is not None:
-                await self._client.aclose()
-                self._client = None
+            while self._clients:
+                _, client = self._clients.popitem()
+                await client.aclose()
 
     async def renew_trust(self) -> None:
         """Read the trusted authorities again; keeps the former ones where that raises Unreachable."""
         route = Route("https", "any service", None)
         async with self._opening:
-            if self._client is not None:
+            if self._clients:
                 context = await in_thread(lambda: _trust(self.ca, route))
-                self._client = await in_thread(lambda: _make_client(context))
+                self._clients = await in_thread(lambda: _make_clients(context))
 
     async def send(
         self,
@@ -114,14 +116,14 @@ class Http:
 
     async def _open(self, route: Route) -> "httpx.AsyncClient":
         async with self._opening:
-            if self._client is None:
+            if not self._clients:
                 context = await in_thread(lambda: _trust(self.ca, route))
                 try:
-                    self._client = await in_thread(lambda: _make_client(context))
+                    self._clients = await in_thread(lambda: _make_clients(context))
                 except (ValueError, ImportError):
                     why = "a proxy variable (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
                     raise Unreachable(f"{route.host} is not asked: {why}", "proxy", route.host) from None
-            return self._client
+            return self._clients[not is_loopback(route.host)]
 
 
 def _route_to(url: str) -> Route:
@@ -141,7 +143,7 @@ async def _exchange(
     client: "httpx.AsyncClient", request: Request, route: Route, body_bytes: int | None
 ) -> Response:
     """The answer to the request; None for `body_bytes` leaves the body unread."""
-    import httpx  # noqa: PLC0415 - loaded by _make_client
+    import httpx  # noqa: PLC0415 - loaded by _make_clients
 
     try:
         async with client.stream(
@@ -186,8 +188,8 @@ def _trust(ca: Path | None, route: Route) -> ssl.SSLContext:
         raise Unreachable(f"{route.host} is not asked: {error}", "tls", route.host) from error
 
 
-def _make_client(context: ssl.SSLContext) -> "httpx.AsyncClient":
-    """Raises ValueError or ImportError for proxy variables that cannot be used."""
+def _make_clients(context: ssl.SSLContext) -> "dict[bool, httpx.AsyncClient]":
+    """By whether they heed proxies. Raises ValueError or ImportError for variables that cannot be used."""
     from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415 - 10 ms
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - 20 ms
 
@@ -206,14 +208,18 @@ def _make_client(context: ssl.SSLContext) -> "httpx.AsyncClient":
     except PackageNotFoundError:
         ours = "unknown"
     try:
-        return httpx.AsyncClient(
-            verify=context,
-            headers={"User-Agent": f"token-broker/{ours}", "Accept-Encoding": "identity"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            timeout=None,  # noqa: S113 - the deadline is of the whole
-            # a connection kept is one that the service may have dropped: the next renewal is minutes away
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=0),
-        )
+        return {
+            heeds_proxies: httpx.AsyncClient(
+                verify=context,
+                trust_env=heeds_proxies,  # with the authorities given it says no more than that
+                headers={"User-Agent": f"token-broker/{ours}", "Accept-Encoding": "identity"},
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                follow_redirects=False,
+                timeout=None,  # noqa: S113 - the deadline is of the whole
+                # a connection kept is one that the service may have dropped: the next renewal is minutes away
+                limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=0),
+            )
+            for heeds_proxies in (False, True)
+        }
     except httpx.InvalidURL:
         raise ValueError("not a proxy's address") from None

@@ -392,15 +392,15 @@ async def test_authorities_replaced_in_place_are_taken_and_broken_ones_are_not(
     entries, http = list(service.keeper.slot_table), service._now.http
     with contextlib.suppress(Unreachable):
         await http.send(Request("GET", "https://127.0.0.1:1/"))
-    first = http._client
+    first = http._clients
     bundle.write_text(authorities + "\n")
     await service.reload_if_changed()
-    second = http._client
+    second = http._clients
     bundle.write_text("nonsense")
     await service.reload_if_changed()
     await service.reload_if_changed()
 
-    assert first is not second is http._client
+    assert first is not second is http._clients
     assert [(each.topic, each.detail.rpartition(": ")[2]) for each in service.why_not.reasons] == [
         (Topic.CERTIFICATES, "not certificates in PEM form")
     ]

@@ -219,6 +219,19 @@ async def test_no_proxy_goes_straight(
     assert proxy.hosts == []
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_this_machine_itself_is_asked_through_no_proxy(
+    http: Http, proxy: ConnectProxy, site: Site, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.url)
+    with WebServer(site) as web:
+        await http.send(Request("GET", f"http://{host}:{web.port}/", (("Authorization", "Basic eA=="),)))
+
+    assert proxy.hosts == []
+    assert [request.header("authorization") for request in site.asked] == ["Basic eA=="]
+
+
 async def test_a_host_without_a_name_is_told_so(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("no_proxy", "*")
@@ -430,7 +443,7 @@ def test_nothing_heavy_is_loaded_before_the_first_request() -> None:
 
 def test_no_command_line_is_loaded_for_a_request() -> None:
     program = (
-        "import ssl, sys, broker.host.http as http; http._make_client(ssl.create_default_context());"
+        "import ssl, sys, broker.host.http as http; http._make_clients(ssl.create_default_context());"
         "print('httpx' in sys.modules, {'rich', 'pygments'} & set(sys.modules))"
     )
 
