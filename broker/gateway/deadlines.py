@@ -20,6 +20,9 @@ class Deadlines:
     stall_s: float = 300.0
     """Without a byte of a message that has begun, or of an answer: a feed may compute an index first."""
 
+    scarce_s: float = 1.0
+    """Until connections are accepted again, where the machine has no descriptor or memory left for one."""
+
     tunnel_s: float = 3600.0
     """Without a byte either way of a connection whose content is not known."""
 

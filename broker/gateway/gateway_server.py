@@ -41,11 +41,10 @@ class Gateway:
     async def serve(self, listener: socket.socket) -> None:
         """Accept while there is room; who comes then waits in the backlog."""
         listener.settimeout(0)
-        loop = asyncio.get_running_loop()
         try:
             while True:
                 await self._places.acquire()
-                connection, _ = await loop.sock_accept(listener)
+                connection = await self._accepted(listener)
                 session = asyncio.create_task(self._session(connection))
                 self._sessions.add(session)
                 session.add_done_callback(self._ended)
@@ -54,6 +53,15 @@ class Gateway:
                 session.cancel()
             await asyncio.gather(*self._sessions, return_exceptions=True)
             self._parts.upstream.idle.close()
+
+    async def _accepted(self, listener: socket.socket) -> socket.socket:
+        """The next connection. That there is no room for one passes; the port stays readable meanwhile."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                return (await loop.sock_accept(listener))[0]
+            except OSError:
+                await asyncio.wait({loop.create_future()}, timeout=self._parts.deadlines.scarce_s)
 
     def _ended(self, session: asyncio.Task[None]) -> None:
         self._sessions.discard(session)

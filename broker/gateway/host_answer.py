@@ -68,8 +68,9 @@ def _read(answer: h11.Response, *, is_head: bool) -> HostAnswer:
         raise BadAnswerError("asked for the password of a proxy")
     lengths = [value for name, value in answer.headers if name == b"content-length"]
     codings = [value for name, value in answer.headers if name == b"transfer-encoding"]
-    if lengths and codings:
-        raise BadAnswerError("answered with a length and a transfer coding")
+    named = set().union(*(nominated(value) for name, value in answer.headers if name == b"connection"))
+    if lengths and (codings or b"content-length" in named):
+        raise BadAnswerError("answered with a length that can be read in two ways")
     framing: int | Framing
     if answer.status_code in {204, 304} or is_head:
         framing = 0
@@ -79,7 +80,6 @@ def _read(answer: h11.Response, *, is_head: bool) -> HostAnswer:
         framing = int(lengths[0])
     else:
         framing = Framing.UNTIL_END
-    named = set().union(*(nominated(value) for name, value in answer.headers if name == b"connection"))
     dropped = HOP_BY_HOP | named
     fields = tuple((name, value) for name, value in answer.headers if name not in dropped)
     keeps = answer.http_version == b"1.1" and b"close" not in named and framing is not Framing.UNTIL_END

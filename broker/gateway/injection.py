@@ -119,7 +119,7 @@ def lone_username(authorization: bytes) -> str | None:
 
 def without_query(url: str) -> str:
     """The URL as far as it can name a feed: a query may hold a signature."""
-    return url.partition("#")[0].partition("?")[0]
+    return url.partition("?")[0]
 
 
 def _basic(username: str, password: str) -> bytes:

@@ -14,7 +14,11 @@ HEAD_BYTES = 65536
 FIELDS_MAX = 200
 END = b"\r\n\r\n"
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([!-~]+) HTTP/1\.([01])")
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([!\x22$-~]+) HTTP/1\.([01])")
+"""A target has no fragment (RFC 9112 section 3.2): what follows a `#` is passed over by some, and for others
+it can lead out of the feed by its dot segments.
+"""
+
 _FIELD = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*"
 )

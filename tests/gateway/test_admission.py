@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.gateway.admission import is_own_peer
+from broker.gateway.deadlines import Deadlines
 from tests.gateway.gateway_room import SECRET, GatewayRoom, connect_words, proxy_login, read_answer, read_head
 
 if TYPE_CHECKING:
@@ -66,6 +68,28 @@ def test_connect_of_pythons_http_client_has_no_host(proxy: ConnectProxy) -> None
         connection.sendall(f"CONNECT {HOST}:443 HTTP/1.0\r\n{login}\r\n\r\n".encode())
 
         assert read_head(connection).startswith(b"HTTP/1.1 200 ")
+
+
+class ScarceListener(socket.socket):
+    """Meets a machine without a free descriptor, and then one that has some."""
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if not self.failures:
+            return super().accept()
+        raise OSError(self.failures.pop(), "no more files")
+
+    failures: list[int]
+
+
+def test_want_of_descriptors_ends_no_gateway(proxy: ConnectProxy) -> None:
+    room = GatewayRoom(proxy, [HOST], deadlines=Deadlines(scarce_s=0.01))
+    room._listener = ScarceListener(fileno=room._listener.detach())
+    room._listener.failures = [errno.EMFILE, errno.ENFILE, errno.ECONNABORTED]
+
+    with room as gateway, gateway.connect(HOST):
+        pass
+
+    assert room._listener.failures == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")

@@ -74,6 +74,7 @@ ON_THE_EVIL_HOST = {
     "authority form": lines(f"GET {HOST}:443 HTTP/1.1", f"Host: {EVIL}"),
     "connect inside": lines(f"CONNECT {HOST}:443 HTTP/1.1", f"Host: {HOST}:443"),
     "asterisk": lines("OPTIONS * HTTP/1.1", f"Host: {EVIL}"),
+    "a fragment, which hides what follows": lines("GET /simple/#/../../corp/ HTTP/1.1", f"Host: {EVIL}"),
     "no path": lines("GET  HTTP/1.1", f"Host: {EVIL}"),
     "network path": lines(f"GET //{HOST}/corp/simple/ HTTP/1.1", f"Host: {EVIL}"),
     "forwarded host": lines("GET /corp/simple/ HTTP/1.1", f"Host: {EVIL}", f"X-Forwarded-Host: {HOST}"),
@@ -268,6 +269,8 @@ class RawHost(Loopback):
 ANSWERS = {
     "a length and chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"0\r\n\r\n",
+    "a length of one connection": b"HTTP/1.1 200 OK\r\nConnection: content-length\r\n"
+    b"Content-Length: 5\r\n\r\n0\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
     "a strange coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "a changed protocol": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
