@@ -1,5 +1,6 @@
 """A command in the foreground: found as execvp(3) finds it; signals are passed on; its code is a shell's."""
 
+import contextlib
 import os
 import select
 import signal
@@ -57,12 +58,15 @@ def started(
     stdout: int | None = None,
     stderr: int | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """The command's process, with these descriptors or ours.
+    """The command's process, with these descriptors or ours, and all that we were given to hand on: a shell's
+    `<(...)`, make's job server. Those of our own are inherited by nobody (PEP 446).
 
     Raises CommandError with a shell's 126 where it cannot be run, and for what passes by itself.
     """
     try:
-        return subprocess.Popen(command, executable=program, env=environment, stdout=stdout, stderr=stderr)
+        return subprocess.Popen(
+            command, executable=program, env=environment, stdout=stdout, stderr=stderr, close_fds=False
+        )
     except (OSError, ValueError) as error:
         shortage = shortage_of(error)
         if shortage is not None:
@@ -126,7 +130,8 @@ class SignalRelay:
                 if number in FROM_TERMINALS and _is_foreground():
                     continue  # the terminal has sent it to the command as well: twice would mean "at once"
                 if self._child is not None:
-                    self._child.send_signal(number)
+                    with contextlib.suppress(PermissionError):  # it became another user: sudo
+                        self._child.send_signal(number)
 
 
 def _is_written(_number: int, _frame: FrameType | None) -> None:
