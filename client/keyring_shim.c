@@ -1334,10 +1334,12 @@ static void print_line(const char *words)
 {
 	static char bytes[4 * sizeof line + 32];
 	Text text = TEXT(bytes);
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN); /* a pipe that nobody reads is one of those */
 	put(&text, "token-broker: ");
 	put_escaped(&text, words);
 	put(&text, "\n");
 	(void)write_all(2, bytes, text.used);
+	signal(SIGPIPE, before); /* for who is passed on to */
 }
 
 /* Write the answer in one write. False when it cannot be written, which is told. */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.contract.conftest import Session, installed
 from tests.contract.scripted_broker import ScriptedBroker, answers, credential
-from tests.contract.shims import Shim, compiler
+from tests.contract.shims import RUN_LIMIT_S, Shim, compiler
 
 URL = "https://feed.example/simple/"
 NOBODY_ELSE = "only look-ups are answered here, and no other keyring is on PATH; run: pip install keyring"
@@ -312,6 +313,25 @@ def test_no_broker_is_told_and_the_next_keyring_asked(shim: Shim, place: Path) -
 
     assert (ended.code, ended.stdout.decode()) == (0, f"next:1:get {URL} Fred\n")
     assert ended.line == "the broker is not running; run: brokerctl setup"
+
+
+def test_next_keyring_is_asked_though_nobody_reads_the_line(shim: Shim, place: Path) -> None:
+    other_keyring(place / "next")
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [*shim.prefix, shim.program, "get", URL, "Fred"],
+            env={**shim.environment, "PATH": f"{place}/next"},
+            stdout=subprocess.PIPE,
+            stderr=writer,
+            timeout=RUN_LIMIT_S,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+
+    assert (done.returncode, done.stdout.decode()) == (0, f"next:1:get {URL} Fred\n")
 
 
 @pytest.mark.parametrize("status", [401, 403, 409, 500, 502, 503])
