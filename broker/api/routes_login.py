@@ -55,6 +55,7 @@ async def logout(request: Request, name: str) -> Response:
         feed = await feed_for_action(request, Action.LOGOUT, name)
         backend.keeper.forget_realm(feed.realm)
         ended = await backend.sign_out(feed)
+        backend.keeper.forget_realm(feed.realm)  # of look-ups that came before the sign-in had ended
     except Failure as failure:
         return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
     line = _line({"step": "signed-out", "account": ended.account, "remains": ended.remains})

@@ -86,6 +86,8 @@ class Household:
         self.ending = asyncio.Event()
         self.signing: list[object] = []
         self.steps: list[LoginPage | SignedIn | Failure] = []
+        self.leaving = asyncio.Event()
+        self.leaving.set()
 
     async def reload(self) -> None:
         if self.reload_failure is not None:
@@ -108,6 +110,7 @@ class Household:
     async def sign_out(self, feed: Feed) -> SignedOut:
         if feed.name == "labs":
             raise BadRequest("fake has a sign-in of its own", hint="fake login")
+        await self.leaving.wait()
         return SignedOut("dev@acme.example", ("a token that was handed out",))
 
     async def closing(self) -> None:

@@ -131,6 +131,19 @@ async def test_signing_out_drops_the_realms_tokens_and_says_what_remains(client:
     assert (await client.get("/v1/status")).json()["feeds"][0]["state"] == "empty"
 
 
+async def test_a_token_that_was_fetched_while_the_sign_in_ended_is_dropped_too(
+    client: httpx.AsyncClient, household: Household
+) -> None:
+    household.leaving.clear()
+    leaving = asyncio.create_task(client.post("/v1/feeds/corp/logout"))
+    await settle()
+    await credential(client)
+    household.leaving.set()
+    await leaving
+
+    assert (await client.get("/v1/status")).json()["feeds"][0]["state"] == "empty"
+
+
 async def test_no_line_shows_a_token(client: httpx.AsyncClient, household: Household) -> None:
     household.steps = [PAGE, SignedIn("dev", Kept.MEMORY)]
     response = await client.post("/v1/feeds/corp/login")
