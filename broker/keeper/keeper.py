@@ -14,8 +14,10 @@ from broker.core.failures import NotNeeded, NotObtained, Unavailable
 from broker.core.feeds import Feed, FeedTable, Match, Realm
 from broker.core.moment import Moment
 from broker.core.refresh import (
+    Join,
     RefreshPolicy,
     Reject,
+    Serve,
     Slot,
     awaits_person,
     on_lookup,
@@ -71,7 +73,7 @@ class Keeper:
             ended=poked.set,
         )
         self._verifier = Verifier(
-            verify_at, clock, judged=judged, tell=self.news.tell, fetch=self._single_flight.start
+            verify_at, clock, judged=judged, tell=self.news.tell, fetch=self._fetch_another
         )
         self._recheck = Recheck(self.slot_table, self._verifier, clock)
         self.loop = RenewalLoop(
@@ -141,9 +143,7 @@ class Keeper:
 
     async def _fetched(self, entry: SlotEntry, match: Match, wait_s: float) -> Credential:
         """What the flight under way or a new one brings; raises NotObtained, which may be a known reason."""
-        before, known = entry.slot, entry.fingerprint
-        asked = replace(before, held=None)  # what is live was turned down, or this would not be asked
-        step = on_lookup(asked, self.clock.now(), watched=known is not None)
+        before, known, step = entry.slot, entry.fingerprint, self._step_without_token(entry)
         if isinstance(step, Reject) and isinstance(step.failure, NotNeeded) and match.feed != entry.feed:
             entry.feed = match.feed  # one that is public says nothing of another that shares its slot
         elif isinstance(step, Reject) and entry.flight is None:
@@ -161,6 +161,16 @@ class Keeper:
         if flight.cancelled():
             raise Unavailable(f"the fetch for {match.key.realm} was given up", hint="brokerctl status")
         return self._outcome(entry, flight.result())
+
+    def _step_without_token(self, entry: SlotEntry) -> Serve | Join | Reject:
+        """What a look-up does that what is held is no use to: a feed has turned it down, or it has ended."""
+        slot = replace(entry.slot, held=None)
+        return on_lookup(slot, self.clock.now(), watched=entry.fingerprint is not None)
+
+    def _fetch_another(self, entry: SlotEntry) -> None:
+        """Fetch in place of what a feed turned down: as soon as a look-up may, and by itself no sooner."""
+        if isinstance(self._step_without_token(entry), Join):
+            self._single_flight.start(entry)
 
     def _outcome(self, entry: SlotEntry, failure: NotObtained | None = None) -> Credential:
         """What a flight brought; raises `failure`, else the one that the slot knows."""

@@ -271,6 +271,24 @@ async def test_a_rejected_token_is_not_served_where_no_other_can_be_had(
     assert await answered(ask(keeper, CORP)) == f"token-{len(issuer.asked)}"
 
 
+async def test_a_feed_that_goes_on_saying_401_has_no_service_asked_before_the_time_it_named(
+    start: Start, issuer: Issuer, gatekeeper: Gatekeeper, clock: FakeClock
+) -> None:
+    silent = replace(TOOLS, verify=False)
+    keeper = await start(CORP, silent)
+    await clock.advance(RETRY_S)
+    gatekeeper.words = [Verdict.UNAUTHORISED] * 100
+    issuer.failure = Unavailable("busy", retry_after_s=600)
+    for _ in range(30):
+        with contextlib.suppress(Unavailable):
+            await ask(keeper, CORP)
+        await ask(keeper, silent)  # with the same token, which is good there
+        await settle()
+        await clock.advance(RETRY_S)
+
+    assert len(issuer.asked) == 2
+
+
 async def test_a_token_that_comes_again_from_its_source_is_refused_with_the_feeds_word(
     start: Start, issuer: Issuer, gatekeeper: Gatekeeper, clock: FakeClock
 ) -> None:
