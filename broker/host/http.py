@@ -1,12 +1,13 @@
 """One outgoing HTTP for every provider: one attempt, one deadline, a bounded answer, no redirects or cookies.
 
 Proxies and certificate authorities are those of the daemon's own environment, as every client has them; what
-is asked of this machine itself goes through no proxy, for plain http shows it a password. What goes wrong is
-an Unreachable with one line to show; it never holds a secret, a body or a URL. Nothing heavy is imported
-before the first request, and then in a thread, so that the loop goes on answering.
+is asked of this machine or on its own link goes through none (`heeds_proxies`). What goes wrong is an
+Unreachable with one line to show; it never holds a secret, a body or a URL. Nothing heavy is imported before
+the first request, and then in a thread, so that the loop goes on answering.
 """
 
 import asyncio
+import ipaddress
 import logging
 import ssl
 import sys
@@ -68,7 +69,7 @@ class Http:
         self.ca = ca
         self._opening = asyncio.Lock()
         self._room = asyncio.Semaphore(CONNECTIONS_MAX)  # the pool's own line costs each request all others
-        self._clients: dict[bool, httpx.AsyncClient] = {}  # by whether they heed proxies
+        self._clients: dict[bool, httpx.AsyncClient] = {}  # by `heeds_proxies`
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,7 +124,17 @@ class Http:
                 except (ValueError, ImportError):
                     why = "a proxy variable (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
                     raise Unreachable(f"{route.host} is not asked: {why}", "proxy", route.host) from None
-            return self._clients[not is_loopback(route.host)]
+            return self._clients[heeds_proxies(route.host)]
+
+
+def heeds_proxies(host: str) -> bool:
+    """False for this machine, whose feeds show a password by plain http, and for what is on its own link, as
+    the identity of a machine in a cloud is (169.254.169.254): a proxy would be asked for its own.
+    """
+    try:
+        return not (is_loopback(host) or ipaddress.ip_address(host).is_link_local)
+    except ValueError:
+        return True
 
 
 def _route_to(url: str) -> Route:
@@ -189,7 +200,7 @@ def _trust(ca: Path | None, route: Route) -> ssl.SSLContext:
 
 
 def _make_clients(context: ssl.SSLContext) -> "dict[bool, httpx.AsyncClient]":
-    """By whether they heed proxies. Raises ValueError or ImportError for variables that cannot be used."""
+    """By `heeds_proxies`. Raises ValueError or ImportError for variables that cannot be used."""
     from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415 - 10 ms
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - 20 ms
 
@@ -209,9 +220,9 @@ def _make_clients(context: ssl.SSLContext) -> "dict[bool, httpx.AsyncClient]":
         ours = "unknown"
     try:
         return {
-            heeds_proxies: httpx.AsyncClient(
+            heeding: httpx.AsyncClient(
                 verify=context,
-                trust_env=heeds_proxies,  # with the authorities given it says no more than that
+                trust_env=heeding,  # with the authorities given it says no more than that
                 headers={"User-Agent": f"token-broker/{ours}", "Accept-Encoding": "identity"},
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 follow_redirects=False,
@@ -219,7 +230,7 @@ def _make_clients(context: ssl.SSLContext) -> "dict[bool, httpx.AsyncClient]":
                 # a connection kept is one that the service may have dropped: the next renewal is minutes away
                 limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=0),
             )
-            for heeds_proxies in (False, True)
+            for heeding in (False, True)
         }
     except httpx.InvalidURL:
         raise ValueError("not a proxy's address") from None
