@@ -269,13 +269,13 @@ def bind(directory: int, path: Path) -> tuple[socket.socket, FileIdentity]:
     with contextlib.ExitStack() as undo:
         listening = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         listening.settimeout(0)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=directory)  # a predecessor's, killed between bind and rename
         if sys.platform == "linux":
             # bind(2) gives the file the socket's own mode (unix_bind_bsd of net/unix/af_unix.c); elsewhere it
             # is open for a moment, in a directory that no other user can enter. The umask is every thread's.
             os.fchmod(listening.fileno(), 0o600)
         try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=directory)  # a predecessor's, killed between bind and rename
             listening.bind(os.fspath(path.with_name(name)))
         except OSError as error:
             hint = _room_for(path) if error.errno in _NO_ROOM else None

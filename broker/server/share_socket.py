@@ -60,7 +60,8 @@ class ShareListener:
         if self._folder < 0:
             return
         if self.is_still_ours():
-            os.unlink(self.path.name, dir_fd=self._folder)
+            with contextlib.suppress(OSError):  # a container may have closed the folder
+                os.unlink(self.path.name, dir_fd=self._folder)
         self.socket.close()
         os.close(self._folder)
         self._folder = -1

@@ -140,6 +140,23 @@ def test_a_socket_that_a_container_removed_is_made_anew(daemon: Daemon) -> None:
     assert [door.is_open for door in daemon.doors] == [False, True]
 
 
+def test_a_folder_that_a_container_put_in_the_sockets_way_costs_its_share_alone(
+    daemon: Daemon, base: Path, clock: FakeClock
+) -> None:
+    for name in ("dev", "labs"):
+        daemon.shares.grant(name, ["corp"], HOUR_S)
+    (base / "shares" / "dev" / "broker.soc~").mkdir()
+    (base / "shares" / "dev" / "broker.sock").unlink()
+    daemon.shares.look()
+    here = [share.name for share in daemon.shares.listed()]
+    daemon.shares.close()
+    after = Daemon(base, clock)
+    there = [share.name for share in after.shares.listed()]
+    after.shares.close()
+
+    assert (here, there) == (["labs"], ["labs"])
+
+
 def test_a_feed_that_is_gone_from_the_configuration_is_not_shared_any_more(
     base: Path, clock: FakeClock
 ) -> None:

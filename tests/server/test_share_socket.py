@@ -3,12 +3,14 @@
 import os
 import socket
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from broker.server.listen import NotListening
 from broker.server.share_socket import ShareListener
+from tests.host.users import STRANGER, two_users
 
 
 @pytest.fixture
@@ -123,3 +125,29 @@ def test_a_path_too_long_for_a_socket_is_refused_and_nothing_is_made(place: Path
         ShareListener.at(place / "shares" / ("x" * 100))
 
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["broker.sock", "broker.soc~"])
+def test_a_folder_in_the_sockets_way_is_told(folder: Path, name: str) -> None:
+    folder.parent.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700)
+    (folder / name).mkdir()
+
+    with pytest.raises(NotListening, match="is a directory"):
+        ShareListener.at(folder)
+
+
+@two_users
+def test_a_folder_that_was_closed_meanwhile_keeps_its_socket_and_no_more() -> None:
+    os.seteuid(STRANGER)  # root may remove a file from any folder
+    try:
+        with tempfile.TemporaryDirectory(dir="/tmp") as place:
+            share_listener = ShareListener.at(Path(place, "shares", "dev"))
+            share_listener.path.parent.chmod(0o500)
+            share_listener.close()
+            serves = answers(share_listener.path)
+            share_listener.path.parent.chmod(0o700)
+    finally:
+        os.seteuid(0)
+
+    assert not serves
