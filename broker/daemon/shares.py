@@ -198,6 +198,7 @@ class Shares:
             see=peer_as_seen,
             connections=CONNECTIONS_PER_SHARE,
             per_user_s=REQUESTS_PER_SHARE_S,
+            account_of=lambda _: self._owner,  # root in a container can be any uid
         )
         self._by_name[grant.name] = _Open(grant, share_listener, self._listen(spec))
 

@@ -157,6 +157,12 @@ def test_a_folder_that_a_container_put_in_the_sockets_way_costs_its_share_alone(
     assert (here, there) == (["labs"], ["labs"])
 
 
+def test_who_changes_uids_in_a_container_gets_no_second_limit(daemon: Daemon) -> None:
+    daemon.shares.grant("dev", ["corp"], HOUR_S)
+
+    assert len({daemon.doors[-1].spec.account_of(uid) for uid in (0, 1001, 65534)}) == 1
+
+
 def test_a_feed_that_is_gone_from_the_configuration_is_not_shared_any_more(
     base: Path, clock: FakeClock
 ) -> None:

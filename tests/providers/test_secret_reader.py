@@ -3,7 +3,7 @@ import shlex
 import pytest
 
 from broker.core.credential import Secret
-from broker.core.failures import ADD_TO, NotObtained, Refused, SignInNeeded
+from broker.core.failures import NotObtained, Refused, SignInNeeded
 from broker.core.secret_source import (
     CommandSecret,
     CredentialSecret,
