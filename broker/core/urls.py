@@ -181,6 +181,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def heeds_proxies(host: str) -> bool:
+    """False for this machine, whose feeds show a password by plain http, and for what is on its own link, as
+    the identity of a machine in a cloud is (169.254.169.254): a proxy would be asked for its own.
+    """
+    try:
+        return not (is_loopback(host) or ipaddress.ip_address(host).is_link_local)
+    except ValueError:
+        return True
+
+
 def _host_and_port(text: str) -> tuple[str, int | None]:
     if text.startswith("["):
         host, bracket, colon_port = text[1:].partition("]")

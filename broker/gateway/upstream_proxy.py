@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from broker.core.urls import is_loopback
+from broker.core.urls import heeds_proxies
 from broker.gateway.host_rules import Endpoint
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -41,8 +41,8 @@ class ProxyChoice:
         self._exempt = [each for each in (part.strip().lower() for part in listed.split(",")) if each]
 
     def lead_to(self, scheme: str, endpoint: Endpoint) -> UpstreamProxy | None:
-        """The proxy for this host, or None for a direct connection: always for loopback."""
-        if is_loopback(endpoint.host) or any(_exempts(each, endpoint) for each in self._exempt):
+        """The proxy for this host, or None for a direct connection."""
+        if not heeds_proxies(endpoint.host) or any(_exempts(each, endpoint) for each in self._exempt):
             return None
         return self._proxies[scheme]
 

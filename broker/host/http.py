@@ -1,13 +1,12 @@
 """One outgoing HTTP for every provider: one attempt, one deadline, a bounded answer, no redirects or cookies.
 
-Proxies and certificate authorities are those of the daemon's own environment, as every client has them; what
-is asked of this machine or on its own link goes through none (`heeds_proxies`). What goes wrong is an
-Unreachable with one line to show; it never holds a secret, a body or a URL. Nothing heavy is imported before
-the first request, and then in a thread, so that the loop goes on answering.
+Proxies and certificate authorities are those of the daemon's own environment, as every client has them, but
+for what is asked past proxies (`core.urls.heeds_proxies`). What goes wrong is an Unreachable with one line to
+show; it never holds a secret, a body or a URL. Nothing heavy is imported before the first request, and then
+in a thread, so that the loop goes on answering.
 """
 
 import asyncio
-import ipaddress
 import logging
 import ssl
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from broker.core.urls import is_loopback
+from broker.core.urls import heeds_proxies
 from broker.host.aside import in_thread
 from broker.host.authorities import UnreadableAuthoritiesError, trusting_context
 from broker.host.http_errors import Route, Unreachable
@@ -125,16 +124,6 @@ class Http:
                     why = "a proxy variable (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
                     raise Unreachable(f"{route.host} is not asked: {why}", "proxy", route.host) from None
             return self._clients[heeds_proxies(route.host)]
-
-
-def heeds_proxies(host: str) -> bool:
-    """False for this machine, whose feeds show a password by plain http, and for what is on its own link, as
-    the identity of a machine in a cloud is (169.254.169.254): a proxy would be asked for its own.
-    """
-    try:
-        return not (is_loopback(host) or ipaddress.ip_address(host).is_link_local)
-    except ValueError:
-        return True
 
 
 def _route_to(url: str) -> Route:

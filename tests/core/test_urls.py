@@ -11,6 +11,7 @@ from broker.core.urls import (
     Origin,
     Url,
     has_password,
+    heeds_proxies,
     is_loopback,
     parse_service,
     parse_url,
@@ -206,3 +207,20 @@ def test_any_text_is_a_service_or_a_bad_request(text: str) -> None:
 )
 def test_a_password_is_seen_in_the_userinfo_alone(text: str, *, has: bool) -> None:
     assert has_password(text) is has
+
+
+@pytest.mark.parametrize(
+    ("host", "heeds"),
+    [
+        ("169.254.169.254", False),
+        ("fe80::1", False),
+        ("127.0.0.9", False),
+        ("::1", False),
+        ("feeds.localhost", False),
+        ("169.254.169.254.evil.example", True),
+        ("10.0.0.1", True),
+        ("feeds.example.com", True),
+    ],
+)
+def test_only_this_machine_and_its_own_link_are_asked_past_proxies(host: str, heeds: bool) -> None:
+    assert heeds_proxies(host) is heeds

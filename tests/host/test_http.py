@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.host.http import CONNECTIONS_MAX, Http, Request, Response, heeds_proxies
+from broker.host.http import CONNECTIONS_MAX, Http, Request, Response
 from broker.host.http_errors import Unreachable
 from tests.fakes import http1
 from tests.fakes.authority import shared_authority, strange_authority
@@ -230,23 +230,6 @@ async def test_this_machine_itself_is_asked_through_no_proxy(
 
     assert proxy.hosts == []
     assert [request.header("authorization") for request in site.asked] == ["Basic eA=="]
-
-
-@pytest.mark.parametrize(
-    ("host", "heeds"),
-    [
-        ("169.254.169.254", False),
-        ("fe80::1", False),
-        ("127.0.0.9", False),
-        ("::1", False),
-        ("feeds.localhost", False),
-        ("169.254.169.254.evil.example", True),
-        ("10.0.0.1", True),
-        (HOST, True),
-    ],
-)
-def test_only_this_machine_and_its_own_link_are_asked_past_proxies(host: str, heeds: bool) -> None:
-    assert heeds_proxies(host) is heeds
 
 
 async def test_a_host_without_a_name_is_told_so(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
