@@ -324,5 +324,13 @@ def test_time_of_a_server_is_told_whatever_it_answers(status: int) -> None:
     assert date.isoformat() == "2026-11-21T09:45:00+00:00"
 
 
+@pytest.mark.parametrize(
+    "told", ["Sat, 21 Nov 2026 09:45:00 -0000", "Sat, 21 Nov 2026 09:45:00 +99999999999999", "soon"]
+)
+def test_time_of_a_server_that_cannot_be_meant_is_unknown(told: str) -> None:
+    with WebServer(lambda _: Response(200, headers=(("Date", told),))) as server:
+        assert server_date(server.url) is None
+
+
 def test_time_of_a_server_that_is_not_there_is_unknown() -> None:
     assert server_date("http://127.0.0.1:9/") is None

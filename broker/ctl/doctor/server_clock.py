@@ -21,6 +21,7 @@ def server_date(url: str) -> datetime | None:
     except (OSError, http.client.HTTPException, ValueError):
         return None
     try:
-        return None if said is None else parsedate_to_datetime(said)
-    except ValueError:
+        date = parsedate_to_datetime(said or "")
+    except (ValueError, OverflowError):  # OverflowError: a year or a zone of too many digits
         return None
+    return None if date.tzinfo is None else date
