@@ -53,7 +53,14 @@ VARIABLES: dict[str, Variable] = {
         "XDG_DATA_HOME",
         "XDG_CACHE_HOME",
     ),
-    **_same("all", "The system's proxies.", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"),
+    **_same(
+        "all",
+        "The proxies; brokerd asks this machine itself and its own link (169.254.0.0/16) past them.",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+    ),
     **_same(
         "brokerd, brokerctl",
         "Certificate authorities, as each program names them; `exec --gateway` sets them for its command.",
