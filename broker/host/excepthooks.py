@@ -5,6 +5,7 @@ Wherever Python itself would print a defect, it is logged instead, so that all g
 (`log_handlers.py`).
 """
 
+import faulthandler
 import logging
 import os
 import sys
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import asyncio
 
+STDERR = 2
+
 log = logging.getLogger("broker.defects")
 
 
@@ -26,7 +29,11 @@ def place_of(error: BaseException) -> str:
 
 
 def say_all() -> None:
-    """From now on log what ends the process or a thread, or is raised in a finalizer. Cannot be undone."""
+    """From now on log what ends the process or a thread, or is raised in a finalizer. Cannot be undone.
+
+    A crash in a library's native code is told on stderr: by then nothing can be logged.
+    """
+    faulthandler.enable(STDERR)
     sys.excepthook = _end
     threading.excepthook = _end_of_thread
     sys.unraisablehook = _end_of_object

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from broker.core.why_not import Topic, WhyNot
 from broker.daemon.main import main
 from broker.host.clock import SystemClock
 from broker.host.why_not_file import WhyNotFile, state_folder
+from tests.e2e.patience import until
 
 
 def test_the_system_broker_without_systemds_socket_says_how_to_start_it(
@@ -174,3 +176,16 @@ def test_a_signal_that_comes_while_the_daemon_loads_ends_it_without_a_trace(plac
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert not socket.exists()
+
+
+def test_a_crash_in_native_code_is_told_with_its_place(place: Path) -> None:
+    place.chmod(0o700)
+    command = [sys.executable, "-m", "broker.daemon", "--socket", str(place / "s")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as daemon:
+        until((place / "s").exists, "the socket")
+        daemon.send_signal(signal.SIGSEGV)
+        _, told = daemon.communicate(timeout=60)
+
+    assert daemon.returncode == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in told
+    assert "broker/daemon/main.py" in told

@@ -58,7 +58,7 @@ class Brokerd:
     ) -> None:
         code = self.end()
         if error is None:
-            assert code == self.ends_with, self.log
+            assert code == self.ends_with, f"{code}\n{self.log}"
 
     def start(self) -> None:
         """Start it and do not wait."""
