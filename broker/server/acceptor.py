@@ -168,7 +168,6 @@ class Acceptor:
         if self._rate_limit is not None:
             # unread, so a client that hangs up is not noticed: it keeps its place and gains no turn by that
             await self._rate_limit.wait(peer.uid)
-            accepted = accepted._replace(arrived=self._loop.time())
         protocol = await self._make_protocol(accepted, leave)
         await self._loop.connect_accepted_socket(lambda: protocol, connection)
 

@@ -109,6 +109,8 @@ class HttpServer:
             except RuntimeError:  # no thread can be started
                 http = self._load()
             self._http = self._http or http
+        if not accepted.received:  # its time begins now that it is read
+            accepted = accepted._replace(arrived=asyncio.get_running_loop().time())
         return self._http.protocol(accepted, about_socket, rate_limit, leave)
 
     def _load(self) -> "HttpConnections":

@@ -8,10 +8,13 @@ from typing import NoReturn
 import pytest
 
 from broker.server.early_response import Answer
+from broker.server.http_protocol import HttpConnections
+from broker.server.http_server import HttpServer
+from broker.server.limits import Limits
 from broker.server.listen import take
 from broker.server.listener_spec import ListenerSpec
 from broker.server.ucred import Peer
-from tests.server.serving import GET, GET_AND_CLOSE, Greeter, Slow, everything, serving, turns
+from tests.server.serving import GET, GET_AND_CLOSE, PATIENCE_S, Greeter, Slow, everything, serving, turns
 
 HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 
@@ -112,6 +115,23 @@ async def test_http_is_loaded_where_no_thread_can_be_started(
             no_threads.setattr(threading.Thread, "start", start)
 
             assert (await served.send(GET_AND_CLOSE)).endswith(b"hello")
+
+
+async def test_the_time_of_a_request_does_not_run_while_http_is_loaded(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, is_late, limits = HttpServer._load, threading.Event(), Limits(request_s=0.05)
+
+    def slowly(server: HttpServer) -> HttpConnections:
+        is_late.wait(PATIENCE_S)
+        return load(server)
+
+    monkeypatch.setattr(HttpServer, "_load", slowly)
+    async with serving(place, Greeter(), limits=limits) as served:
+        asyncio.get_running_loop().call_later(2 * limits.request_s, is_late.set)
+        answer = await served.send(b"POST / HTTP/1.1\r\nHost: broker\r\nContent-Length: 1025\r\n\r\n")
+
+        assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_server_that_only_answers_look_ups_loads_no_http() -> None:
