@@ -50,6 +50,10 @@ def replacing(source: SecretSource) -> str | None:
             return None
 
 
+class Unsendable(Refused):
+    """A secret was read, and no client could send it."""
+
+
 async def read(
     source: SecretSource, *, host: str, username: str | None, environ: Mapping[str, str]
 ) -> SecretFound:
@@ -189,4 +193,4 @@ def _usable(text: str, place: str, username: str | None = None) -> SecretFound:
         return found(text, username)
     except ValueError:
         why = "cannot be sent: clients carry one line of printable ASCII" if text else "is empty"
-        raise Refused(f"{place} {why}") from None
+        raise Unsendable(f"{place} {why}") from None

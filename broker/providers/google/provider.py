@@ -252,8 +252,8 @@ class GoogleProvider:
             key = await secret_reader.read(
                 source, host=feed.url.origin.host, username=KEY_USERNAME, environ=self._environ
             )
-        except Refused as error:  # base64(1) breaks lines after 76 characters
-            raise Refused(error.detail, hint=error.hint or ENCODE) from None
+        except secret_reader.Unsendable as error:  # base64(1) breaks lines after 76 characters
+            raise Refused(error.detail, hint=ENCODE) from None
         return Credential(
             KEY_USERNAME,
             key.secret,
