@@ -11,7 +11,9 @@ def address_of(typed: str) -> str:
     for socket in () if "/" in typed else (None, client.SYSTEM_SOCKET):
         try:
             feeds = api_client.read("/v1/status", socket=socket)["feeds"]
-        except CommandError:  # the question itself tells why, if it matters
+        except CommandError as failure:
+            if socket is None and not isinstance(failure, api_client.BrokerNotRunningError):
+                raise  # else the name would be taken for an address that no feed has
             continue
         for feed in feeds:
             if feed["name"] == typed and feed["urls"]:  # the configured one is the first

@@ -196,7 +196,11 @@ def _exclusive_lock(directory: int, path: Path) -> int:
                 LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory
             )
         except OSError as error:
-            hint = _room_for(path) if error.errno in _NO_ROOM else f"rm -f {shlex.quote(str(where))}"
+            hint = f"rm -f {shlex.quote(str(where))}"
+            if error.errno == errno.EISDIR:
+                hint = _moving(where)
+            elif error.errno in _NO_ROOM:
+                hint = _room_for(path)
             raise NotListening(f"the lock {where} cannot be opened: {_why(error)}", hint=hint) from error
         with contextlib.ExitStack() as undo:
             undo.callback(os.close, lock)
@@ -254,11 +258,11 @@ def _refuse_what_is_no_stale_socket(directory: int, path: Path, named_by: str | 
         found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return
-    place, away = shlex.quote(str(path)), shlex.quote(f"{path}.not-mine")
     if stat.S_ISDIR(found.st_mode):
-        raise _not_there(f"{path} is a folder, not a socket", path.parent, named_by, f"mv {place} {away}")
+        raise _not_there(f"{path} is a folder, not a socket", path.parent, named_by, _moving(path))
     if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
-        raise _not_there(f"{path} is not a socket of ours", path.parent, named_by, f"rm {place}")
+        clearing = f"rm {shlex.quote(str(path))}"
+        raise _not_there(f"{path} is not a socket of ours", path.parent, named_by, clearing)
     _refuse_if_served(path)
 
 
@@ -292,6 +296,11 @@ def bind(directory: int, path: Path) -> tuple[socket.socket, FileIdentity]:
             raise NotListening(f"the socket {path} vanished while it was being made")
         undo.pop_all()
         return listening, identity
+
+
+def _moving(folder: Path) -> str:
+    """The command that clears the place of a folder, which may hold something."""
+    return f"mv {shlex.quote(str(folder))} {shlex.quote(f'{folder}.not-mine')}"
 
 
 def _room_for(path: Path) -> str:

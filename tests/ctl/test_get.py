@@ -122,6 +122,14 @@ def test_a_feeds_name_stands_for_its_address(
     assert [query["url"] for query in broker.queries if query] == [BARE]
 
 
+def test_get_of_a_name_says_why_the_names_are_not_known(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+    broker.answers["GET /v1/status"] = problem(503, "unavailable", "no descriptor is left")
+
+    ended = brokerctl("get", "corp")
+
+    assert (ended.exit_code, ended.stderr) == (1, "token-broker: no descriptor is left\n")
+
+
 def test_a_word_that_is_neither_name_nor_address_leads_to_the_feeds(
     broker: StandInBroker, brokerctl: Brokerctl
 ) -> None:

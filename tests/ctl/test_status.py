@@ -77,6 +77,7 @@ def test_no_color_is_obeyed_on_a_terminal(
         (seen(feed("corp", usable=False, state="failing")), 0),
         (house(), 4),
         (seen(error="line 3: unknown key"), 1),
+        ({**house(), "error": "line 3: unknown key"}, 1),
     ],
 )
 def test_exit_code_tells_whether_a_person_is_needed(

@@ -375,6 +375,16 @@ def test_a_pipe_for_a_lock_is_refused(path: Path) -> None:
     repaired(failure, path)
 
 
+def test_a_folder_for_a_lock_is_refused(path: Path) -> None:
+    (path.parent / LOCK_NAME / "within").mkdir(parents=True)
+    path.parent.chmod(0o700)
+
+    failure = refusal(path)
+
+    assert failure.hint == f"mv {path.parent / LOCK_NAME} {path.parent / LOCK_NAME}.not-mine"
+    repaired(failure, path)
+
+
 def test_a_symbolic_link_for_a_socket_is_refused(path: Path, place: Path) -> None:
     with taken(place / "elsewhere" / "broker.sock") as other:
         path.parent.mkdir(mode=0o700)

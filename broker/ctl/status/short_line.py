@@ -33,10 +33,10 @@ def status_line(found: Json) -> str:
 
 
 def exit_code_of(states: Iterable[str], error: object) -> ExitCode:
-    """A sign-in that is needed before anything else, then a configuration that cannot be used."""
-    if SIGN_IN_NEEDED in states:
-        return ExitCode.NEEDS_A_PERSON
-    return ExitCode.FINE if error is None else ExitCode.CANNOT_BE_HAD
+    """A configuration that is not in force before anything else, then a sign-in that is needed."""
+    if error is not None:
+        return ExitCode.CANNOT_BE_HAD
+    return ExitCode.NEEDS_A_PERSON if SIGN_IN_NEEDED in states else ExitCode.FINE
 
 
 def not_understood() -> CommandError:
