@@ -68,9 +68,13 @@ def providers_of(
         except Exception as defect:
             log.exception("provider_broken provider=%s", each.name)
             if wanting:
-                why = f"the provider {each.name} has a defect ({name_of(defect)}): remove the feed"
-                raise BadConfiguration(f"{wanting[0].place}: {why}", hint="brokerctl logs") from None
+                raise _defect_at(wanting[0], defect) from None
     return ByName(providers, later)
+
+
+def _defect_at(feed: FeedConfig, defect: Exception) -> BadConfiguration:
+    why = f"the provider {feed.provider} has a defect ({name_of(defect)}): remove the feed"
+    return BadConfiguration(f"{feed.place}: {why}", hint="brokerctl logs")
 
 
 def renewal_policies_of(config: Config) -> RenewalPolicies:
@@ -90,7 +94,13 @@ def table_of(config: Config, providers: ByName[Provider], *, system: bool = Fals
     feeds: list[Feed] = []
     claims: dict[Url, tuple[Feed, FeedConfig]] = {}
     for configured in config.feeds:
-        feed = _feed(configured, providers[configured.provider])
+        try:
+            feed = _feed(configured, providers[configured.provider])
+        except BadConfiguration:
+            raise
+        except Exception as defect:
+            log.exception("provider_broken provider=%s", configured.provider)
+            raise _defect_at(configured, defect) from None
         for url in feed.prefixes:
             other, first = claims.setdefault(url, (feed, configured))
             if other.key() != feed.key():

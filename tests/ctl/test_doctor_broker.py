@@ -149,8 +149,11 @@ def test_broker_that_is_not_the_services_is_found(
 @contextlib.contextmanager
 def serving(clinic: Clinic, script: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process with the command line of a daemon's, until the end of the context."""
-    program = clinic.write(script, "import sys; sys.stdin.read()")
-    with subprocess.Popen([sys.executable, program, *words], stdin=subprocess.PIPE) as process:
+    program = clinic.write(script, "import sys; print(flush=True); sys.stdin.read()")
+    command = [sys.executable, str(program), *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # a process that has just been made has no command line yet
         yield process
 
 

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import certifi
 import pytest
@@ -340,15 +340,17 @@ async def test_reloads_at_once_come_one_after_the_other(start: Start, files: Con
     assert names(service) == ["b"]
 
 
-async def test_a_provider_that_cannot_be_made_costs_its_own_feeds_alone(
-    files: ConfigFiles, environ: dict[str, str]
+@pytest.mark.parametrize("method", ["__init__", "identity", "kind", "username"])
+async def test_a_provider_with_a_defect_costs_its_own_feeds_alone(
+    files: ConfigFiles, environ: dict[str, str], method: str
 ) -> None:
+    def strike(*_: object) -> NoReturn:
+        raise OverflowError("s3cret")
+
     class Broken(BasicProvider):
         name = "broken"
 
-        def __init__(self, _: ProviderContext) -> None:
-            raise OverflowError("s3cret")
-
+    setattr(Broken, method, strike)
     about = About("1.0.0", os.getpid(), "/run/broker.sock", str(files.user), SystemClock().now())
     write(files, FEED.format(name="a"))
     service = Runtime(about, files, clock=Hurrying(), environ=environ, classes=[BasicProvider, Broken])
