@@ -1,6 +1,5 @@
 """A look-up: what it asks, which feed answers this caller, and its answer, recorded in the statistics."""
 
-import json
 import logging
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,7 +9,7 @@ from urllib.parse import parse_qsl
 from broker.api.backend import Backend
 from broker.api.principal import PeerIds, Scope, admit, is_own, peer_of, unchecked_principal_of
 from broker.api.problems import answer_to, wants_text
-from broker.api.response import JSON, PLAIN, LookupResponse
+from broker.api.response import PLAIN, LookupResponse, json_answer
 from broker.core.access import Account, OwnSocket, Principal, may_do_everything, refusal_of_look_up, seen_by
 from broker.core.credential import Credential, unanswerable_username
 from broker.core.failures import (
@@ -194,7 +193,7 @@ class _Lookup:
             return LookupResponse(200, PLAIN, f"{name}\n{password}\n")
         ends = None if found.expires_at is None else rfc3339(found.expires_at)
         facts = {"feed": feed, "username": name, "password": password, "expires_at": ends}
-        return LookupResponse(200, JSON, json.dumps(facts, separators=(",", ":")))
+        return json_answer(facts)
 
     def failed(self, failure: Failure) -> LookupResponse:
         """The answer that says why there is no credential."""

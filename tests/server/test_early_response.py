@@ -177,28 +177,15 @@ async def test_an_answer_that_came_and_is_too_long_is_the_applications(place: Pa
     assert len(greeter.peers) == 1
 
 
-async def test_a_defect_on_the_way_to_an_answer_costs_its_caller_alone(place: Path) -> None:
+@pytest.mark.parametrize("is_coming", [False, True], ids=["at once", "on its way"])
+async def test_a_defect_of_the_porters_costs_its_caller_alone(place: Path, *, is_coming: bool) -> None:
     async def broken() -> Answer:
         raise RuntimeError("a bug")
 
     def porter(words: bytes, _: Peer) -> Any:  # noqa: ANN401 - an answer, at once or coming
-        return broken() if words == b"knock" else (b"fine", dict)
-
-    told: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
-    async with serving(place, Greeter(), reply=porter, limits=Limits(connections=1)) as served:
-        for _ in range(3):
-            assert await served.send(b"knock") == b""
-
-        assert await served.send(b"hello") == b"fine"
-    assert [str(error) for error in told] == ["a bug"] * 3
-
-
-async def test_a_defect_of_the_porters_costs_its_caller_alone(place: Path) -> None:
-    def porter(words: bytes, _: Peer) -> tuple[bytes, Callable[[], object]]:
-        if words == b"knock":
+        if words == b"knock" and not is_coming:
             raise RuntimeError("a bug")
-        return b"fine", dict
+        return broken() if words == b"knock" else (b"fine", dict)
 
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
