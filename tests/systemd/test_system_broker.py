@@ -69,21 +69,30 @@ def test_a_user_may_be_named_without_a_group(shared: Workstation) -> None:
     assert shared.look_up("carol", TOOLS).stdout == f"{TOOLS_TOKEN}\n"
 
 
-def test_what_can_publish_is_given_to_nobody(shared: Workstation) -> None:
-    shared.file("etc/token-broker/system.toml").write_text(
-        FEEDS + '[[feed]]\nname = "acme"\nurl = "https://pkgs.dev.azure.com/acme/_packaging/f/pypi/simple/"\n'
-        'allow = { users = ["alice"] }\n'
-    )
-    shared.root("systemctl", "reload", SERVICE_UNIT)
-    upload = "https://pkgs.dev.azure.com/acme/_packaging/f/pypi/upload/"
+UPLOAD = "https://pkgs.dev.azure.com/acme/_packaging/f/pypi/upload/"
 
-    def known() -> bool:  # a changed file is looked at twice before it is in force
-        return shared.ask("root", "GET", credential(upload))[0] != NO_FEED
 
-    until(known, "the feed in force")
-    answers = [shared.ask(user, "GET", credential(upload)) for user in ("alice", "root")]
-    shared.file("etc/token-broker/system.toml").write_text(FEEDS)
-    shared.root("systemctl", "reload", SERVICE_UNIT)
+@pytest.fixture
+def with_acme(shared: Workstation) -> Iterator[Workstation]:
+    """The system broker has Alice's feed of Azure's, too, while the test runs and no longer."""
+    index = UPLOAD.replace("upload", "simple")
+    feed = f'[[feed]]\nname = "acme"\nurl = "{index}"\nallow = {{ users = ["alice"] }}\n'
+
+    def is_known() -> bool:
+        return shared.ask("root", "GET", credential(UPLOAD))[0] != NO_FEED
+
+    def in_force(text: str, *, known: bool) -> None:  # a changed file is looked at twice before it is
+        shared.file("etc/token-broker/system.toml").write_text(text)
+        shared.root("systemctl", "reload", SERVICE_UNIT)
+        until(lambda: is_known() == known, "the file in force")
+
+    in_force(FEEDS + feed, known=True)
+    yield shared
+    in_force(FEEDS, known=False)
+
+
+def test_what_can_publish_is_given_to_nobody(with_acme: Workstation) -> None:
+    answers = [with_acme.ask(user, "GET", credential(UPLOAD)) for user in ("alice", "root")]
 
     assert [(status, problem["type"]) for status, problem in answers] == [(403, "not-allowed")] * 2
     assert "credentials that publish are not given out here" in answers[0][1]["detail"]
