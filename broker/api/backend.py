@@ -44,7 +44,7 @@ class ShareStore(Protocol):
         ...
 
     def end(self, name: str) -> None:
-        """End a share now; raises BadRequest where there is none."""
+        """End a share now; raises BadRequest where there is none, Unavailable."""
         ...
 
     def present(self, name: str) -> Share:

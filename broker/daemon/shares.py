@@ -95,7 +95,8 @@ class Shares:
     def grant(self, name: str, feeds: Sequence[str], for_s: float) -> ShareStatus:
         """Make the share, or renew it with these feeds and this life.
 
-        Raises NoFeed, BadRequest, and Unavailable where there is no place for its socket.
+        Raises NoFeed, BadRequest, and Unavailable where there is no place for its socket, or where it holds
+        for this daemon alone.
         """
         if self._listen is None:
             raise BadRequest("the system broker is shared by `allow` in its configuration")
@@ -106,17 +107,16 @@ class Shares:
             self._make_room()
         try:
             self._put(grant)
-            self._remember()
         except NotListening as failure:
             raise Unavailable(str(failure), hint=failure.hint or LOOK_ROUND) from None
-        except OSError as error:
-            reason = (error.strerror or "unknown error").lower()
-            raise Unavailable(f"{self._base / FOLDERS / MEMO} cannot be written: {reason}") from None
+        self._remember()
         log.info("shared name=%s feeds=%s ends=%s", name, ",".join(grant.feeds), grant.ends.wall)
         return self._status(self._by_name[name])
 
     def end(self, name: str) -> None:
-        """End the share now; its socket stays to say so. Raises BadRequest where there is none."""
+        """End the share now; its socket stays to say so. Raises BadRequest where there is none, and
+        Unavailable where it has ended for this daemon alone.
+        """
         opened = self._by_name.get(name)
         if opened is None:
             raise BadRequest(f"there is no share called {name}", hint="brokerctl share --list")
@@ -231,5 +231,12 @@ class Shares:
             return []
 
     def _remember(self) -> None:
+        """Write down what is granted now. Raises Unavailable."""
+        memo = self._base / FOLDERS / MEMO
         records = [to_record(opened.grant) for opened in self._by_name.values()]
-        state_file.write(self._base / FOLDERS / MEMO, json.dumps(records))
+        try:
+            state_file.write(memo, json.dumps(records))
+        except OSError as error:
+            reason = (error.strerror or "unknown error").lower()
+            what = "it is done, and forgotten when the broker ends"
+            raise Unavailable(f"{what}: {memo} cannot be written: {reason}") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.core.failures import Unavailable
 from broker.core.feeds import Feed, Realm
 from broker.core.share_grant import LINGER_S, MOST
 from broker.core.urls import parse_url
@@ -103,6 +104,19 @@ def test_what_was_ended_stays_ended_and_says_so(daemon: Daemon, base: Path, cloc
     assert ended
     assert (listed.state, listed.left_s, serves) == ("ended", 0, True)
     assert listed.renewal == "brokerctl share --feed corp --for 1h --name dev"
+
+
+def test_a_change_that_cannot_be_written_down_is_made_and_told(daemon: Daemon, base: Path) -> None:
+    daemon.shares.grant("old", ["corp"], HOUR_S)
+    (base / "shares" / "granted.json").unlink()
+    (base / "shares" / "granted.json").mkdir()
+
+    with pytest.raises(Unavailable, match="forgotten when the broker ends"):
+        daemon.shares.end("old")
+    with pytest.raises(Unavailable, match="forgotten when the broker ends"):
+        daemon.shares.grant("new", ["corp"], HOUR_S)
+
+    assert {each.name: each.state for each in daemon.shares.listed()} == {"old": "ended", "new": "open"}
 
 
 async def test_an_end_is_not_moved_by_a_second_one(daemon: Daemon, clock: FakeClock) -> None:
