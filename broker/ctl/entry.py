@@ -93,13 +93,11 @@ def _run(command_line: Callable[[], object]) -> None:
         if shortage is not None:
             _say(f"{_REFUSED}: {shortage}")
             sys.exit(_own_failure())
-        import traceback  # noqa: PLC0415 - for a defect only
+        from broker.core.defect import name_of  # noqa: PLC0415 - for a defect only
 
-        place = traceback.extract_tb(defect.__traceback__)[-1]
-        kind = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
         ours = "brokerctl logs" if verb == "doctor" else "brokerctl doctor --report"
         hint = cause_outside(defect, "brokerctl doctor") or ours
-        _say(f"a defect in brokerctl ({kind}); run: {hint}")
+        _say(f"a defect in brokerctl ({name_of(defect)}); run: {hint}")
         sys.exit(_own_failure())
 
 

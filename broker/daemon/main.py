@@ -15,6 +15,7 @@ from pathlib import Path
 
 import token_broker_client
 
+from broker.core.defect import name_of
 from broker.core.duration import positive_duration
 from broker.core.failures import Failure
 from broker.core.log_buffer import LogBuffer
@@ -58,11 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _record(options, str(error), None)
         return _ended(str(error))
     except Exception as defect:
-        import traceback  # noqa: PLC0415 - for a defect only
-
-        at = traceback.extract_tb(defect.__traceback__)[-1]
-        place_of_it = f"{at.filename.rpartition('/')[2]} line {at.lineno}"
-        said = f"a defect in brokerd ({type(defect).__name__} in {place_of_it})"
+        said = f"a defect in brokerd ({name_of(defect)})"
         _record(options, said, cause_outside(defect, "brokerctl start") or "brokerctl logs")
         raise
 

@@ -6,10 +6,10 @@ import os
 import resource
 import socket
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
+from broker.core.defect import name_of
 from broker.gateway.admission import Admission, is_own_peer
 from broker.gateway.broker_link import BrokerLink
 from broker.gateway.channel import SocketChannel
@@ -74,9 +74,7 @@ class Gateway:
         try:
             await Session(SocketChannel(connection), self._parts).serve()
         except Exception as defect:  # noqa: BLE001 - one connection's defect is not the others'
-            place = traceback.extract_tb(defect.__traceback__)[-1]
-            where = f"{place.filename.rpartition('/')[2]} line {place.lineno}"
-            self._parts.report.failed(f"a defect in the gateway ({type(defect).__name__} in {where})")
+            self._parts.report.failed(f"a defect in the gateway ({name_of(defect)})")
         finally:
             connection.close()
 

@@ -1,10 +1,10 @@
 """Every check, in the order in which a look-up would meet what it is about."""
 
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from broker.core.defect import name_of
 from broker.core.shortage import shortage_of
 from broker.ctl.command_error import CommandError
 from broker.ctl.doctor import (
@@ -112,10 +112,8 @@ class _Look:
         except CommandError as failure:
             self._found.append(problem("doctor", failure.detail, failure.hint))
         except Exception as defect:  # noqa: BLE001 - one check's defect must not hide what the others find
-            place = traceback.extract_tb(defect.__traceback__)[-1]
-            where = f"{type(defect).__name__} in {place.filename.rpartition('/')[2]} line {place.lineno}"
             shortage = shortage_of(defect)
-            said = f"failed: {where}" if shortage is None else f"was not made: {shortage}"
+            said = f"failed: {name_of(defect)}" if shortage is None else f"was not made: {shortage}"
             self._found.append(problem("doctor", f"the check {name} {said}", None))
         finally:
             self._ended.set()
