@@ -110,10 +110,6 @@ class Principal:
     caller: Account
 
 
-HOUSE = Principal(OwnSocket(), Account(ROOT))
-"""The daemon itself, where it uses a feed without a caller."""
-
-
 def may_do_everything(principal: Principal) -> bool:
     """Whether no function below refuses this caller anything: a look-up need ask this one only."""
     return isinstance(principal.socket_kind, OwnSocket)

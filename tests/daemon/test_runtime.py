@@ -14,7 +14,7 @@ import pytest
 
 from broker.api.backend import About, status_of
 from broker.config.files import ConfigFiles
-from broker.core.access import HOUSE
+from broker.core.access import Account, OwnSocket, Principal
 from broker.core.failures import BadConfiguration, BadRequest, SignInNeeded, Unavailable
 from broker.core.feeds import Match
 from broker.core.learned_feeds import LEARNED_MAX
@@ -32,6 +32,8 @@ from broker.host.why_not_file import WhyNotFile
 from broker.providers.basic import BasicProvider
 from broker.providers.protocol import ProviderContext
 from tests.fake_clock import settle
+
+OWNER = Principal(OwnSocket(), Account(0))
 
 FEED = """
 [[feed]]
@@ -109,7 +111,7 @@ async def test_a_broken_one_at_the_start_is_told_and_does_not_end_the_daemon(sta
     service = start('tll = "1h"\n')
 
     assert service.fault is not None
-    assert "line 1: unknown key tll" in (status_of(service, HOUSE).error or "")
+    assert "line 1: unknown key tll" in (status_of(service, OWNER).error or "")
 
 
 async def test_a_repaired_one_is_taken(start: Start, files: ConfigFiles) -> None:
@@ -421,7 +423,7 @@ async def test_a_refused_reload_is_the_status_error_until_one_is_taken(
     with pytest.raises(BadConfiguration):
         await service.reload()
 
-    told = status_of(service, HOUSE)
+    told = status_of(service, OWNER)
     recorded = [(each.topic, each.detail) for each in service.why_not.reasons]
     write(files, FEED.format(name="a"))
     await service.reload()
@@ -429,7 +431,7 @@ async def test_a_refused_reload_is_the_status_error_until_one_is_taken(
     assert "line 1: unknown key tll" in (told.error or "")
     assert told.feeds
     assert recorded == [(Topic.CONFIGURATION, told.error)]
-    assert status_of(service, HOUSE).error is None
+    assert status_of(service, OWNER).error is None
     assert service.why_not.reasons == ()
 
 
