@@ -84,9 +84,7 @@ def usable_credential(slot: Slot, verification: Verification | None, now: Moment
     credential = slot.live(now)
     if verification is None:
         return credential
-    if verification.refusal is not None:
-        return None
-    if verification.verdict is Verdict.UNAUTHORISED and is_rejected(verification, credential):
+    if verification.refusal is not None or is_rejected(verification, credential):
         return None
     return credential
 

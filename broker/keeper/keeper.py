@@ -148,9 +148,7 @@ class Keeper:
             entry.feed = match.feed  # one that is public says nothing of another that shares its slot
         elif isinstance(step, Reject) and entry.flight is None:
             is_same = await self._fingerprint_of(entry) == known
-            if entry.slot is not before and entry.slot != Slot(
-                entry.slot.key
-            ):  # a flight has landed meanwhile
+            if entry.slot is not before and entry.slot != Slot(entry.slot.key):
                 return self._outcome(entry)  # of a flight that has landed meanwhile
             if is_same and entry.flight is None:
                 raise step.failure
@@ -297,7 +295,7 @@ class Keeper:
         return self.policies.of(feed)  # those in force now
 
     def _land(self, entry: SlotEntry) -> None:
-        """Tell the feeds of a new credential, and put the entry's next step on the agenda. Never raises."""
+        """Tell the feeds of a new credential, and schedule the entry's next step. Never raises."""
         try:
             if entry.slot.last_failure is None:
                 # where the last one was tried; the same as before may have been revoked meanwhile
@@ -310,8 +308,8 @@ class Keeper:
         except Exception as defect:  # noqa: BLE001 - the next round looks at it again
             self._defects.tell(f"landing of {entry.slot.key.realm}", defect)
 
-    def _drop(self, slot_table: Iterable[SlotEntry]) -> None:
+    def _drop(self, entries: Iterable[SlotEntry]) -> None:
         now = self.clock.now()
-        for entry in slot_table:
+        for entry in entries:
             entry.drop()
             self.news.announce(entry, now)

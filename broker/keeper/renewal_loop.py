@@ -154,7 +154,7 @@ class RenewalLoop:
         return NAP_S  # or until a flight ends
 
     def look_at(self, entry: SlotEntry, now: Moment, *, is_changed: bool = False) -> None:
-        """Say what changed with an entry, and put its next step on the agenda. Never raises: the next round
+        """Say what changed with an entry, and schedule its next step. Never raises: the next round
         looks at it again.
         """
         if entry.gone:

@@ -1,4 +1,4 @@
-"""The agenda: whose time has come, and who is next in line."""
+"""The schedule: whose time has come, and who is next in line."""
 
 from broker.core.feeds import Feed, Realm
 from broker.core.moment import Moment
