@@ -7,15 +7,15 @@ from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from broker.config.model import Role
 from broker.core.failures import BadConfiguration
 from broker.host.trusted_file import MissingFile, UnreadableFile, read_trusted, text_of
 
 CONFIG_BYTES_MAX = 16 * 1024 * 1024
 """10,000 feeds take about 2 MB."""
 
-Role = Literal["site", "env", "user"]
 ROLES: tuple[Role, ...] = ("site", "env", "user")
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.config.files import ROLES, ConfigFiles, Role
-from broker.config.model import Config, Layer, Schema
+from broker.config.files import ROLES, ConfigFiles
+from broker.config.model import Config, Layer, Role, Schema
 from broker.config.paths import ConfigPaths
 from broker.core.failures import BadConfiguration
 from broker.ctl.command_error import CommandError

@@ -12,7 +12,8 @@ from typing import cast
 import pytest
 
 from broker.api.backend import About
-from broker.config.files import ROLES, ConfigFiles, LayerText, Role
+from broker.config.files import ROLES, ConfigFiles, LayerText
+from broker.config.model import Role
 from broker.core.credential import Credential
 from broker.core.failures import BadConfiguration
 from broker.core.feeds import Feed, Match
