@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from broker.api.response import PLAIN, LookupResponse
 from broker.core import failures
 from broker.core.problem import MEDIA_TYPE, problem_json, problem_type
+from broker.core.refresh import HOLD_FAILING_S
 
 if TYPE_CHECKING:
     from fastapi.responses import Response
 
 TEXT = b"text/plain"
-
-RETRY_AFTER_S = 5
-"""What a 503 asks for where the service named no time: for as long a held reason answers look-ups."""
 
 
 def problem(
@@ -29,12 +27,15 @@ def answer_to(
 ) -> LookupResponse:
     """The failure as an answer: one line when `text` is wanted, a problem otherwise.
 
-    `status` overrides the table's, for routes where the same failure means something else.
+    `feed` is the one that was asked for or ordered, which a NoFeed does not name. `status` overrides the
+    table's, for routes where the same failure means something else.
     """
+    feed = None if isinstance(failure, failures.NoFeed) else feed
     status = status or problem_type(failure).status
     headers: tuple[tuple[str, str], ...] = ()
     if isinstance(failure, failures.Unavailable):
-        headers = (("retry-after", str(round(failure.retry_after_s or RETRY_AFTER_S))),)
+        # where the service named no time: for as long a held reason answers look-ups
+        headers = (("retry-after", str(round(failure.retry_after_s or HOLD_FAILING_S))),)
     if text:
         return LookupResponse(status, PLAIN, line_of(failure, feed) + "\n", headers)
     body = json.dumps(problem_json(failure, feed=feed, status=status))

@@ -10,7 +10,7 @@ from broker.api.principal import feed_for_action, principal_of
 from broker.api.problems import problem
 from broker.api.response import json_answer
 from broker.core.access import Action, refusal_of_action
-from broker.core.failures import BadConfiguration, Failure, NoFeed, NotObtained
+from broker.core.failures import BadConfiguration, Failure, NotObtained
 from broker.core.feeds import Match
 from broker.core.status import to_json
 
@@ -26,8 +26,6 @@ async def refresh(request: Request, name: str) -> Response:
     try:
         feed = await feed_for_action(request, Action.REFRESH, name)
         await backend.keeper.refresh(Match(feed, feed.key(), "named"))
-    except NoFeed as failure:
-        return problem(failure, text=False)
     except Failure as failure:
         return problem(failure, text=False, feed=name)
     return json_answer(to_json(feed_status_of(backend, feed))).response()
@@ -44,7 +42,7 @@ async def verify(request: Request, name: str) -> Response:
     try:
         feed = await feed_for_action(request, Action.REFRESH, name)
     except Failure as failure:
-        return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
+        return problem(failure, text=False, feed=name)
     with contextlib.suppress(NotObtained):  # it is in the status
         await backend.keeper.verify(Match(feed, feed.key(), "named"))
     return json_answer(to_json(feed_status_of(backend, feed))).response()
@@ -57,7 +55,7 @@ async def forget(request: Request, name: str) -> Response:
     try:
         feed = await feed_for_action(request, Action.FORGET, name)
     except Failure as failure:
-        return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
+        return problem(failure, text=False, feed=name)
     backend.keeper.forget(feed)
     return json_answer(to_json(feed_status_of(backend, feed))).response()
 

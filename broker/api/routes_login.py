@@ -18,7 +18,7 @@ from broker.api.openapi import Lines
 from broker.api.principal import feed_for_action
 from broker.api.problems import problem
 from broker.core.access import Action
-from broker.core.failures import BadRequest, Failure, NoFeed, Unavailable
+from broker.core.failures import BadRequest, Failure, Unavailable
 from broker.core.feeds import Feed
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn
 from broker.core.problem import problem_type
@@ -43,7 +43,7 @@ async def login(
         feed = await feed_for_action(request, Action.LOGIN, name)
         steps = backend.sign_in(feed, _ways(ways), in_file=in_file)
     except Failure as failure:
-        return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
+        return problem(failure, text=False, feed=name)
     return LongAnswer(_told(backend, feed, steps), "application/jsonl")
 
 
@@ -57,7 +57,7 @@ async def logout(request: Request, name: str) -> Response:
         ended = await backend.sign_out(feed)
         backend.keeper.forget_realm(feed.realm)  # of look-ups that came before the sign-in had ended
     except Failure as failure:
-        return problem(failure, text=False, feed=None if isinstance(failure, NoFeed) else name)
+        return problem(failure, text=False, feed=name)
     line = _line({"step": "signed-out", "account": ended.account, "remains": ended.remains})
     return Response(line, media_type="application/jsonl")
 
