@@ -255,18 +255,21 @@ def authorize(principal: Principal, match: Match) -> Match:
     return seen_by(principal, match)
 
 
-def check_answerable(username: str | None) -> None:
-    """Raises BadRequest where the answer would have to repeat a username that cannot stand in it.
+def permitted_match(backend: Backend, principal: Principal, url: str, username: str | None) -> Match:
+    """The match that a look-up of this caller would get; raises why they get none."""
+    match = authorize(principal, match_feed(backend, parse_service(url), username))
+    wrong = unanswerable_username(username) if username else None
+    if wrong is not None:
+        raise _unanswerable(wrong)
+    return match
+
+
+def _unanswerable(wrong: str) -> BadRequest:
+    """Why an answer, which repeats the username, cannot be given.
 
     Asked after `authorize`: only who may use the feed learns that there is one. The shims know this refusal
     by its words (`UNANSWERABLE` there); every other 400 is passed on.
     """
-    wrong = unanswerable_username(username) if username else None
-    if wrong is not None:
-        raise _unanswerable(wrong)
-
-
-def _unanswerable(wrong: str) -> BadRequest:
     return BadRequest(f"the username cannot stand in an answer: it is {wrong}")
 
 

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from broker.api.backend import Backend, backend_of
 from broker.api.long_answer import LongAnswer
-from broker.api.lookup import WAIT_DEFAULT_S, authorize, check_answerable, match_feed
+from broker.api.lookup import WAIT_DEFAULT_S, permitted_match
 from broker.api.openapi import Lines
 from broker.api.principal import principal_of
 from broker.api.routes_lookup import UrlQuery, UsernameQuery
@@ -62,8 +62,7 @@ async def _told(backend: Backend, principal: Principal, url: str, username: str 
 async def _walk(backend: Backend, principal: Principal, url: str, username: str | None) -> None:
     keeper = backend.keeper
     try:
-        match = authorize(principal, match_feed(backend, parse_service(url), username))
-        check_answerable(username)
+        match = permitted_match(backend, principal, url, username)
         _tell_match(backend, principal, match)
         if keeper.is_flying(match):
             trace_step("renewal", "one is under way already: its steps are not told")

@@ -10,17 +10,14 @@ from broker.api.lookup import (
     WAIT_DEFAULT_S,
     WAIT_MAX_S,
     answer_in_time,
-    authorize,
-    check_answerable,
     lookup_request,
-    match_feed,
+    permitted_match,
 )
 from broker.api.openapi import TWO_LINES
 from broker.api.principal import principal_of
 from broker.api.problems import problem, wants_text
 from broker.api.response import json_answer
 from broker.core.failures import Failure
-from broker.core.urls import parse_service
 
 router = APIRouter()
 
@@ -44,8 +41,7 @@ async def match(request: Request, url: UrlQuery, username: UsernameQuery = None)
     backend = backend_of(request)
     try:
         principal = await principal_of(backend, request.scope)
-        found = authorize(principal, match_feed(backend, parse_service(url), username))
-        check_answerable(username)
+        found = permitted_match(backend, principal, url, username)
     except Failure as failure:
         return problem(failure, text=wants_text(request.scope["headers"]))
     return json_answer(
