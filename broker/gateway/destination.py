@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from broker.core.urls import DEFAULT_PORTS
 from broker.gateway.host_rules import Endpoint, parse_endpoint
 from broker.gateway.request_head import RequestHead, UnfitError
-
-HTTP = 80
-HTTPS = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +19,8 @@ class Destination:
     @property
     def host(self) -> str:
         """What stands in Host."""
-        default = HTTPS if self.scheme == "https" else HTTP
-        shown = str(self.endpoint)
-        return shown.removesuffix(f":{default}") if self.endpoint.port == default else shown
+        shown, port = str(self.endpoint), self.endpoint.port
+        return shown.removesuffix(f":{port}") if port == DEFAULT_PORTS[self.scheme] else shown
 
     @property
     def url(self) -> str:
@@ -33,7 +30,7 @@ class Destination:
 
 def feed_destination(request: RequestHead, endpoint: Endpoint) -> Destination:
     """Where a request within the TLS of a feed's host goes. Raises UnfitError."""
-    if parse_endpoint(request.host, HTTPS) != endpoint:
+    if parse_endpoint(request.host, DEFAULT_PORTS["https"]) != endpoint:
         raise UnfitError(421, "Host is not the host of this connection")
     if request.values(b"upgrade"):
         raise UnfitError(501, "the protocol cannot be changed here")
@@ -48,10 +45,10 @@ def plain_destination(request: RequestHead) -> Destination:
         address = urlsplit(request.target)
     except ValueError:
         raise UnfitError(400, "the request's target is no address") from None
-    endpoint = parse_endpoint(address.netloc, HTTP)
+    endpoint = parse_endpoint(address.netloc, DEFAULT_PORTS["http"])
     if address.scheme != "http" or endpoint is None:
         raise UnfitError(400, "the request's target is no address of plain HTTP")
-    if parse_endpoint(request.host, HTTP) != endpoint:
+    if parse_endpoint(request.host, DEFAULT_PORTS["http"]) != endpoint:
         raise UnfitError(400, "Host is not the host of the request's target")
     if request.values(b"upgrade") or request.method == "TRACE":
         raise UnfitError(501, "the protocol cannot be changed here")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from broker.core.failures import BadRequest
-from broker.core.urls import Host, parse_service
+from broker.core.urls import DEFAULT_PORTS, Host, parse_service
 
-HTTPS = 443
+HTTPS = DEFAULT_PORTS["https"]
 
 
 class Endpoint(NamedTuple):

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from broker.core.urls import heeds_proxies
+from broker.core.urls import DEFAULT_PORTS, heeds_proxies
 from broker.gateway.host_rules import Endpoint
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ProxyAddressError(Exception):
@@ -63,7 +61,7 @@ def _parsed(text: str, variable: str) -> UpstreamProxy:
         host, port = None, None
     if host is None:
         raise ProxyAddressError(f"{variable} is not a proxy's address")
-    if address.scheme not in _DEFAULT_PORTS:
+    if address.scheme not in DEFAULT_PORTS:
         raise ProxyAddressError(
             f"{variable} names a proxy of kind {address.scheme}: only HTTP proxies can be used"
         )
@@ -71,7 +69,7 @@ def _parsed(text: str, variable: str) -> UpstreamProxy:
     if address.username is not None:
         login = f"{unquote(address.username)}:{unquote(address.password or '')}"
         authorization = b"Basic " + base64.b64encode(login.encode())
-    endpoint = Endpoint(host, port or _DEFAULT_PORTS[address.scheme])
+    endpoint = Endpoint(host, port or DEFAULT_PORTS[address.scheme])
     return UpstreamProxy(endpoint, address.scheme == "https", authorization)
 
 

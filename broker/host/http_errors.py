@@ -10,9 +10,9 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-Kind = Literal["name", "connect", "timeout", "tls", "proxy", "broken"]
+from broker.core.urls import DEFAULT_PORTS
 
-_PORTS = {"http": 80, "https": 443}
+Kind = Literal["name", "connect", "timeout", "tls", "proxy", "broken"]
 
 _CHAIN_MAX = 20
 """Errors looked at from an outermost one inwards; a real chain has about six."""
@@ -33,7 +33,7 @@ class Route:
 
     def __init__(self, scheme: str, host: str, port: int | None) -> None:
         self.host = host
-        self._goal = (host, _PORTS.get(scheme, 0) if port is None else port)
+        self._goal = (host, DEFAULT_PORTS.get(scheme, 0) if port is None else port)
         self._called = self._goal
         self._stage: Literal["connecting", "securing", "talking"] = "connecting"
         self._is_tunnelled = False
