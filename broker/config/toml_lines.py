@@ -3,6 +3,9 @@
 import re
 from collections.abc import Sequence
 
+FEED_HEAD = re.compile(r"""\s*\[\[\s*(feed|"feed"|'feed')\s*\]\]""")
+"""The head of a [[feed]]; TOML takes a key in quotes as well."""
+
 _NUL = re.compile(r"\\(?:u0000|U00000000|x00)")
 
 _LONG_KEY = re.compile(r"""(?<![\w"'.-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){100}""")
@@ -37,7 +40,7 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int:
 
 def heads_of_feeds(lines: Sequence[str]) -> list[int]:
     """The lines, from 1, of the text's [[feed]] heads: fewer than its feeds where some are written inline."""
-    return [number for number, line in enumerate(lines, 1) if re.match(r"\s*\[\[\s*feed\s*\]\]", line)]
+    return [number for number, line in enumerate(lines, 1) if FEED_HEAD.match(line)]
 
 
 def deepest_line(text: str) -> int:

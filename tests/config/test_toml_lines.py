@@ -82,3 +82,10 @@ def test_only_the_ends_of_tomls_own_lines_are_counted(name: str, end: str) -> No
 @pytest.mark.parametrize(("text", "count"), [("", 0), ("a", 1), ("a\n", 1), ("a\r\nb", 2), ("a\n\n", 2)])
 def test_the_end_of_the_last_line_begins_no_other(text: str, count: int) -> None:
     assert len(lines_of(text)) == count
+
+
+def test_a_feeds_head_in_quotes_is_found() -> None:
+    text = 'ttl = "5m"\n[["feed"]]\nurl = 1\n[[ \'feed\' ]]\nurl = 2\n'
+
+    assert line_of(text, ("feed", 1, "url")) == 5
+    assert heads_of_feeds(lines_of(text)) == [2, 4]

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from broker.config.toml_lines import FEED_HEAD
 from broker.config.toml_writer import toml_lines
 from broker.ctl.command_error import CommandError
 
@@ -16,7 +17,6 @@ BY_HAND = "this file's feeds are laid out in a way that is not edited here: chan
 
 _HEAD = re.compile(r"\s*\[\[?\s*(?P<key>[^\]#]+?)\s*\]")
 _FEED = re.compile(r"""(feed|"feed"|'feed')\s*(\.|$)""")
-_FEED_HEAD = re.compile(r"""\s*\[\[\s*(feed|"feed"|'feed')\s*\]\]""")
 
 
 def with_feed(text: str, keys: Mapping[str, Any]) -> str:
@@ -59,7 +59,7 @@ def _feed_spans(lines: list[str]) -> Iterator[tuple[int, int]]:
     """First line and line after the last of each [[feed]], with the comment above its head."""
     heads = [number for number in range(len(lines)) if _is_head(lines, number)]
     for position, head in enumerate(heads):
-        if not _FEED_HEAD.match(lines[head]):
+        if not FEED_HEAD.match(lines[head]):
             continue
         following = [other for other in heads[position + 1 :] if not _belongs_to_feed(lines[other])]
         yield _first_line(lines, head), _line_after(lines, following[0] if following else None)
@@ -79,7 +79,7 @@ def _is_head(lines: list[str], number: int) -> bool:
 def _belongs_to_feed(line: str) -> bool:
     """True for the head of a sub-table such as [feed.allow]."""
     head = _HEAD.match(line)
-    return head is not None and _FEED.match(head["key"]) is not None and not _FEED_HEAD.match(line)
+    return head is not None and _FEED.match(head["key"]) is not None and not FEED_HEAD.match(line)
 
 
 def _first_line(lines: list[str], head: int) -> int:
