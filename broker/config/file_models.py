@@ -3,18 +3,15 @@
 What a provider adds to a feed's keys is in the provider's own model.
 """
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from broker.core.duration import positive_duration
+from broker.core.feeds import FEED_NAME
 
 TTL_MIN_S = 1.0
 """A shorter life than this would be spent renewing."""
-
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def never_or_duration(value: object) -> float | None:
@@ -30,7 +27,7 @@ def _variables(variables: dict[str, str]) -> dict[str, str]:
 
 
 def _feed_name(name: str) -> str:
-    if _NAME.fullmatch(name) is None:
+    if FEED_NAME.fullmatch(name) is None:
         raise ValueError(
             "write letters, digits, `.`, `_` and `-`, a letter or digit first, 64 in all at most"
         )

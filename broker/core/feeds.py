@@ -4,6 +4,7 @@ A feed is a URL prefix; a realm is the authority that one credential is good for
 is the key of trust: Azure's file links carry GUIDs instead of names, Google's lie outside `simple/`.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,9 @@ from typing import NamedTuple
 
 from broker.core.credential import unanswerable_username
 from broker.core.urls import Host, Origin, Service, Url
+
+FEED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a feed may be called: a word of a command line, whatever the shell."""
 
 READ = "read"
 PUBLISH = "publish"

@@ -17,6 +17,9 @@ from broker.core.urls import Url, may_be_token, parse_url
 
 UV = "uv"
 PIP = "pip"
+PIP_PROGRAM = re.compile(r"pip[0-9.]*")
+"""What pip is run as, beside `python -m pip`."""
+
 _HOST = re.compile(r"(?:[\w-]+\.)+[a-zA-Z][\w-]+(?::\d*)?|\d+(?:\.\d+){3}(?::\d*)?")
 """A name with a top-level domain, or an IPv4 address: no version such as `v1.0`."""
 

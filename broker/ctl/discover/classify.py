@@ -3,7 +3,6 @@
 An address is told by its shape before anybody is asked; only `anonymous_probe.py` asks.
 """
 
-import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from enum import StrEnum
 
 from broker.config.model import Config
 from broker.core.failures import BadRequest
-from broker.core.feeds import Ambiguous, Feed, FeedTable, Match
+from broker.core.feeds import FEED_NAME, Ambiguous, Feed, FeedTable, Match
 from broker.core.status import FeedStatus
 from broker.core.urls import Url, may_be_token, path_token, printable
 from broker.ctl.clients.client_index import ALWAYS, Index
@@ -25,8 +24,6 @@ _ENDS = ("simple", "+simple", "upload", "legacy")
 TOKEN_IN_PATH = "its path holds what may be a token: clients send it and ask no keyring"  # noqa: S105 - a sentence
 
 NOT_ASKED = "not asked whether it is public"
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class FeedStanding(StrEnum):
@@ -78,7 +75,7 @@ class FoundFeed:
         if self.why == NOT_ASKED:  # it may be the public index, or a mirror of it
             return None
         words = ["brokerctl", "add", str(self.url)]
-        name = next((each.name for each in self.indexes if _NAME.fullmatch(each.name)), None)
+        name = next((each.name for each in self.indexes if FEED_NAME.fullmatch(each.name)), None)
         if name is not None and name != default_name(self.url):
             words += ["--name", name]
         if self.provider not in {provider_of(self.url) or likely_provider(self.url), None}:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from broker.ctl import api_client
-from broker.ctl.clients.client_index import PIP
+from broker.ctl.clients.client_index import PIP, PIP_PROGRAM
 from broker.ctl.command_error import CommandError
 from broker.ctl.exec.foreground import SignalRelay, found_program, shell_code, started
 from broker.ctl.why import pip_account, uv_account
@@ -38,7 +38,6 @@ TOX_OVERRIDE = "TOX_OVERRIDE"
 """Settings that go before those of tox's file (tox 4, "Overriding configuration"), joined by semicolons."""
 
 _UV = re.compile(r"uvx?")
-_PIP = re.compile(r"pip[0-9.]*")
 _PYTHON = re.compile(r"python[0-9.]*")
 
 
@@ -122,7 +121,7 @@ def is_direct(command: Sequence[str]) -> bool:
     name = Path(command[0]).name
     if _PYTHON.fullmatch(name):
         return list(command[1:3]) in (["-m", "pip"], ["-m", "uv"])
-    return bool(_UV.fullmatch(name) or _PIP.fullmatch(name))
+    return bool(_UV.fullmatch(name) or PIP_PROGRAM.fullmatch(name))
 
 
 def _passed_on(command: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from broker.core.failures import BadRequest
 from broker.ctl.clients import source_projects
-from broker.ctl.clients.client_index import UV, Index, login_in
+from broker.ctl.clients.client_index import PIP_PROGRAM, UV, Index, login_in
 from broker.ctl.clients.command_line import PLACE, PROVIDER, CommandOptions, shown_command, shown_index
 from broker.ctl.clients.keyring_provider import SUBPROCESS, KeyringProvider, variable_of
 from broker.ctl.clients.usernames import with_username
 
 SETTINGS = (".toml",)
-_PIP = re.compile(r"pip[0-9.]*")
 _OF_A_COMMAND = re.compile(r"uv|pip|python|install|-m|-i|--[a-z-]+|\{[a-z]+\}")
 _KEY = re.compile(r"(?:--?)?[\w-]+(?:\s*=\s*|\s+)")
 _TEXT = re.compile(r"\"([^\"]*)\"|'([^']*)'")
@@ -48,7 +47,7 @@ def with_user(
 def upgrade_of_pip(options: CommandOptions) -> str:
     """The line that replaces a command's pip by the newest; of a wrapped one, the active environment's."""
     words = options.words
-    if _PIP.fullmatch(options.program) is None:
+    if PIP_PROGRAM.fullmatch(options.program) is None:
         return "python -m pip install --upgrade pip"
     head = words[:1] if Path(words[0]).name == options.program else words[:3]
     return shlex.join([*head, "install", "--upgrade", "pip"])
