@@ -15,17 +15,19 @@ from broker.core.feeds import Feed
 from broker.host.file_stamp import file_stamp
 from broker.providers import secret_reader
 from broker.providers.azure.challenge import ENTRA
+from broker.providers.azure.endpoints import (
+    CERTIFICATE,
+    CERTIFICATE_PASSWORD,
+    CLIENT,
+    CLIENT_SECRET,
+    TENANT,
+)
 from broker.providers.azure.identities import Bearer, Skipped
-from broker.providers.azure.sdk_client import CLIENT, TENANT, SdkMethod, directory, signed_in
+from broker.providers.azure.sdk_client import SdkMethod, directory, signed_in
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.home import expand
 from broker.providers.protocol import ProviderContext
 from broker.providers.recognise.azure_addresses import GLOBAL_PATS_END
-
-SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - a variable's name
-CERTIFICATE = "AZURE_CLIENT_CERTIFICATE_PATH"
-CERTIFICATE_PASSWORD = "AZURE_CLIENT_CERTIFICATE_PASSWORD"  # noqa: S105 - a variable's name
-"""azure-identity's own variables (EnvironmentCredential)."""
 
 NO_TENANT = f"the organisation names no tenant: configure tenant, or set {TENANT}"
 
@@ -82,13 +84,13 @@ class ClientSecret:
         self._tools = tools
         self._settings = settings
         self._client = settings.client_id or tools.environ.get(CLIENT)
-        self._secret = settings.secret or secret_source.EnvSecret(SECRET)
+        self._secret = settings.secret or secret_source.EnvSecret(CLIENT_SECRET)
 
     def unavailable_reason(self) -> str | None:
         """That a part of both is neither configured nor in the environment."""
         missing = [] if self._client else [f"neither client_id nor {CLIENT} is set"]
-        if self._settings.secret is None and not self._tools.environ.get(SECRET):
-            missing.append(f"neither secret nor {SECRET} is set")
+        if self._settings.secret is None and not self._tools.environ.get(CLIENT_SECRET):
+            missing.append(f"neither secret nor {CLIENT_SECRET} is set")
         return " and ".join(missing) or None
 
     async def bearer(self, tenant: str, claims: str | None = None) -> Bearer | Skipped:
@@ -187,7 +189,7 @@ class Default:
     def fingerprint(self) -> Hashable:
         """What changes with the variables that it reads."""
         environ = self._tools.environ
-        names = (CLIENT, TENANT, "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
+        names = (CLIENT, TENANT, CLIENT_SECRET, CERTIFICATE)
         return tuple(hash(environ.get(name)) for name in names)
 
 

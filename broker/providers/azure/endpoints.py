@@ -31,6 +31,7 @@ TENANT = "AZURE_TENANT_ID"
 CLIENT_SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - a variable's name
 CERTIFICATE = "AZURE_CLIENT_CERTIFICATE_PATH"
 CERTIFICATE_PASSWORD = "AZURE_CLIENT_CERTIFICATE_PASSWORD"  # noqa: S105 - a variable's name
+"""azure-identity's own variables (EnvironmentCredential)."""
 
 SYSTEM = "system"
 """The client id that stands for the machine's own identity."""

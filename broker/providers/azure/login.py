@@ -8,7 +8,6 @@ import asyncio
 import http.client
 import json
 import logging
-import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from broker.core.login_progress import Kept, LoginMethod, LoginPage, SignedIn, S
 from broker.core.shortage import shortage_of
 from broker.host.aside import EndedByWork, in_thread
 from broker.providers.azure.challenge import ENTRA
-from broker.providers.azure.entra_errors import failure_of_person
+from broker.providers.azure.entra_errors import CODE, failure_of_person
 from broker.providers.azure.login_store import LoginRecord, LoginStore, Terms, brokerctl_login, key_of
 from broker.providers.azure.token_flow import TokenFlow
 
@@ -43,7 +42,6 @@ REMAINS = (
 
 log = logging.getLogger("broker.providers.azure")
 
-_CODE = re.compile(r"\bAADSTS([0-9]{4,9})\b")
 _DECLINED = "70018"
 _TOO_LATE = frozenset({"70020", "70019"})
 
@@ -117,7 +115,7 @@ def failure_of(error: BaseException, login: str) -> NotObtained:
     if outage is not None or shortage is not None:
         return Unavailable(outage or f"the sign-in could not be started: {shortage}")
     text = f"{error} {getattr(error, 'message', '')} {_body(error)}"
-    found = _CODE.search(text)
+    found = CODE.search(text)
     if found is not None and found[1] == _DECLINED:
         return SignInNeeded("the sign-in was declined", hint=login)
     if "Timed out" in text or (found is not None and found[1] in _TOO_LATE):

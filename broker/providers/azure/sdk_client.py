@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.providers.azure.challenge import ENTRA, LOGIN_HOSTS, ORGANISATIONS
+from broker.providers.azure.endpoints import TENANT
 from broker.providers.azure.entra_errors import failure_of_app
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.azure.sdk_child import MACHINE, SECRET
@@ -23,8 +24,6 @@ from broker.providers.protocol import ProviderContext
 from broker.providers.sdk_words import named
 from broker.providers.vendor_tool import ask_tool, printed_token, sdk_argv
 
-TENANT = "AZURE_TENANT_ID"
-CLIENT = "AZURE_CLIENT_ID"
 AUTHORITY = "AZURE_AUTHORITY_HOST"
 """azure-identity's own variables."""
 

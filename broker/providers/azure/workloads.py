@@ -11,9 +11,10 @@ from typing import ClassVar
 from broker.core.credential import Secret
 from broker.core.feeds import Feed
 from broker.providers.azure.applications import NO_TENANT
+from broker.providers.azure.endpoints import CLIENT
 from broker.providers.azure.identities import Bearer, Skipped
 from broker.providers.azure.sdk_child import MACHINE
-from broker.providers.azure.sdk_client import CLIENT, SdkMethod, directory, signed_in
+from broker.providers.azure.sdk_client import SdkMethod, directory, signed_in
 from broker.providers.azure.settings import DEFAULT_AUTH, AzureSettings
 from broker.providers.github_oidc import BEARER, URL, job_assertion
 from broker.providers.jwt import claims_of
