@@ -19,7 +19,7 @@ from broker.daemon.runtime import Runtime
 from broker.daemon.shares import Shares
 from broker.host.sd_notify import Notifier
 from broker.server.bound_socket import BoundSocket
-from tests.daemon.test_shares import CORP, Door
+from tests.daemon.test_shares import CORP, FakeAcceptor
 from tests.fake_clock import START, FakeClock, settle
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ async def test_an_idle_daemon_ends_unless_something_is_shared(
 ) -> None:
     base = watched.place.path.parent
     shares = Shares(base, os.geteuid(), clock=watched.clock, feed_named={"corp": CORP}.get)
-    shares.begin(Door)
+    shares.begin(FakeAcceptor)
     shares.grant("dev", ["corp"], life_s)
     watched.service.shares = shares
 

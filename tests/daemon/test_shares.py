@@ -22,29 +22,29 @@ CORP = Feed("corp", Realm("fake", "acme"), (parse_url("https://feed.example/corp
 HOUR_S = 3600.0
 
 
-class Door:
-    """A door that says whether it is open."""
+class FakeAcceptor:
+    """An acceptor that says whether it is open."""
 
     def __init__(self, spec: ListenerSpec) -> None:
         self.spec = spec
         self.is_open = True
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Accept nothing more."""
         self.is_open = False
 
 
 class Daemon:
-    """One daemon's shares, and the doors that it opened."""
+    """One daemon's shares, and the acceptors that it opened."""
 
     def __init__(self, base: Path, clock: FakeClock, program: Path | None = None) -> None:
-        self.doors: list[Door] = []
+        self.acceptors: list[FakeAcceptor] = []
         self.shares = Shares(base, 1001, clock=clock, feed_named={"corp": CORP}.get, program=program)
         self.shares.begin(self._open)
 
-    def _open(self, spec: ListenerSpec) -> Door:
-        self.doors.append(Door(spec))
-        return self.doors[-1]
+    def _open(self, spec: ListenerSpec) -> FakeAcceptor:
+        self.acceptors.append(FakeAcceptor(spec))
+        return self.acceptors[-1]
 
 
 @pytest.fixture
@@ -135,13 +135,13 @@ async def test_an_ended_share_keeps_its_socket_for_a_week(daemon: Daemon, clock:
     daemon.shares.look()
     (ended,) = daemon.shares.listed()
     assert (ended.state, daemon.shares.are_in_use()) == ("ended", False)
-    assert daemon.doors[0].is_open
+    assert daemon.acceptors[0].is_open
 
     clock.suspend(LINGER_S)
     daemon.shares.look()
 
     assert daemon.shares.listed() == ()
-    assert not daemon.doors[0].is_open
+    assert not daemon.acceptors[0].is_open
 
 
 def test_a_socket_that_a_container_removed_is_made_anew(daemon: Daemon) -> None:
@@ -151,7 +151,7 @@ def test_a_socket_that_a_container_removed_is_made_anew(daemon: Daemon) -> None:
     daemon.shares.look()
 
     assert Path(made.socket).is_socket()
-    assert [door.is_open for door in daemon.doors] == [False, True]
+    assert [door.is_open for door in daemon.acceptors] == [False, True]
 
 
 def test_a_folder_that_a_container_put_in_the_sockets_way_costs_its_share_alone(
@@ -174,7 +174,7 @@ def test_a_folder_that_a_container_put_in_the_sockets_way_costs_its_share_alone(
 def test_who_changes_uids_in_a_container_gets_no_second_limit(daemon: Daemon) -> None:
     daemon.shares.grant("dev", ["corp"], HOUR_S)
 
-    assert len({daemon.doors[-1].spec.account_of(uid) for uid in (0, 1001, 65534)}) == 1
+    assert len({daemon.acceptors[-1].spec.account_of(uid) for uid in (0, 1001, 65534)}) == 1
 
 
 def test_a_feed_that_is_gone_from_the_configuration_is_not_shared_any_more(
@@ -182,7 +182,7 @@ def test_a_feed_that_is_gone_from_the_configuration_is_not_shared_any_more(
 ) -> None:
     feeds = {"corp": CORP}
     shares = Shares(base, 1001, clock=clock, feed_named=feeds.get)
-    shares.begin(Door)
+    shares.begin(FakeAcceptor)
     shares.grant("dev", ["corp"], HOUR_S)
     feeds.clear()
     granted = shares.present("dev")

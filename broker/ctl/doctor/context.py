@@ -1,6 +1,6 @@
-"""The room that the doctor looks around in: a user's home and environment, a working directory, a broker.
+"""What the doctor looks at: a user's home and environment, a working directory, a broker.
 
-Everything is looked at once, when a check first asks for it. Tests furnish a room of their own.
+Everything is looked at once, when a check first asks for it. Tests furnish a context of their own.
 """
 
 import os

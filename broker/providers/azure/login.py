@@ -51,17 +51,17 @@ class WithoutReason(SignInNeeded):
 
 
 async def sign_in(
-    walk: TokenFlow, ways: Sequence[LoginMethod], *, in_file: bool
+    flow: TokenFlow, ways: Sequence[LoginMethod], *, in_file: bool
 ) -> AsyncGenerator[LoginPage | SignedIn, None]:
-    """What `protocol.Interactive` says, for the feed that `walk` is a look-up of."""
-    tools, login = walk.tools, brokerctl_login(walk.feed)
-    way = _allowed(walk, ways)
-    tenant = await walk.tenant()
+    """What `protocol.Interactive` says, for the feed that `flow` is a look-up of."""
+    tools, login = flow.tools, brokerctl_login(flow.feed)
+    way = _allowed(flow, ways)
+    tenant = await flow.tenant()
     sign_ins = LoginStore(tools.memory, tools.environ)
-    key = key_of(walk.feed, walk.settings.account)
-    authority = next(iter(walk.settings.login_hosts), ENTRA)
+    key = key_of(flow.feed, flow.settings.account)
+    authority = next(iter(flow.settings.login_hosts), ENTRA)
     terms = Terms(key, way, await _place(sign_ins, key, in_file=in_file), tenant, authority)
-    before = sign_ins.find(walk.feed, walk.settings)
+    before = sign_ins.find(flow.feed, flow.settings)
     attempt = _Attempt(tools.http, tools.now, before.claims if before is not None else [])
     try:
         working = in_thread(lambda: attempt.run(terms))
@@ -82,7 +82,7 @@ async def sign_in(
             attempt.give_up()
     made = LoginRecord(terms, str(json.loads(record)["username"]), record, tools.now(), [renewer])
     try:
-        _check_account(made.account, walk)
+        _check_account(made.account, flow)
     except NotObtained:
         await _erase(made)  # what was saved is another account's
         sign_ins.drop(made)
@@ -91,19 +91,19 @@ async def sign_in(
         await _erase(before)  # it would come back with the next start
         sign_ins.drop(before)
     sign_ins.keep(made)
-    log.info("signed_in realm=%s source=%s kept=%s", walk.feed.realm, way, terms.kept)
+    log.info("signed_in realm=%s source=%s kept=%s", flow.feed.realm, way, terms.kept)
     yield SignedIn(made.account, terms.kept)
 
 
-async def sign_out(walk: TokenFlow) -> SignedOut:
-    """What `protocol.Interactive` says, for the feed that `walk` is a look-up of."""
-    sign_ins = LoginStore(walk.tools.memory, walk.tools.environ)
-    found = sign_ins.find(walk.feed, walk.settings)
+async def sign_out(flow: TokenFlow) -> SignedOut:
+    """What `protocol.Interactive` says, for the feed that `flow` is a look-up of."""
+    sign_ins = LoginStore(flow.tools.memory, flow.tools.environ)
+    found = sign_ins.find(flow.feed, flow.settings)
     if found is None:
         return SignedOut(None)
     await _erase(found)
     sign_ins.drop(found)
-    log.info("signed_out realm=%s source=%s", walk.feed.realm, found.terms.way)
+    log.info("signed_out realm=%s source=%s", flow.feed.realm, found.terms.way)
     return SignedOut(found.account, REMAINS)
 
 
@@ -133,7 +133,7 @@ def failure_of(error: BaseException, login: str) -> NotObtained:
 def _body(error: BaseException) -> str:
     """What the service answered, where the error has it; it is searched for a code and never shown."""
     answer: Any = getattr(error, "response", None)
-    with suppress(Exception):
+    with suppress(Exception):  # there may be none, or one that was cut short: then the error's kind must do
         return str(answer.text(encoding="utf-8"))
     return ""
 
@@ -233,24 +233,24 @@ async def _erase(sign_in: LoginRecord) -> None:
         raise Unavailable(f"the secret store does not let go ({type(error).__name__})") from None
 
 
-def _allowed(walk: TokenFlow, ways: Sequence[LoginMethod]) -> LoginMethod:
+def _allowed(flow: TokenFlow, ways: Sequence[LoginMethod]) -> LoginMethod:
     """The first way that the feed's settings have in `auth`; raises Refused when they have none of them."""
-    auth = walk.settings.auth
+    auth = flow.settings.auth
     for way in ways:
         if way in auth:
             return way
     others = [way for way in LoginMethod if way in auth]
-    said = f"the configuration of {walk.feed.name} allows no sign-in with {' or '.join(ways)}"
-    raise Refused(said, hint=f"{brokerctl_login(walk.feed)} --{others[0]}" if others else None)
+    said = f"the configuration of {flow.feed.name} allows no sign-in with {' or '.join(ways)}"
+    raise Refused(said, hint=f"{brokerctl_login(flow.feed)} --{others[0]}" if others else None)
 
 
-def _check_account(account: str, walk: TokenFlow) -> None:
+def _check_account(account: str, flow: TokenFlow) -> None:
     """Raise SignInNeeded when another account than the configured one has signed in."""
     if not account.isprintable():
         raise Refused("Entra names an account that cannot be shown")
-    configured = walk.settings.account
+    configured = flow.settings.account
     if configured is not None and account.lower() != configured.lower():
         raise SignInNeeded(
-            f"{account} has signed in, {walk.feed.name} is configured for {configured}",
-            hint=brokerctl_login(walk.feed),
+            f"{account} has signed in, {flow.feed.name} is configured for {configured}",
+            hint=brokerctl_login(flow.feed),
         )

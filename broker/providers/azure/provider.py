@@ -87,8 +87,8 @@ class AzureProvider:
         settings, organisation = _own(feed.settings), organisation_of(feed.realm)
         if organisation is None:
             return await self._on_premises(feed)
-        walk = TokenFlow(self._tools, feed, settings, organisation, scope, self._chain(feed), claims)
-        return await walk.credential()
+        flow = TokenFlow(self._tools, feed, settings, organisation, scope, self._chain(feed), claims)
+        return await flow.credential()
 
     def sign_in(
         self, feed: Feed, ways: Sequence[LoginMethod], *, in_file: bool
