@@ -11,6 +11,7 @@ from enum import StrEnum
 from broker.core.failures import Failure, NoFeed, NotAllowed
 from broker.core.feeds import READ, Feed, Match
 from broker.core.moment import Moment
+from broker.core.uids import ROOT, UNMAPPED
 
 PEER_EXTENSION = "token_broker.peer"
 """Key in an ASGI scope's `extensions`: `{"uid": int, "gid": int, "pid": int}` of the connected process."""
@@ -22,11 +23,6 @@ LONG_ANSWERS_EXTENSION = "token_broker.long_answers"
 """Key beside it: `begin(uid)` of what is there takes a place for an answer that lasts
 (`server/long_answers.py`).
 """
-
-ROOT = 0
-
-UNMAPPED = 65534
-"""What the kernel says of every uid that has no number in our user namespace (/proc/sys/fs/overflowuid)."""
 
 
 @dataclass(frozen=True, slots=True)

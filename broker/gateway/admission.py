@@ -6,12 +6,12 @@ import hmac
 import os
 import socket
 
+from broker.core.uids import ROOT
 from broker.gateway.request_head import RequestHead
 from broker.host.tcp_owner import owner_of_peer
 
 USERNAME = "gateway"
 CHALLENGE = (b"Proxy-Authenticate", b'Basic realm="token-broker gateway"')
-ROOT = 0
 
 
 class Admission:

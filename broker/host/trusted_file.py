@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from shlex import quote
 from typing import Self
 
+from broker.core.uids import ROOT, UNMAPPED
 from broker.host.whereabouts import home_of
 
 LINKS_MAX = 40
@@ -22,8 +23,6 @@ LINKS_MAX = 40
 
 PIECE_BYTES = 1 << 20
 UID_MAP = Path("/proc/self/uid_map")
-UNMAPPED_UID = 65534
-"""The uid shown for an owner who has none in our user namespace (/proc/sys/fs/overflowuid)."""
 
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -261,11 +260,11 @@ def _open_to_others(path: Path, found: os.stat_result, *, is_ours: bool) -> Untr
 
 
 def _owners() -> set[int]:
-    return {os.geteuid(), 0}
+    return {os.geteuid(), ROOT}
 
 
 def _is_unmapped(uid: int) -> bool:
-    return uid == UNMAPPED_UID and not sees_root()
+    return uid == UNMAPPED and not sees_root()
 
 
 def _home() -> Path:

@@ -12,10 +12,11 @@ import socket
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
+from broker.core.uids import UNMAPPED
 from broker.server.early_response import Accepted, EarlyResponder, Reply
 from broker.server.limits import Limits
 from broker.server.rate_limit import RateLimit
-from broker.server.ucred import NOBODY, Peer, peer_as_seen, peer_of
+from broker.server.ucred import Peer, peer_as_seen, peer_of
 
 BURST = 8
 """Connections accepted before the loop serves the open ones: in a flood of refused ones that is a round of
@@ -202,6 +203,6 @@ def _why_unknown(connection: socket.socket) -> str | None:
     peer = peer_as_seen(connection)
     if peer is None:
         return "unknown"
-    if peer.uid == NOBODY:
+    if peer.uid == UNMAPPED:
         return "user-namespace"
     return "pid-namespace" if peer.pid <= 0 else None

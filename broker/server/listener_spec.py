@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.core.access import OwnSocket, SocketKind
+from broker.core.uids import ROOT
 from broker.server.early_response import Reply
 from broker.server.ucred import Peer, peer_of
 
 
 def ours_or_root(peer: Peer) -> bool:
     """A user's own broker serves that user and root, as ssh-agent does."""
-    return peer.uid in {os.geteuid(), 0}
+    return peer.uid in {os.geteuid(), ROOT}
 
 
 def any_peer(peer: Peer) -> bool:  # noqa: ARG001 - the signature of `admits`

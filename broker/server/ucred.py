@@ -9,8 +9,7 @@ import struct
 import sys
 from typing import NamedTuple
 
-NOBODY = 65534
-"""The uid and gid that the kernel reports for an owner without a number in our user namespace."""
+from broker.core.uids import UNMAPPED
 
 _UCRED = struct.Struct("iII")
 """Linux `struct ucred` (unix(7), SO_PEERCRED): pid, uid, gid."""
@@ -43,11 +42,11 @@ def peer_of(connection: socket.socket) -> Peer | None:
     process outside our pid namespace.
     """
     peer = peer_as_seen(connection)
-    return None if peer is None or peer.pid <= 0 or peer.uid == NOBODY else peer
+    return None if peer is None or peer.pid <= 0 or peer.uid == UNMAPPED else peer
 
 
 def peer_as_seen(connection: socket.socket) -> Peer | None:
-    """Return what the kernel reports: uid NOBODY or pid 0 for a process that has no number in our namespaces.
+    """Return what the kernel reports: UNMAPPED or pid 0 for a process that has no number in our namespaces.
 
     For messages to such a peer. None where the kernel reports nothing. Never raises.
     """

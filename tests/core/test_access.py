@@ -6,9 +6,7 @@ import pytest
 
 from broker.core.access import (
     PEER_EXTENSION,
-    ROOT,
     SOCKET_KIND_EXTENSION,
-    UNMAPPED,
     Account,
     Action,
     Granted,
@@ -28,6 +26,7 @@ from broker.core.access import (
 )
 from broker.core.failures import Failure, NoFeed, NotAllowed
 from broker.core.feeds import PUBLISH, Allow, Feed, Match, Realm
+from broker.core.uids import ROOT, UNMAPPED
 from broker.core.urls import parse_url
 from tests.fake_clock import START
 

@@ -13,11 +13,12 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from broker.core.uids import UNMAPPED
 from broker.server.http_protocol import Receive, Scope, Send
 from broker.server.limits import Limits
 from broker.server.listener_spec import ours_or_root
 from broker.server.log_throttle import RECORDS
-from broker.server.ucred import NOBODY, Peer, peer_of
+from broker.server.ucred import Peer, peer_of
 from tests.server.serving import GET, GET_AND_CLOSE, Greeter, Serving, Slow, everything, serving
 
 TINY_S = 0.05
@@ -295,7 +296,7 @@ def test_a_users_broker_serves_that_user_and_root() -> None:
     assert ours_or_root(Peer(us, 1, 1))
     assert ours_or_root(Peer(0, 0, 1))
     assert not ours_or_root(Peer(us + 1, 1, 1))
-    assert not ours_or_root(Peer(NOBODY, NOBODY, 1))
+    assert not ours_or_root(Peer(UNMAPPED, UNMAPPED, 1))
 
 
 def test_both_ends_know_each_other() -> None:
@@ -325,7 +326,7 @@ def test_who_is_behind_a_closed_or_unconnected_socket_is_not_known() -> None:
 
 @pytest.mark.parametrize(
     ("pid", "uid", "known"),
-    [(42, 1000, True), (42, 0, True), (0, 1000, False), (42, NOBODY, False), (-1, 1000, False)],
+    [(42, 1000, True), (42, 0, True), (0, 1000, False), (42, UNMAPPED, False), (-1, 1000, False)],
 )
 def test_who_has_no_number_here_is_not_known(pid: int, uid: int, known: bool) -> None:
     class Told(socket.socket):
