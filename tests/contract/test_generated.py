@@ -28,12 +28,6 @@ NATIVE = Path(__file__).parent / "native"
 SEED = 20_260_101
 FEW, MANY = 3_000, 100_000
 PROBLEM = "HTTP/1.1 {} X\r\ncontent-length: {}\r\n\r\n{}"
-SHORT_ANSWERS = [
-    answer
-    for table in (answer_tables.GOOD, answer_tables.MALFORMED, answer_tables.HALF)
-    for answer in table.values()
-    if len(answer) < 1000
-]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="files in memory are Linux's")
 
 

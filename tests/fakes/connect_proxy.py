@@ -21,7 +21,6 @@ from tests.fakes.loopback import LOOPBACK, Line, Loopback
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-HTTPS_PORT = 443
 HTTP_PORT = 80
 _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy")
 _PLAIN_PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy")
