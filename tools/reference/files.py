@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from broker.config import paths
+from broker.ctl.service import systemd
 from broker.ctl.service.verb import LOG_NAME
 from broker.ctl.setup import all_users, machine_setup, system_broker, unit_files
 from broker.ctl.setup.completion import completion_files
@@ -26,8 +27,8 @@ def rows() -> list[tuple[str, str, str]]:
             "`brokerctl setup`",
             "PATH, proxies and certificates of the shell, for the service",
         ),
-        (dirs.units / unit_files.SOCKET_UNIT, "`brokerctl setup`", "the socket that starts the daemon"),
-        (dirs.units / unit_files.SERVICE_UNIT, "`brokerctl setup`", "the daemon's service"),
+        (dirs.units / systemd.SOCKET_UNIT, "`brokerctl setup`", "the socket that starts the daemon"),
+        (dirs.units / systemd.SERVICE_UNIT, "`brokerctl setup`", "the daemon's service"),
         (
             dirs.units / unit_files.DROP_INS / unit_files.SANDBOX,
             "`brokerctl setup`",

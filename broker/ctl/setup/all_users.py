@@ -3,6 +3,7 @@
 Every user's service manager listens for look-ups; the first one starts that user's broker, as that user.
 """
 
+from broker.ctl.service import systemd
 from broker.ctl.setup import unit_files
 from broker.ctl.setup.file_changes import Write
 from broker.ctl.setup.plan import Step
@@ -23,7 +24,7 @@ def units_step(image: TargetRoot) -> Step:
     return unit_files.service_step(
         image.at(UNITS),
         (unit_files.socket_unit(here), unit_files.service_unit(here)),
-        f"{UNITS}/{unit_files.SOCKET_UNIT}, enabled for every user; each broker starts with its user's first"
+        f"{UNITS}/{systemd.SOCKET_UNIT}, enabled for every user; each broker starts with its user's first"
         " look-up",
-        [Write(image.at(PRESET), unit_files.preset()), image.wanted(UNITS, unit_files.SOCKET_UNIT)],
+        [Write(image.at(PRESET), unit_files.preset()), image.wanted(UNITS, systemd.SOCKET_UNIT)],
     )

@@ -13,7 +13,7 @@ from broker.ctl.setup.file_changes import PRIVATE, Folder, Scratch, temporary_of
 from broker.ctl.setup.sandbox_probe import BAD_CONFIGURATION, FINE
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.undo_rules import follow
-from broker.ctl.setup.unit_files import SERVICE_UNIT, executed
+from broker.ctl.setup.unit_files import executed
 from broker.host.clock import SystemClock
 
 INSIDE = "token-broker-probe-inside.service"
@@ -84,7 +84,9 @@ def try_sandbox(service: str, sandbox: str, python: str, log: UndoLog) -> Sandbo
 
 def exposure() -> str | None:
     """The exposure level that systemd gives the service, from 0 to 10; None where it gives none."""
-    found = EXPOSURE.search(systemd.ask("systemd-analyze", "--user", "--no-pager", "security", SERVICE_UNIT))
+    found = EXPOSURE.search(
+        systemd.ask("systemd-analyze", "--user", "--no-pager", "security", systemd.SERVICE_UNIT)
+    )
     return found[1] if found else None
 
 

@@ -3,6 +3,7 @@
 from broker.config.paths import SYSTEM
 from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
+from broker.ctl.service import systemd
 from broker.ctl.setup import unit_files
 from broker.ctl.setup.file_changes import Write
 from broker.ctl.setup.plan import Step, StepMark
@@ -51,8 +52,8 @@ def units_step(image: TargetRoot, group: str) -> Step:
     return unit_files.service_step(
         image.at(UNITS),
         (unit_files.system_socket_unit(group), unit_files.system_service_unit(image.installation())),
-        f"{UNITS}/{unit_files.SOCKET_UNIT}, enabled; open to the members of {group}",
-        [image.wanted(UNITS, unit_files.SOCKET_UNIT)],
+        f"{UNITS}/{systemd.SOCKET_UNIT}, enabled; open to the members of {group}",
+        [image.wanted(UNITS, systemd.SOCKET_UNIT)],
     )
 
 

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from broker.ctl.service.systemd import SERVICE_UNIT, SOCKET_UNIT
 from broker.ctl.setup.changes import PlannedChange
 from broker.ctl.setup.file_changes import Write
 from broker.ctl.setup.plan import Step
 
 TEMPLATES = Path(__file__).with_name("systemd")
 
-SOCKET_UNIT = "token-broker.socket"
-SERVICE_UNIT = "token-broker.service"
 SANDBOX = "50-sandbox.conf"
 DROP_INS = f"{SERVICE_UNIT}.d"
 

@@ -53,7 +53,7 @@ def folders(user_dirs: UserDirs, config: "Config") -> SandboxPaths:
 def units_step(user_dirs: UserDirs) -> Step:
     """The units, without the sandbox."""
     here = installation(user_dirs)
-    socket = user_dirs.shown(user_dirs.units / unit_files.SOCKET_UNIT)
+    socket = user_dirs.shown(user_dirs.units / systemd.SOCKET_UNIT)
     texts = unit_files.socket_unit(here), unit_files.service_unit(here)
     return unit_files.service_step(
         user_dirs.units, texts, f"{socket}, enabled; starts with the first look-up"
@@ -85,9 +85,9 @@ def do_service(user_dirs: UserDirs, journal: UndoLog) -> list[Step]:
     _end_what_serves_already()
     if changed:
         systemd.systemctl("daemon-reload")
-    Enable(unit_files.SOCKET_UNIT).do(journal)
-    if changed and systemd.shown("ActiveState", unit_files.SERVICE_UNIT) == "active":
-        systemd.systemctl("restart", unit_files.SERVICE_UNIT)
+    Enable(systemd.SOCKET_UNIT).do(journal)
+    if changed and systemd.shown("ActiveState", systemd.SERVICE_UNIT) == "active":
+        systemd.systemctl("restart", systemd.SERVICE_UNIT)
     return [step, _told(verdict), _lingering()]
 
 
@@ -111,7 +111,7 @@ def _lingering() -> Step:
 
 def _end_what_serves_already() -> None:
     """End a broker that a look-up started: systemd will listen on its socket's path."""
-    if systemd.shown("ActiveState", unit_files.SOCKET_UNIT) == "active":
+    if systemd.shown("ActiveState", systemd.SOCKET_UNIT) == "active":
         return
     try:
         if broker_process.answers(broker_process.socket_path()):
