@@ -9,7 +9,6 @@ from functools import partial
 from broker.api.backend import feed_status_of
 from broker.core.defect import name_of
 from broker.core.feeds import Feed
-from broker.core.learned_feeds import LEARNED_MAX
 from broker.core.shortage import shortage_of
 from broker.core.why_not import Topic
 from broker.daemon.runtime import Runtime
@@ -58,13 +57,12 @@ class WhyNotRecorder:
             why_not.tell(Topic.FEED, status.error, at=at, hint=status.hint, subject=feed.name)
 
     def _hear_room(self) -> None:
-        realm, why_not = self._service.keeper.slot_table.no_room_for, self._service.why_not
-        if realm is None:
+        no_room, why_not = self._service.keeper.slot_table.no_room, self._service.why_not
+        if no_room is None:
             why_not.clear(Topic.LEARNED_FEEDS)
             return
-        detail = f"{realm} was not learned: {LEARNED_MAX} others are in use, which is the limit"
         at = self._service.keeper.clock.now().wall
-        why_not.tell(Topic.LEARNED_FEEDS, detail, at=at, hint="brokerctl add URL")
+        why_not.tell(Topic.LEARNED_FEEDS, no_room.why, at=at, hint="brokerctl add URL")
 
     def _hear_start(self, program: str, shortage: str | None) -> None:
         why_not = self._service.why_not

@@ -61,14 +61,14 @@ class SlotPlan:
 class SlotTable:
     """All entries by slot key, and the feeds they serve.
 
-    `no_room_for`: the realm that was last not learned because LEARNED_MAX others were; None while there is
-    room. `room_changed` is called after each change of it.
+    `no_room`: the realm that was last not learned because LEARNED_MAX others were; None while there is room.
+    `room_changed` is called after each change of it.
     """
 
     def __init__(self, table: FeedTable, now: Moment) -> None:
         self._by_key: dict[SlotKey, SlotEntry] = {}
         self._learned: dict[Realm, Feed] = {}
-        self.no_room_for: Realm | None = None
+        self.no_room: NoRoom | None = None
         self.room_changed: Callable[[], None] = lambda: None
         self._by_name: dict[str, Feed] = {}
         self._by_slot: dict[SlotKey, list[Feed]] = {}
@@ -274,22 +274,23 @@ class SlotTable:
                 self.remove(entry)
             self._learned.pop(given_up, None)
         self._learned[feed.realm] = feed
-        self._lacks_room_for(None)
+        self._lacks_room(None)
 
     def _no_room(self, realm: Realm) -> NoRoom:
-        if self.no_room_for is None:
+        if self.no_room is None:
             log.warning("learned_feeds_full realm=%s learned=%d", realm, len(self._learned))
-        self._lacks_room_for(realm)
         why = f"{LEARNED_MAX} others that need no [[feed]] are in use already, which is the limit"
-        return NoRoom(realm, f"{realm} was not learned: {why}")
+        lacking = NoRoom(realm, f"{realm} was not learned: {why}")
+        self._lacks_room(lacking)
+        return lacking
 
     def _look_for_room(self) -> None:
         if not self._is_full():
-            self._lacks_room_for(None)
+            self._lacks_room(None)
 
-    def _lacks_room_for(self, realm: Realm | None) -> None:
-        if self.no_room_for != realm:
-            self.no_room_for = realm
+    def _lacks_room(self, lacking: NoRoom | None) -> None:
+        if self.no_room != lacking:
+            self.no_room = lacking
             self.room_changed()
 
 

@@ -548,7 +548,8 @@ async def test_learning_has_a_bound_that_is_told(make: Make, caplog: pytest.LogC
 
     assert len(list(keeper.slot_table.feeds())) == LEARNED_MAX
     assert [type(each) for each in found] == [NoRoom] * 3
-    assert keeper.slot_table.no_room_for == Realm("fake", "late2")
+    assert keeper.slot_table.no_room is not None
+    assert keeper.slot_table.no_room.realm == Realm("fake", "late2")
     assert [each.message for each in caplog.records if "full" in each.message] == [
         f"learned_feeds_full realm=fake:late0 learned={LEARNED_MAX}"
     ]
@@ -571,7 +572,7 @@ async def test_the_users_organisation_takes_the_place_of_a_made_up_one(
     assert {"mine", "also-mine", "made-up-127"} < names
     assert "made-up-0" not in names
     assert len(names) == LEARNED_MAX
-    assert keeper.slot_table.no_room_for is None
+    assert keeper.slot_table.no_room is None
 
 
 async def test_no_realm_that_is_being_asked_for_gives_way(make: Make, issuer: Issuer) -> None:
