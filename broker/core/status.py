@@ -20,7 +20,8 @@ class FeedStatus:
     """One feed as a person sees it. Times are UTC, durations whole seconds; None where nothing is known.
 
     `shares` names the first feed that has the same credential, `left_s` counts to the token's own end.
-    `verdict` is what the feed itself last said to this token (accepted, rejected, unknown), at `verified_at`.
+    `warning` says what will be wrong one day, and what a person does before. `verdict` is what the feed
+    itself last said to this token (accepted, rejected, unknown), at `verified_at`.
     `warning` says what will be wrong one day, and what a person does before. `end_unknown`: the token ends at
     a time that the tool it came from did not say. `required_username` is the only one that it answers; None:
     it answers any.
