@@ -15,6 +15,8 @@ from urllib.parse import quote, urlencode
 import token_broker_client as client
 from token_broker_client import Answer, Failed, NotOurs, NotRunning, Silent
 
+from broker.core.failures import advice
+
 THREADS = 64
 """Look-ups under way at once; the surplus waits its turn."""
 
@@ -35,6 +37,16 @@ class MatchedFeed:
     name: str
     scope: str
     socket: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotRenewed:
+    """Why the broker has no new token, in one line; how long the service wants to be left alone, 0 where it
+    does not say.
+    """
+
+    line: str
+    wait_s: float
 
 
 class BrokerLink:
@@ -64,10 +76,16 @@ class BrokerLink:
                 return MatchedFeed(str(found.get("feed")), str(found.get("scope")), socket)
         return None
 
-    async def renew(self, feed: MatchedFeed) -> None:
-        """Have the broker fetch the feed's token anew, as far as it can and will."""
+    async def renew(self, feed: MatchedFeed) -> NotRenewed | None:
+        """Have the broker fetch the feed's token anew: None where it did, or where it does not answer."""
         target = f"/v1/feeds/{quote(feed.name, safe='')}/refresh"
-        await self._call(_read, "POST", target, REFRESH_S, feed.socket)
+        answer = await self._call(_asked, "POST", target, REFRESH_S, feed.socket)
+        told = None if answer is None or answer.status == OK else _object(answer.body)
+        if answer is None or told is None or not isinstance(told.get("detail"), str):
+            return None
+        hint, wait = told.get("hint"), answer.headers.get("retry-after", "")
+        line = f"{feed.name}: {told['detail']}" + (f"; {advice(hint)}" if isinstance(hint, str) else "")
+        return NotRenewed(line, float(wait) if wait.isdecimal() else 0.0)
 
     def close(self) -> None:
         """Wait for nobody."""
@@ -82,9 +100,20 @@ class BrokerLink:
 
 def _read(method: str, target: str, patience_s: float, socket: str | None) -> dict[str, Any] | None:
     """The object that the broker answers, or None where it does not."""
+    answer = _asked(method, target, patience_s, socket)
+    return _object(answer.body) if answer is not None and answer.status == OK else None
+
+
+def _asked(method: str, target: str, patience_s: float, socket: str | None) -> client.BrokerResponse | None:
     try:
-        answer = client.request(method, target, patience_s=patience_s, path=socket)
-        found = json.loads(answer.body)
-    except (client.BrokerError, OSError, ValueError):
+        return client.request(method, target, patience_s=patience_s, path=socket)
+    except (client.BrokerError, OSError):
         return None
-    return found if answer.status == OK and isinstance(found, dict) else None
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from token_broker_client import Answer, Failed, NotRunning
 
 from broker.core.moment import Moment
+from broker.core.refresh import RETRY_AFTER_MAX_S
 from broker.gateway.broker_link import BrokerLink
 from broker.gateway.run_report import RunReport
 from broker.host.clock import Clock
@@ -23,7 +24,9 @@ credential to who asks, OPTIONS tells clients nothing they ask feeds for).
 """
 
 RENEWED_AT_MOST_EVERY_S = 10.0
-"""A feed that says 401 to a new token as well is not asked for another one by each request."""
+"""A feed that says 401 to a new token as well is not asked for another one by each request. Later where the
+identity service said so (Retry-After), up to RETRY_AFTER_MAX_S.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,14 @@ class Withheld:
 
 
 class Injector:
-    """Asks `broker`, and tells `report` why there was no credential."""
+    """Asks `broker`, and tells `report` why there was no credential, or no new one."""
 
     def __init__(self, broker: BrokerLink, report: RunReport, clock: Clock) -> None:
         self._broker = broker
-        self._report = report
+        self.report = report
         self._clock = clock
         self._renewing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._renewed: dict[str, Moment] = {}
+        self._next_renewal: dict[str, Moment] = {}
 
     async def decide(self, method: str, url: str, given: bytes | None) -> Untouched | Injected | Withheld:
         """What becomes of a request for `url` with this Authorization of its own. Never raises."""
@@ -84,14 +87,14 @@ class Injector:
             return None
         async with self._renewing[feed.name]:
             found = await self._differing(url, given, refused)
-            now = self._clock.now()
-            last = self._renewed.get(feed.name)
-            if found is not None or (
-                last is not None and not last.after(RENEWED_AT_MOST_EVERY_S).reached(now)
-            ):
+            due = self._next_renewal.get(feed.name)
+            if found is not None or (due is not None and not due.reached(self._clock.now())):
                 return found
-            await self._broker.renew(feed)
-            self._renewed[feed.name] = self._clock.now()
+            failed = await self._broker.renew(feed)
+            if failed is not None:
+                self.report.failed(failed.line)
+            told_s = 0.0 if failed is None else min(failed.wait_s, RETRY_AFTER_MAX_S)
+            self._next_renewal[feed.name] = self._clock.now().after(max(RENEWED_AT_MOST_EVERY_S, told_s))
             return await self._differing(url, given, refused)
 
     async def _differing(self, url: str, given: bytes | None, refused: Injected) -> Injected | None:
@@ -99,7 +102,7 @@ class Injector:
         return found if isinstance(found, Injected) and found != refused else None
 
     def _withheld(self, line: str) -> Withheld:
-        self._report.failed(line)
+        self.report.failed(line)
         return Withheld(line)
 
 

@@ -22,11 +22,13 @@ Answer = tuple[int, Any]
 @dataclass
 class StandInBroker:
     """`answers` by "METHOD /path": a status with an object, raw bytes or an iterator of what is streamed, or
-    a function of the query that makes them. `asked` is every request in order, `queries` its parameters.
+    a function of the query that makes them; `headers` are what such an answer has beside its length. `asked`
+    is every request in order, `queries` its parameters.
     """
 
     path: Path
     answers: dict[str, Answer | Callable[[dict[str, str]], Answer]] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     queries: list[dict[str, str]] = field(default_factory=list)
 
@@ -88,7 +90,9 @@ class _Conversation(BaseHTTPRequestHandler):
             return
         body = said if isinstance(said, bytes) else json.dumps(said).encode()
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+        told = self.server.script.headers.get(f"{self.command} {urlsplit(self.path).path}", {})
+        for name, value in {**told, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

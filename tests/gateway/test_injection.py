@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.gateway.broker_link import BrokerLink
+from broker.gateway.injection import Injected, Injector
+from broker.gateway.run_report import RunReport
+from tests.ctl.stand_in import problem
+from tests.fake_clock import FakeClock
 from tests.fakes.http1 import Request, Response
 from tests.fakes.journal import Journal
 from tests.gateway.gateway_room import GatewayRoom, talk
@@ -169,6 +174,32 @@ def test_second_401_is_the_clients(proxy: ConnectProxy, host: Host, broker: Tabl
     assert answers[0].fields["www-authenticate"] == "Basic"
     assert len(host.requests) == 4
     assert broker.asked.count("POST /v1/feeds/corp/refresh") == 1
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "waits_s"),
+    [(None, 10), ("3", 10), ("120", 120), ("31536000", 3600), ("soon", 10)],
+)
+async def test_no_token_is_ordered_before_the_identity_service_wants_to_be_asked(
+    broker: TableBroker, retry_after: str | None, waits_s: float
+) -> None:
+    clock, order = FakeClock(), "POST /v1/feeds/corp/refresh"
+    broker.feed("corp", FEED, TOKEN)
+    broker.answers[order] = problem(503, "unavailable", "login.example answers 429", hint="brokerctl doctor")
+    broker.headers[order] = {} if retry_after is None else {"Retry-After": retry_after}
+    link, report = BrokerLink(str(broker.path)), RunReport()
+    injector = Injector(link, report, clock)
+    refused = await injector.decide("GET", FEED, None)
+    assert isinstance(refused, Injected)
+    orders = []
+    for seconds in (0, waits_s - 1, 1):
+        await clock.advance(seconds)
+        assert await injector.another(FEED, None, refused) is None
+        orders.append(broker.asked.count(order))
+    link.close()
+
+    assert orders == [1, 1, 2]
+    assert report.failures == ["corp: login.example answers 429; run: brokerctl doctor"]
 
 
 def test_401_to_the_clients_own_credential_costs_no_token(
