@@ -61,15 +61,17 @@ class Exchanger:
         try:
             sent_all, answer = await self._ask(request, talk, to, decision)
         except UnreachableError as error:
-            await refuse(self._client, 502, str(error), is_head=is_head)
-            return False
+            status, why = 502, str(error)
         except TimeoutError:
-            await refuse(self._client, 504, f"{to.endpoint} did not answer in time", is_head=is_head)
-            return False
+            status, why = 504, f"{to.endpoint} did not answer in time"
         except BadAnswerError as error:
-            await refuse(self._client, 502, f"{to.endpoint} {error}", is_head=is_head)
-            return False
-        return await self._hand_over(request, talk, answer, keeps=sent_all)
+            status, why = 502, f"{to.endpoint} {error}"
+        else:
+            return await self._hand_over(request, talk, answer, keeps=sent_all)
+        if isinstance(decision, Injected):
+            self._injector.report.failed(why)  # uv shows the status alone
+        await refuse(self._client, status, why, is_head=is_head)
+        return False
 
     def close(self) -> None:
         """Let go of the host: another client's request may use the connection, if it can."""

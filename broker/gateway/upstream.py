@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 
 import h11
 
@@ -14,6 +14,7 @@ from broker.gateway.host_rules import Endpoint
 from broker.gateway.idle_lines import IdleLines
 from broker.gateway.inbox import Inbox, TooLargeError
 from broker.gateway.upstream_proxy import ProxyChoice, UpstreamProxy
+from broker.host.http_errors import no_connection
 
 OK = range(200, 300)
 
@@ -55,17 +56,12 @@ class Upstream:
     async def _guarded(self, connecting: Awaitable[Channel], endpoint: Endpoint) -> Channel:
         try:
             async with within(self._deadlines.connect_s):
-                return await connecting
+                with _naming(str(endpoint)):
+                    return await connecting
         except TimeoutError:
             raise UnreachableError(
                 f"{endpoint} did not answer within {self._deadlines.connect_s:g} s"
             ) from None
-        except ssl.SSLCertVerificationError as error:
-            raise UnreachableError(f"{endpoint} is not who it says: {error.verify_message}") from None
-        except ssl.SSLError:
-            raise UnreachableError(f"{endpoint} does not agree on TLS") from None
-        except OSError as error:
-            raise UnreachableError(f"{endpoint}: {(error.strerror or 'no connection').lower()}") from None
 
     async def _secure(self, endpoint: Endpoint) -> Channel:
         channel = await self._reach(endpoint, self._proxies.lead_to("https", endpoint))
@@ -80,21 +76,23 @@ class Upstream:
             return await self._dial(endpoint)
         channel = await self._call(proxy)
         try:
-            await _connect(channel, endpoint, proxy)
+            with _naming(f"the proxy {proxy.endpoint}"):
+                await _connect(channel, endpoint, proxy)
         except BaseException:
             channel.close()
             raise
         return channel
 
     async def _call(self, proxy: UpstreamProxy) -> Channel:
-        channel: Channel = await self._dial(proxy.endpoint)
-        if not proxy.is_tls:
-            return channel
-        try:
-            return await start_tls(channel, self._authorities, proxy.endpoint.host)
-        except BaseException:
-            channel.close()
-            raise
+        with _naming(f"the proxy {proxy.endpoint}"):
+            channel: Channel = await self._dial(proxy.endpoint)
+            if not proxy.is_tls:
+                return channel
+            try:
+                return await start_tls(channel, self._authorities, proxy.endpoint.host)
+            except BaseException:
+                channel.close()
+                raise
 
     async def _dial(self, endpoint: Endpoint) -> SocketChannel:
         loop = asyncio.get_running_loop()
@@ -114,6 +112,21 @@ class Upstream:
             else:
                 return SocketChannel(connection)
         raise failure
+
+
+@contextlib.contextmanager
+def _naming(who: str) -> Iterator[None]:
+    """Within this block, a connection that does not come about is an UnreachableError of `who`."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except ssl.SSLCertVerificationError as error:
+        raise UnreachableError(f"{who} is not who it says: {error.verify_message}") from None
+    except ssl.SSLError:
+        raise UnreachableError(f"{who} does not agree on TLS") from None
+    except OSError as error:
+        raise UnreachableError(f"{who}: {no_connection(error)}") from None
 
 
 async def _connect(channel: Channel, endpoint: Endpoint, proxy: UpstreamProxy) -> None:

@@ -106,6 +106,12 @@ class Route:
         return "the proxy at {}:{}".format(*self._called)
 
 
+def no_connection(error: OSError) -> str:
+    """Why a connection did not come about, in a few words that may be shown."""
+    known = _known(error)
+    return "no connection" if known is None else known[0]
+
+
 def _known(cause: BaseException) -> tuple[str, Kind] | None:
     """Why a connection did not come about, in short and as a kind."""
     match cause:

@@ -171,21 +171,26 @@ class GatewayRoom:
         assert said.startswith(b"HTTP/1.1 200 "), said
         return connection
 
-    def secure(self, host: str, *, sni: str | None = None, trust: str | None = None) -> ssl.SSLSocket:
+    def secure(
+        self, host: str, *, port: int = 443, sni: str | None = None, trust: str | None = None
+    ) -> ssl.SSLSocket:
         """TLS to a host through the gateway, by a client that trusts the run's authority alone."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=trust or self.authority)
-        connection = self.connect(host)
+        connection = self.connect(host, port=port)
         try:
             return context.wrap_socket(connection, server_hostname=sni or host)
         except BaseException:
             connection.close()
             raise
 
-    def ask(self, host: str, path: str, *fields: str, method: str = "GET", body: bytes = b"") -> Got:
+    def ask(
+        self, host: str, path: str, *fields: str, port: int = 443, method: str = "GET", body: bytes = b""
+    ) -> Got:
         """The answer to one request to a feed's host."""
-        with self.secure(host) as connection:
-            return talk(connection, host, path, *fields, method=method, body=body)
+        with self.secure(host, port=port) as connection:
+            named = host if port == 443 else f"{host}:{port}"
+            return talk(connection, named, path, *fields, method=method, body=body)
 
 
 class Got:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,25 @@ def test_feed_that_cannot_prove_its_name_gets_nothing(
     assert got.status == 502
     assert "is not who it says" in got.reason
     assert len(seen) == 0
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_who_refuses_a_connection_and_why_is_told_to_the_client_and_at_the_end(
+    proxy: ConnectProxy, broker: TableBroker, *, proxied: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    name = HOST if proxied else "localhost"
+    broker.feed("corp", f"https://{name}:{port}/", "the-token")
+    environ = {"HTTPS_PROXY": f"http://127.0.0.1:{port}"} if proxied else {}
+
+    with GatewayRoom(proxy, [(name, port)], environ=environ) as gateway:
+        got = gateway.ask(name, "/simple/", port=port)
+        failures = gateway.parts.report.failures
+
+    who = f"the proxy 127.0.0.1:{port}" if proxied else f"localhost:{port}"
+    assert (got.status, failures) == (502, [f"{who}: connection refused"])
+    assert failures[0] in got.reason
 
 
 class LoginProxy(Loopback):
