@@ -243,7 +243,8 @@ def on_lookup(slot: Slot, now: Moment, *, watched: bool = True) -> Serve | Join 
         case Refused():
             held = not slot.last_failure.at.after(HOLD_REFUSED_S).reached(now)
         case Unavailable(retry_after_s=seconds) if seconds is not None:
-            held = not slot.last_failure.at.after(min(seconds, RETRY_AFTER_MAX_S)).reached(now)
+            told_s = max(HOLD_FAILING_S, min(seconds, RETRY_AFTER_MAX_S))  # at least, or each look-up asks
+            held = not slot.last_failure.at.after(told_s).reached(now)
         case _:
             held = not slot.last_failure.at.after(HOLD_FAILING_S).reached(now)
     return Reject(slot.last_failure.failure) if held else Join()

@@ -325,6 +325,7 @@ def test_an_hours_outage_costs_at_most_thirty_calls(jitter: float, is_live: bool
 
 
 UNAVAILABLE, ASKED_TO_WAIT = Unavailable("x"), Unavailable("x", retry_after_s=60)
+ASKED_TO_COME_AT_ONCE = Unavailable("x", retry_after_s=0)
 
 
 @pytest.mark.parametrize(
@@ -334,6 +335,8 @@ UNAVAILABLE, ASKED_TO_WAIT = Unavailable("x"), Unavailable("x", retry_after_s=60
         (UNAVAILABLE, 5, True),
         (ASKED_TO_WAIT, 59, False),
         (ASKED_TO_WAIT, 60, True),
+        (ASKED_TO_COME_AT_ONCE, 4.9, False),
+        (ASKED_TO_COME_AT_ONCE, 5, True),
         (Refused("x"), 29, False),
         (Refused("x"), 30, True),
         (SignInNeeded("x"), 1e6, False),
