@@ -8,7 +8,7 @@ once wait for each other. Read `ArtifactoryProvider.obtain`.
 
 import asyncio
 import json
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Annotated, ClassVar, Self
@@ -85,11 +85,27 @@ class ArtifactorySettings(protocol.Settings):
 
 @dataclass
 class _Chain:
-    """The last link of a chain of refreshes, and who may make the next: a refresh token works once."""
+    """The last link of a chain of refreshes, and who may make the next: a refresh token works once.
+
+    `under_way` are the refreshes that nobody may give up: the answer has the only token for the next one.
+    """
 
     access: Secret
     refresh: Secret
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
+    under_way: set[asyncio.Task[TokenGrant]] = field(default_factory=set)
+
+    def begin(self, refreshing: Coroutine[None, None, TokenGrant]) -> asyncio.Task[TokenGrant]:
+        """The refresh as a task of the chain's own, which goes on when its caller goes away."""
+        begun = asyncio.create_task(refreshing)
+        self.under_way.add(begun)
+        begun.add_done_callback(self._end)
+        return begun
+
+    def _end(self, ended: asyncio.Task[TokenGrant]) -> None:
+        self.under_way.discard(ended)
+        if not ended.cancelled():
+            ended.exception()  # its caller may be gone
 
 
 class ArtifactoryProvider:
@@ -197,6 +213,14 @@ class ArtifactoryProvider:
                 return replace(login(first, access, own.username, first_username), manual_renewal=None)
             self._chains.setdefault(key, _Chain(first.secret, began))
         chain = self._chains[key]
+        refreshing = chain.begin(self._lengthened(feed, key, chain, refresh))
+        await asyncio.wait({refreshing})
+        return _credential(refreshing.result(), own, secret_source.shown(refresh))
+
+    async def _lengthened(
+        self, feed: Feed, key: tuple[str, Secret], chain: _Chain, refresh: secret_source.SecretSource
+    ) -> TokenGrant:
+        """The next link, when the chain has it."""
         async with chain.alone:
             try:
                 grant = await self._next(feed, chain, refresh)
@@ -204,7 +228,7 @@ class ArtifactoryProvider:
                 self._chains.pop(key, None)  # the next try begins with what is configured then
                 raise
             chain.access, chain.refresh = grant.token.secret, grant.refresh or chain.refresh
-        return _credential(grant, own, secret_source.shown(refresh))
+        return grant
 
     async def _next(self, feed: Feed, chain: _Chain, refresh: secret_source.SecretSource) -> TokenGrant:
         form = {

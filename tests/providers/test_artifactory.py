@@ -1,5 +1,6 @@
 import asyncio
 import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -117,6 +118,24 @@ async def test_two_who_refresh_at_once_use_one_chain(provider: Provider, jfrog: 
     assert len({credential.secret for credential in obtained}) == 2
     used = [request.form["refresh_token"] for request in jfrog.requests]
     assert len(set(used)) == 2
+
+
+async def test_a_fetch_given_up_while_the_service_answers_does_not_lose_the_next_refresh_token(
+    provider: Provider, jfrog: Artifactory
+) -> None:
+    feed, may_answer = feed_with(provider, **REFRESHED), threading.Event()
+    jfrog.access_faults.hold(may_answer)
+    given_up = asyncio.create_task(provider.obtain(feed, READ))
+    await asyncio.to_thread(jfrog.requests.wait_for, 1)
+    given_up.cancel()
+    await asyncio.wait({given_up})
+    may_answer.set()
+
+    credential = await provider.obtain(feed, READ)
+
+    assert given_up.cancelled()
+    assert credential.username == USER
+    assert len({request.form["refresh_token"] for request in jfrog.requests}) == 2
 
 
 async def test_an_access_token_that_lives_costs_no_refresh_token(
