@@ -6,6 +6,7 @@ no secret. Without a secret store a sign-in is in the daemon's memory alone. Rea
 
 import json
 import shlex
+import threading
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -63,6 +64,10 @@ class LoginRecord:
     """Why it could not be renewed, the last one last."""
     claims: list[str] = field(default_factory=list, repr=False, compare=False)
     """What the feed last wanted its token to say, in JSON, where it wanted anything."""
+    store: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    """Held by the thread that renews or erases: a renewal writes what it got into the store."""
+    ended: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+    """Set once it was erased: nothing renews it any more."""
 
 
 class LoginStore:

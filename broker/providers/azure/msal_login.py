@@ -72,16 +72,22 @@ def renewed(
     `http` is that of today's configuration, and `loop` its own. Raises AuthenticationRequiredError when it
     needs a person, ClientAuthenticationError when it fails.
     """
-    from broker.providers.azure.azure_transport import AzureTransport  # noqa: PLC0415 - brings azure-identity
+    from broker.providers.azure.azure_transport import (  # noqa: PLC0415 - brings azure-identity
+        AzureTransport,
+        GivenUpError,
+    )
 
-    if not sign_in.live:
-        wire = AzureTransport(http, loop)
-        sign_in.live.append(Renewer(_credential(sign_in.terms, wire, sign_in.record, _nobody), wire))
-    renewer = sign_in.live[0]
-    if not isinstance(renewer, Renewer):
-        raise TypeError("this sign-in is renewed by somebody else")
-    renewer.wire.http = http
-    token = renewer.credential.get_token(SCOPE, claims=claims)
+    with sign_in.store:
+        if sign_in.ended.is_set():
+            raise GivenUpError("the sign-in was ended meanwhile")
+        if not sign_in.live:
+            wire = AzureTransport(http, loop)
+            sign_in.live.append(Renewer(_credential(sign_in.terms, wire, sign_in.record, _nobody), wire))
+        renewer = sign_in.live[0]
+        if not isinstance(renewer, Renewer):
+            raise TypeError("this sign-in is renewed by somebody else")
+        renewer.wire.http = http
+        token = renewer.credential.get_token(SCOPE, claims=claims)
     return Secret(token.token), token.expires_on
 
 
@@ -102,13 +108,19 @@ def has_secret_store(mark: Path) -> bool:
 
 
 def erase(sign_in: LoginRecord) -> None:
-    """Overwrite what a store has of the sign-in: azure-identity 1.27 has no sign-out of its own."""
+    """Overwrite what a store has of the sign-in: azure-identity 1.27 has no sign-out of its own.
+
+    Waits for a renewal that is under way, which would write the sign-in into the store again.
+    """
     terms = sign_in.terms
     if terms.kept is Kept.MEMORY:
         return
     from azure.identity._persistent_cache import _get_persistence  # noqa: PLC0415 - see above
 
-    _get_persistence(terms.kept is Kept.FILE, "MSALCache", cache_name(terms.key) + CACHE_SUFFIX).save("{}")
+    cache = cache_name(terms.key) + CACHE_SUFFIX
+    with sign_in.store:
+        _get_persistence(terms.kept is Kept.FILE, "MSALCache", cache).save("{}")
+        sign_in.ended.set()
 
 
 def _credential(

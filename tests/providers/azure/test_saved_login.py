@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
+import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.core.credentials import AccessToken
 
 from broker.core.failures import NotObtained, Refused, SignInNeeded, Unavailable
 from broker.core.feeds import READ
 from broker.core.login_progress import Kept
 from broker.host.http import Http
+from broker.providers.azure.azure_transport import GivenUpError
+from broker.providers.azure.login_store import LoginRecord
+from broker.providers.azure.msal_login import Renewer, erase, renewed
 from broker.providers.azure.provider import AzureProvider
 from broker.providers.protocol import ProviderContext
 from tests.fakes import faults
 from tests.fakes.connect_proxy import Conduct
 from tests.fakes.entra import LOGIN_HOSTS, aadsts
+from tests.fakes.journal import PATIENCE_S
 from tests.providers.azure.feeds import OTHER_TENANT, PERSON, TENANT, at, feed_with
 from tests.providers.azure.persons import (
     PRESSED,
@@ -245,6 +252,57 @@ async def test_signing_out_leaves_nothing_and_says_what_remains(
     assert (await provider.sign_out(feed_with())).account is None
     with pytest.raises(SignInNeeded, match="nobody has signed in"):
         await provider.obtain(feed_with(auth=["device-code"]), READ)
+
+
+class Turns:
+    """The store's lock; `contended` is set when a thread has to wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.contended = threading.Event()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self.contended.set()
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+async def test_a_renewal_under_way_cannot_write_back_a_sign_in_that_is_ended(
+    provider: AzureProvider, entra: Entra, tools: ProviderContext, home: Path
+) -> None:
+    await signing(provider, approving(entra), in_file=True)
+    [found] = [each for each in tools.memory.values() if isinstance(each, LoginRecord)]
+    [renewer] = found.live
+    assert isinstance(renewer, Renewer)
+    turns, ended, (record, cache) = Turns(), threading.Event(), sorted(saved(home))
+
+    def sign_out() -> None:
+        erase(signed_in)
+        turns.contended.set()
+        ended.set()
+
+    class Late:
+        """A library that has its answer, and keeps it while somebody signs out."""
+
+        def get_token(self, scope: str, claims: str | None) -> AccessToken:
+            threading.Thread(target=sign_out).start()
+            turns.contended.wait(PATIENCE_S)
+            cache.write_text('{"RefreshToken": {}}')
+            return AccessToken(f"{scope} {claims}".replace(" ", "-"), 2_000_000_000)
+
+    late: Any = [Renewer(Late(), renewer.wire)]  # type: ignore[arg-type]
+    signed_in = replace(found, live=late, store=turns)  # type: ignore[arg-type]
+    loop = asyncio.get_running_loop()
+    await asyncio.to_thread(renewed, signed_in, tools.http, loop)
+    await asyncio.to_thread(ended.wait, PATIENCE_S)
+
+    assert cache.read_text() == "{}"
+    assert record.suffix == ".json"
+    with pytest.raises(GivenUpError):
+        renewed(signed_in, tools.http, loop)
 
 
 async def test_marks_follow_a_sign_in_and_its_end(provider: AzureProvider, entra: Entra) -> None:
