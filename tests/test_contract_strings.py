@@ -191,7 +191,7 @@ def test_status_shows_each_feed_under_the_keys_that_scripts_read() -> None:
         *("name", "provider", "realm", "urls", "configured", "usable", "state", "since", "source", "account"),
         *("tenant", "scope", "username", "obtained_at", "expires_at", "refresh_at", "ttl_s", "left_s"),
         *("lookups", "fetches", "last_used_at", "error", "hint", "shares", "warning"),
-        *("verified_at", "verdict", "end_unknown", "required_username"),
+        *("verified_at", "verdict", "end_unknown", "required_username", "unverified"),
     ]
     assert [state.value for state in State] == [
         *("empty", "fresh", "due", "expired", "failing", "refused", "sign-in-needed"),

@@ -27,12 +27,7 @@ from broker.host.lookup_trace import TraceStep, trace_step, tracing
 
 router = APIRouter()
 
-WORDS = {
-    Verdict.ACCEPTED: ("the feed takes it", True),
-    Verdict.UNAUTHORISED: ("the feed said 401: it does not take it", False),
-    Verdict.FORBIDDEN: ("the feed said 403: the right to read it is missing", False),
-    Verdict.UNKNOWN: ("the feed could not be asked, or said neither yes nor no", None),
-}
+GOOD = {Verdict.ACCEPTED: True, Verdict.UNAUTHORISED: False, Verdict.FORBIDDEN: False}
 
 
 @router.post("/v1/explain", response_class=Lines)
@@ -77,8 +72,9 @@ async def _walk(backend: Backend, principal: Principal, url: str, username: str 
             if may_renew:
                 await keeper.verify(match)
         finally:
-            text, good = WORDS[keeper.last_verdict(match)] if match.feed.verify else ("verify is off", None)
-            trace_step("verified", text, good=good)
+            answer = keeper.last_answer(match)
+            text = answer.words if match.feed.verify else "verify is off"
+            trace_step("verified", text, good=GOOD.get(answer.verdict))
     except Failure as failure:
         trace_step("your turn" if isinstance(failure, SignInNeeded) else "failed", failure.detail, good=False)
         hint = failure.hint

@@ -21,9 +21,9 @@ class FeedStatus:
 
     `shares` names the first feed that has the same credential, `left_s` counts to the token's own end.
     `warning` says what will be wrong one day, and what a person does before. `verdict` is what the feed
-    itself last said to this token (accepted, rejected, unknown), at `verified_at`.
-    `warning` says what will be wrong one day, and what a person does before. `end_unknown`: the token ends at
-    a time that the tool it came from did not say. `required_username` is the only one that it answers; None:
+    itself last said to this token (accepted, rejected, unknown), at `verified_at`; `unverified` says why the
+    feed could not be asked when that was last tried. `end_unknown`: the token ends at a time that the tool it
+    came from did not say. `required_username` is the only one that it answers; None:
     it answers any.
     """
 
@@ -56,6 +56,7 @@ class FeedStatus:
     verdict: str = Verdict.UNKNOWN.word
     end_unknown: bool = False
     required_username: str | None = None
+    unverified: str | None = None
 
     @property
     def needs_help(self) -> bool:
@@ -206,6 +207,7 @@ def feed_status(
         verdict=(Verdict.UNKNOWN if told is None else told.verdict).word,
         end_unknown=credential is not None and credential.is_end_unknown,
         required_username=required_username(feed, credential),
+        unverified=None if told is None or told.answer.unasked is None else told.answer.words,
     )
 
 

@@ -45,17 +45,39 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FeedAnswer:
-    """What a feed said when it was asked once; `claims` is what a 401 wants a new token to say."""
+    """What a feed said when it was asked once; `claims` is what a 401 wants a new token to say.
+
+    `said` is its answer in a few words, `unasked` why there was none that is its own; neither has a secret.
+    """
 
     verdict: Verdict
     claims: str | None = None
+    said: str | None = None
+    unasked: str | None = None
+
+    @property
+    def words(self) -> str:
+        """The answer as a person reads it."""
+        match self.verdict:
+            case Verdict.ACCEPTED:
+                return "the feed takes it"
+            case Verdict.UNAUTHORISED:
+                return f"the feed said {self.said or 401}: it does not take it"
+            case Verdict.FORBIDDEN:
+                return f"the feed said {self.said or '403: the right to read it is missing'}"
+        if self.unasked is not None:
+            return f"the feed could not be asked: {self.unasked}"
+        if self.said is not None:
+            return f"the feed said {self.said}, which is neither yes nor no"
+        return "the feed could not be asked, or said neither yes nor no"
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
     """What one feed last said to `held`; `refusal` is None unless it was a no for good.
 
-    `tried` is the last attempt, `said` the last one that brought a yes or a no, `claims` what it then wanted.
+    `tried` is the last attempt, `answer` what it brought, `said` when there last was a yes or a no, `claims`
+    what it then wanted.
     """
 
     held: Held
@@ -64,6 +86,7 @@ class Verification:
     refusal: Refused | None = None
     said: Moment | None = None
     claims: str | None = None
+    answer: FeedAnswer = FeedAnswer(Verdict.UNKNOWN)
 
     @property
     def wants_fetch(self) -> bool:
@@ -121,33 +144,36 @@ def judge(
     verdict = answer.verdict
     if verdict is Verdict.UNKNOWN:
         if before is not None and before.held.credential == held.credential:
-            return replace(before, held=held, tried=now)
-        return Verification(held, now, verdict)
+            return replace(before, held=held, tried=now, answer=answer)
+        return Verification(held, now, verdict, answer=answer)
     refusal = _refusal(feed, held, answer, before)
-    return Verification(held, now, verdict, refusal, said=now, claims=answer.claims)
+    return Verification(held, now, verdict, refusal, said=now, claims=answer.claims, answer=answer)
 
 
 def _refusal(feed: Feed, held: Held, answer: FeedAnswer, before: Verification | None) -> Refused | None:
     credential, verdict = held.credential, answer.verdict
+    theirs = f"the credential of {credential.account}" if credential.account else "the credential"
     if verdict is Verdict.FORBIDDEN:
         who = credential.account or f"the credential from {credential.source}"
-        said = f"{who} has no right to read this feed (403): ask its owner for the reader role"
+        told = f"{who} has no right to read this feed (403): ask its owner for the reader role"
+        if answer.said is not None:
+            told = f"the feed refuses {theirs} ({answer.said}): ask its owner about that"
         once_granted = shlex.join(("brokerctl", "refresh", feed.name))
-        return Refused(said + _otherwise(feed), hint=once_granted)
+        return Refused(told + _otherwise(feed), hint=once_granted)
     if verdict is not Verdict.UNAUTHORISED or before is None or before.verdict is not Verdict.UNAUTHORISED:
         return None
     if before.held is held:
         return before.refusal
-    theirs = f"the credential of {credential.account}" if credential.account else "the credential"
+    said = answer.said or "401"
     hint = credential.replacing or shlex.join(("brokerctl", "explain", str(feed.url)))
     if credential.manual_renewal is not None:
-        refused = f"the feed does not accept {theirs} (401): {credential.manual_renewal}"
+        refused = f"the feed does not accept {theirs} ({said}): {credential.manual_renewal}"
         return Refused(refused + _otherwise(feed), hint=hint)
     if answer.claims is not None:
-        wanted = f"the feed wants claims that {theirs} from {credential.source} does not have (401)"
+        wanted = f"the feed wants claims that {theirs} from {credential.source} does not have ({said})"
         return Refused(wanted, hint=hint)
     refused = f"the feed does not accept {theirs} from {credential.source}"
-    return Refused(f"{refused} (401), not even a newly fetched one{_otherwise(feed)}", hint=hint)
+    return Refused(f"{refused} ({said}), not even a newly fetched one{_otherwise(feed)}", hint=hint)
 
 
 def _otherwise(feed: Feed) -> str:

@@ -10,6 +10,8 @@ import asyncio
 import logging
 import ssl
 import sys
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +32,10 @@ DEADLINE_S = 10.0
 BODY_BYTES = 65536
 """Tokens and challenges are a few kB."""
 
+GLANCE_S = 1.0
+GLANCE_BYTES = 16384
+"""Why a service refuses is a line, which comes with the headers."""
+
 CONNECTIONS_MAX = 64
 """At once; the surplus waits within its own deadline."""
 
@@ -46,11 +52,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. Header names are lower case, in order and not folded; headers and body do not print."""
+    """What came back. Header names are lower case, in order and not folded; headers and body do not print.
+
+    `reason` are the words of the status line.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False)
+    reason: str = field(default="", repr=False)
 
     def values(self, name: str) -> tuple[str, ...]:
         """Every value of the header of this lower-case name, in order."""
@@ -100,8 +110,10 @@ class Http:
         deadline_s: float = DEADLINE_S,
         body_bytes: int = BODY_BYTES,
         head_only: bool = False,
+        glance_at: Collection[int] = (),
     ) -> Response:
-        """Send once and return the answer, whatever its status; `head_only` hangs up after the headers.
+        """Send once and return the answer, whatever its status; `head_only` hangs up after the headers, but
+        that of the statuses `glance_at` some of the body is read, if it comes at once.
 
         The deadline counts from the moment at which the client is ready. Raises Unreachable when there is
         no answer within it, or one with more than `body_bytes`.
@@ -110,7 +122,7 @@ class Http:
         try:
             client = await self._open(route)  # its imports are no answer that somebody is late with
             async with asyncio.timeout(deadline_s), self._room:
-                return await _exchange(client, request, route, None if head_only else body_bytes)
+                return await _exchange(client, request, route, None if head_only else body_bytes, glance_at)
         except TimeoutError:
             raise route.too_late(deadline_s) from None
 
@@ -140,9 +152,13 @@ def _route_to(url: str) -> Route:
 
 
 async def _exchange(
-    client: "httpx.AsyncClient", request: Request, route: Route, body_bytes: int | None
+    client: "httpx.AsyncClient",
+    request: Request,
+    route: Route,
+    body_bytes: int | None,
+    glance_at: Collection[int],
 ) -> Response:
-    """The answer to the request; None for `body_bytes` leaves the body unread."""
+    """The answer to the request; None for `body_bytes` leaves the body unread, but for a glance."""
     import httpx  # noqa: PLC0415 - loaded by _make_clients
 
     try:
@@ -157,8 +173,11 @@ async def _exchange(
                 (name.decode("latin-1").lower(), value.decode("latin-1"))
                 for name, value in answer.headers.raw
             )
-            body = b"" if body_bytes is None else await _body(answer, route, body_bytes)
-            return Response(answer.status_code, headers, body)
+            if body_bytes is not None:
+                body = await _body(answer, route, body_bytes)
+            else:
+                body = await _glance(answer) if answer.status_code in glance_at else b""
+            return Response(answer.status_code, headers, body, answer.reason_phrase)
     # the errors quote headers and URLs: none is chained to what is raised
     except httpx.ProxyError as error:
         raise route.refused_by_proxy(str(error)) from None
@@ -179,6 +198,20 @@ async def _body(answer: "httpx.Response", route: Route, body_bytes: int) -> byte
         if len(body) > body_bytes:
             raise route.broken(f"answered with more than {body_bytes:,} bytes")
     return bytes(body)
+
+
+async def _glance(answer: "httpx.Response") -> bytes:
+    """What comes of the body within GLANCE_S, up to GLANCE_BYTES: the answer is good without it."""
+    import httpx  # noqa: PLC0415 - loaded by _make_clients
+
+    body = bytearray()
+    with suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(GLANCE_S):
+            async for piece in answer.aiter_raw():
+                body += piece
+                if len(body) >= GLANCE_BYTES:
+                    break
+    return bytes(body[:GLANCE_BYTES])
 
 
 def _trust(ca: Path | None, route: Route) -> ssl.SSLContext:

@@ -22,7 +22,7 @@ from broker.core.refresh import (
     awaits_person,
     on_lookup,
 )
-from broker.core.verdict import Verdict, Verification, refusal_of, usable_credential
+from broker.core.verdict import FeedAnswer, Verdict, Verification, refusal_of, usable_credential
 from broker.host.clock import Clock
 from broker.keeper.defect_log import DefectLog
 from broker.keeper.provider_guard import BesideTheLoop, ProviderGuard, at_once
@@ -249,10 +249,10 @@ class Keeper:
             return verification  # it has landed, and was tried already
         return await self._verifier.verdict(entry, match.feed)
 
-    def last_verdict(self, match: Match) -> Verdict:
-        """What the feed said when it was last asked."""
+    def last_answer(self, match: Match) -> FeedAnswer:
+        """What the feed said when it was last asked, be it nothing."""
         verification = self.slot_table.of(match, self.clock.now()).verifications.get(match.feed.name)
-        return Verdict.UNKNOWN if verification is None else verification.verdict
+        return FeedAnswer(Verdict.UNKNOWN) if verification is None else verification.answer
 
     def is_flying(self, match: Match) -> bool:
         """True while a renewal of the match's credential is under way."""

@@ -159,7 +159,10 @@ class Verifier:
             self.start(entry, feed)  # another came meanwhile, and nothing was said of that one yet
         elif verdict is Verdict.UNAUTHORISED and verification.wants_fetch:
             if was is not verdict:
-                log.warning("rejected_by_feed feed=%s: 401 before the token's end, fetching anew", feed.name)
+                said = answer.said or "401"
+                log.warning(
+                    "rejected_by_feed feed=%s: %s before the token's end, fetching anew", feed.name, said
+                )
             self._fetch(entry)
         if verification.verdict.is_rejection is not was.is_rejection or refusal is not refusal_of(before):
             self._tell(feed)

@@ -1,7 +1,11 @@
-"""A credential tried once against its feed: one GET of the configured address, whose body is never read."""
+"""A credential tried once against its feed: one GET of the configured address.
+
+No body decides anything: that of a 403 is only looked at for the feed's reason.
+"""
 
 import base64
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from broker.core.credential import Credential
@@ -10,6 +14,7 @@ from broker.core.verdict import FeedAnswer, Verdict
 from broker.host.http import Http, Request, Response
 from broker.host.http_errors import Unreachable
 from broker.providers.claims_challenge import claims_wanted
+from broker.providers.refusal_words import refusal_words
 
 SIGN_IN_PAGES = frozenset(
     {"_signin", "sign_in", "signin", "login", "authorize", "saml", "sso", "oauth2"},
@@ -28,6 +33,8 @@ SIGN_IN_REQUESTS: tuple[frozenset[str], ...] = (
 Connect, SAML 2.0 bindings section 3.4.4.1, WS-Federation 1.2 section 13.2.2.
 """
 
+UNAUTHORISED, FORBIDDEN, PROXY_LOGIN, THROTTLED = 401, 403, 407, 429
+
 SIGN_IN_TEXT = 203
 """Azure DevOps' status for its sign-in page in place of an answer (its REST API documentation)."""
 
@@ -42,9 +49,12 @@ def verify_with(http: Callable[[], Http]) -> Callable[[Feed, Credential], Awaita
             "GET", str(feed.url), (("Authorization", f"Basic {base64.b64encode(pair).decode()}"),)
         )
         try:
-            return answer_of(str(feed.url), await http().send(request, head_only=True))
-        except Unreachable:
-            return FeedAnswer(Verdict.UNKNOWN)
+            response = await http().send(request, head_only=True, glance_at={FORBIDDEN})
+        except Unreachable as error:
+            return FeedAnswer(Verdict.UNKNOWN, unasked=error.reason)
+        answer = answer_of(str(feed.url), response)
+        words = refusal_words(response, credential) if answer.verdict is Verdict.FORBIDDEN else None
+        return answer if words is None else replace(answer, said=f'403: "{words}"')
 
     return verify_at
 
@@ -55,16 +65,27 @@ def answer_of(url: str, response: Response) -> FeedAnswer:
     Feeds answer HTML, JSON or a redirect within their host: any of them is a yes. Being led to a sign-in page
     is a no. A status that others may have caused, or may have said in the feed's name, proves nothing.
     """
-    verdict = Verdict.UNKNOWN if _is_of_another(response) else _verdict_of(url, response)
-    is_challenge = verdict is Verdict.UNAUTHORISED and response.status == 401  # noqa: PLR2004 - RFC 9110's
-    return FeedAnswer(verdict, claims_wanted(response.values("www-authenticate")) if is_challenge else None)
+    status = response.status
+    if _is_of_another(response):
+        return FeedAnswer(Verdict.UNKNOWN, unasked=f"a proxy on the way answers {status}")
+    if status in {PROXY_LOGIN, THROTTLED} or status >= 500:  # noqa: PLR2004 - RFC 9110's classes
+        return FeedAnswer(Verdict.UNKNOWN, unasked=f"{urlsplit(url).hostname} answers {status}")
+    verdict = _verdict_of(url, response)
+    match verdict:
+        case Verdict.ACCEPTED | Verdict.FORBIDDEN:
+            return FeedAnswer(verdict)
+        case Verdict.UNAUTHORISED if status != UNAUTHORISED:
+            return FeedAnswer(verdict, said=f"{status}, a page to sign in at")
+        case Verdict.UNAUTHORISED:
+            return FeedAnswer(verdict, claims_wanted(response.values("www-authenticate")), said=str(status))
+    return FeedAnswer(verdict, said=str(status))
 
 
 def _verdict_of(url: str, response: Response) -> Verdict:
     match response.status:
-        case 401:
+        case status if status == UNAUTHORISED:
             return Verdict.UNAUTHORISED
-        case 403:
+        case status if status == FORBIDDEN:
             return Verdict.FORBIDDEN
         case status if status == SIGN_IN_TEXT:
             is_azure = any(name.startswith(("x-vss-", "x-tfs-")) for name, _ in response.headers)

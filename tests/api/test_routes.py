@@ -31,7 +31,7 @@ from broker.core.learned_feeds import LEARNED_MAX
 from broker.core.log_buffer import LogBuffer
 from broker.core.login_progress import LoginMethod, LoginPage, SignedIn, SignedOut
 from broker.core.urls import parse_url
-from broker.core.verdict import Verdict
+from broker.core.verdict import FeedAnswer, Verdict
 from broker.daemon.shares import Shares
 from broker.keeper.keeper import Keeper
 from broker.keeper.renewal_policy import RenewalPolicies
@@ -647,6 +647,32 @@ async def test_explain_walks_a_look_up_to_its_answer(client: httpx.AsyncClient) 
         "answer", "VssSessionToken and 7 characters, ends 04:04 UTC, replaced at 03:54 UTC", True,
     )  # fmt: skip
     assert steps[4] == ("verified", "the feed takes it", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            FeedAnswer(Verdict.UNKNOWN, unasked="feed.example answers 503"),
+            "the feed could not be asked: feed.example answers 503",
+        ),
+        (FeedAnswer(Verdict.UNKNOWN, said="404"), "the feed said 404, which is neither yes nor no"),
+        (FeedAnswer(Verdict.FORBIDDEN, said='403: "no"'), 'the feed said 403: "no"'),
+        (
+            FeedAnswer(Verdict.UNAUTHORISED, said="203, a page"),
+            "the feed said 203, a page: it does not take it",
+        ),
+    ],
+)
+async def test_explain_says_what_the_feed_said_now_whatever_it_said_before(
+    client: httpx.AsyncClient, household: Household, answer: FeedAnswer, words: str
+) -> None:
+    assert ("verified", "the feed takes it", True) in await told(client, str(CORP.url))
+    household.gatekeeper.words = [answer] * 4
+
+    steps = await told(client, str(CORP.url))
+
+    assert [text for step, text, _ in steps if step == "verified"] == [words]
 
 
 async def test_explain_ends_with_what_failed_and_what_to_type(

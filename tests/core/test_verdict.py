@@ -83,8 +83,9 @@ def test_a_credential_is_usable_until_its_end_unless_the_feed_refused_it(
 def test_accepted_refuses_nothing(before: Verification | None) -> None:
     later = NOW.after(20)
 
-    assert judge(FEED, HELD, FeedAnswer(Verdict.ACCEPTED), before, later) == Verification(
-        HELD, later, Verdict.ACCEPTED, said=later
+    answer = FeedAnswer(Verdict.ACCEPTED)
+    assert judge(FEED, HELD, answer, before, later) == Verification(
+        HELD, later, Verdict.ACCEPTED, said=later, answer=answer
     )
 
 
@@ -102,7 +103,9 @@ def test_unknown_proves_nothing_about_what_was_said_to_the_same_credential(befor
 def test_an_unauthorised_refuses_nothing_before_a_fetch(before: Verification | None) -> None:
     verification = judge(FEED, HELD, FeedAnswer(Verdict.UNAUTHORISED), before, NOW)
 
-    assert verification == Verification(HELD, NOW, Verdict.UNAUTHORISED, said=NOW)
+    assert verification == Verification(
+        HELD, NOW, Verdict.UNAUTHORISED, said=NOW, answer=FeedAnswer(Verdict.UNAUTHORISED)
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,6 +148,34 @@ def test_a_no_for_good_says_who_is_refused_what_and_what_to_type(
 
     assert verification.refusal is not None
     assert (verification.refusal.detail, verification.refusal.hint) == (detail, hint)
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (
+            FeedAnswer(Verdict.UNAUTHORISED, said="302, a page to sign in at"),
+            (
+                "the feed does not accept the credential of dev@acme.example from azure-cli "
+                "(302, a page to sign in at), not even a newly fetched one"
+            ),
+        ),
+        (
+            FeedAnswer(Verdict.FORBIDDEN, said='403: "no policy lets you in"'),
+            (
+                'the feed refuses the credential of dev@acme.example (403: "no policy lets you in"): '
+                "ask its owner about that"
+            ),
+        ),
+    ],
+)
+def test_a_no_for_good_says_what_the_feed_said(answer: FeedAnswer, detail: str) -> None:
+    fetched = Held(CREDENTIAL, NOW, NOW.after(3000), None)
+
+    refusal = judge(FEED, fetched, answer, UNAUTHORISED, NOW).refusal
+
+    assert refusal is not None
+    assert refusal.detail == detail
 
 
 OR_CLOSED = ", or add verify = false to its [[feed]] if clients are served all the same"

@@ -181,6 +181,15 @@ def test_sign_in_of_this_shell_is_better_only_where_the_feed_does_not_say_otherw
     assert not asked_feeds.is_better(None, of_service)
 
 
+def test_feed_that_could_not_be_asked_is_found_although_its_token_is_served(clinic: Clinic) -> None:
+    why = "the feed could not be asked: corp.example cannot be reached: connection refused"
+    silent = feed("corp", verdict="accepted", unverified=why)
+
+    assert found(asked_feeds.feeds_take_the_tokens, clinic.room(broker(silent))) == [
+        ("warning", f"corp: {why}", f"brokerctl explain {silent['urls'][0]}")
+    ]
+
+
 def test_sign_ins_that_work_start_nothing(clinic: Clinic) -> None:
     assert found(asked_feeds.feeds_take_the_tokens, clinic.room(broker(feed("corp")))) == []
 

@@ -40,7 +40,10 @@ GITLAB_PAT = "glpat-good"
 TOOLS_FEED = AZURE_FEED.replace("corp", "tools")
 LOGIN = f"az login --tenant {TENANT}"
 SIGNED_OUT = "az is signed out"
-NO_RIGHT = f"{USER} has no right to read this feed (403): ask its owner for the reader role"
+NO_RIGHT = (
+    f'the feed refuses the credential of {USER} (403: "TF400813: The user is not authorized to access this '
+    'resource."): ask its owner about that'
+)
 DEAD_PAT = "has expired or was revoked: make another at https://gitlab.com/-/user_settings/"
 
 

@@ -103,9 +103,9 @@ def redirect(location: str, status: int = 302) -> Response:
     return Response(status, headers=(("Location", location),))
 
 
-def half_answer() -> Half:
+def half_answer(status: int = 200) -> Half:
     """An answer that breaks off in the middle."""
-    return Half(json_response(200, {"token": "x" * 400}))
+    return Half(json_response(status, {"token": "x" * 400}))
 
 
 def silence() -> Silence:

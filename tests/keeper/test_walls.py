@@ -322,7 +322,7 @@ async def test_a_verification_that_breaks_proves_nothing_and_is_made_again(
 
     match = Match(CORP, CORP.key(), "test")
     assert house.entry(CORP).verifying == {}
-    assert house.keeper.last_verdict(match) is Verdict.UNKNOWN
+    assert house.keeper.last_answer(match).verdict is Verdict.UNKNOWN
     assert house.keeper.held(match, house.clock.now()) is not None
 
     house.keeper._verifier._verify_at = house.gatekeeper

@@ -13,6 +13,7 @@ from broker.core.verdict import Verdict
 from broker.host.http import Http
 from broker.providers.feed_check import verify_with
 from tests.fakes import faults
+from tests.fakes.connect_proxy import Conduct
 from tests.fakes.fixtures import authority, proxy
 from tests.fakes.http1 import Response
 
@@ -122,6 +123,50 @@ async def test_answer_proves_no_more_than_it_says(trust: ConnectProxy, name: str
 
     assert told.verdict is verdict
     assert told.claims is None
+
+
+WORDS: dict[str, tuple[Answer, str]] = {
+    "401": (Response(401), "the feed said 401: it does not take it"),
+    "a sign-in page": (
+        faults.redirect("/users/sign_in", 302),
+        "the feed said 302, a page to sign in at: it does not take it",
+    ),
+    "403": (Response(403), "the feed said 403: the right to read it is missing"),
+    "403 with a reason": (faults.forbidden(), 'the feed said 403: "TF400813: The user is not authorized'),
+    "404": (Response(404), "the feed said 404, which is neither yes nor no"),
+    "503": (Response(503), "the feed could not be asked: feed.example answers 503"),
+    "a page of squid's": (
+        Response(403, b"<html>", (("X-Squid-Error", "ERR_ACCESS_DENIED 0"),)),
+        "the feed could not be asked: a proxy on the way answers 403",
+    ),
+    "a reset": (faults.reset(), "the feed could not be asked: feed.example hung up without a whole answer"),
+    "403 that breaks off": (
+        faults.half_answer(403),
+        "the feed said 403: the right to read it is missing",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+async def test_what_a_feed_said_is_told_in_its_words(trust: ConnectProxy, name: str) -> None:
+    answer, words = WORDS[name]
+    trust.route("feed.example", lambda _: answer)
+    async with Http() as http:
+        told = await verify_with(lambda: http)(FEED, CREDENTIAL)
+
+    assert told.words.startswith(words)
+
+
+async def test_a_feed_that_cannot_be_reached_says_why(trust: ConnectProxy) -> None:
+    trust.conduct("feed.example", Conduct.EXPIRED_CERTIFICATE)
+    trust.route("feed.example", lambda _: Response(200))
+    async with Http() as http:
+        told = await verify_with(lambda: http)(FEED, CREDENTIAL)
+
+    assert told.words == (
+        "the feed could not be asked: feed.example cannot be reached: its certificate is not trusted "
+        "(certificate has expired)"
+    )
 
 
 async def test_credential_goes_to_no_host_that_the_feed_redirects_to(trust: ConnectProxy) -> None:

@@ -28,6 +28,8 @@ def feeds_take_the_tokens(context: DoctorContext) -> Iterator[Finding]:
     for feed in told:
         if feed.error is not None and feed not in failing:
             yield warning("sign-in", f"{feed.name}: {feed.error}; its token lives on", _next(feed))
+        elif feed.unverified is not None and feed not in failing and feed.urls:
+            yield warning("feeds", f"{feed.name}: {feed.unverified}", _step_by_step(feed))
     here = _outcomes_here(context, failing) if failing else {}
     for feed in failing:
         if is_better(here.get(feed.name), feed):
@@ -35,7 +37,11 @@ def feeds_take_the_tokens(context: DoctorContext) -> Iterator[Finding]:
             yield problem("sign-in", said, "brokerctl setup")
         else:
             yield problem("sign-in", f"{feed.name}: {feed.error or feed.state}", _next(feed))
-    taken = [feed.name for feed in told if feed not in failing and feed.verdict == ACCEPTED]
+    taken = [
+        feed.name
+        for feed in told
+        if feed not in failing and feed.verdict == ACCEPTED and feed.unverified is None
+    ]
     if taken:
         shown = ", ".join(taken[:NAMED_MAX]) + (" and others" if len(taken) > NAMED_MAX else "")
         yield fine("feeds", f"the feed takes the token: {shown}")
@@ -57,7 +63,11 @@ def _next(feed: FeedStatus) -> str | None:
 
     The log would only say the same line again.
     """
-    return f"brokerctl explain {quote(feed.urls[0])}" if feed.hint == LOOK_ROUND and feed.urls else feed.hint
+    return _step_by_step(feed) if feed.hint == LOOK_ROUND and feed.urls else feed.hint
+
+
+def _step_by_step(feed: FeedStatus) -> str:
+    return f"brokerctl explain {quote(feed.urls[0])}"
 
 
 def is_better(here: FeedStatus | None, service: FeedStatus) -> bool:

@@ -67,6 +67,7 @@ def feed_status(found: Mapping[str, Any]) -> FeedStatus:
         warning=found.get("warning"),
         end_unknown=found.get("end_unknown", False),
         required_username=found.get("required_username"),
+        unverified=found.get("unverified"),
         verified_at=_time(found.get("verified_at")),
         verdict=str(found.get("verdict", Verdict.UNKNOWN.word)),
     )
