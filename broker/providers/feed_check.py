@@ -88,13 +88,19 @@ def _verdict_of(url: str, response: Response) -> Verdict:
         case status if status == FORBIDDEN:
             return Verdict.FORBIDDEN
         case status if status == SIGN_IN_TEXT:
-            is_azure = any(name.startswith(("x-vss-", "x-tfs-")) for name, _ in response.headers)
-            return Verdict.UNAUTHORISED if is_azure else Verdict.ACCEPTED
+            return Verdict.UNAUTHORISED if is_of_azure_devops(response) else Verdict.ACCEPTED
         case status if status // 100 == 3:  # noqa: PLR2004 - RFC 9110 section 15.4
             return _verdict_of_redirect(url, response.values("location"))
         case status if status < 400:  # noqa: PLR2004 - RFC 9110's classes
             return Verdict.ACCEPTED
     return Verdict.UNKNOWN
+
+
+def is_of_azure_devops(response: Response) -> bool:
+    """True where Azure DevOps answered and not a proxy on the way: it names the request in all its answers
+    (X-VSS-E2EID, X-TFS-ProcessId and others: fluentmigrator#1101 shows those of a public feed).
+    """
+    return any(name.startswith(("x-vss-", "x-tfs-")) for name, _ in response.headers)
 
 
 def _is_of_another(response: Response) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tests.fakes.faults import azure_error, forbidden, not_found, redirect
@@ -110,7 +110,8 @@ def _serve(
         return _upload(organisation, feed, request, identity)
     if identity is not None and not _may_read(organisation, identity):
         return forbidden()
-    return _read(organisation, feed, request, rest)
+    page = _read(organisation, feed, request, rest)
+    return replace(page, headers=(*page.headers, ("X-VSS-E2EID", str(uuid.uuid4()))))
 
 
 def _find(organisation: Organisation, project: str | None, name: str) -> Feed | None:

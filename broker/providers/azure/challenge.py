@@ -12,6 +12,7 @@ from broker.core.failures import Refused, Unavailable
 from broker.core.urls import Url
 from broker.host.http import Request, Response
 from broker.providers.azure.organisation import Organisation
+from broker.providers.feed_check import is_of_azure_devops
 from broker.providers.retry_after import retry_after_s
 
 ENTRA = "login.microsoftonline.com"
@@ -76,6 +77,10 @@ def read_challenge(
     """
     endpoints = _values(response, "x-vss-authorizationendpoint")
     match response.status:
+        case 200 if not is_of_azure_devops(response):
+            raise Unavailable(
+                f"{organisation} answers with a page that is not its own: is it a proxy's on the way?"
+            )
         case 200 if not endpoints:
             return PublicFeed()
         case 200 | 401:

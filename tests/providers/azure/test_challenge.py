@@ -242,7 +242,17 @@ def test_an_organisation_of_personal_accounts_names_no_tenant(tenant: str | tupl
 
 
 def test_a_feed_that_answers_is_public() -> None:
-    assert read_challenge(answer(status=200, authority=()), ACME) == PublicFeed()
+    """The header is one of those that a public feed was seen to send (fluentmigrator#1101)."""
+    named = answer(status=200, authority=(), more=(("x-tfs-processid", "b63d4854"),))
+
+    assert read_challenge(named, ACME) == PublicFeed()
+
+
+def test_a_page_of_a_proxy_in_the_feeds_place_makes_no_feed_public() -> None:
+    page = answer(status=200, authority=(), more=(("content-type", "text/html"),))
+
+    with pytest.raises(Unavailable, match="acme answers with a page that is not its own"):
+        read_challenge(page, ACME)
 
 
 def test_an_internal_organisation_has_internal_authorities_only() -> None:
