@@ -296,7 +296,14 @@ class ArtifactoryProvider:
 
 def _credential(grant: TokenGrant, own: ArtifactorySettings, source: str) -> Credential:
     username = own.username or grant.account or ANY_USERNAME
-    return Credential(username, grant.token.secret, grant.token.expires_at, source, account=grant.account)
+    return Credential(
+        username,
+        grant.token.secret,
+        grant.token.expires_at,
+        source,
+        account=grant.account,
+        is_end_unknown=grant.is_end_unknown,
+    )
 
 
 def _access(url: Url, path: tuple[str, ...]) -> str:

@@ -98,7 +98,14 @@ class OAuth2Provider:
             raise Refused(f"{_host(own)} gives client {own.client_id} no token ({grant.code})")
         token = grant.token
         source = f"oauth2:{own.client_id}"
-        return Credential(own.username, token.secret, token.expires_at, source, account=own.client_id)
+        return Credential(
+            own.username,
+            token.secret,
+            token.expires_at,
+            source,
+            account=own.client_id,
+            is_end_unknown=grant.is_end_unknown,
+        )
 
     async def _send(self, request: Request) -> Response:
         try:

@@ -4,7 +4,6 @@ No I/O. Error descriptions may quote what was sent: only the registered error co
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,12 +11,13 @@ from datetime import datetime, timedelta
 from broker.core.credential import Secret
 from broker.core.failures import Refused, Unavailable
 from broker.host.http import Response
+from broker.providers.expiry import end_after
 from broker.providers.helper_program import SecretFound, found
 from broker.providers.jwt import claims_of
 from broker.providers.retry_after import retry_after_s
 
-LIFE_MAX_S = 10 * 365 * 86400
-"""A longer `expires_in` is a mistake, and none that a date could hold."""
+NO_END = ("None", "0")
+"""No `expires_in`, and Artifactory's for a token that never ends."""
 
 JFROG_DEAD = "NOT_FOUND"
 """What Access answers, with status 404, to a refresh token that is dead (jfrog-cli#2490)."""
@@ -33,11 +33,15 @@ _CODES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
-    """What was granted: the access token with its end, the refresh token for the next, and for whom."""
+    """What was granted: the access token with its end, the refresh token for the next, and for whom.
+
+    `is_end_unknown`: the end was told, and cannot be read.
+    """
 
     token: SecretFound
     refresh: Secret | None
     account: str | None
+    is_end_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,16 @@ def read_grant(response: Response, now: datetime, server: str) -> TokenGrant | D
         if code == "temporarily_unavailable":
             raise Unavailable(f"{server} is unavailable for now")
         return Denial(code if isinstance(code, str) and code in _CODES else f"status {status}")
-    refresh = answer.get("refresh_token")
+    refresh, life = answer.get("refresh_token"), answer.get("expires_in")
+    ends = _end(life, now)
     try:
-        token = found(answer.get("access_token"), None, _end(answer.get("expires_in"), now))
+        token = found(answer.get("access_token"), None, ends)
         kept = Secret(refresh) if isinstance(refresh, str) and refresh else None
     except ValueError:
         raise Refused(f"{server} answers {status} without a token") from None
     told = answer.get("username")
-    return TokenGrant(token, kept, _named(told) if isinstance(told, str) else subject_of(token.secret))
+    account = _named(told) if isinstance(told, str) else subject_of(token.secret)
+    return TokenGrant(token, kept, account, token.expires_at is None and str(life) not in NO_END)
 
 
 def _jfrog_code(answer: Mapping[str, object]) -> object:
@@ -85,18 +91,17 @@ def _table(body: bytes) -> Mapping[str, object]:
     return answer if isinstance(answer, Mapping) else {}
 
 
-def _end(seconds: object, now: datetime) -> datetime | None:
-    """`expires_in` as a time; some servers send it as text, and Artifactory sends 0 for never.
+def _end(told: object, now: datetime) -> datetime | None:
+    """`expires_in` as a time; None for no end, and for one that cannot be read.
 
     A negative one is that of a token which has already ended.
     """
-    if isinstance(seconds, str) and re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,12})?", seconds):
-        seconds = float(seconds)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+    if str(told) in NO_END:
         return None
-    if not (seconds < 0 or 0 < seconds < LIFE_MAX_S):
-        return None
-    return now + timedelta(seconds=max(seconds, -1))
+    try:
+        return end_after(told, now)
+    except ValueError:
+        return now - timedelta(seconds=1) if str(told).startswith("-") else None
 
 
 def subject_of(token: Secret) -> str | None:

@@ -86,29 +86,31 @@ async def test_any_client_id_and_secret_arrive_whole(
 
 
 @pytest.mark.parametrize(
-    ("life", "ends"),
+    ("life", "ends", "is_unknown"),
     [
-        (3600, NOW + timedelta(hours=1)),
-        ("3600", NOW + timedelta(hours=1)),
-        ("3600.0", NOW + timedelta(hours=1)),
-        (None, None),
-        (0, None),
-        ("soon", None),
-        (10**15, None),
-        (float("nan"), None),
-        (-60, NOW - timedelta(seconds=1)),
-        ("-60", NOW - timedelta(seconds=1)),
-        (float("-inf"), NOW - timedelta(seconds=1)),
+        (3600, NOW + timedelta(hours=1), False),
+        ("3600", NOW + timedelta(hours=1), False),
+        ("3600.0", NOW + timedelta(hours=1), False),
+        (None, None, False),
+        (0, None, False),
+        ("0", None, False),
+        ("soon", None, True),
+        (10**15, None, True),
+        (float("nan"), None, True),
+        (-60, NOW - timedelta(seconds=1), False),
+        ("-60", NOW - timedelta(seconds=1), False),
+        (float("-inf"), NOW - timedelta(seconds=1), False),
     ],
 )
 async def test_the_token_ends_when_the_server_says(
-    life: object, ends: datetime | None, provider: Provider, server: TokenEndpoint
+    life: object, ends: datetime | None, is_unknown: bool, provider: Provider, server: TokenEndpoint
 ) -> None:
     server.life_s = life
 
     credential = await provider.obtain(feed_with(provider), READ)
 
     assert credential.expires_at == ends
+    assert credential.is_end_unknown is is_unknown
 
 
 @pytest.mark.parametrize(("configured", "answered"), [({}, "__token__"), ({"username": "ci"}, "ci")])
