@@ -7,14 +7,16 @@ no way to say so: its next request is not sent. Import this in the thread that u
 import asyncio
 import logging
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.transport import HttpResponse, HttpTransport
 from azure.core.rest import HttpRequest
 
+from broker.core.failures import Unavailable
 from broker.host.http import Http, Request, Response
 from broker.host.http_errors import Unreachable
+from broker.providers.retry_after import retry_after_s
 
 for _name in ("azure", "msal", "msal_extensions"):
     # They log what services answer, names included; what a person must know is in our failures.
@@ -29,11 +31,14 @@ class AzureTransport(HttpTransport[HttpRequest, HttpResponse]):
     """The transport of one credential. `http` may be replaced when the configuration has made a new one.
 
     `loop` is the one that `http` belongs to; requests come from other threads. Once `given_up`, all fail.
+    `answered` is the last answer to a POST, which is how tokens are asked for, and who gave it: msal repeats
+    a 429 and its like for a while without asking again.
     """
 
     def __init__(self, http: Http, loop: asyncio.AbstractEventLoop) -> None:
         self.http = http
         self.given_up = False
+        self.answered: tuple[str, Response] | None = None
         self._loop = loop
 
     def send(self, request: HttpRequest, **_: Any) -> HttpResponse:  # noqa: ANN401 - the library's options
@@ -45,9 +50,21 @@ class AzureTransport(HttpTransport[HttpRequest, HttpResponse]):
         ours = Request(request.method, request.url, tuple(request.headers.items()), content)
         asked = asyncio.run_coroutine_threadsafe(self.http.send(ours), self._loop)
         try:
-            return _Answer(request, asked.result())
+            answer = asked.result()
+            if request.method == "POST":
+                self.answered = (urlsplit(request.url).hostname or "", answer)
+            return _Answer(request, answer)
         except Unreachable as error:
             raise ServiceRequestError(error.reason, error=error) from None
+
+    def busy(self) -> Unavailable | None:
+        """That the service has no time, by its last answer; None where it has."""
+        if self.answered is None:
+            return None
+        host, answer = self.answered
+        if answer.status == 429 or answer.status >= 500:  # noqa: PLR2004 - RFC 6585, RFC 9110 section 15.6
+            return Unavailable(f"{host} answers {answer.status}", retry_after_s=retry_after_s(answer))
+        return None
 
     def open(self) -> None:
         """Nothing: Http opens itself."""

@@ -75,7 +75,7 @@ async def sign_in(
     except (asyncio.CancelledError, GeneratorExit):
         raise
     except Exception as error:  # noqa: BLE001 - azure-identity and msal raise what they like
-        raise failure_of(error, login) from None
+        raise failure_of(error, login, attempt.wire) from None
     finally:
         if not working.done():
             working.cancel()
@@ -107,13 +107,19 @@ async def sign_out(flow: TokenFlow) -> SignedOut:
     return SignedOut(found.account, REMAINS)
 
 
-def failure_of(error: BaseException, login: str) -> NotObtained:
-    """What an error of azure-identity means; its text, which quotes the service, is only read."""
+def failure_of(error: BaseException, login: str, wire: "AzureTransport | None" = None) -> NotObtained:
+    """What an error of azure-identity means; its text, which quotes the service, is only read.
+
+    `wire` knows what the service answered, which the library does not tell.
+    """
     from broker.providers.azure.azure_transport import outage_in  # noqa: PLC0415 - brings azure-identity
 
     outage, shortage = outage_in(error), shortage_of(error)
     if outage is not None or shortage is not None:
         return Unavailable(outage or f"the sign-in could not be started: {shortage}")
+    busy = None if wire is None else wire.busy()
+    if busy is not None:
+        return busy
     text = f"{error} {getattr(error, 'message', '')} {_body(error)}"
     found = CODE.search(text)
     if found is not None and found[1] == _DECLINED:
@@ -121,13 +127,21 @@ def failure_of(error: BaseException, login: str) -> NotObtained:
     if "Timed out" in text or (found is not None and found[1] in _TOO_LATE):
         return SignInNeeded("nobody signed in in time", hint=login)
     if found is None:
-        kind = str(error) if isinstance(error, EndedByWork) else type(error).__name__
-        if kind == "AuthenticationRequiredError":
-            return WithoutReason("the sign-in cannot be renewed without a person", hint=login)
-        return Unavailable(f"the sign-in came to nothing ({kind})", hint=login)
+        return _without_number(error, login, wire)
     failure = failure_of_person(found[1], login)
     failure.hint = login if isinstance(failure, SignInNeeded) else failure.hint
     return failure
+
+
+def _without_number(error: BaseException, login: str, wire: "AzureTransport | None") -> NotObtained:
+    """The failure where Entra has given none of its numbers."""
+    kind = str(error) if isinstance(error, EndedByWork) else type(error).__name__
+    if kind == "AuthenticationRequiredError":
+        return WithoutReason("the sign-in cannot be renewed without a person", hint=login)
+    if wire is None or wire.answered is None or isinstance(error, EndedByWork):
+        return Unavailable(f"the sign-in came to nothing ({kind})", hint=login)
+    host, answer = wire.answered
+    return Unavailable(f"{host} answers {answer.status} without a token")
 
 
 def _body(error: BaseException) -> str:
@@ -147,7 +161,7 @@ class _Attempt:
         self._http = http
         self._now = now
         self._loop = asyncio.get_running_loop()
-        self._wire: AzureTransport | None = None
+        self.wire: AzureTransport | None = None
         self._url: str | None = None
         self._is_given_up = False
 
@@ -156,7 +170,7 @@ class _Attempt:
         from broker.providers.azure.azure_transport import AzureTransport  # noqa: PLC0415 - the same
         from broker.providers.azure.msal_login import sign_in_with  # noqa: PLC0415 - brings azure-identity
 
-        self._wire = wire = AzureTransport(self._http, self._loop)
+        self.wire = wire = AzureTransport(self._http, self._loop)
         wire.given_up = self._is_given_up
         try:
             return sign_in_with(terms, wire, self._show, self._claims)
@@ -166,8 +180,8 @@ class _Attempt:
     def give_up(self) -> None:
         """End the thread at its next step, if it still runs."""
         self._is_given_up = True
-        if self._wire is not None:
-            self._wire.given_up = True
+        if self.wire is not None:
+            self.wire.given_up = True
         url = self._url
         if url is not None:
             with suppress(RuntimeError):  # without a thread it waits until its own limit

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Hashable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
@@ -20,6 +20,9 @@ from broker.providers.azure.login import WithoutReason, failure_of
 from broker.providers.azure.login_store import LoginRecord, LoginStore, brokerctl_login
 from broker.providers.azure.settings import AzureSettings
 from broker.providers.protocol import ProviderContext
+
+if TYPE_CHECKING:
+    from broker.providers.azure.azure_transport import AzureTransport
 
 RENEWAL_LIMIT_S = 30.0
 """Up to three requests of 10 s; a secret store that waits to be unlocked is not waited for."""
@@ -71,7 +74,8 @@ class SavedLogin:
         except TimeoutError:
             raise Unavailable(f"{self.name}: nothing came of it within {RENEWAL_LIMIT_S:.0f} s") from None
         except Exception as error:  # noqa: BLE001 - azure-identity and msal raise what they like
-            raise self._remembered(found, failure_of(error, brokerctl_login(self._feed))) from None
+            failure = failure_of(error, brokerctl_login(self._feed), _wire_of(found))
+            raise self._remembered(found, failure) from None
         bearer = entra_bearer(token, self.name, datetime.fromtimestamp(ends, UTC))
         return bearer if claims is None else replace(bearer, replacing=brokerctl_login(self._feed))
 
@@ -91,6 +95,12 @@ class SavedLogin:
     def _found(self) -> LoginRecord | None:
         found = self._sign_ins.find(self._feed, self._settings)
         return found if found is not None and found.terms.way is self.way else None
+
+
+def _wire_of(sign_in: LoginRecord) -> "AzureTransport | None":
+    from broker.providers.azure.msal_login import Renewer  # noqa: PLC0415 - loaded by the renewal
+
+    return next((each.wire for each in sign_in.live if isinstance(each, Renewer)), None)
 
 
 class DeviceCode(SavedLogin):

@@ -24,6 +24,7 @@ from broker.providers.protocol import ProviderContext
 from tests.fakes import faults
 from tests.fakes.connect_proxy import Conduct
 from tests.fakes.entra import LOGIN_HOSTS, aadsts
+from tests.fakes.http1 import Response
 from tests.fakes.journal import PATIENCE_S
 from tests.providers.azure.feeds import OTHER_TENANT, PERSON, TENANT, at, feed_with
 from tests.providers.azure.persons import (
@@ -142,6 +143,32 @@ async def test_a_renewal_without_a_network_is_an_outage(
 
     with pytest.raises(Unavailable):
         await provider.obtain(feed_with(), READ)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says", "retry_after_s"),
+    [
+        (faults.throttled(120), "answers 429", 120),
+        (
+            replace(aadsts(90055, "throttled"), status=429, headers=(("Retry-After", "7"),)),
+            "answers 429",
+            7,
+        ),
+        (faults.broken(503), "answers 503", None),
+        (faults.html_garbage(), "answers 200 without a token", None),
+        (faults.redirect("https://evil.example/"), "answers 302 without a token", None),
+    ],
+)
+async def test_an_entra_that_has_no_time_or_shows_a_page_wants_no_person(
+    answer: Response, says: str, retry_after_s: float | None, provider: AzureProvider, entra: Entra
+) -> None:
+    await signing(provider, approving(entra))
+    entra.faults.give(answer)
+
+    for _ in range(2):  # msal repeats the first by itself
+        with pytest.raises(Unavailable, match=rf"^login\.microsoftonline\.com {says}$") as raised:
+            await provider.obtain(feed_with(), READ)
+        assert (raised.value.retry_after_s, raised.value.hint) == (retry_after_s, "brokerctl doctor")
 
 
 async def test_without_a_sign_in_the_way_is_closed_and_the_hint_is_to_make_one(
