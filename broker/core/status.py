@@ -23,8 +23,7 @@ class FeedStatus:
     `warning` says what will be wrong one day, and what a person does before. `verdict` is what the feed
     itself last said to this token (accepted, rejected, unknown), at `verified_at`; `unverified` says why the
     feed could not be asked when that was last tried. `end_unknown`: the token ends at a time that the tool it
-    came from did not say. `required_username` is the only one that it answers; None:
-    it answers any.
+    came from did not say. `required_username` is the only one that it answers; None: it answers any.
     """
 
     name: str

@@ -31,14 +31,15 @@ class AzureTransport(HttpTransport[HttpRequest, HttpResponse]):
     """The transport of one credential. `http` may be replaced when the configuration has made a new one.
 
     `loop` is the one that `http` belongs to; requests come from other threads. Once `given_up`, all fail.
-    `answered` is the last answer to a POST, which is how tokens are asked for, and who gave it: msal repeats
-    a 429 and its like for a while without asking again.
+    `answered` is who last answered a POST, which is how tokens are asked for, and the status: msal repeats a
+    429 and its like for a while without asking again.
     """
 
     def __init__(self, http: Http, loop: asyncio.AbstractEventLoop) -> None:
         self.http = http
         self.given_up = False
-        self.answered: tuple[str, Response] | None = None
+        self.answered: tuple[str, int] | None = None
+        self._retry_after_s: float | None = None
         self._loop = loop
 
     def send(self, request: HttpRequest, **_: Any) -> HttpResponse:  # noqa: ANN401 - the library's options
@@ -52,7 +53,8 @@ class AzureTransport(HttpTransport[HttpRequest, HttpResponse]):
         try:
             answer = asked.result()
             if request.method == "POST":
-                self.answered = (urlsplit(request.url).hostname or "", answer)
+                self.answered = (urlsplit(request.url).hostname or "", answer.status)
+                self._retry_after_s = retry_after_s(answer)
             return _Answer(request, answer)
         except Unreachable as error:
             raise ServiceRequestError(error.reason, error=error) from None
@@ -61,9 +63,9 @@ class AzureTransport(HttpTransport[HttpRequest, HttpResponse]):
         """That the service has no time, by its last answer; None where it has."""
         if self.answered is None:
             return None
-        host, answer = self.answered
-        if answer.status == 429 or answer.status >= 500:  # noqa: PLR2004 - RFC 6585, RFC 9110 section 15.6
-            return Unavailable(f"{host} answers {answer.status}", retry_after_s=retry_after_s(answer))
+        host, status = self.answered
+        if status == 429 or status >= 500:  # noqa: PLR2004 - RFC 6585, RFC 9110 section 15.6
+            return Unavailable(f"{host} answers {status}", retry_after_s=self._retry_after_s)
         return None
 
     def open(self) -> None:

@@ -140,8 +140,8 @@ def _without_number(error: BaseException, login: str, wire: "AzureTransport | No
         return WithoutReason("the sign-in cannot be renewed without a person", hint=login)
     if wire is None or wire.answered is None or isinstance(error, EndedByWork):
         return Unavailable(f"the sign-in came to nothing ({kind})", hint=login)
-    host, answer = wire.answered
-    return Unavailable(f"{host} answers {answer.status} without a token")
+    host, status = wire.answered
+    return Unavailable(f"{host} answers {status} without a token")
 
 
 def _body(error: BaseException) -> str:
