@@ -295,12 +295,19 @@ def test_index_that_shows_pip_what_strangers_see_is_found(
             "remove lines 3-5 of ~/.netrc",
         ),
         ("default login a password b\n", "remove line 1 of ~/.netrc"),
+        ('machine "pkgs.dev.azure.com" login a password "b c"\n', "remove line 1 of ~/.netrc"),
+        ("# \u00fc\nmachine pkgs.dev.azure.com user a password #b # c\n", "remove line 2 of ~/.netrc"),
+        ("# machine pkgs.dev.azure.com login a password b\n", None),
+        ("machine x login a password b # machine pkgs.dev.azure.com login a\n", None),
+        ("machine x login a\nmacdef init\nmachine pkgs.dev.azure.com login a password b\n\n", None),
+        ("hello\nmachine pkgs.dev.azure.com login a password b\n", None),  # no client takes such a file
+        ("login a machine pkgs.dev.azure.com\n", None),
         ("machine mirror.example login a password b\n", None),
         ("", None),
     ],
 )
 def test_netrc_entry_that_shadows_a_feed_is_found(clinic: Clinic, netrc: str, repair: str | None) -> None:
-    clinic.write("~/.netrc", netrc)
+    clinic.write("~/.netrc", "").write_bytes(netrc.encode("latin-1"))
 
     repairs = [repair for _, _, repair in found(netrc_shadows, clinic.room(broker(feed("corp"))))]
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shlex import quote
 from typing import Generic, NamedTuple, TypeVar
@@ -19,8 +19,7 @@ NETRC_BYTES = 65536
 """One that is longer was not written by hand."""
 
 DEFAULT = "default"
-_MACHINE = re.compile(r"(?:^|(?<=\s))(?:machine\s+(\S+)|(default))(?=\s|$)")
-_LOGIN = re.compile(r"\slogin\s+(\S+)")
+_WORD = re.compile(r'"(?P<quoted>(?:[^"\\]|\\.)*)"|\S+', re.DOTALL)
 
 
 _Login = TypeVar("_Login")
@@ -52,27 +51,70 @@ class NetrcEntry:
         return f"line {self.first}" if self.first == self.last else f"lines {self.first}-{self.last}"
 
 
-def netrc_entries(user_dirs: UserDirs) -> Iterator[NetrcEntry]:
-    """Every entry of the netrc that uv and pip read; none where it cannot be read."""
+def netrc_entries(user_dirs: UserDirs) -> list[NetrcEntry]:
+    """Every entry of the netrc that uv and pip read; none where it cannot be read, or they refuse it."""
     path = Path(user_dirs.environ.get("NETRC") or user_dirs.home / ".netrc")
     try:
-        text = read(path, NETRC_BYTES).decode()
-    except (UnreadableFile, UnicodeDecodeError):
-        return
-    entries = list(_MACHINE.finditer(text))
-    for number, entry in enumerate(entries):
-        end = entries[number + 1].start() if number + 1 < len(entries) else len(text.rstrip())
-        first = text.count("\n", 0, entry.start()) + 1
-        last = text.count("\n", 0, len(text[:end].rstrip())) + 1
-        login = _LOGIN.search(text, entry.end(), end)
-        yield NetrcEntry(path, entry[1] or entry[2], first, last, login and login[1])
+        return _entries(path, read(path, NETRC_BYTES).decode(errors="replace"))
+    except UnreadableFile:
+        return []
+
+
+class _Words:
+    """The words of a netrc one after another, and the line, from 1, of the last."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._at, self.line = text, 0, 1
+
+    def next(self) -> str:
+        """The next word without its quotes; empty at the end."""
+        word = _WORD.search(self._text, self._at)
+        if word is None:
+            return ""
+        self._move(word.start())
+        self._at = word.end()
+        return word[0] if word["quoted"] is None else re.sub(r"\\(.)", r"\1", word["quoted"])
+
+    def pass_over(self, end: str) -> None:
+        """Go on where the text has this, or at its end."""
+        at = self._text.find(end, self._at)
+        self._move(len(self._text) if at < 0 else at)
+
+    def _move(self, to: int) -> None:
+        self.line += self._text.count("\n", self._at, to)
+        self._at = to
+
+
+def _entries(path: Path, text: str) -> list[NetrcEntry]:
+    """The entries as Lib/netrc.py (3.11) and uv (0.13.9, run) read them, with comments, quotes and macros."""
+    found: list[NetrcEntry] = []
+    words = _Words(text)
+    while keyword := words.next():
+        match keyword:
+            case "machine":
+                first = words.line
+                found.append(NetrcEntry(path, words.next(), first, words.line))
+            case "default":
+                found.append(NetrcEntry(path, DEFAULT, words.line, words.line))
+            case "login" | "user" if found:
+                found[-1] = replace(found[-1], login=words.next(), last=words.line)
+            case "account" | "password" if found:
+                words.next()
+                found[-1] = replace(found[-1], last=words.line)
+            case "macdef":
+                words.pass_over("\n\n")
+            case _ if keyword.startswith("#"):
+                words.pass_over("\n")
+            case _:
+                return []
+    return found
 
 
 def netrc_logins(
     user_dirs: UserDirs, hosts: Collection[str], own: Collection[str]
 ) -> StoredLogins[NetrcEntry]:
     """Netrc's logins; `hosts` are those of feeds, `own` those of feeds whose secret they are."""
-    entries = list(netrc_entries(user_dirs))
+    entries = netrc_entries(user_dirs)
     shadowing = [each for each in entries if each.host in hosts or (each.host == DEFAULT and hosts)]
     others = (each for each in entries if each not in shadowing and each.host not in own)
     return StoredLogins(tuple(shadowing), tuple(others))
