@@ -57,6 +57,12 @@ def test_a_line_break_that_no_editor_shows_moves_no_place(tmp_path: Path) -> Non
 def test_index_of_the_workspace_root_is_found_from_a_member(tmp_path: Path) -> None:
     pyproject(tmp_path, corp=CORP)
     pyproject(tmp_path / "member", own="https://own.example.com/")
+    for folder, table in (
+        (tmp_path, '[tool.uv.workspace]\nmembers = ["*"]\n'),
+        (tmp_path / "member", '[project]\nname = "own"\n'),
+    ):
+        with (folder / "pyproject.toml").open("a") as file:
+            file.write(f"\n{table}")
 
     assert set(found(tmp_path / "member")) == {"UV_INDEX_OWN_USERNAME", "UV_INDEX_CORP_USERNAME"}
 

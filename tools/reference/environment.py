@@ -98,6 +98,7 @@ VARIABLES: dict[str, Variable] = {
         "UV_EXTRA_INDEX_URL",
         "UV_INDEX",
         "UV_INDEX_URL",
+        "UV_NO_CONFIG",
         "UV_PROJECT",
         "UV_PROJECT_ENVIRONMENT",
         "UV_PUBLISH_URL",

@@ -28,8 +28,9 @@ from broker.ctl.clients.source_projects import (
     settings_file,
     source_indexes,
 )
-from broker.ctl.clients.uv import uv_indexes, uv_settings
+from broker.ctl.clients.uv import uv_indexes
 from broker.ctl.clients.uv_elsewhere import uv_indexes_elsewhere, uv_settings_elsewhere
+from broker.ctl.clients.uv_files import files_of_sources, uv_settings
 from broker.ctl.clients.uv_use import uv_requirement_indexes
 from broker.ctl.setup.user_dirs import UserDirs
 
@@ -83,6 +84,7 @@ def _files(directory: Path, user_dirs: UserDirs) -> Iterator[ForeignFile]:
     owners = owners_of_project(directory)
     files = [
         *(each.file for each in uv_settings(directory, user_dirs)),
+        *(each.file for each in files_of_sources(directory, user_dirs)),
         *(each.file for each in uv_settings_elsewhere(directory, user_dirs)),
         nearest_toml(directory, PIPFILE),
         *environment_files(directory),

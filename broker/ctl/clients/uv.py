@@ -6,21 +6,20 @@ uv asks no keyring about files outside an index's root unless it knows a user na
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients import keyring_provider
 from broker.ctl.clients.client_index import ALWAYS, NEVER, UV, Index, Obstacle, Place
-from broker.ctl.clients.foreign_files import ForeignFile, inner, owners_of_project, tables, toml_file
+from broker.ctl.clients.foreign_files import ForeignFile, inner, tables
 from broker.ctl.clients.keyring_provider import KeyringProvider
 from broker.ctl.clients.settings_text import first_of
+from broker.ctl.clients.uv_files import UvSettings, files_of_sources, uv_settings
 from broker.ctl.setup.user_dirs import UserDirs
 
 LISTS = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
 """Indexes separated by blanks, of the first two as NAME=URL or as URL (uv's reference, "Environment")."""
 
-FOLDERS = ("UV_WORKING_DIR", "UV_PROJECT")
 PUBLISH = "UV_PUBLISH_URL"
 PUBLISH_KEY = "publish-url"
 PUBLISH_PASSWORDS = ("UV_PUBLISH_TOKEN", "UV_PUBLISH_PASSWORD")
@@ -33,7 +32,7 @@ def uv_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     settings = list(uv_settings(directory, user_dirs))
     provider = _keyring_provider(settings, user_dirs)
     is_on = provider is not None and provider.is_on
-    for index in _named(settings, user_dirs):
+    for index in _named(settings, files_of_sources(directory, user_dirs), user_dirs):
         yield replace(index, obstacles=uv_obstacles(index, is_on=is_on))
 
 
@@ -57,41 +56,6 @@ def uv_obstacles(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
 def uv_keyring_provider(directory: Path, user_dirs: UserDirs) -> KeyringProvider | None:
     """The keyring provider that uv uses in `directory`; None where none is named, and uv's is `disabled`."""
     return _keyring_provider(uv_settings(directory, user_dirs), user_dirs)
-
-
-@dataclass(frozen=True, slots=True)
-class UvSettings:
-    """A file that uv reads, and the keys that its settings are under."""
-
-    file: ForeignFile
-    keys: tuple[str, ...] = ()
-
-
-def uv_settings(directory: Path, user_dirs: UserDirs) -> Iterator[UvSettings]:
-    """The files that uv reads in `directory`.
-
-    Those of the project and of all folders above, for a workspace's root is one of them, but for those of
-    another user (`owners_of_project`); then the user's, and the first of the system's (uv's "Configuration
-    files"). $UV_CONFIG_FILE stands in for the user's.
-    """
-    owners = owners_of_project(directory)
-    project = project_of(directory, user_dirs)
-    for folder in (project, *project.parents):
-        yield UvSettings(toml_file(folder / "uv.toml", owners))
-        yield UvSettings(toml_file(folder / "pyproject.toml", owners), ("tool", "uv"))
-    chosen = user_dirs.environ.get("UV_CONFIG_FILE")
-    if chosen:
-        yield UvSettings(toml_file(Path(chosen)))
-        return
-    yield UvSettings(toml_file(user_dirs.uv_settings))
-    system = (toml_file(folder / "uv/uv.toml") for folder in (*user_dirs.site_settings, Path("/etc")))
-    yield from (UvSettings(file) for file in islice((file for file in system if file.is_there), 1))
-
-
-def project_of(directory: Path, user_dirs: UserDirs) -> Path:
-    """Where uv looks for a project: its variables stand for --directory and --project ("Environment")."""
-    chosen = (user_dirs.environ.get(name, "") for name in FOLDERS)
-    return directory.joinpath(*chosen)
 
 
 def indexes_to_name_a_user_for(indexes: Iterable[Index], environ: Mapping[str, str]) -> Iterator[Index]:
@@ -120,7 +84,9 @@ def _keyring_provider(settings: Iterable[UvSettings], user_dirs: UserDirs) -> Ke
     return None
 
 
-def _named(settings: Iterable[UvSettings], user_dirs: UserDirs) -> Iterator[Index]:
+def _named(
+    settings: Iterable[UvSettings], of_sources: Iterable[UvSettings], user_dirs: UserDirs
+) -> Iterator[Index]:
     environ = user_dirs.environ
     for variable in LISTS:
         for entry in environ.get(variable, "").split():
@@ -130,8 +96,13 @@ def _named(settings: Iterable[UvSettings], user_dirs: UserDirs) -> Iterator[Inde
             yield _index(place, url if named else entry, environ, name=name if named else "")
     if environ.get(PUBLISH):
         yield publish_index(Place(PUBLISH), environ[PUBLISH], environ)
+    read = set()
     for each in settings:
+        read.add(each.file.path)
         yield from indexes_of_file(each.file, each.keys, environ)
+    for each in of_sources:
+        if each.file.path not in read:
+            yield from (index for index in indexes_of_file(each.file, each.keys, environ) if index.name)
 
 
 def indexes_of_file(file: ForeignFile, keys: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[Index]:

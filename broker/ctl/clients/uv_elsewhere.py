@@ -8,7 +8,8 @@ from broker.ctl.clients.client_index import Index
 from broker.ctl.clients.foreign_files import ForeignFile, matching, owners_of_project, toml_file
 from broker.ctl.clients.inline_script import script_indexes, scripts_in
 from broker.ctl.clients.settings_text import first_of
-from broker.ctl.clients.uv import UvSettings, indexes_of_file, uv_keyring_provider, uv_obstacles
+from broker.ctl.clients.uv import indexes_of_file, uv_keyring_provider, uv_obstacles
+from broker.ctl.clients.uv_files import UvSettings
 from broker.ctl.setup.user_dirs import UserDirs
 
 RECEIPT = "uv-receipt.toml"

@@ -13,8 +13,9 @@ from broker.ctl.clients.inline_script import script_indexes
 from broker.ctl.clients.required_username import required_by
 from broker.ctl.clients.time_limit import TooSlowError, at_most
 from broker.ctl.clients.usernames import CONVENTIONS, username_for
-from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes, uv_settings
+from broker.ctl.clients.uv import indexes_to_name_a_user_for, uv_indexes
 from broker.ctl.clients.uv_elsewhere import uv_indexes_elsewhere, uv_settings_elsewhere
+from broker.ctl.clients.uv_files import uv_settings
 from broker.ctl.command_error import CommandError
 from broker.ctl.exec.private_broker import PrivateBroker
 from broker.ctl.setup.user_dirs import UserDirs

@@ -19,7 +19,8 @@ from broker.ctl.clients.pip import pip_keyring_provider, requirement_indexes
 from broker.ctl.clients.required_username import required_by
 from broker.ctl.clients.stored_passwords import StoredLogin, netrc_entries, uv_store_entries
 from broker.ctl.clients.usernames import username_for
-from broker.ctl.clients.uv import FOLDERS, project_of, uv_keyring_provider
+from broker.ctl.clients.uv import uv_keyring_provider
+from broker.ctl.clients.uv_files import CONFIG_FILE, FOLDERS, project_of
 from broker.ctl.config_view import configured
 from broker.ctl.matching import table_of
 from broker.ctl.setup.found_keyrings import what_hides_the_shim
@@ -126,7 +127,7 @@ class Evidence:
     def _dirs(self) -> UserDirs:
         chosen, told = self.options.config_file, self._environment
         if chosen is not None:
-            told["UV_CONFIG_FILE"] = str(self.directory / chosen)
+            told[CONFIG_FILE] = str(self.directory / chosen)
         if self.options.folder is not None:  # an option goes before its variable
             told |= dict.fromkeys(FOLDERS, "")
         return replace(self.user_dirs, environ={**self.user_dirs.environ, **told}) if told else self.user_dirs
