@@ -90,6 +90,10 @@ RUNNERS: dict[str, str] = {
         "tests/config/test_files.py::test_a_file_that_others_can_write_is_refused_with_the_repair"
     ),
     "chmod {} {}": _SHIM,
+    "correct {}": (
+        "tests/ctl/test_doctor_clients.py::"
+        "test_settings_that_keep_a_client_from_starting_are_told_in_place_of_its_provider"
+    ),
     "df -h {}": _LISTEN + "test_no_room_for_a_new_file_is_a_line_that_shows_where",
     'eval "export HOME=~$(id -un)"': "tests/contract/test_places.py::test_no_place_at_all_is_a_clear_error",
     "export PATH={}:$PATH": _WHY,

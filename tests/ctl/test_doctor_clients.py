@@ -28,6 +28,7 @@ UV_OFF = "uv: keyring provider is off"
 PIP_OFF = "pip: keyring provider is off"
 PIP_IMPORT = "pip: keyring provider is import (~/.config/pip/pip.conf line 2)"
 UV_DISABLED = "uv: keyring provider is off (UV_KEYRING_PROVIDER)"
+EXPORT = "export UV_KEYRING_PROVIDER=subprocess"
 PIP_ON = {"PIP_KEYRING_PROVIDER": "subprocess"}
 ON = 'keyring-provider = "subprocess"\n'
 
@@ -102,7 +103,7 @@ def test_where_there_is_no_cron_nothing_is_said(clinic: Clinic) -> None:
         ({"pyproject.toml": f"[tool.uv]\n{ON}", OLD_PIP: "[global]\nkeyring-provider=subprocess"}, {}, []),
         ({}, {"UV_KEYRING_PROVIDER": "subprocess", **PIP_ON}, []),
         ({UV: ON}, {"UV_KEYRING_PROVIDER": "disabled", **PIP_ON}, [UV_DISABLED]),
-        ({UV: ON}, {"UV_CONFIG_FILE": "/none", **PIP_ON}, [UV_OFF]),
+        ({UV: ON}, {"UV_NO_CONFIG": "1", **PIP_ON}, [UV_OFF]),
     ],
 )
 def test_keyring_provider_that_is_off_is_found(
@@ -115,6 +116,75 @@ def test_keyring_provider_that_is_off_is_found(
     clinic.environ |= environ
 
     assert [said for _, said, _ in found(clients_ask, clinic.room())] == off
+
+
+@pytest.mark.parametrize(
+    ("files", "environ", "repair"),
+    [
+        ({"pyproject.toml": "[tool.uv]\nkeyring-provider = 'disabled'"}, {}, EXPORT),
+        ({}, {"UV_KEYRING_PROVIDER": "disabled"}, EXPORT),
+        ({}, {"UV_NO_CONFIG": "1"}, EXPORT),
+        ({"uv.toml": ""}, {"UV_CONFIG_FILE": "{project}/uv.toml"}, EXPORT),
+        ({"uv.toml": ""}, {}, "brokerctl doctor --fix"),
+    ],
+)
+def test_keyring_provider_is_turned_on_where_the_client_would_read_it(
+    clinic: Clinic, files: dict[str, str], environ: dict[str, str], repair: str
+) -> None:
+    clinic.program("uv")
+    for place, text in files.items():
+        clinic.write(place, text)
+    clinic.environ |= {name: text.format(project=clinic.project) for name, text in environ.items()}
+
+    findings = [each for each in clients_ask(clinic.room()) if each.level != "fine"]
+
+    assert [each.repair for each in findings] == [repair]
+    assert [each.fix is not None for each in findings] == [repair != EXPORT]
+    for fix in (each.fix for each in findings if each.fix is not None):
+        fix()
+    clinic.environ |= {"UV_KEYRING_PROVIDER": "subprocess"} if repair == EXPORT else {}
+    assert found(clients_ask, clinic.room()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "said"),
+    [
+        (UV, f"{ON}{ON}", f"{UV}: uv refuses to start: it is not TOML at line 2"),
+        (UV, "# \u00fc\n", f"{UV}: uv refuses to start: it is not text"),
+        (PIP, "[global]\na=1\n[global]\n", f"{PIP}: pip refuses to start: it is not an INI file at line 3"),
+        (
+            PIP,
+            "index-url = https://a.example",
+            f"{PIP}: pip refuses to start: it is not an INI file at line 1",
+        ),
+    ],
+)
+def test_settings_that_keep_a_client_from_starting_are_told_in_place_of_its_provider(
+    clinic: Clinic, place: str, text: str, said: str
+) -> None:
+    clinic.program("uv" if place == UV else "pip")
+    clinic.write(place, "").write_bytes(text.encode("latin-1"))
+
+    findings = found(clients_ask, clinic.room())
+
+    assert findings == [("problem", said, f"correct {place}")]
+    clinic.write(place, ON if place == UV else "[global]\nkeyring-provider = subprocess\n")
+    assert found(clients_ask, clinic.room()) == []
+
+
+def test_settings_of_uv_that_are_not_there_are_told_with_the_variable_that_names_them(clinic: Clinic) -> None:
+    clinic.program("uv")
+    clinic.write(UV, ON)
+    clinic.environ["UV_CONFIG_FILE"] = "/none"
+
+    [(_, said, repair)] = found(clients_ask, clinic.room())
+
+    assert (said, repair) == (
+        "UV_CONFIG_FILE names /none, which is not there: uv refuses to start",
+        "unset UV_CONFIG_FILE",
+    )
+    del clinic.environ["UV_CONFIG_FILE"]
+    assert found(clients_ask, clinic.room()) == []
 
 
 def test_client_that_is_not_installed_is_not_asked_about(clinic: Clinic) -> None:

@@ -33,6 +33,7 @@ class ForeignFile:
     """A settings file's content, empty where there is none, and its lines.
 
     `failure` says, after a colon, why a file that is there cannot be read; it quotes nothing of it.
+    `is_malformed`: whoever else reads it refuses it, too.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class ForeignFile:
     is_there: bool = False
     failure: str | None = None
     is_of_another_user: bool = False
+    is_malformed: bool = False
 
     def table(self, *keys: str) -> dict[str, Any]:
         """The table under these keys; empty where there is none."""
@@ -173,7 +175,14 @@ def _file(path: Path, owners: Collection[int] | None, parsed: Callable[[bytes], 
     except UnreadableFile as error:
         is_foreign = isinstance(error, UntrustedFile)
         return ForeignFile(path, is_there=True, failure=error.told_of(path), is_of_another_user=is_foreign)
-    return ForeignFile(path, text.content, text.lines, is_there=True, failure=text.failure)
+    return ForeignFile(
+        path,
+        text.content,
+        text.lines,
+        is_there=True,
+        failure=text.failure,
+        is_malformed=text.is_malformed,
+    )
 
 
 def _bytes(path: Path, owners: Collection[int] | None) -> bytes:

@@ -35,11 +35,15 @@ _T = TypeVar("_T")
 
 
 class SettingsText(NamedTuple):
-    """What a file says and its lines; both are empty where `failure` is why it says nothing."""
+    """What a file says and its lines; both are empty where `failure` is why it says nothing.
+
+    `is_malformed`: whoever else reads the file refuses it, too.
+    """
 
     content: Mapping[str, Any]
     lines: tuple[str, ...] = ()
     failure: str | None = None
+    is_malformed: bool = False
 
 
 @lru_cache(KEPT)
@@ -77,12 +81,13 @@ def _parsed(
             shown = tuple(line[:LINE_CHARS] for line in lines) if len(lines) <= LINES_MAX else ()
             return SettingsText(parse(text), shown)
     except UnicodeDecodeError:
-        failure = "it is not text"
+        return SettingsText({}, failure="it is not text", is_malformed=True)
     except RecursionError:
         failure = "it is nested too deeply"
     except (ValueError, configparser.Error) as error:
         line = _LINE.search(str(error))
         failure = f"it is not {kind} at line {line[1]}" if line else f"it is not {kind} to its end"
+        return SettingsText({}, failure=failure, is_malformed=True)
     except TooSlowError:
         if not is_own_limit:
             raise

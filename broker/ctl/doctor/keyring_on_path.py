@@ -1,12 +1,14 @@
 """Whether uv and pip find our `keyring`, here and in cron, and whether they are told to ask it."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from broker.ctl.clients.client_index import UV
+from broker.ctl.clients.foreign_files import ForeignFile, ini_file
 from broker.ctl.clients.keyring_provider import SUBPROCESS, variable_of
-from broker.ctl.clients.pip import pip_keyring_provider
+from broker.ctl.clients.pip import pip_files, pip_keyring_provider
 from broker.ctl.clients.uv import uv_keyring_provider
+from broker.ctl.clients.uv_files import CONFIG_FILE, uv_settings
 from broker.ctl.doctor.context import DoctorContext
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
 from broker.ctl.setup import client_keyrings
@@ -52,9 +54,14 @@ def shim_is_first_in_cron(context: DoctorContext) -> Iterator[Finding]:
 
 
 def clients_ask(context: DoctorContext) -> Iterator[Finding]:
-    """Each of uv and pip, where it is installed, has its keyring provider turned on."""
+    """Each of uv and pip, where it is installed, starts and has its keyring provider turned on."""
     for client in client_keyrings.clients_of(context.user_dirs):
         if context.user_dirs.program(client.name) is None:
+            continue
+        files = _settings_of(client.name, context)
+        refused = next(_refused(client.name, files, context), None)
+        if refused is not None:
+            yield refused
             continue
         named = (
             uv_keyring_provider(context.directory, context.user_dirs)
@@ -74,10 +81,34 @@ def clients_ask(context: DoctorContext) -> Iterator[Finding]:
                 step.do(log)
 
         check = f"{client.name}-provider"
-        if step.pending:
+        is_read = client.path in [each.path for each in files]
+        if step.pending and is_read and named is None:  # what names another goes before the user's file
             yield problem(check, said, "brokerctl doctor --fix", turn_on)
         else:
             yield problem(check, said, f"export {variable_of(client.name)}={SUBPROCESS}")
+
+
+def _settings_of(client: str, context: DoctorContext) -> list[ForeignFile]:
+    """The files of settings that uv or pip reads: one that is malformed keeps it from doing anything.
+
+    Of a pyproject.toml uv says so, and goes on where it needs no project (0.13.9, run).
+    """
+    if client == UV:
+        settings = uv_settings(context.directory, context.user_dirs)
+        return [each.file for each in settings if not each.keys]
+    return [ini_file(path) for path in pip_files(context.user_dirs)]
+
+
+def _refused(client: str, files: Sequence[ForeignFile], context: DoctorContext) -> Iterator[Finding]:
+    """Files for which the client ends before it does anything (uv 0.13.9, pip 26.3, run)."""
+    for file in files:
+        shown = context.user_dirs.shown(file.path)
+        if file.is_malformed:
+            said = f"{shown}: {client} refuses to start: {file.failure}"
+            yield problem(f"{client}-settings", said, f"correct {shown}")
+        elif client == UV and not file.is_there and context.user_dirs.environ.get(CONFIG_FILE):
+            said = f"{CONFIG_FILE} names {shown}, which is not there: {client} refuses to start"
+            yield problem(f"{client}-settings", said, f"unset {CONFIG_FILE}")
 
 
 def _programs(line: str) -> list[str]:
