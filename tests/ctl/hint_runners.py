@@ -106,6 +106,10 @@ RUNNERS: dict[str, str] = {
         "tests/contract/test_repairs.py::test_shim_names_a_folder_for_the_socket_alone_and_that_repairs"
     ),
     "export TOKEN_BROKER_TRUST_UID={} if you trust it": _SHIM,
+    "export {}=true": (
+        "tests/ctl/test_poetry_settings.py::"
+        "test_a_poetry_that_asks_no_keyring_is_told_with_its_place_and_the_line_that_makes_it_ask"
+    ),
     "export {}={}": _WHY,
     "kill -9 {}": _SERVICE + "test_killed_broker_leaves_nothing_that_stops_the_next",
     "kill {}": "tests/ctl/test_doctor_broker.py::test_second_broker_is_found_unless_it_is_private",

@@ -23,8 +23,10 @@ from broker.ctl.clients.source_projects import (
     AUTH_FILE,
     PDM_FILE,
     POETRY,
+    POETRY_FILE,
     PYPROJECT,
     SETTINGS,
+    poetry_file,
     settings_file,
     source_indexes,
 )
@@ -54,7 +56,7 @@ PATTERNS = (*REQUIREMENTS, SCRIPTS)
 """Files of a directory that are read and are no settings."""
 
 
-TOOLS = ("tox.ini", "setup.cfg", "tox.toml", "hatch.toml", "pixi.toml", PDM_FILE)
+TOOLS = ("tox.ini", "setup.cfg", "tox.toml", "hatch.toml", "pixi.toml", POETRY_FILE, PDM_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def _files(directory: Path, user_dirs: UserDirs) -> Iterator[ForeignFile]:
         *environment_files(directory),
         *(toml_file(settings_file(user_dirs, client)) for client in SETTINGS),
         toml_file(settings_file(user_dirs, POETRY).with_name(AUTH_FILE)),
+        poetry_file(directory),
         nearest_toml(directory, PDM_FILE),
         *(ini_file(path) for path in (*pip_files(user_dirs), pypirc(user_dirs))),
         *(text_file(path, owners) for pattern in PATTERNS for path in matching(directory, pattern)),

@@ -7,7 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.ctl.clients.client_index import UV, Index, Obstacle, Place
-from broker.ctl.clients.foreign_files import ForeignFile, inner, nearest_toml, tables, toml_file
+from broker.ctl.clients.foreign_files import (
+    ForeignFile,
+    inner,
+    nearest_toml,
+    owners_of_project,
+    tables,
+    toml_file,
+)
 from broker.ctl.clients.settings_text import first_of
 from broker.ctl.clients.uv import uv_keyring_provider, uv_obstacles
 from broker.ctl.setup.user_dirs import MAC_SETTINGS, UserDirs
@@ -24,6 +31,17 @@ AUTH_FILE, SETTINGS_FILE = "auth.toml", "config.toml"
 PDM_FILE = "pdm.toml"
 """A project's own settings (PDM's page "Configuration", `pdm config --local`)."""
 
+POETRY_FILE = "poetry.toml"
+"""A project's own settings, beside its pyproject.toml (poetry's page "Configuration", "Local")."""
+
+CHOSEN = {POETRY: "POETRY_CONFIG_DIR", PDM: "PDM_CONFIG_FILE"}
+"""The folder, or the file, in place of the user's settings."""
+
+POETRY_KEYRING = "POETRY_KEYRING_ENABLED"
+POETRY_OFF = "poetry asks no keyring: its setting keyring.enabled is false"
+YES = ("true", "1")
+"""What poetry takes for yes in a variable (2.5.1, `boolean_normalizer`)."""
+
 PDM_URL, PDM_PASSWORD = "PDM_PYPI_URL", "PDM_PYPI_PASSWORD"
 USE_UV = "PDM_USE_UV"
 NO = ("", "false", "no", "0")
@@ -35,7 +53,7 @@ def source_indexes(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
 
     A PDM that uses uv hands its sources on to uv, which is then their client.
     """
-    asks = toml_file(settings_file(user_dirs, POETRY)).table("keyring").get("enabled", True) is not False
+    asks = poetry_keyring_off(directory, user_dirs) is None
     is_by_uv = pdm_uses_uv(directory, user_dirs)
     provider = uv_keyring_provider(directory, user_dirs)
     uv_is_on = provider is not None and provider.is_on
@@ -58,6 +76,27 @@ def pdm_uses_uv(directory: Path, user_dirs: UserDirs) -> bool:
     return told.lower() not in NO if isinstance(told, str) else bool(told)
 
 
+def poetry_keyring_off(directory: Path, user_dirs: UserDirs) -> Place | None:
+    """Where poetry's setting `keyring.enabled` is false; None where it asks the keyring.
+
+    The variable goes before the project's file, and that before the user's (poetry 2.5.1, run).
+    """
+    told = user_dirs.environ.get(POETRY_KEYRING)
+    if told is not None:
+        return None if told.lower() in YES else Place(POETRY_KEYRING)
+    for file in (poetry_file(directory), toml_file(settings_file(user_dirs, POETRY))):
+        asks = file.table("keyring").get("enabled")
+        if asks is not None:
+            return None if asks else file.place("enabled", "false", "keyring")
+    return None
+
+
+def poetry_file(directory: Path) -> ForeignFile:
+    """The settings of the nearest project alone."""
+    project = nearest_toml(directory, PYPROJECT).path
+    return toml_file(project.with_name(POETRY_FILE), owners_of_project(directory))
+
+
 def poetry_obstacles(index: Index, *, is_on: bool) -> tuple[Obstacle, ...]:
     """Why poetry does not ask the keyring for a source; `is_on`: its setting `keyring.enabled` is not false.
 
@@ -76,6 +115,9 @@ def pdm_obstacles(index: Index) -> tuple[Obstacle, ...]:
 
 def settings_file(user_dirs: UserDirs, client: str) -> Path:
     """Where poetry or PDM has the user's settings."""
+    chosen = user_dirs.environ.get(CHOSEN[client])
+    if chosen:
+        return Path(chosen, SETTINGS_FILE) if client == POETRY else Path(chosen)
     folder = user_dirs.home / MAC_SETTINGS if sys.platform == "darwin" else user_dirs.settings
     return folder / SETTINGS[client] / SETTINGS_FILE
 
@@ -85,9 +127,10 @@ def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
     for client in (POETRY, PDM):
         for number, source in tables(file.table("tool", client), "source"):
             yield from _index(client, file, f"tool.{client}.source", source, number=number)
-    file = toml_file(settings_file(user_dirs, POETRY))
-    for name, repository in first_of(file.table("repositories").items()):
-        yield from _index(POETRY, file, f"repositories.{name}", inner(repository), name=name, publishes=True)
+    for file in (poetry_file(directory), toml_file(settings_file(user_dirs, POETRY))):
+        for name, repository in first_of(file.table("repositories").items()):
+            more = inner(repository)
+            yield from _index(POETRY, file, f"repositories.{name}", more, name=name, publishes=True)
     url = user_dirs.environ.get(PDM_URL)
     if url:
         held = Place(PDM_PASSWORD) if user_dirs.environ.get(PDM_PASSWORD) else None

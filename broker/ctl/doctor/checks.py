@@ -51,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     client_logins.uv_may_send_passwords,
     client_logins.old_pip_has_usernames,
     client_logins.uv_sees_the_feeds_of_pip,
+    poetry_sources.poetry_asks_the_keyring,
     poetry_sources.poetry_sources_have_no_username,
     library_backends.library_clients_have_the_backend,
     library_backends.keyring_of_the_project_leads_here,

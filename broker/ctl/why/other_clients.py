@@ -10,7 +10,7 @@ from broker.ctl.clients.keyring_provider import SUBPROCESS
 from broker.ctl.clients.library_clients import LIBRARY_CLIENTS, library_client
 from broker.ctl.clients.pipfile import PIPENV
 from broker.ctl.clients.pypirc import TWINE
-from broker.ctl.clients.source_projects import PDM, POETRY
+from broker.ctl.clients.source_projects import PDM, POETRY, POETRY_KEYRING, POETRY_OFF, poetry_keyring_off
 from broker.ctl.doctor.finding import Finding, problem, warning
 from broker.ctl.why import repairs
 from broker.ctl.why.evidence import Evidence, is_below
@@ -101,6 +101,10 @@ def _library_client(evidence: Evidence, groups: Sequence[IndexAccount]) -> Itera
     if variable is not None and evidence.user_dirs.environ.get(variable):
         yield problem("own-password", f"{variable} has a password, and {name} took it", f"unset {variable}")
         return
+    off = poetry_keyring_off(evidence.directory, evidence.user_dirs) if name == POETRY else None
+    if off is not None:
+        said = f"{off.shown(evidence.shown)}: {POETRY_OFF}"
+        yield problem("poetry-keyring", said, f"export {POETRY_KEYRING}=true")
     yield from _own_places(name, evidence)
     program = _program(evidence)
     found = library_client(name, program) if name in LIBRARY_CLIENTS and program is not None else None
