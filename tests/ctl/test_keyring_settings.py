@@ -29,6 +29,8 @@ PIP_FILES = [
     "[install]\nuser = yes",
     "# c\n[install]\nfind-links =\n    /a\n    /b\n\n[global]\n# c\ntimeout = 1\n",
     " [global] \ntimeout = 1\n",
+    "[global] # ours\ntimeout = 1\n",
+    "[global]; ours\n",
 ]
 
 

@@ -36,6 +36,11 @@ FILES = {
     "uv's upload address": ("project/uv.toml", f'publish-url = "{URL}"', "uv"),
     "pip.conf": ("home/.config/pip/pip.conf", f"[global]\nindex-url = {URL}", "pip"),
     "pip.conf of old": ("home/.pip/pip.conf", f"[install]\nextra_index_url =\n  {URL}", "pip"),
+    "an option as on the command line": (
+        "home/.config/pip/pip.conf",
+        f"[global] # ours\n--index-url = {URL}",
+        "pip",
+    ),
     "the system's pip.conf": ("site/pip/pip.conf", f"[global]\nindex-url = {URL}", "pip"),
     "pip.conf of the environment": ("venv/pip.conf", f"[global]\nindex-url = {URL}", "pip"),
     "requirements": ("project/requirements.txt", f"# ours\n--index-url {URL}\ndemo==1\n", "pip"),

@@ -35,8 +35,13 @@ def in_uv_settings(settings: Mapping[str, object]) -> str | None:
 
 
 def in_pip_section(settings: Mapping[str, str]) -> str | None:
-    """The provider that a section of a pip.conf names; pip takes `_` for `-` in keys."""
-    return next((value for key, value in settings.items() if key.replace("_", "-") == KEY and value), None)
+    """The provider that a section of a pip.conf names."""
+    return next((value for key, value in settings.items() if pip_option(key) == KEY and value), None)
+
+
+def pip_option(key: str) -> str:
+    """The option that a key of a pip.conf is for (pip 26.3, `_normalize_name`)."""
+    return key.replace("_", "-").removeprefix("--")
 
 
 def in_pip_settings(sections: Mapping[str, Mapping[str, str]]) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from broker.ctl.clients import keyring_provider
 from broker.ctl.clients.client_index import PIP, Index, Obstacle, Place
 from broker.ctl.clients.foreign_files import ini_file, matching, owners_of_project
-from broker.ctl.clients.keyring_provider import PIP_SECTIONS, KeyringProvider
+from broker.ctl.clients.keyring_provider import PIP_SECTIONS, KeyringProvider, pip_option
 from broker.ctl.clients.requirements_file import IndexOption, index_options, with_variables
 from broker.ctl.clients.settings_text import first_of
 from broker.ctl.setup.user_dirs import UserDirs
@@ -125,7 +125,7 @@ def _named(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
         file = ini_file(path)
         for section, settings in file.content.items():
             for key, value in settings.items():
-                option = key.replace("_", "-")
+                option = pip_option(key)
                 if option in KEYS:
                     for url in first_of(value.split()):
                         yield Index.at(PIP, file.place(option, url, section), url, option=option)

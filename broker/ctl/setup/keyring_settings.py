@@ -43,7 +43,7 @@ def with_pip_line(text: str) -> str:
     """The pip.conf with the keyring turned on, in its [global] section, which is made where there is none."""
     end = _line_end(text)
     lines = text.splitlines(keepends=True)
-    heads = [number for number, line in enumerate(lines) if line.strip() == f"[{PIP_SECTION}]"]
+    heads = [number for number, line in enumerate(lines) if _section_of(line) == PIP_SECTION]
     if heads:
         head = heads[0]
         if not lines[head].endswith("\n"):
@@ -79,6 +79,12 @@ def _ini(text: str) -> dict[str, dict[str, str]]:
     except configparser.Error as error:
         raise UnreadableSettingsError(f"not an INI file: {str(error).splitlines()[0].lower()}") from None
     return {section: dict(parser.items(section)) for section in parser.sections()}
+
+
+def _section_of(line: str) -> str | None:
+    """The section that a line begins, whatever stands behind it."""
+    head = configparser.RawConfigParser.SECTCRE.match(line.strip())
+    return None if head is None else head["header"]
 
 
 def _line_end(text: str) -> str:
