@@ -197,9 +197,7 @@ def test_where_no_service_manager_answers_that_is_said_with_what_still_works(
     ("place", "text", "said"),
     [
         (UV_SETTINGS, 'keyring-provider = "disabled"\n', "says 'disabled' and stays"),
-        (UV_SETTINGS, "keyring-provider = \n", "is not TOML"),
         (PIP_SETTINGS, "[global]\nkeyring-provider = import\n", "says 'import' and stays"),
-        (PIP_SETTINGS, "timeout = 1\n", "is not an INI file"),
     ],
 )
 def test_settings_that_say_otherwise_stay_with_the_line_to_write(
@@ -212,3 +210,25 @@ def test_settings_that_say_otherwise_stay_with_the_line_to_write(
     assert (home / place).read_text() == text
     assert said in ended.stdout
     assert f"write into ~/{place}: keyring-provider" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "said"),
+    [
+        (UV_SETTINGS, "keyring-provider = \n", "is not TOML"),
+        (UV_SETTINGS, "# \u00fc\n", "is not UTF-8"),
+        (PIP_SETTINGS, "timeout = 1\n", "is not an INI file"),
+    ],
+)
+def test_settings_that_no_client_can_read_stay_and_keep_setup_from_nothing_else(
+    brokerctl: Brokerctl, home: Path, place: str, text: str, said: str
+) -> None:
+    write(home / place, "")
+    (home / place).write_bytes(text.encode("latin-1"))
+
+    ended = brokerctl("setup")
+
+    assert (home / place).read_bytes() == text.encode("latin-1")
+    assert f"~/{place} {said}" in ended.stdout
+    assert f"correct ~/{place}" in ended.stdout
+    assert (home / ({UV_SETTINGS, PIP_SETTINGS} - {place}).pop()).is_file()

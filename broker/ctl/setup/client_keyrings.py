@@ -6,6 +6,7 @@ from pathlib import Path
 
 from broker.ctl import user_files
 from broker.ctl.clients.keyring_provider import SUBPROCESS
+from broker.ctl.command_error import CommandError
 from broker.ctl.setup.file_changes import Shown, Write
 from broker.ctl.setup.keyring_settings import (
     PIP_LINE,
@@ -52,17 +53,25 @@ def clients_of(user_dirs: UserDirs) -> tuple[Client, Client]:
 
 
 def client_step(client: Client) -> Step:
-    """The step that adds one client's line; another provider that its settings name stays."""
+    """The step that adds one client's line; another provider that its settings name stays, and so does a file
+    that cannot be read: setup takes its other steps.
+    """
     shown, manual = client.shown, f"write into {client.shown}: {client.line}"
-    text = user_files.text_of(client.path)
     try:
+        text = user_files.text_of(client.path)
         now = client.provider(text)
-        if now == SUBPROCESS:
-            return Step(client.name, f"keyring is on in {shown}")
-        if now is not None:
-            return Step(client.name, f"{shown} says {now!r} and stays", (), StepMark.OPEN, manual)
-        mode = (user_files.mode_of(client.path) or NEW_FILE) | client.mode
+    except UnreadableSettingsError as failure:
+        return Step(client.name, f"{shown} is {failure.detail}", (), StepMark.WRONG, f"correct {shown}")
+    except CommandError as failure:
+        said = failure.detail.replace(str(client.path), shown)
+        return Step(client.name, said, (), StepMark.WRONG, failure.hint or f"correct {shown}")
+    if now == SUBPROCESS:
+        return Step(client.name, f"keyring is on in {shown}")
+    if now is not None:
+        return Step(client.name, f"{shown} says {now!r} and stays", (), StepMark.OPEN, manual)
+    mode = (user_files.mode_of(client.path) or NEW_FILE) | client.mode
+    try:
         write = Write(client.path, client.edited(text), mode, client.line)
-        return Step(client.name, f"keyring turned on: {shown}", [write])
     except UnreadableSettingsError as failure:
         return Step(client.name, f"{shown} is {failure.detail}", (), StepMark.WRONG, manual)
+    return Step(client.name, f"keyring turned on: {shown}", [write])
