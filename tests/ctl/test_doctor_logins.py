@@ -50,6 +50,18 @@ def only(check: Check, clinic: Clinic) -> tuple[str, str, str | None]:
             f"index-url = {AS_DEV}",
         ),
         (
+            "~/.config/pip/pip.conf",
+            f"[global]\nindex-url = {STALE.replace('an-old-password', '${TOKEN}')}\n",
+            "~/.config/pip/pip.conf line 2",
+            f"index-url = {AS_DEV}",
+        ),
+        (
+            "~/.config/pip/pip.conf",
+            f"[global]\nindex-url = {STALE.replace('dev:an-old-password', '${USER}:${TOKEN}')}\n",
+            "~/.config/pip/pip.conf line 2",
+            f"index-url = {AS_USER}",
+        ),
+        (
             "requirements.txt",
             f"--extra-index-url {STALE}\n",
             "requirements.txt line 1",

@@ -128,7 +128,7 @@ def test_user_name_of_an_index_may_be_a_variables(tmp_path: Path) -> None:
     [
         ("https://ci%40x:s3cret@packages.example.com/simple/", "ci@x", True),
         ("https://ci@packages.example.com/simple/", "ci", False),
-        ("https://${USER}:${PASSWORD}@packages.example.com/simple/", "${USER}", False),
+        ("https://${USER}:${PASSWORD}@packages.example.com/simple/", "${USER}", True),
         (URL, None, False),
     ],
 )

@@ -75,7 +75,7 @@ def test_files_that_a_file_names_are_read_from_its_folder(tmp_path: Path, option
             "https://ci:${TOKEN}@${HOST}/simple",
             "https://ci:${TOKEN}@a.example/simple",
             "requirements.txt",
-            False,
+            True,
         ),
         ("https://${TOKEN}@a.example/simple", "https://${TOKEN}@a.example/simple", "requirements.txt", False),
         ("${WHOLE}", "https://ci:s3cret@a.example/simple", "WHOLE", True),

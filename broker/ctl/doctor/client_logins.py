@@ -46,7 +46,7 @@ def without_password(index: Index, context: DoctorContext) -> str | None:
     if index.password_at is not None and not index.password_in_url:
         return repairs.without_password(index, None, context.user_dirs.shown)
     provider, required = context.feed_of(index.url) or ("", None)
-    return _line(index, required or index.safe_username or username_for(provider), context)
+    return _line(index, required or index.typed_username or username_for(provider), context)
 
 
 def indexes_ask_as_the_feeds_user(context: DoctorContext) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from broker.core.urls import Url, urls_of
 from broker.core.why_not import Reason
 from broker.ctl import api_client, broker_process
 from broker.ctl.clients.all_indexes import all_indexes
-from broker.ctl.clients.client_index import Index
+from broker.ctl.clients.client_index import Index, addresses_of
 from broker.ctl.clients.required_username import required_by
 from broker.ctl.clients.stored_passwords import (
     NetrcEntry,
@@ -189,7 +189,7 @@ class DoctorContext:
 
     def feed_of(self, text: str) -> tuple[str, str | None] | None:
         """Provider and required username of the feed that an index is, None where it is none of ours."""
-        for url in urls_of([text]):
+        for url in addresses_of(text):
             match self._table.match(url):
                 case Match(feed=feed) | Ambiguous(feeds=(feed, *_)):
                     return feed.realm.provider, feed.username

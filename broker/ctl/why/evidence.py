@@ -8,9 +8,8 @@ from pathlib import Path
 
 from broker.core.feeds import Ambiguous, Feed, FeedTable, Match
 from broker.core.status import FeedStatus
-from broker.core.urls import urls_of
 from broker.ctl.clients.all_indexes import all_indexes
-from broker.ctl.clients.client_index import PIP, UV, Index, Place
+from broker.ctl.clients.client_index import PIP, UV, Index, Place, addresses_of
 from broker.ctl.clients.command_line import PLACE, CommandOptions, indexes_in, obstacles_of
 from broker.ctl.clients.foreign_files import inner, nearest_toml
 from broker.ctl.clients.inline_script import script_indexes
@@ -92,7 +91,7 @@ class Evidence:
 
     def feed_of(self, text: str) -> Feed | None:
         """The feed that an address belongs to."""
-        for url in urls_of([text]):
+        for url in addresses_of(text):
             match self._table.match(url):
                 case Match(feed=feed) | Ambiguous(feeds=(feed, *_)):
                     return feed
@@ -105,7 +104,7 @@ class Evidence:
     def username_at(self, index: Index, feed: Feed | None) -> str:
         """The user name for an index: its own where the feed takes any, else the feed's."""
         if feed is None or feed.username is None:
-            return index.safe_username or username_for("" if feed is None else feed.realm.provider)
+            return index.typed_username or username_for("" if feed is None else feed.realm.provider)
         return feed.username
 
     def is_editable(self, index: Index) -> bool:
