@@ -47,6 +47,8 @@ def there(tmp_path: Path, files: dict[str, str], **environ: str) -> UserDirs:
         ({"root/uv.toml": ON, "root/pyproject.toml": PROJECT}, {}, "subprocess"),
         ({"uv.toml": ON, "root/pyproject.toml": PROJECT}, {}, "subprocess"),
         ({"uv.toml": ON, "root/pyproject.toml": TOOL}, {}, None),
+        ({"root/uv.toml": ON, "pyproject.toml": TOP}, {}, None),
+        ({"root/uv.toml": ON, "pyproject.toml": ""}, {}, "subprocess"),
         ({"uv.toml": ON, "root/pyproject.toml": "not TOML"}, {}, "subprocess"),
         ({"home/.config/uv/uv.toml": ON, "root/pyproject.toml": TOOL}, {}, "subprocess"),
         ({"home/.config/uv/uv.toml": ON, "root/pyproject.toml": TOOL + OFF}, {}, "disabled"),

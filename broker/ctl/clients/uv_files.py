@@ -91,17 +91,17 @@ def _of_project(directory: Path, user_dirs: UserDirs) -> Iterator[UvSettings]:
 
 
 def _root_of(directory: Path, owners: frozenset[int]) -> Path:
-    """The root of the workspace that the project is a member of; else the directory itself."""
+    """The root of the workspace that the project is in, or the project; without one the directory."""
     project = _nearest_project(directory, owners)
     mine = toml_file(project / PYPROJECT, owners)
     if _workspace(mine):
         return project
-    if not mine.table("project") or project == project.parent:
+    if not mine.table("project"):
         return directory
     root = _nearest_project(project.parent, owners)
     workspace = _workspace(toml_file(root / PYPROJECT, owners))
     is_member = _matches(project, root, workspace.get("members"))
-    return root if is_member and not _matches(project, root, workspace.get("exclude")) else directory
+    return root if is_member and not _matches(project, root, workspace.get("exclude")) else project
 
 
 def _nearest_project(directory: Path, owners: frozenset[int]) -> Path:
