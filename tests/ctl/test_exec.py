@@ -13,6 +13,8 @@ from typing import IO, TYPE_CHECKING
 import pytest
 import token_broker_client as client
 
+from broker.ctl.exec.index_lookups import index_variables
+from broker.ctl.exec.private_broker import PrivateBroker
 from tests.ctl.conftest import Ended
 from tests.e2e.patience import until
 from tests.fakes.clients import UV
@@ -23,11 +25,14 @@ from tests.processes import in_proc, kill
 from tests.sampling import few
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from broker.ctl.api_client import Json
 
 BROKERCTL = Path(sys.executable).parent / "brokerctl"
 PATIENCE_S = 60
 TOKEN = "sesame-" + "0" * 20
+OWN = "https://own.example.com/simple/"
 
 
 def run(*words: str, cwd: Path | None = None) -> Ended:
@@ -41,6 +46,14 @@ def configure(room: Path, text: str) -> None:
     file = room / ".config" / "token-broker" / "config.toml"
     file.parent.mkdir(parents=True)
     file.write_text(text)
+
+
+class KnowsOneFeed(PrivateBroker):
+    """A broker that is not started."""
+
+    def read(self, path: str, query: Mapping[str, str | None] | None = None) -> Json:
+        assert (path, query) == ("/v1/match", {"url": OWN})
+        return {"feed": "own", "provider": "command", "configured": False}
 
 
 def left_behind(room: Path) -> list[Path]:
@@ -482,6 +495,34 @@ def test_a_command_that_fails_without_a_look_up_though_an_index_is_a_feed_is_tol
         f"token-broker: no look-up, though {tmp_path}/pyproject.toml line 3 names a feed; "
         "run: brokerctl why -- sh -c 'exit 7'\n"
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "uv lock --project sub",  # astral-sh/uv-pre-commit#15: the hook of a project in a subfolder
+        "uv --directory=sub sync",
+        "uv pip compile sub/pyproject.toml",  # astral-sh/uv#15362
+        "uv pip install -r sub/pyproject.toml",
+        "uvx --from ./sub tool",  # astral-sh/uv#9775
+        "uv tool install --with-editable=./sub[extra] tool",
+        "uv run sub/tool.py",
+        "uv sync --config-file sub/uv.toml",
+    ],
+)
+def test_indexes_of_the_files_that_the_words_name_get_user_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    (tmp_path / "sub").mkdir()
+    for name, head in (("pyproject.toml", "tool.uv."), ("uv.toml", "")):
+        (tmp_path / "sub" / name).write_text(f'[[{head}index]]\nname = "own"\nurl = "{OWN}"\n')
+    script = f'# /// script\n# [[tool.uv.index]]\n# name = "own"\n# url = "{OWN}"\n# ///\n'
+    (tmp_path / "sub" / "tool.py").write_text(script)
+    monkeypatch.chdir(tmp_path)
+
+    variables = index_variables(KnowsOneFeed(tmp_path), {"HOME": str(tmp_path)}, words.split())
+
+    assert variables == {"UV_INDEX_OWN_USERNAME": "__token__"}
 
 
 @pytest.mark.long

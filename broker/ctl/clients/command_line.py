@@ -16,6 +16,7 @@ from broker.core.urls import may_be_token, printable
 from broker.ctl.clients.client_index import UV, Index, Obstacle, Place, login_in
 from broker.ctl.clients.usernames import PLACEHOLDER, with_username
 from broker.ctl.clients.uv import index_of_settings, publish_index, uv_obstacles
+from broker.ctl.clients.uv_elsewhere import PYPROJECT
 
 INDEX_OPTIONS = frozenset(
     {"--index-url", "-i", "--pypi-url", "--extra-index-url", "--index", "--default-index"}
@@ -73,6 +74,7 @@ class CommandOptions:
     """What the words of a command tell its client.
 
     `addresses` are those of files and of pages with links (`--find-links`): a client signs in there as well.
+    `projects` are paths that may be a project's folder or its pyproject.toml.
     `username` is whom it publishes as. `secrets` are the positions of the words that give a password, the
     option's own included, each with how it is shown.
     """
@@ -82,6 +84,7 @@ class CommandOptions:
     addresses: tuple[IndexWord, ...]
     requirements: tuple[str, ...]
     scripts: tuple[str, ...]
+    projects: tuple[str, ...] = ()
     provider: str | None = None
     config_file: str | None = None
     folder: str | None = None
@@ -124,6 +127,7 @@ def options_of(words: Sequence[str]) -> CommandOptions:
         tuple(_addresses(words, taken)),
         tuple(requirements),
         tuple(word for word in words[1:] if word.endswith(".py") and not word.startswith("-")),
+        tuple(filter(None, map(_project_in, words[1:]))),
         provider=_last(found.get(PROVIDER)),
         config_file=_last(found.get(CONFIG_FILE)),
         folder=next((found[each][-1] for each in _FOLDERS if each in found), _last(chosen)),
@@ -230,6 +234,14 @@ def _addresses(words: Sequence[str], taken: Collection[int]) -> Iterator[IndexWo
         found = None if position in taken else _ADDRESS.search(word)
         if found is not None:
             yield IndexWord(position, found[1])
+
+
+def _project_in(word: str) -> str | None:
+    """The path in a word, or in an option's value, that may be a project's; extras may stand behind it."""
+    _, equals, value = word.partition("=")
+    path = (value if equals and word.startswith("--") else word).partition("[")[0]
+    is_path = "/" in path or path in {"..", PYPROJECT}
+    return path if is_path and "://" not in path and not path.startswith("-") else None
 
 
 def _last(values: Sequence[str] | None) -> str | None:

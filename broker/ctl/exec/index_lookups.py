@@ -2,14 +2,21 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 
 from broker.ctl import api_client
 from broker.ctl.clients.client_index import UV, Index
-from broker.ctl.clients.command_line import indexes_in, options_of, shown_command
-from broker.ctl.clients.inline_script import script_indexes
+from broker.ctl.clients.command_files import dirs_of, folder_of, indexes_of_named_files
+from broker.ctl.clients.command_line import (
+    CommandOptions,
+    indexes_in,
+    obstacles_of,
+    options_of,
+    shown_command,
+)
 from broker.ctl.clients.required_username import required_by
 from broker.ctl.clients.time_limit import TooSlowError, at_most
 from broker.ctl.clients.usernames import CONVENTIONS, username_for
@@ -37,14 +44,15 @@ def index_variables(
     The broker is asked, and so waited for, only where there are such indexes. One that cannot answer knows
     no feed.
     """
-    directory, user_dirs = working_directory(), UserDirs(home_of(environ), environ)
+    user_dirs = UserDirs(home_of(environ), environ)
 
     def found() -> Iterator[Index]:
-        _tell_of_failures(directory, user_dirs)
+        options, directory, told = _of_command(command, user_dirs)
+        _tell_of_failures(directory, told)
         indexes = chain(
-            _of_command(command, environ),
-            uv_indexes(directory, user_dirs),
-            uv_indexes_elsewhere(directory, user_dirs),
+            _named_by(options, directory, environ),
+            uv_indexes(directory, told),
+            uv_indexes_elsewhere(directory, told),
         )
         return indexes_to_name_a_user_for(indexes, environ)
 
@@ -85,12 +93,13 @@ def lookups_counted(
     """After a command that failed: how many look-ups there were, or that there was none though an index is a
     feed. A broker that `is_new` has answered nobody yet: it is waited for only where there is an index.
     """
-    directory, user_dirs = working_directory(), UserDirs(home_of(environ), environ)
+    user_dirs = UserDirs(home_of(environ), environ)
 
     from broker.ctl.clients.all_indexes import all_indexes  # noqa: PLC0415 - after a failure only
 
     def found() -> Iterator[Index]:
-        indexes = chain(_of_command(command, environ), all_indexes(directory, user_dirs))
+        options, directory, told = _of_command(command, user_dirs)
+        indexes = chain(_named_by(options, directory, environ), all_indexes(directory, told))
         return islice((each for each in indexes if each.is_remote), MATCHED_MAX)
 
     indexes = cache(lambda: _read(found))
@@ -139,11 +148,17 @@ def _counted(number: int) -> str:
     return "1 look-up" if number == 1 else f"{number} look-ups"
 
 
-def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[Index]:
-    options = options_of(command or ("",))
+def _of_command(command: Sequence[str], user_dirs: UserDirs) -> tuple[CommandOptions, Path, UserDirs]:
+    """What its words say, the folder that its client works in, and the user's folders as it sees them."""
+    options, current = options_of(command or ("",)), working_directory()
+    return options, folder_of(options, current), dirs_of(options, current, user_dirs)
+
+
+def _named_by(options: CommandOptions, directory: Path, environ: Mapping[str, str]) -> Iterator[Index]:
+    """The indexes of the words themselves, and of the files that they name."""
     yield from indexes_in(options, UV, environ, is_on=True)
-    for script in options.scripts:
-        yield from script_indexes(Path(script), environ)
+    for index in indexes_of_named_files(options, directory, environ):
+        yield replace(index, obstacles=obstacles_of(index, is_on=True))
 
 
 def _feed_of(broker: PrivateBroker, index: Index) -> api_client.Json | None:

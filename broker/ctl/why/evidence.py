@@ -10,16 +10,16 @@ from broker.core.feeds import Ambiguous, Feed, FeedTable, Match
 from broker.core.status import FeedStatus
 from broker.ctl.clients.all_indexes import all_indexes
 from broker.ctl.clients.client_index import PIP, UV, Index, Place, addresses_of
+from broker.ctl.clients.command_files import dirs_of, folder_of, indexes_of_named_files
 from broker.ctl.clients.command_line import PLACE, CommandOptions, indexes_in, obstacles_of
 from broker.ctl.clients.foreign_files import inner, nearest_toml
-from broker.ctl.clients.inline_script import script_indexes
 from broker.ctl.clients.keyring_provider import KeyringProvider
 from broker.ctl.clients.pip import pip_keyring_provider, requirement_indexes
 from broker.ctl.clients.required_username import required_by
 from broker.ctl.clients.stored_passwords import StoredLogin, netrc_entries, uv_store_entries
 from broker.ctl.clients.usernames import username_for
 from broker.ctl.clients.uv import uv_keyring_provider
-from broker.ctl.clients.uv_files import CONFIG_FILE, FOLDERS, project_of
+from broker.ctl.clients.uv_files import project_of
 from broker.ctl.config_view import configured
 from broker.ctl.matching import table_of
 from broker.ctl.setup.found_keyrings import what_hides_the_shim
@@ -44,8 +44,7 @@ class Evidence:
     @cached_property
     def directory(self) -> Path:
         """The folder that the command's client works in."""
-        folder = self.options.folder
-        return self.current if folder is None else self.current / folder
+        return folder_of(self.options, self.current)
 
     @cached_property
     def indexes(self) -> list[Index]:
@@ -124,20 +123,13 @@ class Evidence:
 
     @property
     def _dirs(self) -> UserDirs:
-        chosen, told = self.options.config_file, self._environment
-        if chosen is not None:
-            told[CONFIG_FILE] = str(self.directory / chosen)
-        if self.options.folder is not None:  # an option goes before its variable
-            told |= dict.fromkeys(FOLDERS, "")
-        return replace(self.user_dirs, environ={**self.user_dirs.environ, **told}) if told else self.user_dirs
-
-    @property
-    def _environment(self) -> dict[str, str]:
-        """What says which environment's own pip.conf is read: that of the pip that is run, active or not."""
+        """With the environment whose own pip.conf is read: that of the pip that is run, active or not."""
+        told = dirs_of(self.options, self.current, self.user_dirs)
         word = self.options.words[0]
         folder = (self.current / word).parent.parent
-        is_there = "/" in word and os.access(folder / ENVIRONMENT, os.F_OK)
-        return {"VIRTUAL_ENV": str(folder)} if is_there else {}
+        if "/" not in word or not os.access(folder / ENVIRONMENT, os.F_OK):
+            return told
+        return replace(told, environ={**told.environ, "VIRTUAL_ENV": str(folder)})
 
     def _of_command_line(self) -> list[Index]:
         program = self.options.program
@@ -147,8 +139,8 @@ class Evidence:
             for client in clients
             for each in indexes_in(self.options, client, self.user_dirs.environ, is_on=self._is_on(client))
         ]
-        for script in self.options.scripts:
-            found += map(self._judged, script_indexes(self.directory / script, self._dirs.environ))
+        named = indexes_of_named_files(self.options, self.directory, self._dirs.environ)
+        found += map(self._judged, named)
         for file in self.options.requirements:
             for index in requirement_indexes(self.directory / file, self._dirs):
                 found += [self._judged(replace(index, client=client)) for client in (PIP, UV)]
