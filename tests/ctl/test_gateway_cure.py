@@ -57,6 +57,7 @@ def test_what_keeps_a_client_from_asking_is_cured(clinic: Clinic, check: str) ->
     [
         "own-password",
         "netrc",
+        "other-keyring",
         "uv-store",
         "no-feed",
         "refused",

@@ -278,6 +278,14 @@ UV_CASES = (
         {"PATH": "{D}:{BIN}:{AZ}:/usr/bin:/bin"},
     ),
     Case(
+        "uv: old password of another keyring",
+        (*UV_INSTALL, "--index-url", AS_CI, DEMO),
+        "other-keyring",
+        ("took a password from another keyring", "{D}/keyring is the first"),
+        {"keyring": f"#!/bin/sh\necho {STALE}\n"},
+        {"PATH": "{D}:{BIN}:{AZ}:/usr/bin:/bin"},
+    ),
+    Case(
         "uv: lock of another address",
         UV_FROZEN,
         "lock",
@@ -536,6 +544,7 @@ CURED_BY_GATEWAY = (
 )
 NOT_CURED_BY_GATEWAY = (
     *("uv: netrc", "uv: password in a variable", "uv: no feed", "uv: its own store", "uv: publish"),
+    "uv: old password of another keyring",
     *("pip: password in pip.conf", "pip: no feed"),
 )
 

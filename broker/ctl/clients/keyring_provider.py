@@ -7,6 +7,8 @@ from broker.ctl.clients.client_index import Place
 
 KEY = "keyring-provider"
 SUBPROCESS = "subprocess"
+IMPORT = "import"
+"""pip's: the keyring library of its own environment."""
 
 PIP_SECTIONS = ("install", "global")
 """pip takes a command's own section before [global], whatever files they are in (`cli/parser.py`)."""

@@ -17,7 +17,7 @@ from broker.ctl.why.account import AccountAct, Source
 from broker.ctl.why.evidence import Evidence, same_host
 from broker.ctl.why.foreign_index import feed_to_add
 from broker.ctl.why.index_account import IndexAccount
-from broker.ctl.why.provider_off import provider_off
+from broker.ctl.why.provider_off import library_asked, provider_off
 
 RUNS_THE_PROGRAM = (23, 1)
 """The first pip with `--keyring-provider`. Those before it use the keyring library, if they have it; 23.0
@@ -138,6 +138,11 @@ def _hidden_shim(account: IndexAccount, evidence: Evidence) -> Finding | None:
     if account.lookups or not tried or evidence.hidden_shim is None:
         return None
     said, line = evidence.hidden_shim
+    if account.has(AccountAct.FOUND, Source.KEYRING):
+        told = (
+            f"{account.client} took a password from another keyring, and the server {account.outcome} to it"
+        )
+        return problem("other-keyring", f"{told}: {said}", line)
     return problem(
         "shim", f"{account.client} asked a keyring for {account.url}, not the broker: {said}", line
     )
@@ -188,6 +193,8 @@ def _not_running(account: IndexAccount, evidence: Evidence) -> Finding | None:
 def _refused(account: IndexAccount, evidence: Evidence) -> Finding | None:
     if not account.has(AccountAct.FOUND, Source.KEYRING):
         return None
+    if not account.lookups and evidence.hidden_shim is not None:  # another keyring's
+        return None
     feed = evidence.feed_of(account.url)
     status = None if feed is None else evidence.status_of(feed)
     name = account.url if feed is None else feed.name
@@ -207,6 +214,7 @@ RULES: tuple[Rule, ...] = (
     _store,
     _no_feed,
     _never,
+    library_asked,
     _refused,
     _other_user,
     _unanswered,

@@ -15,6 +15,7 @@ from broker.ctl.clients.command_line import PLACE, CommandOptions, indexes_in, o
 from broker.ctl.clients.foreign_files import inner, nearest_toml
 from broker.ctl.clients.keyring_provider import KeyringProvider
 from broker.ctl.clients.pip import pip_keyring_provider, requirement_indexes
+from broker.ctl.clients.project_keyring import project_keyring
 from broker.ctl.clients.required_username import required_by
 from broker.ctl.clients.stored_passwords import StoredLogin, netrc_entries, uv_store_entries
 from broker.ctl.clients.usernames import username_for
@@ -26,6 +27,7 @@ from broker.ctl.setup.found_keyrings import what_hides_the_shim
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.ctl.why.recorded_run import RecordedRun
 
+BROKERCTL = "brokerctl"
 LOCK = "uv.lock"
 ENVIRONMENT = "pyvenv.cfg"
 """Is in every environment (PEP 405)."""
@@ -68,6 +70,12 @@ class Evidence:
     @cached_property
     def hidden_shim(self) -> tuple[str, str] | None:
         """Why clients do not find the shim, and what to type."""
+        if self.options.program == BROKERCTL:  # whose commands find it
+            return None
+        if self.options.program == UV and "run" in self.options.words:
+            inside = project_keyring(project_of(self.directory, self._dirs), self.current, self._dirs)
+            if inside is not None:
+                return inside.said, inside.repair
         return what_hides_the_shim(self.user_dirs)
 
     @cached_property

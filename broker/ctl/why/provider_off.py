@@ -1,10 +1,10 @@
-"""Whether the keyring provider of uv or pip was off in a run, and what turned it off."""
+"""Whether the keyring provider of uv or pip was off in a run, or was pip's library, and what chose that."""
 
 from broker.ctl.clients.client_index import PIP, UV
-from broker.ctl.clients.keyring_provider import SUBPROCESS, KeyringProvider, variable_of
+from broker.ctl.clients.keyring_provider import IMPORT, SUBPROCESS, KeyringProvider, variable_of
 from broker.ctl.doctor.finding import Finding, problem
 from broker.ctl.why import repairs
-from broker.ctl.why.account import AccountAct
+from broker.ctl.why.account import AccountAct, Source
 from broker.ctl.why.evidence import Evidence
 from broker.ctl.why.index_account import IndexAccount
 
@@ -27,6 +27,21 @@ def provider_off(account: IndexAccount, evidence: Evidence) -> Finding | None:
     where = "" if named is None else f" ({evidence.shown(named.place.source)} says {named.name})"
     said += f"its keyring provider is off{where}"
     return problem("provider", said, repairs.with_provider(account.client, named, evidence.options))
+
+
+def library_asked(account: IndexAccount, evidence: Evidence) -> Finding | None:
+    """The finding that pip asked the keyring library beside it, and that this asked no broker."""
+    chosen = {each.detail for each in account.steps if each.act is AccountAct.PROVIDER}
+    if IMPORT not in chosen or SUBPROCESS in chosen or not account.was_asked:
+        return None
+    if account.lookups or evidence.run.status is None:  # no broker that could have seen it
+        return None
+    said = f"{account.client} asked the keyring library of its own environment for {account.url}"
+    if account.has(AccountAct.FOUND, Source.KEYRING):
+        said += f", and the server {account.outcome} to what that gave it"
+    named = evidence.provider(account.client)
+    line = repairs.with_provider(account.client, named, evidence.options)
+    return problem("provider", f"{said}; the broker saw no look-up", line)
 
 
 def _is_lost(named: KeyringProvider, account: IndexAccount, evidence: Evidence) -> bool:
