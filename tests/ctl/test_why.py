@@ -286,3 +286,26 @@ def test_what_is_said_begins_a_line_of_its_own() -> None:
 
     assert ended.stderr.startswith("no end\n{")
     assert json.loads(ended.stderr.splitlines()[-1])["exit_code"] == 3
+
+
+def test_a_command_that_succeeds_without_an_index_that_refused_it_is_told_why(tmp_path: Path) -> None:
+    """As `uv tree --outdated` does (astral-sh/uv#18120: uv tool upgrade), and `uv publish` with a check URL
+    (astral-sh/uv#16073).
+    """
+    uv = uv_that_says(tmp_path, recorded("uv", "0.13.9", "nouser"), exit_code=0)
+
+    ended = run("--", uv, "--index-url", INDEX)
+
+    assert ended.exit_code == 0
+    assert f" ✗ {INDEX} is no feed of the broker's" in ended.stderr
+    assert f"brokerctl add {INDEX}" in ended.stderr
+    assert "nothing failed" not in ended.stderr
+
+
+def test_a_command_that_succeeds_after_its_first_refusal_is_summed_up(tmp_path: Path) -> None:
+    uv = uv_that_says(tmp_path, recorded("uv", "0.13.9", "user"), exit_code=0)
+
+    ended = run("--", uv, "--index-url", INDEX)
+
+    said = "nothing failed; uv took passwords from the keyring; the broker saw no look-up"
+    assert ended.stderr.splitlines()[-1] == f"token-broker: {said}"

@@ -13,7 +13,7 @@ from broker.ctl.clients.time_limit import at_most
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec.foreground import as_own_failure
 from broker.ctl.why.recorded_run import recorded_run
-from broker.ctl.why.success_line import summary
+from broker.ctl.why.success_line import WANT_A_LOGIN, summary, went_on_without_an_index
 from broker.host.standard_streams import is_terminal, tell
 from broker.host.whereabouts import working_directory
 
@@ -44,7 +44,7 @@ def told_run(command: Sequence[str], *, as_json: bool) -> int:
         raise as_own_failure(failure) from None
     if run.ends_in_a_line:
         tell("")
-    if run.exit_code == 0 and not as_json:
+    if run.exit_code == 0 and not as_json and not went_on_without_an_index(run):
         tell(f"token-broker: {summary(run)}")
     else:
         tell(_explained(list(command), run, as_json=as_json))
@@ -75,6 +75,9 @@ def _explanation(command: list[str], run: "RecordedRun", *, as_json: bool) -> st
     evidence = Evidence(options, run, UserDirs.here(), working_directory(), tuple(_served(run)))
     groups = by_index(evidence)
     reports = reports_of(groups, evidence)
+    if run.exit_code == 0 and not as_json:
+        refused = ((each, each.account.refusal) for each in reports)
+        reports = [each for each, refusal in refused if refusal and refusal.status in WANT_A_LOGIN]
     more = [] if run.exit_code == 0 else list(other_findings(evidence, groups))
     found = screen.findings(reports, run, more)
     gateway = None if run.exit_code == 0 else gateway_command(reports, found, evidence)
