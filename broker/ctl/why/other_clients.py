@@ -22,6 +22,8 @@ from broker.ctl.why.pipenv_cause import pipenv_findings
 HATCH = "hatch"
 ISOLATED = "--isolated"
 HATCH_USER = "HATCH_INDEX_USER"
+RUN = "run"
+"""Hands over to a program whose failure is its own. hatch asks the library to publish alone."""
 LOOSE = (PIP, UV)
 """Whose indexes those of the command line are taken for, whoever reads them."""
 
@@ -92,6 +94,8 @@ def _library_client(evidence: Evidence, groups: Sequence[IndexAccount]) -> Itera
     if name not in {*LIBRARY_CLIENTS, PDM, PIPENV} or any(each.is_answered for each in lookups):
         return
     if name == PIPENV and not lookups:
+        return
+    if RUN in evidence.options.words or (name == HATCH and not evidence.options.uploads):
         return
     if groups or (name in LIBRARY_CLIENTS and any("://" in each.url for each in lookups)):
         return
