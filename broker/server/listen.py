@@ -276,6 +276,7 @@ def bind(directory: int, path: Path) -> tuple[socket.socket, FileIdentity]:
         if sys.platform == "linux":
             # bind(2) gives the file the socket's own mode (unix_bind_bsd of net/unix/af_unix.c); elsewhere it
             # is open for a moment, in a directory that no other user can enter. The umask is every thread's.
+            # Not by its name: a container could put a link there, to any file of ours.
             os.fchmod(listening.fileno(), 0o600)
         try:
             with contextlib.suppress(FileNotFoundError):
@@ -285,7 +286,8 @@ def bind(directory: int, path: Path) -> tuple[socket.socket, FileIdentity]:
             hint = _room_for(path) if error.errno in _NO_ROOM else None
             raise NotListening(f"the socket {path} cannot be made: {_why(error)}", hint=hint) from error
         try:
-            os.chmod(name, 0o600, dir_fd=directory)
+            if sys.platform != "linux":
+                os.chmod(name, 0o600, dir_fd=directory, follow_symlinks=False)
             listening.listen(BACKLOG)
             identity = identity_at(name, directory)
             os.rename(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)

@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -110,6 +112,38 @@ def test_a_name_planted_in_the_folder_is_replaced_and_not_followed(folder: Path,
 
     assert serves
     assert precious.read_text() == "mine"
+
+
+SWAPPING = """
+import os, sys
+from pathlib import Path
+from broker.server.share_socket import ShareListener
+
+folder, victim = map(Path, sys.argv[1:])
+planted = folder / "broker.soc~"
+
+def container(event, _):
+    if event in {"os.chmod", "os.rename"} and planted.is_socket():
+        planted.unlink()
+        planted.symlink_to(victim)
+
+sys.addaudithook(container)
+print(ShareListener.at(folder).is_still_ours())
+"""
+"""A container's part is played at the moments when Python is about to change a file by its name."""
+
+
+def test_a_link_put_in_the_sockets_place_while_it_is_made_changes_no_file_elsewhere(
+    folder: Path, place: Path
+) -> None:
+    victim = place / "home"
+    victim.mkdir(mode=0o711)
+    command = [sys.executable, "-c", SWAPPING, str(folder), str(victim)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert (folder / "broker.sock").is_symlink(), told
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o711
+    assert told.stdout == "False\n"  # so that the daemon makes it anew
 
 
 def test_a_directory_that_the_daemon_cannot_see_is_said_with_its_repair(place: Path) -> None:
