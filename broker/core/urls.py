@@ -19,7 +19,9 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 _NOT_IN_A_URL = re.compile(r"""[^!-~]|[\\"<>^`{|}]""")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
-_DOT_SEGMENTS = frozenset({".", ".."})
+_DOT_SEGMENT = re.compile(r"(?:^|/)\.\.?(?:;|%3B|/|$)")
+"""Tomcat drops what follows a `;` first (CoyoteAdapter.parsePathParameters): `..;` is `..` to it."""
+
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -213,11 +215,11 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    segments = path.split("/")
     if "%" in path:
-        segments = [_ESCAPE.sub(_unescape, segment) for segment in segments]
-    if not _DOT_SEGMENTS.isdisjoint(segments):
+        path = _ESCAPE.sub(_unescape, path)
+    if _DOT_SEGMENT.search(path):
         raise BadRequest("the URL has dot segments")
+    segments = path.split("/")
     if segments[-1] == "":
         segments.pop()
     return tuple(segments)

@@ -35,6 +35,7 @@ AZURE = Origin("https", "pkgs.dev.azure.com", 443)
         ("https://pkgs.dev.azure.com/acme/?x=1#sha256=2", Url(AZURE, ("acme",))),
         ("https://feed.example/a%7eb/%c3%a4/", Url(Origin("https", "feed.example", 443), ("a~b", "%C3%A4"))),
         ("https://feed.example/a//b", Url(Origin("https", "feed.example", 443), ("a", "", "b"))),
+        ("https://feed.example/a..;b/..c", Url(Origin("https", "feed.example", 443), ("a..;b", "..c"))),
         ("http://127.0.0.1:8080/simple/", Url(Origin("http", "127.0.0.1", 8080), ("simple",))),
         ("http://[::1]:8080/simple/", Url(Origin("http", "::1", 8080), ("simple",))),
         ("https://feed.example:1/", Url(Origin("https", "feed.example", 1), ())),
@@ -99,6 +100,8 @@ REFUSED = {
         "https://feed.example/a/%2e%2E/b",
         "https://feed.example/./a",
         "https://feed.example/a/..",
+        *(f"https://feed.example/a/{dots}/b" for dots in ("..;", ".;x=1", "%2e.;x", "..%3b", "..%3By")),
+        "https://feed.example/..;x",
     ],
     "the URL has an encoded slash: where it is a path in GitLab, write its number instead": [
         *(f"https://feed.example/a%{code}b" for code in ("2f", "2F")),

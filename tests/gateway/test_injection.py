@@ -67,6 +67,7 @@ def test_request_below_a_feed_gets_its_credential(proxy: ConnectProxy, host: Hos
         "/other/simple/",
         "/corp/simple/../../other/",
         "/corp/simple/%2e%2e/x",
+        "/corp/simple/..;/other/",
         "/corp/simple%2Fdemo",
         "/corp/simple\\demo",
         "//corp/simple/demo",
