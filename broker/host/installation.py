@@ -54,7 +54,7 @@ def cause_outside(defect: BaseException, command: str) -> str | None:
             return f"env -u PYTHONPATH {command}"
         python, has_pip = _python_and_pip()
         if isinstance(defect, ImportError):
-            return f"{python} -m pip check" if has_pip else f"uv pip check --python {python}"
+            return f"{python} -P -m pip check" if has_pip else f"uv pip check --python {python}"
     return None
 
 

@@ -77,9 +77,9 @@ def putting(service: str, username: str | None) -> str:
     """The command that puts a password into the store that is read here, which asks for it.
 
     Not `keyring set`: on PATH that may be our shim, and the library may take our own backend, which keeps
-    nothing.
+    nothing. -P: a project that it is typed in may have modules of its own, which would get the password.
     """
-    return shlex.join((sys.executable, "-m", __name__, "set", service, username or "USERNAME"))
+    return shlex.join((sys.executable, "-P", "-m", __name__, "set", service, username or "USERNAME"))
 
 
 def chosen_store() -> "KeyringBackend":

@@ -239,8 +239,8 @@ def test_where_there_is_a_keychain_it_is_the_place(brokerctl: Brokerctl, keychai
 @pytest.mark.parametrize(
     ("secret", "told"),
     [
-        ("keyring:packages", "-m broker.providers.keyring_store set packages ci\n"),
-        ("keyring:packages:me", "-m broker.providers.keyring_store set packages me\n"),
+        ("keyring:packages", "-P -m broker.providers.keyring_store set packages ci\n"),
+        ("keyring:packages:me", "-P -m broker.providers.keyring_store set packages me\n"),
         (
             "file:~/a b/token",
             """sh -c 'umask 077; mkdir -p ~/'"'"'a b'"'"'; cat > ~/'"'"'a b/token'"'"''\n""",

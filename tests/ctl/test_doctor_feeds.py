@@ -265,6 +265,17 @@ def test_az_that_is_missing_or_signed_out_is_found(
     assert repairs == ([] if repair is None else [repair])
 
 
+def test_az_is_asked_where_no_project_has_modules_for_it(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic.program("az", 'pwd >"$HOME/asked_from"')
+    monkeypatch.chdir(clinic.project)
+
+    list(sign_in_checks.az_is_signed_in(clinic.room(broker(empty_handed("corp", "sign-in-needed")))))
+
+    assert (clinic.home / "asked_from").read_text() == "/\n"
+
+
 @pytest.mark.parametrize(
     ("here", "there", "said"),
     [

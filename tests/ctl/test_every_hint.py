@@ -89,6 +89,15 @@ OWN_VERBS = re.compile(r"\b(?:systemctl --user (?:start|stop|restart)|launchctl 
 """What brokerctl has verbs for, which work without a service manager, too."""
 
 
+def test_no_line_runs_a_module_of_the_folder_it_is_typed_in() -> None:
+    """A project's, where most lines are typed: `python -m` looks there first. pip's own line is of a Python
+    that may be older than -P (3.11), and of whom runs pip there anyway.
+    """
+    lines = [hint for hint in hints() if re.search(r"(?<! -P)(?<! -I) -m ", hint.line)]
+
+    assert [hint.line for hint in lines] == ["python -m pip install --upgrade pip"]
+
+
 def test_a_broker_that_does_not_run_has_one_line_that_starts_it() -> None:
     assert "brokerctl start" in lines()
     assert [line for line in sorted(lines()) if OWN_VERBS.search(line)] == []

@@ -198,7 +198,10 @@ FOREIGN = {
         "python -m pip install --upgrade pip",
         "it installs from the network; tests/e2e/test_old_pips.py types it for old pips",
     ),
-    "python3 -m webbrowser {}": ("python3 -m webbrowser https://dev.azure.com/acme", "it opens a browser"),
+    "python3 -I -m webbrowser {}": (
+        "python3 -I -m webbrowser https://dev.azure.com/acme",
+        "it opens a browser",
+    ),
     "sudo timedatectl set-ntp true": ("sudo timedatectl set-ntp true", "it sets the machine's clock"),
     "sudo systemctl restart {}": (
         "sudo systemctl restart token-broker.socket",

@@ -21,7 +21,7 @@ PYTHON = Path(sys.executable).resolve()
 UNWATCHED_S = 45.0
 """A keychain cannot be watched: a look-up asks it again 30 s after it had nothing."""
 
-STORE = ("-m", "broker.providers.keyring_store")
+STORE = ("-P", "-m", "broker.providers.keyring_store")
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ WITHOUT = "env -u PYTHONPATH brokerctl doctor"
     ("act", "pythonpath", "line"),
     [
         (imports_nothing, "/elsewhere", WITHOUT),
-        (imports_nothing, "", f"{sys.executable} -m pip check"),
+        (imports_nothing, "", f"{sys.executable} -P -m pip check"),
         (misses_a_name, "/elsewhere", WITHOUT),
         (misses_a_name, "", None),
         (is_wrong_in_a_package, ITS_FOLDER, WITHOUT),

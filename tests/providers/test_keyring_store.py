@@ -123,8 +123,29 @@ async def test_a_missing_entry_needs_a_person_who_is_told_what_to_type(
     # by name it could be our own shim and no other, which writes nothing
     assert (raised.value.detail, raised.value.hint) == (
         detail,
-        f"{sys.executable} -m broker.providers.keyring_store {hint}",
+        f"{sys.executable} -P -m broker.providers.keyring_store {hint}",
     )
+
+
+def test_the_command_that_asks_for_a_password_runs_nothing_of_the_folder_it_is_typed_in(
+    tmp_path: Path,
+) -> None:
+    for name in ("getpass", "keyring", "broker"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')")
+    command = shlex.split(putting("corp", "ci"))
+    told = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"},
+        input="s3cret\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        start_new_session=True,  # without a terminal it reads stdin
+        check=False,
+    )
+
+    assert told.stderr.splitlines()[-1] == "token-broker: the keyring took nothing (NoKeyringError)"
 
 
 @pytest.mark.parametrize(

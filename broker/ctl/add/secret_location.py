@@ -51,7 +51,7 @@ class SecretLocation:
         """A `keyring` that can write: ours only looks up, and passes the rest on where there is another."""
         if any(not is_ours(program) for program in keyrings(self.user_dirs)):
             return ("keyring",)
-        return (sys.executable, "-m", PROBE)
+        return (sys.executable, "-P", "-m", PROBE)
 
 
 def secret_location(user_dirs: UserDirs) -> SecretLocation:

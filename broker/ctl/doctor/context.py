@@ -206,7 +206,11 @@ class DoctorContext:
         return [feed for status in told for feed in status.feeds]
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run a program to see what it says; raises nothing; see NOT_STARTED and NO_ANSWER."""
+        """Run a program to see what it says; raises nothing; see NOT_STARTED and NO_ANSWER.
+
+        Not in the project: az as pip installs it is `python -m azure.cli` (its src/azure-cli/az), which would
+        take modules from there.
+        """
         environment = dict(self.user_dirs.environ)
         try:
             return subprocess.run(
@@ -216,6 +220,7 @@ class DoctorContext:
                 text=True,
                 check=False,
                 timeout=PROGRAM_LIMIT_S,
+                cwd="/",
                 env=environment,
             )
         except (OSError, subprocess.TimeoutExpired) as error:

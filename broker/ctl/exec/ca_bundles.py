@@ -107,7 +107,7 @@ def _system(environ: Mapping[str, str]) -> list[str]:
     if not found:
         raise CommandError(
             "this system's certificate authorities were not found",
-            hint=f"export SSL_CERT_FILE=$({shlex.quote(sys.executable)} -m certifi)",
+            hint=f"export SSL_CERT_FILE=$({shlex.quote(sys.executable)} -P -m certifi)",
         )
     return list(dict.fromkeys(found))
 

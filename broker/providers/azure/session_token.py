@@ -95,7 +95,7 @@ def read_exchange(
         case 401 if FIRST_SIGN_IN in codes:
             raise SignInNeeded(
                 f"{organisation} wants this account to sign in once with a browser ({FIRST_SIGN_IN})",
-                hint=f"python3 -m webbrowser {organisation.portal}",
+                hint=f"python3 -I -m webbrowser {organisation.portal}",
             )
         case 203 | 302 | 401:  # a sign-in page is a refusal, too: the request asked not to be led to one
             return BearerRefused(said, claims_wanted(response.values("www-authenticate")))

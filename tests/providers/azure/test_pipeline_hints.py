@@ -84,4 +84,4 @@ async def test_a_first_sign_in_needs_a_browser_on_an_agent_too(
     with pytest.raises(SignInNeeded) as raised:
         await provider.obtain(feed_with(), READ)
 
-    assert raised.value.hint == "python3 -m webbrowser https://dev.azure.com/acme"
+    assert raised.value.hint == "python3 -I -m webbrowser https://dev.azure.com/acme"

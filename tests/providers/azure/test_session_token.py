@@ -130,7 +130,7 @@ def test_an_account_that_was_never_seen_must_open_the_organisation_in_a_browser(
             asked_life=True,
         )
 
-    assert raised.value.hint == "python3 -m webbrowser https://dev.azure.com/acme"
+    assert raised.value.hint == "python3 -I -m webbrowser https://dev.azure.com/acme"
     assert not raised.value.drops_token
     assert "s3cret" not in str(raised.value)
 
