@@ -55,6 +55,15 @@ def test_the_longest_life_is_told() -> None:
     assert f"a share lives for {LONGEST_S / 86400:.0f} days at most" in CONTAINERS
 
 
+def test_the_actions_of_the_pages_job_are_as_new_as_our_own() -> None:
+    """Ours are kept up by dependabot, which sees no page: an old action ends with the Node that it needs."""
+    own = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    used = set(re.findall(r"uses: (\S+)@(v\d+)", (ROOT / "docs" / "ci" / "github-actions.yml").read_text()))
+
+    assert used
+    assert used <= set(re.findall(r"uses: (\S+)@[0-9a-f]{40} # (v\d+)", own))
+
+
 def test_pages_that_are_linked_are_there() -> None:
     linked = re.findall(r"\]\((?!http)([^)#]+)\)", CONTAINERS + FLEET)
 
