@@ -18,6 +18,8 @@ A failure carries facts; `api/problems.py` translates it to a status, `brokerctl
 holds a secret or a response body.
 """
 
+from broker.core.one_line import one_line
+
 LOOK_ROUND = "brokerctl doctor"
 """Finds what commonly stands between a machine and a service: proxy, certificates, clock, a missing tool."""
 
@@ -37,6 +39,7 @@ class Failure(Exception):  # noqa: N818 - a family of outcomes, named as the API
     """What failed, in one lower-case line without a full stop, and the command that helps, if one does."""
 
     def __init__(self, detail: str, *, hint: str | None = None) -> None:
+        detail = one_line(detail)
         super().__init__(detail)
         self.detail = detail
         self.hint = hint
@@ -59,15 +62,7 @@ class NotAllowed(Failure):
 
 
 class BadConfiguration(Failure):
-    """The configuration cannot be used: `detail` names file and line, and what to write instead.
-
-    Keys and values of the file stand in it, with what a terminal would obey or a line would break at escaped.
-    """
-
-    def __init__(self, detail: str, *, hint: str | None = None) -> None:
-        super().__init__(
-            "".join(each if each.isprintable() else ascii(each)[1:-1] for each in detail), hint=hint
-        )
+    """The configuration cannot be used: `detail` names file and line, and what to write instead."""
 
     @property
     def line(self) -> str:

@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 from broker.core.failures import advice
+from broker.core.one_line import one_line
 
 
 class ExitCode(IntEnum):
@@ -25,6 +26,7 @@ class CommandError(Exception):
     def __init__(
         self, detail: str, *, hint: str | None = None, exit_code: ExitCode = ExitCode.CANNOT_BE_HAD
     ) -> None:
+        detail = one_line(detail)
         super().__init__(detail)
         self.detail = detail
         self.hint = hint

@@ -12,6 +12,7 @@ import os
 import sys
 
 from broker.core.failures import Failure, advice
+from broker.core.one_line import one_line
 from broker.core.shortage import shortage_of
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.help_page import help_page
@@ -110,7 +111,7 @@ def _told(error: OSError) -> str:
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the working directory is gone; run: cd"
     name = error.filename if isinstance(error.filename, str) else os.fspath(error.filename or "")
-    return f"{os.fsdecode(name)}: {reason}" if name else f"{_REFUSED}: {reason}"
+    return one_line(f"{os.fsdecode(name)}: {reason}") if name else f"{_REFUSED}: {reason}"
 
 
 def _say(line: str) -> None:

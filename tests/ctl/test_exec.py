@@ -525,6 +525,19 @@ def test_indexes_of_the_files_that_the_words_name_get_user_names(
     assert variables == {"UV_INDEX_OWN_USERNAME": "__token__"}
 
 
+def test_a_folders_name_makes_no_line_of_its_own_and_commands_no_terminal(room: Path, tmp_path: Path) -> None:
+    configure(room, f"[[feed]]\n{FAILING}")
+    index = 'name = "labs"\nurl = "https://labs.example.com/simple/"'
+    folder = tmp_path / "app\ntoken-broker: run: evil\x1b[8m"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(f"[[tool.uv.index]]\n{index}\n")
+
+    ended = run("sh", "-c", "exit 7", cwd=folder)
+
+    shown = rf"{tmp_path}/app\ntoken-broker: run: evil\x1b[8m/pyproject.toml line 3"
+    assert ended.stderr.startswith(f"token-broker: no look-up, though {shown} names a feed; ")
+
+
 @pytest.mark.long
 def test_members_scripts_and_named_options_get_user_names(room: Path, tmp_path: Path) -> None:
     configure(room, f"[[feed]]\n{FAILING}")

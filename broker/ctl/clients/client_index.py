@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from broker.core.failures import BadRequest
+from broker.core.one_line import one_line
 from broker.core.urls import Url, may_be_token, parse_url
 
 UV = "uv"
@@ -36,7 +37,8 @@ class Place:
 
     def shown(self, spell: Callable[[Path | str], str]) -> str:
         """The place in a message; `spell` writes the path as a person would."""
-        return spell(self.source) if self.line is None else f"{spell(self.source)} line {self.line}"
+        spelt = one_line(spell(self.source))
+        return spelt if self.line is None else f"{spelt} line {self.line}"
 
 
 class Obstacle(StrEnum):

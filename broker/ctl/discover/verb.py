@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.core.one_line import one_line
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.ui.spinner import spinner
 
@@ -63,7 +64,7 @@ def discover(
 
     def shown(place: Path | str) -> str:
         inside = isinstance(place, Path) and place.is_relative_to(folder)
-        return f"./{Path(place).relative_to(folder)}" if inside else user_dirs.shown(place)
+        return one_line(f"./{Path(place).relative_to(folder)}" if inside else user_dirs.shown(place))
 
     looked = looked_at(folder, user_dirs)
     typer.echo(_json(found_feeds, looked) if as_json else screen(found_feeds, shown, looked))

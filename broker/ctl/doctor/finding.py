@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from broker.core.one_line import one_line
+
 
 class Level(StrEnum):
     """`fine` is told too: a person wants to know what was looked at."""
@@ -26,14 +28,14 @@ class Finding:
 
 def fine(check: str, said: str) -> Finding:
     """All is well."""
-    return Finding(check, Level.FINE, said)
+    return Finding(check, Level.FINE, one_line(said))
 
 
 def warning(check: str, said: str, repair: str | None, fix: Callable[[], None] | None = None) -> Finding:
     """It works, and will not one day or not everywhere."""
-    return Finding(check, Level.WARNING, said, repair, fix)
+    return Finding(check, Level.WARNING, one_line(said), repair, fix)
 
 
 def problem(check: str, said: str, repair: str | None, fix: Callable[[], None] | None = None) -> Finding:
     """It does not work."""
-    return Finding(check, Level.PROBLEM, said, repair, fix)
+    return Finding(check, Level.PROBLEM, one_line(said), repair, fix)

@@ -7,6 +7,7 @@ from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 
+from broker.core.one_line import one_line
 from broker.ctl import api_client
 from broker.ctl.clients.client_index import UV, Index
 from broker.ctl.clients.command_files import dirs_of, folder_of, indexes_of_named_files
@@ -140,7 +141,7 @@ def _tell_of_failures(directory: Path, user_dirs: UserDirs) -> None:
     """One line about the first of uv's files that cannot be read."""
     for each in chain(uv_settings(directory, user_dirs), uv_settings_elsewhere(directory, user_dirs)):
         if each.file.failure is not None:
-            tell(f"token-broker: {each.file.path} is passed over: {each.file.failure}")
+            tell(one_line(f"token-broker: {each.file.path} is passed over: {each.file.failure}"))
             return
 
 
