@@ -1,7 +1,8 @@
-"""The user's home and the working directory, of which neither need be there."""
+"""The user's home, runtime directory and working directory, of which none need be there."""
 
 import os
 import pwd
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,20 @@ def home_of(environ: Mapping[str, str]) -> Path:
         except KeyError:
             named = ""
     return Path(named) if named.startswith("/") else NOWHERE
+
+
+def own_runtime_directory(environ: Mapping[str, str]) -> str | None:
+    """$XDG_RUNTIME_DIR where a folder made in it stays ours; None where another user could rename that, or
+    where none can be made. Never raises.
+    """
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    try:
+        found = os.stat(runtime)  # noqa: PTH116 - a string, for sockets' paths are short
+    except (OSError, ValueError):
+        return None
+    is_ours = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    is_usable = runtime.startswith("/") and os.access(runtime, os.W_OK | os.X_OK)
+    return runtime if is_ours and is_usable else None
 
 
 def working_directory() -> Path:

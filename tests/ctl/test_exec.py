@@ -366,6 +366,20 @@ def test_long_runtime_directory_is_not_used(room: Path, monkeypatch: pytest.Monk
     assert ended.stdout.startswith("/tmp/token-broker-")
 
 
+def test_runtime_directory_in_which_others_can_rename_is_not_used(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would put a folder of theirs in the place of ours, whose `keyring` is first on PATH."""
+    folder = room / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+
+    ended = run("sh", "-c", 'echo "$TOKEN_BROKER_SOCKET"')
+
+    assert ended.stdout.startswith("/tmp/token-broker-")
+
+
 @pytest.fixture
 def holding() -> Iterator[subprocess.Popen[str]]:
     """`brokerctl exec` of a command that prints its socket and then waits for the end of its stdin."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import token_broker_client as client
 
 from broker.ctl import api_client, broker_process
+from broker.host.whereabouts import own_runtime_directory
 
 SOCKET_NAME = "broker.sock"
 LOG_NAME = "brokerd.log"
@@ -210,13 +211,10 @@ def _furnished(directory: Path, shim: Path, watcher: int | None = None) -> Priva
 
 
 def _base() -> str:
-    """The runtime directory if it is ours and short enough, else /tmp ($TMPDIR is long on macOS)."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    short = len(os.fsencode(runtime)) + OWN_PATH_BYTES <= client.SOCKET_PATH_BYTES
-    with contextlib.suppress(OSError):
-        ours = Path(runtime).is_absolute() and Path(runtime).stat().st_uid == os.geteuid()
-        if short and ours and os.access(runtime, os.W_OK):
-            return runtime
+    """The runtime directory if it is ours alone and short enough, else /tmp ($TMPDIR is long on macOS)."""
+    runtime = own_runtime_directory(os.environ)
+    if runtime is not None and len(os.fsencode(runtime)) + OWN_PATH_BYTES <= client.SOCKET_PATH_BYTES:
+        return runtime
     return "/tmp"  # noqa: S108 - mkdtemp makes a directory there that only we can enter
 
 

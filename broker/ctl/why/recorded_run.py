@@ -24,6 +24,7 @@ from broker.ctl.why import pip_account, uv_account
 from broker.ctl.why.account import ClientAccount
 from broker.ctl.why.account_stream import AccountStream
 from broker.ctl.why.streams import STDERR, STDOUT, Streams
+from broker.host.whereabouts import own_runtime_directory
 
 POLL_S = 0.5
 """The broker remembers its last 20 look-ups: a long run is asked for them in between."""
@@ -178,16 +179,13 @@ def _pip_log(environ: Mapping[str, str]) -> Iterator[tuple[IO[bytes] | None, dic
                     opened.seek(0, os.SEEK_END)
             yield opened, {}
         return
-    with tempfile.TemporaryDirectory(prefix="token-broker-why-", dir=_private_base(environ)) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="token-broker-why-", dir=own_runtime_directory(environ)
+    ) as folder:
         path = Path(folder) / "pip.log"
         path.touch(mode=0o600)
         with path.open("rb") as opened:
             yield opened, {pip_account.VARIABLE: str(path)}
-
-
-def _private_base(environ: Mapping[str, str]) -> str | None:
-    runtime = environ.get("XDG_RUNTIME_DIR", "")
-    return runtime if runtime.startswith("/") and os.access(runtime, os.W_OK | os.X_OK) else None
 
 
 def _read_pip(log: IO[bytes] | None, account: ClientAccount) -> None:
