@@ -87,6 +87,8 @@ def parse_service(text: str) -> Service:
         raise BadRequest("only https and http have feeds")
     rest = rest.partition("#")[0].partition("?")[0]
     authority, slash, path = rest.partition("/")
+    if slash and not separator and authority.endswith(":"):
+        raise BadRequest("the service is not a URL: write two slashes after the colon")
     host, port = _host_and_port(authority.rpartition("@")[2])
     if not separator and not slash:
         return Host(host, port)

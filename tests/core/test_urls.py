@@ -66,6 +66,11 @@ REFUSED = {
         *(f"https://feed.example/a{character}b" for character in ' \n\r\t\x00\x1f\x7f\\"<>^`{|}'),
     ],
     "only https and http have feeds": ["ftp://feed.example/", "file:///etc/passwd", "://feed.example/"],
+    "the service is not a URL: write two slashes after the colon": [
+        "file:/srv/simple/",
+        "https:/feed.example/simple/",
+        "https:/",
+    ],
     "plain http is answered for loopback only: use https": [
         "http://feed.example/simple/",
         "http://127.0.0.1.evil.example/simple/",
