@@ -1,7 +1,6 @@
 """`brokerctl get`: a feed's credential for a script, as the shim would answer it."""
 
 import json
-import os
 import sys
 
 import token_broker_client as client
@@ -9,6 +8,7 @@ import token_broker_client as client
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError
 from broker.ctl.feed_address import address_of
+from broker.host.standard_streams import write_to
 
 ANSWER_MARGIN_S = 0.5
 """The daemon is told to answer this much earlier than we give up, so that its reason arrives."""
@@ -31,8 +31,7 @@ def _print(answer: str) -> None:
     if sys.stdout is None:  # it was closed at our start: by now that number may be another file's
         raise CommandError(client.NOT_WRITTEN)
     try:
-        while text:
-            text = text[os.write(STDOUT, text) :]
+        write_to(STDOUT, text)
     except OSError:
         raise CommandError(client.NOT_WRITTEN) from None
 

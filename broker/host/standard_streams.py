@@ -10,6 +10,7 @@ import contextlib
 import errno
 import io
 import os
+import select
 import sys
 
 TYPE_CHECKING = False  # `typing` costs half a bare start of Python; type checkers take this name as true
@@ -63,8 +64,15 @@ def tell(text: str) -> None:
     if sys.stderr is None:  # what Python has in the place of a descriptor that was closed at the start
         return
     try:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        for line in f"{text}\n".splitlines(keepends=True):  # each has room in Python's own buffer
+            with contextlib.suppress(BlockingIOError):
+                sys.stderr.write(line)
+            while True:
+                try:
+                    sys.stderr.flush()
+                    break
+                except BlockingIOError:
+                    _wait_for_room(sys.stderr.fileno())
     except (OSError, ValueError):
         sys.stderr = None  # at its end Python would flush it once more, and make 120 of our exit code
 
@@ -77,6 +85,22 @@ def is_terminal(stream: TextIO | None) -> TypeGuard[TextIO]:
 def put_out(text: str) -> None:
     """Write the text and a line's end to stdout. Raises LostOutputError inside `checked_stdout`."""
     sys.stdout.write(f"{text}\n")
+
+
+def write_to(descriptor: int, piece: ReadableBuffer) -> None:
+    """Write all of it, also where another program that has the pipe made it O_NONBLOCK. Raises OSError."""
+    rest = memoryview(piece)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            _wait_for_room(descriptor)
+
+
+def _wait_for_room(descriptor: int) -> None:
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLOUT)
+    waiting.poll()
 
 
 def reserve_descriptors() -> None:
@@ -109,12 +133,11 @@ class _Raw(io.FileIO):
         if self.is_over:
             return memoryview(piece).nbytes
         try:
-            return super().write(piece) or 0
-        except BlockingIOError:
-            raise
+            write_to(self.fileno(), piece)
         except OSError as error:
             self.lost = self.lost or error
             raise LostOutputError(error.errno, error.strerror) from None
+        return memoryview(piece).nbytes
 
 
 def _output_of(stream: TextIO | None) -> tuple[_Raw, io.TextIOWrapper] | None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from broker.ctl.why.account_stream import AccountStream, plain
+from broker.host.standard_streams import write_to
 
 CHUNK_BYTES = 1 << 16
 IDLE_S = 0.1
@@ -64,13 +65,11 @@ class RecordedStream:
 
     def _pass(self, data: bytes) -> None:
         self.tail = (self.tail + data)[-TAIL_BYTES:] if data else self.tail
-        while data:
-            try:
-                data = data[os.write(self.sink, data) :]
-            except OSError as error:
-                if error.errno == errno.EPIPE and self.sink == STDOUT:
-                    self.close()  # its reader has gone, as `head` does: the next write ends the command
-                return
+        try:
+            write_to(self.sink, data)
+        except OSError as error:
+            if error.errno == errno.EPIPE and self.sink == STDOUT:
+                self.close()  # its reader has gone, as `head` does: the next write ends the command
 
     def close(self) -> None:
         """Read no more: what the command writes from now on fails."""
