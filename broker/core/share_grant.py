@@ -57,13 +57,18 @@ def check_name(name: str) -> None:
         )
 
 
-def granted(name: str, feeds: Sequence[str], for_s: float, now: Moment) -> Grant:
-    """The grant that begins now; raises BadRequest for a name or a life that cannot be."""
-    check_name(name)
+def check_life(for_s: float) -> None:
+    """Raise BadRequest for a life, in seconds, that no share can have."""
     if not 1 <= for_s <= LONGEST_S:
         raise BadRequest(
             "a share lives for at least a second and at most 7 days", hint="brokerctl share --help"
         )
+
+
+def granted(name: str, feeds: Sequence[str], for_s: float, now: Moment) -> Grant:
+    """The grant that begins now; raises BadRequest for a name or a life that cannot be."""
+    check_name(name)
+    check_life(for_s)
     return Grant(name, tuple(dict.fromkeys(feeds)), for_s, now.after(for_s))
 
 

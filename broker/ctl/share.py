@@ -10,7 +10,7 @@ import typer
 
 from broker.core.duration import parse_duration
 from broker.core.failures import BadRequest
-from broker.core.share_grant import check_name
+from broker.core.share_grant import check_life, check_name
 from broker.core.status import BrokerStatus, ShareStatus
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError, ExitCode
@@ -66,6 +66,7 @@ def _share(feeds: list[str], for_s: float, name: str | None, *, as_json: bool) -
     name = name or feeds[0]
     try:
         check_name(name)
+        check_life(for_s)
     except BadRequest as failure:
         raise CommandError(str(failure), hint=failure.hint, exit_code=ExitCode.USAGE) from None
     query = urlencode([*(("feed", feed) for feed in feeds), ("for", f"{for_s:.3f}")])

@@ -122,6 +122,8 @@ def test_a_refusal_is_printed_with_its_hint(broker: StandInBroker, brokerctl: Br
         ("--feed", "corp", "--list"),
         ("--list", "--end", "dev"),
         ("--feed", "corp", "--for", "soon"),
+        ("--feed", "corp", "--for", "8d"),
+        ("--feed", "corp", "--for", "0s"),
         ("--feed", "corp", "--name", "../etc"),
         ("--feed", "a b"),
     ],
