@@ -115,5 +115,6 @@ def _told(error: OSError) -> str:
 
 
 def _say(line: str) -> None:
-    """One line on stderr."""
+    """One line on stderr, with what a terminal would obey or a line would break at escaped."""
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
     tell(line if line.startswith("token-broker") else f"token-broker: {line}")

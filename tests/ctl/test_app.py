@@ -65,6 +65,30 @@ def test_a_defect_of_exec_is_not_taken_for_the_commands_code(
     assert brokerctl("exec", "true").exit_code == 125
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("exec", "--gateway=nonsense", "true"), "token-broker: write --gateway or --gateway=strict\n"),
+        (("exec", "--allow"), "'--allow' requires an argument"),
+        (("exec", "--github-env=1"), "'--github-env' does not take a value"),
+        (("why", "--json=1", "true"), "'--json' does not take a value"),
+    ],
+)
+def test_options_of_exec_and_why_that_make_no_sense_are_not_taken_for_the_commands_code(
+    brokerctl: Brokerctl, words: tuple[str, ...], said: str
+) -> None:
+    ended = brokerctl(*words)
+
+    assert ended.exit_code == 125
+    assert said in ended.stderr
+
+
+def test_what_a_terminal_would_obey_is_escaped_in_the_one_line(brokerctl: Brokerctl) -> None:
+    ended = brokerctl("discover", "/no\n\x1b[1msuch")
+
+    assert ended.stderr == "token-broker: /no\\n\\x1b[1msuch is no directory\n"
+
+
 def test_no_verb_is_cut_off_in_the_list_of_verbs(brokerctl: Brokerctl) -> None:
     listed = brokerctl("--help").stdout.partition("Commands:")[2]
 

@@ -54,6 +54,12 @@ def test_no_verb_is_cut_off_in_a_narrow_terminal() -> None:
     assert "..." not in page.partition("Commands:")[2]
 
 
+@pytest.mark.parametrize("columns", [40, 51])
+@pytest.mark.parametrize("verb", ["", "status", "why"])
+def test_help_stays_within_a_narrow_terminal(verb: str, columns: int) -> None:
+    assert [line for line in made(verb, columns).splitlines() if len(line) > columns] == []
+
+
 if __name__ == "__main__":
     stored = Path(help_page.__file__).with_name("help_pages.txt")
     stored.write_text("".join(f"{MARK}{verb}\n{made(verb)}" for verb in PAGES), encoding="utf-8")

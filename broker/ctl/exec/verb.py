@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.exec.run import run_exec
 
 STRICT = "--gateway-strict"
@@ -16,13 +17,19 @@ ALLOW = "--allow"
 
 
 def with_strict_as_option(words: list[str]) -> list[str]:
-    """The words of brokerctl's command line with `--gateway=strict`, among exec's own options, as STRICT."""
+    """The words of brokerctl's command line with `--gateway=strict`, among exec's own options, as STRICT.
+
+    Raises CommandError for another value.
+    """
     if words[:1] != ["exec"]:
         return words
     own = 1
     while own < len(words) and words[own].startswith("-") and words[own] != "--":
         own += 2 if words[own] == ALLOW else 1
-    return [STRICT if word == "--gateway=strict" else word for word in words[:own]] + words[own:]
+    options = [STRICT if word == "--gateway=strict" else word for word in words[:own]]
+    if any(word.startswith("--gateway=") for word in options):
+        raise CommandError("write --gateway or --gateway=strict", exit_code=ExitCode.EXEC_FAILED)
+    return options + words[own:]
 
 
 def exec_(
