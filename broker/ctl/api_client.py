@@ -101,10 +101,17 @@ def _with_query(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(query, errors='surrogateescape')}"
 
 
+def check_feed_name(name: str) -> None:
+    """Raise CommandError for what is no feed's name, such as an address; it is not repeated."""
+    if not name or "/" in name or not name.isprintable():
+        raise CommandError("this is no feed's name", hint="brokerctl status", exit_code=ExitCode.USAGE)
+
+
 def feed_path(name: str, verb: str) -> str:
-    """The path of one feed's verb, whatever characters were typed for its name."""
+    """The path of one feed's verb. Raises CommandError for what is no feed's name."""
     from urllib.parse import quote  # noqa: PLC0415 - for a feed's verb only
 
+    check_feed_name(name)
     return f"/v1/feeds/{quote(name, safe='')}/{verb}"
 
 

@@ -67,14 +67,26 @@ def test_forget_says_what_comes_next(broker: StandInBroker, brokerctl: Brokerctl
 
 @pytest.mark.parametrize("verb", ["refresh", "forget"])
 def test_unknown_feed_is_exit_1(broker: StandInBroker, brokerctl: Brokerctl, verb: str) -> None:
-    broker.answers[f"POST /v1/feeds/..%2Fx/{verb}"] = problem(
-        404, "no-feed", "there is no feed called ../x", hint="brokerctl status"
+    broker.answers[f"POST /v1/feeds/a%20x/{verb}"] = problem(
+        404, "no-feed", "there is no feed called a x", hint="brokerctl status"
     )
 
-    ended = brokerctl(verb, "../x")
+    ended = brokerctl(verb, "a x")
 
     assert ended.exit_code == 1
-    assert ended.stderr == "token-broker: there is no feed called ../x; run: brokerctl status\n"
+    assert ended.stderr == "token-broker: there is no feed called a x; run: brokerctl status\n"
+
+
+@pytest.mark.parametrize("verb", ["refresh", "forget", "login", "logout", "remove"])
+@pytest.mark.parametrize("name", ["https://me:s3cret@feed.example/simple/", "", "a\x1b[1m", "a\nb", "\udcff"])
+def test_what_is_no_feeds_name_is_usage_and_neither_asked_for_nor_repeated(
+    broker: StandInBroker, brokerctl: Brokerctl, verb: str, name: str
+) -> None:
+    ended = brokerctl(verb, name)
+
+    assert ended.exit_code == 2
+    assert ended.stderr == "token-broker: this is no feed's name; run: brokerctl status\n"
+    assert broker.asked == []
 
 
 def test_reload_names_the_feeds(broker: StandInBroker, brokerctl: Brokerctl) -> None:

@@ -122,6 +122,7 @@ def remove(
     from broker.ctl.add.feed_tables import without_feed  # noqa: PLC0415 - the same
     from broker.ctl.config_view import names_in  # noqa: PLC0415 - the same
 
+    api_client.check_feed_name(name)
     file = ConfigFile.of_user(config)
     with file.alone():
         before = file.read()
