@@ -67,6 +67,24 @@ class Terminal(io.StringIO):
         return True
 
 
+class Keyboard(io.RawIOBase):
+    """A terminal from which these lines come, one at a time."""
+
+    def __init__(self, *lines: bytes) -> None:
+        self._lines = iter(lines)
+
+    def readable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return True
+
+    def readinto(self, into: memoryview, /) -> int:  # type: ignore[override]
+        line = next(self._lines, b"")
+        into[: len(line)] = line
+        return len(line)
+
+
 def person_types(monkeypatch: pytest.MonkeyPatch, *lines: str) -> Terminal:
     """Let brokerctl read these answers; returns what it shows on stderr."""
     seen = Terminal()
@@ -216,8 +234,104 @@ def test_a_secret_that_is_typed_for_its_place_is_asked_for_again(
     seen = person_types(monkeypatch, "glpat-typed-by-mistake", "env:GITLAB_TOKEN")
 
     assert brokerctl("add", GITLAB).exit_code == 0
-    assert "The secret itself is not typed here" in seen.getvalue()
+    assert "a secret is never written in the configuration, only where it is" in seen.getvalue()
     assert feed_in(file) == {"secret": "env:GITLAB_TOKEN"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (
+            (ARTIFACTORY,),
+            ("env:X", "j\u00fcrgen", "ci"),
+            "username: the username is not one line of printable ASCII",
+            {"provider": "artifactory", "secret": "env:X", "username": "ci"},
+        ),
+        (
+            (OWN, "--provider", "oauth2", "--secret", "env:X"),
+            ("login", "app", "https://login.example.com/token"),
+            "token_endpoint: this is a host, not a URL",
+            {
+                "provider": "oauth2",
+                "secret": "env:X",
+                "token_endpoint": "https://login.example.com/token",
+                "client_id": "app",
+            },
+        ),
+        (
+            (OWN, "--provider", "command"),
+            ("echo '", "echo hi"),
+            "command: No closing quotation",
+            {"provider": "command", "command": "echo hi"},
+        ),
+        (
+            (NEXUS,),
+            ("env:X", "", "  ", "ci"),
+            "",
+            {"provider": "nexus", "secret": "env:X", "username": "ci"},
+        ),
+    ],
+)
+def test_an_answer_that_the_provider_refuses_is_asked_for_again_and_no_other(
+    brokerctl: Brokerctl,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    case: tuple[tuple[str, ...], tuple[str, ...], str, dict[str, str]],
+) -> None:
+    words, answers, said, found = case
+    seen = person_types(monkeypatch, *answers)
+
+    ended = brokerctl("add", *words)
+
+    assert ended.exit_code == 0, seen.getvalue()
+    assert said in seen.getvalue()
+    assert "nothing was written" not in seen.getvalue()
+    assert feed_in(file) == found
+
+
+def test_a_value_that_nobody_was_asked_for_ends_the_questions(
+    brokerctl: Brokerctl, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = person_types(monkeypatch, "env:X")
+
+    assert brokerctl("add", ARTIFACTORY, "--username", "j\u00fcrgen").exit_code == 1
+    assert "username: the username is not one line of printable ASCII" in seen.getvalue()
+    assert "(nothing was written)" in seen.getvalue()
+    assert not file.exists()
+
+
+@pytest.mark.usefixtures("file")
+def test_questions_leave_nothing_on_stdout(brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    person_types(monkeypatch, "env:X", "ci")
+
+    assert brokerctl("add", ARTIFACTORY).stdout.startswith("added internal ")
+
+
+@pytest.mark.usefixtures("file")
+def test_an_answer_that_is_not_utf_8_is_asked_for_again(
+    brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = person_types(monkeypatch)
+    keys = io.BufferedReader(Keyboard(b"env:\xff\n", b"env:X\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(keys, "utf-8"))
+
+    assert brokerctl("add", GITLAB).exit_code == 0
+    assert "That is not UTF-8." in seen.getvalue()
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+@pytest.mark.usefixtures("file")
+def test_a_provider_that_was_typed_is_not_guessed(
+    brokerctl: Brokerctl, monkeypatch: pytest.MonkeyPatch, *, is_asked: bool
+) -> None:
+    if is_asked:
+        monkeypatch.setattr(sys, "stderr", person_types(monkeypatch, "echo hi"))
+
+    ended = brokerctl("add", OWN, "--provider", "command")
+
+    said = sys.stderr.getvalue() if isinstance(sys.stderr, Terminal) else ended.stderr
+    assert "the provider command needs a command" in said
+    assert "keychain" not in said
 
 
 def test_a_place_that_brings_the_user_name_ends_the_questions(

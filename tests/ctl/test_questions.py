@@ -25,7 +25,7 @@ PATIENCE_S = 60
 AGAIN_S = 5.0
 CTRL_D = b"\x04"
 
-QUESTIONS = [(("setup",), "Do this? [Y/n]:"), (("add", ARTIFACTORY), "secrets/internal]:")]
+QUESTIONS = [(("setup",), "Do this? [Y/n]: "), (("add", ARTIFACTORY), "secrets/internal]: ")]
 
 
 @pytest.mark.parametrize(("words", "question"), QUESTIONS, ids=["setup", "add"])

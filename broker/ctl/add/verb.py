@@ -48,7 +48,7 @@ def add(
         str | None, typer.Option(metavar="NAME", help="What to call it; by default made from the URL.")
     ] = None,
     provider: Annotated[
-        str | None, typer.Option(metavar="PROVIDER", help="How to sign in; by default from the host.")
+        str | None, typer.Option(metavar="PROVIDER", help="Its kind, such as basic; by default from the URL.")
     ] = None,
     username: Annotated[
         str | None, typer.Option(metavar="NAME", help="The user name that the server wants.")
@@ -72,7 +72,7 @@ def add(
     from broker.ctl.add.config_file import ConfigFile  # noqa: PLC0415 - the same
     from broker.ctl.add.feed_tables import with_feed  # noqa: PLC0415 - the same
     from broker.ctl.add.prompts import completed  # noqa: PLC0415 - what only this verb needs
-    from broker.ctl.add.workable_feed import check_feed  # noqa: PLC0415 - the same
+    from broker.ctl.add.workable_feed import RefusedKeyError, check_feed  # noqa: PLC0415 - the same
     from broker.ctl.config_view import config_with  # noqa: PLC0415 - the same
     from broker.ctl.ui.next_steps import next_steps  # noqa: PLC0415 - the same
 
@@ -92,16 +92,22 @@ def add(
     name = keys["name"]  # by either spelling
     file = ConfigFile.of_user(config)
     keys["name"] = _accepted_name(file.read() or "", file, wanted.url, name)
-    keys = completed(wanted.url, keys, wanted.username, config)  # may ask a person, who may take a while
-    with file.alone():
-        before = file.read()
-        keys["name"] = _accepted_name(before or "", file, wanted.url, name)
-        after = with_feed(before or "", {key: value for key, value in keys.items() if value is not None})
-        lines = len((before or "").splitlines())
-        check_feed(after, file.paths, file.shown, keys, lines=lines, config=config)
-        known = config_with(after, file.paths, file.shown)
-        added = next(feed for feed in known.feeds if feed.name == keys["name"])
-        outcome = _change(file, before, after)
+    found = completed(wanted.url, keys, wanted.username, config)  # may ask a person, who may take a while
+    while True:
+        keys = found.keys
+        try:
+            with file.alone():
+                before = file.read()
+                keys["name"] = _accepted_name(before or "", file, wanted.url, name)
+                after = with_feed(before or "", {key: keys[key] for key in keys if keys[key] is not None})
+                lines = len((before or "").splitlines())
+                check_feed(after, file.paths, file.shown, keys, lines=lines, config=config)
+                known = config_with(after, file.paths, file.shown)
+                added = next(feed for feed in known.feeds if feed.name == keys["name"])
+                outcome = _change(file, before, after)
+            break
+        except RefusedKeyError as refused:
+            found = found.corrected(refused)
     typer.echo(f"added {added.name} to {file.shown}; {outcome}")
     renewed = renew_sandbox()
     if renewed is not None:

@@ -19,10 +19,20 @@ LIMIT_S = 30.0
 """Python and the providers load in a second or two; a machine that is busy takes longer."""
 
 
+class RefusedKeyError(CommandError):
+    """The value of a key of the new feed cannot be: `said` is why."""
+
+    def __init__(self, key: str, said: str) -> None:
+        super().__init__(f"{said} (nothing was written)")
+        self.key = key
+        self.said = said
+
+
 def check_feed(
     text: str, paths: ConfigPaths, shown: str, keys: Mapping[str, Any], *, lines: int, config: str | None
 ) -> None:
-    """Raise CommandError where the feed of `keys`, the last in `text`, cannot work.
+    """Raise CommandError where the feed of `keys`, the last in `text`, cannot work; for a value of its own
+    RefusedKeyError.
 
     `lines` of `text` are in the file already: a fault in them is told with its place. `config` is what was
     typed as the file.
@@ -41,7 +51,8 @@ def check_feed(
     detail = str(fault["detail"])
     placed = re.match(rf"{re.escape(shown)}, line ([0-9]+): ", detail)
     if placed and int(placed[1]) > lines:
-        detail = detail[placed.end() :]
+        key = text.split("\n")[int(placed[1]) - 1].partition("=")[0]
+        raise RefusedKeyError(key.strip(), detail[placed.end() :])
     lacking = [str(key) for key in fault.get("keys", ())]
     hint = whole_line(keys, lacking, config=config) if lacking else None
     raise CommandError(f"{detail} (nothing was written)", hint=hint)
