@@ -165,6 +165,19 @@ def test_where_there_is_nothing_it_says_what_it_read(brokerctl: Brokerctl, proje
 
 
 @pytest.mark.usefixtures("no_site")
+def test_sentences_keep_within_a_narrow_terminal(
+    brokerctl: Brokerctl, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project / "pyproject.toml", "[project]\n")
+    monkeypatch.setattr("broker.ctl.discover.verb.cells", lambda: 40)
+
+    read = brokerctl("discover").stdout.partition("\n\n")[2].splitlines()
+
+    assert [line for line in read if len(line) > 40 or not line.startswith("     ")] == []
+    assert "     looked for: uv.toml," in read
+
+
+@pytest.mark.usefixtures("no_site")
 def test_where_there_is_no_file_that_is_said(brokerctl: Brokerctl) -> None:
     assert "     read: no file\n" in brokerctl("discover").stdout
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from broker.ctl.clients.all_indexes import LookedAt
 from broker.ctl.clients.client_index import UV, Index, Obstacle
 from broker.ctl.discover.classify import FeedStanding, FoundFeed
+from broker.ctl.ui.layout import broken
 
 MARKS = {
     FeedStanding.CONFIGURED: "\N{CHECK MARK}",
@@ -17,7 +18,7 @@ MARKS = {
 """Words say it, too."""
 
 KNOWN = (FeedStanding.CONFIGURED, FeedStanding.AUTOMATIC)
-INDENT = 5
+INDENT = " " * 5
 PUBLIC_SHOWN = 3
 """Public ones are told by their hosts, and not all of a long list."""
 
@@ -26,25 +27,25 @@ FILES_SHOWN = 12
 Shown = Callable[[Path | str], str]
 
 
-def screen(found_feeds: Sequence[FoundFeed], shown: Shown, looked: LookedAt) -> str:
-    """The whole screen; `shown` spells a place as a person would.
+def screen(found_feeds: Sequence[FoundFeed], shown: Shown, looked: LookedAt, cells: int | None = None) -> str:
+    """The whole screen, its sentences broken at so many cells (None: never); commands are copied, and whole.
 
-    `looked` is told where no index was found.
+    `shown` spells a place as a person would; `looked` is told where no index was found.
     """
     feeds = [each for each in found_feeds if each.standing is not FeedStanding.PUBLIC]
     public = [each for each in found_feeds if each.standing is FeedStanding.PUBLIC]
     blocks = [[_headline(feeds, public)]]
-    blocks += [] if found_feeds else [list(_looked(looked, shown))]
+    blocks += [] if found_feeds else [list(_looked(looked, shown, cells))]
     order = (*KNOWN, FeedStanding.TO_ADD, FeedStanding.UNSURE, FeedStanding.UNUSABLE)
     listed = [
         line
         for standing in order
         for each in feeds
         if each.standing is standing
-        for line in _lines(each, shown)
+        for line in _lines(each, shown, cells)
     ]
     blocks += [listed] if listed else []
-    unread = [f" ! {shown(path)} is passed over: {why}" for path, why in looked.unread]
+    unread = [_sentence(f"{shown(path)} is passed over: {why}", cells, " ! ") for path, why in looked.unread]
     blocks += [unread] if unread else []
     silent = sum(
         any(_is_never_asked(index) for index in each.indexes) for each in feeds if each.standing in KNOWN
@@ -76,26 +77,28 @@ def _headline(feeds: Sequence[FoundFeed], public: Sequence[FoundFeed]) -> str:
     return f"{found}: {', '.join(told)}" if len(told) > 1 else f"{found}, {told[0].partition(' ')[2]}"
 
 
-def _looked(looked: LookedAt, shown: Shown) -> Iterator[str]:
+def _looked(looked: LookedAt, shown: Shown, cells: int | None) -> Iterator[str]:
     files = [shown(path) for path in looked.files[:FILES_SHOWN]]
     more = len(looked.files) - len(files)
-    yield f"     read: {', '.join(files) or 'no file'}{f' and {more} more' if more else ''}"
-    yield (
-        f"     looked for: {', '.join(looked.names)}, the settings of uv, pip, poetry and PDM, "
-        "uv's installed tools, and the variables of uv, pip and twine"
+    yield _sentence(f"read: {', '.join(files) or 'no file'}{f' and {more} more' if more else ''}", cells)
+    yield _sentence(
+        f"looked for: {', '.join(looked.names)}, the settings of uv, pip, poetry and PDM, "
+        "uv's installed tools, and the variables of uv, pip and twine",
+        cells,
     )
 
 
-def _lines(found: FoundFeed, shown: Shown) -> Iterator[str]:
+def _lines(found: FoundFeed, shown: Shown, cells: int | None) -> Iterator[str]:
     yield f" {MARKS[found.standing]} {found.shown}"
     places = dict.fromkeys(_place(index, shown) for index in found.indexes)
-    yield _indented(_standing(found))
-    yield _indented(", ".join(places))
+    yield _sentence(_standing(found), cells)
+    yield _sentence(", ".join(places), cells)
     for source in dict.fromkeys(each.place.source for each in found.with_password):
-        yield _indented(f"! {shown(source)} holds a password, which is used before any keyring: take it out")
+        said = f"! {shown(source)} holds a password, which is used before any keyring: take it out"
+        yield _sentence(said, cells)
     if found.command is not None:
         condition = "" if found.standing is FeedStanding.TO_ADD else "if it is private: "
-        yield _indented(f"{condition}{found.command}")
+        yield f"{INDENT}{condition}{found.command}"
 
 
 def _standing(found: FoundFeed) -> str:
@@ -127,5 +130,5 @@ def _quietly(public: Sequence[FoundFeed]) -> str:
     return f"{what}, nothing to do: {', '.join(hosts[:PUBLIC_SHOWN])}{more}"
 
 
-def _indented(text: str) -> str:
-    return f"{'':{INDENT}}{text}"
+def _sentence(text: str, cells: int | None, head: str = INDENT) -> str:
+    return f"{head}{text}" if cells is None else "\n".join(broken(text, cells, head))

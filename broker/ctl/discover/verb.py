@@ -8,6 +8,7 @@ import typer
 from broker.core.one_line import one_line
 from broker.ctl.command_error import CommandError, ExitCode
 from broker.ctl.ui.spinner import spinner
+from broker.ctl.ui.terminal import cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,7 @@ def discover(
         return one_line(f"./{Path(place).relative_to(folder)}" if inside else user_dirs.shown(place))
 
     looked = looked_at(folder, user_dirs)
-    typer.echo(_json(found_feeds, looked) if as_json else screen(found_feeds, shown, looked))
+    typer.echo(_json(found_feeds, looked) if as_json else screen(found_feeds, shown, looked, cells()))
 
 
 def _json(found_feeds: "Sequence[FoundFeed]", looked: "LookedAt") -> str:
