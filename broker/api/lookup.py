@@ -7,14 +7,21 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from broker.api.backend import Backend
-from broker.api.principal import PeerIds, Scope, admit, is_own, peer_of, unchecked_principal_of
+from broker.api.principal import (
+    PeerIds,
+    Scope,
+    admit,
+    is_own,
+    peer_of,
+    require_configuration,
+    unchecked_principal_of,
+)
 from broker.api.problems import answer_to, wants_text
 from broker.api.response import PLAIN, LookupResponse, json_answer
 from broker.core.access import Account, OwnSocket, Principal, may_do_everything, refusal_of_look_up, seen_by
 from broker.core.credential import Credential, unanswerable_username
 from broker.core.failures import (
     AmbiguousHost,
-    BadConfiguration,
     BadRequest,
     Failure,
     NoFeed,
@@ -230,10 +237,10 @@ class _Lookup:
 
 def match_feed(backend: Backend, service: Service, username: str | None) -> Match:
     """The feed that answers; raises why none does, or that there is no usable configuration."""
-    if backend.fault is not None:
-        if isinstance(service, Host) and "." not in service.host and service.port is None:
-            raise NoFeed("this is no address of a feed")  # pdm and poetry ask for plain words, too
-        raise BadConfiguration(backend.fault.detail, hint=backend.fault.line)
+    is_word = isinstance(service, Host) and "." not in service.host and service.port is None
+    if backend.fault is not None and is_word:
+        raise NoFeed("this is no address of a feed")  # pdm and poetry ask for plain words, too
+    require_configuration(backend)
     found = backend.keeper.slot_table.find(service, username)
     if isinstance(found, Match):
         return found

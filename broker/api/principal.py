@@ -17,7 +17,7 @@ from broker.core.access import (
     refusal_of_action,
     refusal_of_admission,
 )
-from broker.core.failures import NoFeed
+from broker.core.failures import BadConfiguration, NoFeed
 from broker.core.feeds import Feed
 from broker.core.moment import Moment
 
@@ -79,9 +79,18 @@ def admit(principal: Principal, now: Moment) -> None:
         raise refusal
 
 
+def require_configuration(backend: Backend) -> None:
+    """Raise BadConfiguration where there is no usable one: no feed is known then."""
+    if backend.fault is not None:
+        raise BadConfiguration(backend.fault.detail, hint=backend.fault.line)
+
+
 async def feed_for_action(request: "Request", order: Action, name: str) -> Feed:
-    """The feed that an order is for. Raises NoFeed, or NotAllowed where this caller may not order that."""
+    """The feed that an order is for. Raises NoFeed, NotAllowed where this caller may not order that, or
+    BadConfiguration.
+    """
     backend = backend_of(request)
+    require_configuration(backend)
     principal = await principal_of(backend, request.scope)
     feed = backend.keeper.slot_table.named(name)
     if feed is None or not may_see(principal, feed):

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from broker.api.backend import Backend, backend_of
-from broker.api.principal import principal_of
+from broker.api.principal import principal_of, require_configuration
 from broker.api.problems import problem
 from broker.api.response import json_answer
 from broker.core.access import Action, refusal_of_action
@@ -30,6 +30,7 @@ async def listed(request: Request) -> Response:
 async def share(request: Request, name: str, feeds: FeedsQuery, for_s: ForQuery) -> Response:
     """Make a share, or renew it with these feeds and this life; answers it."""
     backend = await _ordered(request)
+    require_configuration(backend)
     try:
         return json_answer(to_json(backend.shares.grant(name, feeds, for_s))).response()
     except Failure as failure:

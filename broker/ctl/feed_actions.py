@@ -32,6 +32,8 @@ def refresh(
         except api_client.RefusedError as refusal:
             typer.echo(f"token-broker: {refusal.line}", err=True)
             worst = max(worst, refusal.exit_code)
+    if not seen.feeds and seen.error is not None:
+        raise CommandError(seen.error, hint=seen.hint)
     if not seen.feeds:
         typer.echo("there are no feeds yet")
     raise typer.Exit(worst)

@@ -351,6 +351,25 @@ async def test_a_broken_configuration_is_told_to_everybody_who_asks(
     assert (await client.get("/v1/status")).json()["error"] == household.fault.detail
 
 
+@pytest.mark.parametrize(
+    "order",
+    [*(f"feeds/corp/{verb}" for verb in ("refresh", "forget", "verify", "login", "logout")),
+     "shares/dev?feed=corp&for=60"],
+)  # fmt: skip
+async def test_a_broken_configuration_is_told_to_who_orders_something_of_a_feed(
+    client: httpx.AsyncClient, household: Household, order: str
+) -> None:
+    household.fault = BadConfiguration("config.toml, line 3: unknown key tll, did you mean ttl?")
+
+    response = await client.post(f"/v1/{order}")
+
+    assert (response.status_code, response.json()["type"]) == (500, "bad-configuration")
+    assert (response.json()["detail"], response.json()["hint"]) == (
+        household.fault.detail,
+        "brokerctl reload",
+    )
+
+
 async def test_plain_words_are_passed_on_even_then(client: httpx.AsyncClient, household: Household) -> None:
     household.fault = BadConfiguration("config.toml, line 3: unknown key")
 

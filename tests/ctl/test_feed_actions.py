@@ -57,6 +57,16 @@ def test_refresh_of_all_goes_on_after_a_failure_and_ends_with_the_worst_code(
     assert ended.stdout == "corp: new token for 41 min\n"
 
 
+def test_refresh_says_why_there_are_no_feeds(broker: StandInBroker, brokerctl: Brokerctl) -> None:
+    place = "config.toml, line 3: unknown key tll, did you mean ttl?"
+    broker.answers["GET /v1/status"] = 200, seen(error=place, hint="brokerctl reload")
+
+    ended = brokerctl("refresh")
+
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert ended.stderr == f"token-broker: {place}; run: brokerctl reload\n"
+
+
 def test_forget_says_what_comes_next(broker: StandInBroker, brokerctl: Brokerctl) -> None:
     broker.answers["POST /v1/feeds/corp/forget"] = 200, feed("corp")
 
