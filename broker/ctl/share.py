@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
@@ -54,21 +56,23 @@ def share(
             exit_code=ExitCode.USAGE,
         )
     if end is not None:
+        with _as_usage():
+            check_name(end)
         found = api_client.order(f"/v1/shares/{quote(end, safe='')}/end")
         typer.echo(json.dumps(found) if as_json else f"{end}: ended; the folder stays for its next share")
     elif as_list:
         _list(as_json=as_json)
     else:
-        _share(feeds or [], _seconds(life), name, as_json=as_json)
+        with _as_usage():
+            for_s = parse_duration(life)
+            check_life(for_s)
+        _share(feeds or [], for_s, name, as_json=as_json)
 
 
 def _share(feeds: list[str], for_s: float, name: str | None, *, as_json: bool) -> None:
     name = name or feeds[0]
-    try:
+    with _as_usage():
         check_name(name)
-        check_life(for_s)
-    except BadRequest as failure:
-        raise CommandError(str(failure), hint=failure.hint, exit_code=ExitCode.USAGE) from None
     query = urlencode([*(("feed", feed) for feed in feeds), ("for", f"{for_s:.3f}")])
     found = api_client.order(f"/v1/shares/{name}?{query}")
     if as_json:
@@ -130,8 +134,10 @@ def _understood(found: api_client.Json) -> ShareStatus:
         raise CommandError("the broker's answer was not understood", hint="brokerctl restart") from None
 
 
-def _seconds(text: str) -> float:
+@contextmanager
+def _as_usage() -> Iterator[None]:
+    """Raises what is refused in the block as CommandError."""
     try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise CommandError(str(error), hint="brokerctl share --help", exit_code=ExitCode.USAGE) from None
+        yield
+    except (BadRequest, ValueError) as wrong:
+        raise CommandError(str(wrong), hint="brokerctl share --help", exit_code=ExitCode.USAGE) from None

@@ -126,6 +126,9 @@ def test_a_refusal_is_printed_with_its_hint(broker: StandInBroker, brokerctl: Br
         ("--feed", "corp", "--for", "0s"),
         ("--feed", "corp", "--name", "../etc"),
         ("--feed", "a b"),
+        ("--end", ""),
+        ("--end", "a/b"),
+        ("--end", "\udcff"),
     ],
 )
 def test_what_makes_no_sense_is_usage_and_nobody_is_asked(
