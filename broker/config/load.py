@@ -194,7 +194,8 @@ def _url(raw: _RawFeed, key: str, text: object) -> Url:
     try:
         url = parse_url(text)
     except BadRequest as error:
-        raise raw.wrong(error.detail, key) from None
+        said = error.detail if key == "url" else f"{key}: {error.detail}"
+        raise raw.wrong(said, key) from None
     if has_password(text):
         said = f"the URL holds a password: leave it out, and say in `secret` where it is: {FORMS}"
         raise raw.wrong(said, key)

@@ -255,7 +255,7 @@ def test_an_unknown_feed_key_in_the_sites_file_only_warns() -> None:
             "config.toml, line 5: two feeds are called x",
         ),
         (f"[[feed]]\n{CORP}[[feed]]\nname = 'other'\n{CORP}", "which feed corp has too"),
-        (f'[[feed]]\n{CORP}also = ["feed.example"]\n', "config.toml, line 3: this is a host"),
+        (f'[[feed]]\n{CORP}also = ["feed.example"]\n', "config.toml, line 3: also: this is a host"),
         (
             '[[feed]]\nurl = "https://me:s3cret@feed.example/"\nprovider = "basic"\n',
             "line 2: the URL holds a password: leave it out, and say in `secret` where it is: env:",

@@ -79,6 +79,10 @@ REFUSED = {
     "basic-username": ((OWN, "--username", "j\u00fcrgen", "--secret", "env:X"), "username"),
     "command-nothing": ((OWN, "--provider", "command", "command=[]"), "command"),
     "no-name": ((OWN, "--secret", "netrc", "--name", "a b"), "token-broker: name: write letters"),
+    "also-without-scheme": (
+        (OWN, "--secret", "netrc", "--also", "x"),
+        "token-broker: also: this is a host, not a URL: write https:// before it",
+    ),
     "no-provider": ((OWN, "--provider", "azuer"), "there is no provider azuer"),
 }
 
