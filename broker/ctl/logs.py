@@ -18,6 +18,9 @@ UNREADABLE = (
     "to read the journal: sudo usermod -aG systemd-journal $USER, and log in again"
 )
 
+LINES_MAX = 1_000_000_000
+"""More than any log has, and no more than tail and journalctl can count."""
+
 LOOK_EVERY_S = 1.0
 """A person reads no faster."""
 
@@ -34,6 +37,7 @@ def logs(
     From the journal, or from the file beside its socket; where neither can be read, the last 500 lines, which
     it remembers itself.
     """
+    lines = min(lines, LINES_MAX)
     log = Path(broker_process.socket_path()).with_name(LOG_NAME)
     if systemd.has_units():
         arguments = ["--no-pager", "--user-unit", systemd.SERVICE_UNIT, "--lines", str(lines)]

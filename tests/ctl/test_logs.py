@@ -96,3 +96,14 @@ def test_where_the_journal_cannot_be_read_the_broker_remembers(
 
 def test_zero_lines_make_no_sense(brokerctl: Brokerctl) -> None:
     assert brokerctl("logs", "-n", "0").exit_code == 2
+
+
+def test_more_lines_than_the_tools_can_count_are_all_lines(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic.systemd(monkeypatch, **UNITS)
+    clinic.program("journalctl", 'echo "$@"')
+
+    _, printed, _ = logs("--lines", "99999999999999999999")
+
+    assert "--lines 1000000000\n" in printed

@@ -1,5 +1,7 @@
 """`brokerctl setup --system`: one broker for a group of users, under a service account of its own."""
 
+import shlex
+
 from broker.config.paths import SYSTEM
 from broker.ctl import user_files
 from broker.ctl.command_error import CommandError
@@ -41,7 +43,7 @@ def own_steps(image: TargetRoot, group: str | None) -> tuple[list[Step], list[St
 def user_step(image: TargetRoot, group: str | None) -> Step:
     """The service's user, and the default group unless another one is named."""
     if group is not None and image.is_live and not _is_there(group):
-        raise CommandError(f"there is no group {group}", hint=f"groupadd --system {group}")
+        raise CommandError(f"there is no group {group}", hint=f"groupadd --system {shlex.quote(group)}")
     made = f", group {GROUP}" if group is None else ""
     said = f"user token-broker{made} ({SYSUSERS})"
     return Step("user", said, [Write(image.at(SYSUSERS), unit_files.sysusers(None if group else GROUP))])
