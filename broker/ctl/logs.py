@@ -3,15 +3,20 @@
 import contextlib
 import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from broker.core.why_not import Topic
 from broker.ctl import api_client, broker_process
 from broker.ctl.command_error import CommandError
+from broker.ctl.hints import other_than
+from broker.ctl.left_reasons import failed_start, left_reasons
 from broker.ctl.service import systemd
 from broker.ctl.service.verb import LOG_NAME
+from broker.host.whereabouts import home_of
 
 UNREADABLE = (
     "the journal shows you no line of the broker's, so these are what it remembers itself; "
@@ -45,7 +50,7 @@ def logs(
         if systemd.ask("journalctl", *arguments, "--quiet"):
             _replace_us("journalctl", *arguments, *(["--follow"] if follow else []))
         typer.echo(f"token-broker: {UNREADABLE}", err=True)
-    elif os.access(log, os.R_OK):
+    elif os.access(log, os.R_OK) and _is_the_last_ones(log):
         _replace_us("tail", "-n", str(lines), *(["-f"] if follow else []), str(log))
     _from_memory(lines, follow=follow)
 
@@ -55,7 +60,10 @@ def _from_memory(lines: int, *, follow: bool) -> None:
     from broker.host.clock import SystemClock  # noqa: PLC0415 - brings asyncio, which is 20 ms
 
     clock = SystemClock()
-    found = api_client.read("/v1/logs")
+    try:
+        found = api_client.read("/v1/logs")
+    except api_client.BrokerNotRunningError as absent:
+        raise _without_a_log(absent, clock.now().wall) from None
     _print(found["lines"][-lines:])
     with contextlib.suppress(KeyboardInterrupt):
         while follow:
@@ -64,6 +72,32 @@ def _from_memory(lines: int, *, follow: bool) -> None:
                 new = api_client.read("/v1/logs", {"after": str(found["last"])})
                 found = new if new["last"] >= found["last"] else api_client.read("/v1/logs")
                 _print(found["lines"])
+
+
+def _is_the_last_ones(log: Path) -> bool:
+    """False where a broker answers that started after the last line of the file: a look-up's writes none.
+
+    It tells the second only; of that one it remembers all lines, so that either answer shows them.
+    """
+    try:
+        started = datetime.fromisoformat(api_client.read("/v1/status")["started_at"])
+    except CommandError:
+        return True
+    return int(log.stat().st_mtime) > started.timestamp()
+
+
+def _without_a_log(absent: CommandError, now: datetime) -> CommandError:
+    """Why there is nothing to show where no broker runs."""
+    for reason in left_reasons(os.environ, home_of(os.environ)):
+        if reason.topic is Topic.START:
+            leads_here = (
+                other_than(reason.hint, "logs") != reason.hint
+            )  # and to start it fails again, in a log
+            hint = absent.hint if leads_here else reason.hint
+            said = f"{absent.detail}: {failed_start(reason, now)}"
+            return CommandError(said, hint=hint, exit_code=absent.exit_code)
+    said = f"{absent.detail}, and the last one left no log: one that a look-up starts writes none"
+    return CommandError(said, hint=absent.hint, exit_code=absent.exit_code)
 
 
 def _print(lines: list[str]) -> None:

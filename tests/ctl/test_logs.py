@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.core.why_not import Topic, WhyNot
+from broker.host.clock import SystemClock
+from broker.host.why_not_file import WhyNotFile
 from tests.ctl.conftest import Ended
+from tests.ctl.found_feeds import at, house
+from tests.typed_line import type_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +55,58 @@ def test_log_of_a_broker_that_a_look_up_started_is_what_it_remembers(
 
 
 @pytest.mark.usefixtures("clinic")
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [(at(-60), "remembered\n"), (at(0), "remembered\n"), (at(1), "in the file\n")],
+)
+def test_the_file_of_an_earlier_broker_is_not_taken_for_the_running_ones(
+    written: str, shown: str, socket: Path, broker: StandInBroker
+) -> None:
+    """What `brokerctl start` started is stopped, and a look-up starts the next one, which writes no file."""
+    log = socket.parent / "brokerd.log"
+    log.write_text("in the file\n")
+    second = datetime.fromisoformat(written).timestamp()
+    os.utime(log, (second, second))
+    broker.answers["GET /v1/status"] = 200, {**house(), "started_at": at(0)}
+    broker.answers["GET /v1/logs"] = 200, {"lines": ["remembered"], "last": 1}
+
+    assert logs() == (0, shown, "")
+
+
+@pytest.mark.usefixtures("clinic")
 def test_where_no_broker_runs_and_nothing_was_kept_that_is_said(brokerctl: Brokerctl) -> None:
-    assert brokerctl("logs") == Ended(3, "", "token-broker is not running; run: brokerctl start\n")
+    said = "token-broker is not running, and the last one left no log: one that a look-up starts writes none"
+
+    assert brokerctl("logs") == Ended(3, "", f"{said}; run: brokerctl start\n")
+
+
+@pytest.mark.usefixtures("clinic")
+def test_the_line_that_logs_tells_starts_a_broker_whose_log_is_there_afterwards() -> None:
+    _, _, said = logs()
+    path = f"{BROKERCTL.parent}:{os.environ['PATH']}"
+    type_line(said.partition("; run: ")[2], {**os.environ, "PATH": path})
+    subprocess.run([BROKERCTL, "stop"], check=True, capture_output=True, timeout=60)
+    code, printed, _ = logs()
+
+    assert code == 0
+    assert "ended reason=signal SIGTERM" in printed
+
+
+@pytest.mark.usefixtures("clinic")
+@pytest.mark.parametrize(
+    ("hint", "told"), [("chmod 700 /run/x", "chmod 700 /run/x"), ("brokerctl logs", "brokerctl start")]
+)
+def test_logs_say_why_the_last_broker_did_not_start(
+    hint: str, told: str, brokerctl: Brokerctl, socket: Path
+) -> None:
+    """A broker whose start ended by a defect names `brokerctl logs`, which must not lead back."""
+    socket.parent.mkdir(mode=0o700)
+    why_not = WhyNot()
+    why_not.tell(Topic.START, "the socket has no place", at=SystemClock().now().wall, hint=hint)
+    WhyNotFile(socket).write(why_not.reasons)
+
+    said = "token-broker is not running: brokerd ended just now: the socket has no place"
+    assert brokerctl("logs") == Ended(3, "", f"{said}; run: {told}\n")
 
 
 @pytest.mark.usefixtures("clinic")

@@ -36,6 +36,7 @@ from broker.ctl.clients.stored_passwords import (
 from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import Configured, configured
 from broker.ctl.doctor.server_clock import server_date
+from broker.ctl.left_reasons import left_reasons
 from broker.ctl.matching import table_of
 from broker.ctl.service import systemd
 from broker.ctl.setup.user_dirs import UserDirs
@@ -43,7 +44,6 @@ from broker.ctl.status.record import broker_status, feed_status
 from broker.host.clock import SystemClock
 from broker.host.start_failure import no_outcome
 from broker.host.whereabouts import working_directory
-from broker.host.why_not_file import WhyNotFile, state_folder
 
 PROGRAM_LIMIT_S = 30.0
 """az takes a second or two; one that hangs is a finding of its own."""
@@ -135,12 +135,7 @@ class DoctorContext:
     @cached_property
     def why_not(self) -> tuple[Reason, ...]:
         """What the last daemon left: why it did not start, why feeds had no answer."""
-        try:
-            socket: Path | None = Path(client.socket_path())
-        except client.BrokerError:
-            socket = None
-        state = state_folder(self.user_dirs.environ, self.user_dirs.home)
-        return WhyNotFile(socket, state).read()
+        return left_reasons(self.user_dirs.environ, self.user_dirs.home)
 
     @cached_property
     def configured(self) -> Configured:

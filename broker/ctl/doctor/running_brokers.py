@@ -14,6 +14,7 @@ from broker.core.why_not import Topic
 from broker.ctl.command_error import ExitCode
 from broker.ctl.doctor.context import DoctorContext, is_linux
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
+from broker.ctl.left_reasons import failed_start
 from broker.ctl.service import systemd
 from broker.ctl.ui.humanize import ago
 from broker.host.installation import installed_version
@@ -74,9 +75,8 @@ def nothing_was_left_unsaid(context: DoctorContext) -> Iterator[Finding]:
         subject = f"{reason.subject}: " if reason.subject else ""
         match reason.topic:
             case Topic.START:
-                yield problem(
-                    "start", f"brokerd ended {since}: {reason.detail}", reason.hint or "brokerctl start"
-                )
+                said = failed_start(reason, context.clock.now().wall)
+                yield problem("start", said, reason.hint or "brokerctl start")
             case Topic.CONFIGURATION:
                 continue  # the file itself is looked at
             case _:
