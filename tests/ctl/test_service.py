@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -124,6 +125,60 @@ def test_place_that_others_can_enter_is_refused_with_its_repair(brokerctl: Broke
 
     assert ended.exit_code == 1
     assert ended.stderr.endswith(f"run: chmod 700 {socket.parent}\n")
+
+
+def program(path: Path, text: str) -> Path:
+    """A shell script, whose `kill -INT $PPID` is a Ctrl-C for the brokerctl in this process."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_an_interrupted_start_says_that_the_broker_goes_on_and_where_its_log_is(
+    socket: Path, tmp_path: Path
+) -> None:
+    program(tmp_path / "brokerd", "kill -INT $PPID")
+    command = shutil.copy(BROKERCTL, tmp_path)
+
+    ended = subprocess.run([command, "start"], capture_output=True, text=True, check=False, timeout=60)
+
+    log = f"{socket.parent}/brokerd.log"
+    said = f"interrupted: the broker goes on starting, with its log in {log}; run: brokerctl status"
+    assert (ended.returncode, ended.stderr) == (130, f"token-broker: {said}\n")
+
+
+def test_an_interrupted_stop_says_that_the_broker_ends(
+    brokerctl: Brokerctl, broker: StandInBroker, tmp_path: Path
+) -> None:
+    script = program(
+        tmp_path / "x" / "brokerd", "trap 'kill -INT $PPID' TERM; echo; while :; do read _; done"
+    )
+    with subprocess.Popen([script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as brokerd:
+        assert brokerd.stdout is not None
+        brokerd.stdout.readline()
+        broker.answers |= {"GET /v1/health": (200, {}), "GET /v1/status": (200, seen(pid=brokerd.pid))}
+        ended = brokerctl("stop")
+        brokerd.kill()
+
+    said = f"interrupted: process {brokerd.pid} finishes what is under way, and ends; run: brokerctl status"
+    assert (ended.exit_code, ended.stderr) == (130, f"token-broker: {said}\n")
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+def test_what_systemd_was_asked_for_goes_on_after_an_interrupt(
+    verb: str, brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{room}/systemd:{os.environ['PATH']}")
+    program(room / "systemd" / "systemctl", 'case "$2" in show) echo loaded;; *) kill -INT $PPID;; esac')
+
+    ended = brokerctl(verb)
+
+    assert ended.exit_code == 130
+    assert ended.stderr == (
+        "token-broker: interrupted: systemd goes on with what it was asked for;"
+        " run: systemctl --user status token-broker.service\n"
+    )
 
 
 def test_only_a_brokerd_is_ever_signalled(brokerctl: Brokerctl, broker: StandInBroker) -> None:

@@ -47,6 +47,29 @@ def test_dry_run_after_the_set_up_has_nothing_to_do(brokerctl: Brokerctl, home: 
     assert home.exists()
 
 
+def test_setup_and_teardown_say_after_ctrl_c_that_a_second_run_does_the_rest(
+    brokerctl: Brokerctl, home: Path, tmp_path: Path
+) -> None:
+    """Both ask systemd in the middle: at Ctrl-C, which is sent here by the program that is asked."""
+    before, systemctl = tree(home), tmp_path / "programs" / "systemctl"
+    quiet, interrupting = systemctl.read_text(), "#!/bin/sh\nkill -INT $PPID\n"
+
+    systemctl.write_text(interrupting)
+    half_done = brokerctl("setup")
+    systemctl.write_text(quiet)
+    whole, then = brokerctl("setup"), brokerctl("setup", "--dry-run")
+    systemctl.write_text(interrupting)
+    half_undone = brokerctl("teardown")
+    systemctl.write_text(quiet)
+    undone = brokerctl("teardown")
+
+    assert (half_done.exit_code, half_undone.exit_code) == (130, 130)
+    assert half_done.stderr.startswith("token-broker: interrupted: what was done is on record;")
+    assert half_undone.stderr.startswith("token-broker: interrupted: what was undone stays undone;")
+    assert (whole.exit_code, then.stdout) == (0, "everything is set up already\n")
+    assert (undone.exit_code, tree(home)) == (0, before)
+
+
 def test_every_file_that_setup_leaves_stands_on_the_page_of_files(brokerctl: Brokerctl, home: Path) -> None:
     for shell in ("bash", "zsh", "fish"):
         write(home / ".local/bin" / shell, "", 0o755)

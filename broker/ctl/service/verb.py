@@ -12,6 +12,7 @@ import typer
 from broker.ctl import api_client, broker_process
 from broker.ctl.command_error import CommandError
 from broker.ctl.service import systemd
+from broker.ctl.ui.interrupted import told_if_interrupted
 from broker.host.clock import SystemClock
 from broker.host.start_failure import no_outcome
 
@@ -98,9 +99,11 @@ def _start_socket_unit(socket: str) -> None:
 
 
 def _by_systemd(*arguments: str) -> None:
-    complaint = systemd.systemctl(*arguments)
+    look = f"systemctl --user status {systemd.SERVICE_UNIT}"
+    with told_if_interrupted("systemd goes on with what it was asked for", look):
+        complaint = systemd.systemctl(*arguments)
     if complaint is not None:
-        raise CommandError(complaint, hint=f"systemctl --user status {systemd.SERVICE_UNIT}")
+        raise CommandError(complaint, hint=look)
 
 
 def _start_detached(socket: Path) -> None:
@@ -108,14 +111,15 @@ def _start_detached(socket: Path) -> None:
     with contextlib.suppress(OSError):  # brokerd reports what is wrong with the folder
         socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = socket.with_name(LOG_NAME)
-    try:
-        child = broker_process.launch((), log)
-    except OSError as error:
-        if error.filename is None:  # no file, but the process
-            raise CommandError(no_outcome("brokerd", error)) from None
-        said = f"{socket.parent} cannot be used: {str(error.strerror).lower()}"
-        raise CommandError(said, hint="brokerctl doctor") from None
-    broker_process.wait_until_it_answers(child, log, str(socket))
+    with told_if_interrupted(f"the broker goes on starting, with its log in {log}", "brokerctl status"):
+        try:
+            child = broker_process.launch((), log)
+        except OSError as error:
+            if error.filename is None:  # no file, but the process
+                raise CommandError(no_outcome("brokerd", error)) from None
+            said = f"{socket.parent} cannot be used: {str(error.strerror).lower()}"
+            raise CommandError(said, hint="brokerctl doctor") from None
+        broker_process.wait_until_it_answers(child, log, str(socket))
 
 
 def _pid() -> int:
@@ -130,6 +134,11 @@ def end(pid: int) -> None:
             f"PID {pid}, reported by the broker, is not a brokerd in this PID namespace:"
             " stop it where it runs"
         )
+    with told_if_interrupted(f"process {pid} finishes what is under way, and ends", "brokerctl status"):
+        _end(pid)
+
+
+def _end(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGTERM)
     except OSError as error:

@@ -16,10 +16,11 @@ from broker.ctl.setup.found_keyrings import SHIM, is_ours
 from broker.ctl.setup.keyring_link import link_step
 from broker.ctl.setup.link_changes import Link
 from broker.ctl.setup.plan import SetupOptions, Step, StepMark
-from broker.ctl.setup.screen import GONE, do_steps, show_diffs, show_plan, undo
+from broker.ctl.setup.screen import GONE, HALF_DONE, HALF_UNDONE, do_steps, show_diffs, show_plan, undo
 from broker.ctl.setup.service_changes import Listen
 from broker.ctl.setup.target_root import ROOT_UID, TargetRoot
 from broker.ctl.setup.undo_log import UndoLog
+from broker.ctl.ui.interrupted import told_if_interrupted
 
 LINK = "/usr/local/bin/keyring"
 REPLACED = "/usr/local/share/token-broker/replaced/keyring"
@@ -71,7 +72,7 @@ def set_up(kind: MachineSetup, image: TargetRoot, options: SetupOptions) -> None
         steps = [*_steps(kind, image, options), Step("service", "", listening)]
         show_plan(steps, str, expected=_replacing(kind))
         return
-    with kind.alone(image) as log:
+    with told_if_interrupted(HALF_DONE), kind.alone(image) as log:
         wrong = do_steps(_steps(kind, image, options), log)
         if kind is SYSTEM_BROKER and image.is_live:
             _listen(log)
@@ -106,7 +107,7 @@ def _steps(kind: MachineSetup, image: TargetRoot, options: SetupOptions) -> list
 def tear_down(kind: MachineSetup, image: TargetRoot) -> None:
     """Undo what this set-up did."""
     _refuse_a_plain_user(image, f"teardown {kind.option}")
-    with kind.alone(image) as log:
+    with told_if_interrupted(HALF_UNDONE), kind.alone(image) as log:
         if not undo(log):
             return
     if image.is_live:

@@ -15,6 +15,9 @@ TOPIC_CELLS = 10
 
 GONE = "token-broker is not set up any more; everything that setup changed is as it was"
 
+HALF_DONE = "what was done is on record; the same line again does the rest, and teardown undoes it"
+HALF_UNDONE = "what was undone stays undone; the same line again does the rest"
+
 
 def show_diffs(steps: Iterable[Step], shown: Shown) -> None:
     """The diffs of the files that belong to the user: those to which setup adds one line."""

@@ -23,11 +23,12 @@ from broker.ctl.setup.found_keyrings import REPLACE, is_ours
 from broker.ctl.setup.keyring_link import is_foreign, speed_steps, user_link_step
 from broker.ctl.setup.machine_setup import ALL_USERS, SYSTEM_BROKER
 from broker.ctl.setup.plan import SetupOptions, Step, StepMark
-from broker.ctl.setup.screen import GONE, do_steps, say, show_diffs, show_plan, undo
+from broker.ctl.setup.screen import GONE, HALF_DONE, HALF_UNDONE, do_steps, say, show_diffs, show_plan, undo
 from broker.ctl.setup.service_changes import Enable, Load
 from broker.ctl.setup.target_root import TargetRoot
 from broker.ctl.setup.undo_log import UndoLog
 from broker.ctl.setup.user_dirs import UserDirs
+from broker.ctl.ui.interrupted import told_if_interrupted
 from broker.ctl.ui.question import agrees
 from broker.host.standard_streams import is_terminal
 
@@ -114,7 +115,7 @@ def teardown(*, all_users: AllUsers = False, for_system: System = False, root: R
         machine_setup.tear_down(SYSTEM_BROKER if for_system else ALL_USERS, image)
         return
     user_dirs = UserDirs.here()
-    with UndoLog.alone(user_dirs.journal, user_dirs.home) as log:
+    with told_if_interrupted(HALF_UNDONE), UndoLog.alone(user_dirs.journal, user_dirs.home) as log:
         if undo(log):
             typer.echo(GONE)
             _say_what_stays(user_dirs)
@@ -142,7 +143,7 @@ def _set_up_home(options: SetupOptions, verbs: Verbs) -> None:
         options = replace(options, replace=True)
     if options.asks and not _is_agreed(user_dirs, options, verbs):
         raise CommandError("nothing was changed")
-    with UndoLog.alone(user_dirs.journal, user_dirs.home) as log:
+    with told_if_interrupted(HALF_DONE), UndoLog.alone(user_dirs.journal, user_dirs.home) as log:
         wrong = do_steps(_steps(user_dirs, options, verbs), log)
         for step in _service(user_dirs, log):
             wrong |= say(step)
