@@ -19,6 +19,7 @@ from broker.core.defect import name_of
 from broker.core.duration import positive_duration
 from broker.core.failures import Failure
 from broker.core.log_buffer import LogBuffer
+from broker.core.shortage import shortage_of
 from broker.host import excepthooks, hardening
 from broker.host.agent_session import leave_agent_session
 from broker.host.installation import cause_outside, installed_version
@@ -59,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _record(options, str(error), None)
         return _ended(str(error))
     except Exception as defect:
+        shortage = shortage_of(defect)
+        if shortage is not None:
+            detail = f"this machine refused it: {shortage}"
+            _record(options, detail, None)
+            return _ended(detail)
         said = f"a defect in brokerd ({name_of(defect)})"
         _record(options, said, cause_outside(defect, "brokerctl start") or "brokerctl logs")
         raise

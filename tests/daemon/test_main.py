@@ -1,6 +1,8 @@
 """What brokerd says before it serves anybody."""
 
+import errno
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -71,6 +73,49 @@ def test_a_start_that_ends_by_a_defect_leaves_its_place(home: Path, monkeypatch:
 
     (reason,) = record(home).read()
     assert reason.detail.startswith("a defect in brokerd (ZeroDivisionError in test_main.py line ")
+
+
+@pytest.mark.parametrize(
+    ("shortage", "told"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "as many files open as it may (ulimit -n)"),
+        (RuntimeError("can't start new thread"), "may start no more processes (ulimit -u, TasksMax)"),
+        (MemoryError(), "no memory left"),
+    ],
+    ids=["descriptors", "threads", "memory"],
+)
+def test_a_start_that_the_machine_is_too_small_for_is_no_defect(
+    shortage: Exception,
+    told: str,
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: object) -> None:
+        raise shortage
+
+    monkeypatch.setattr("broker.daemon.main._place", refused)
+
+    assert main([]) == 1
+
+    (reason,) = record(home).read()
+    assert capsys.readouterr().err == f"brokerd: {reason.detail}\n"
+    assert reason.detail.startswith("this machine refused it: ")
+    assert told in reason.detail
+
+
+@pytest.mark.parametrize("descriptors", [5, 9])
+def test_a_daemon_that_may_open_next_to_nothing_ends_with_one_line(descriptors: int, place: Path) -> None:
+    def scarce() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
+    command = [sys.executable, "-m", "broker.daemon", "--socket", f"{place}/own/b.sock", "--idle-exit", "1s"]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, preexec_fn=scarce
+    )
+
+    said = "brokerd: this machine refused it: the broker has as many files open as it may (ulimit -n)\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
 
 
 def test_a_start_whose_socket_cannot_be_named_leaves_its_reason(
