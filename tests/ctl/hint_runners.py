@@ -96,7 +96,7 @@ RUNNERS: dict[str, str] = {
     ),
     "df -h {}": _LISTEN + "test_no_room_for_a_new_file_is_a_line_that_shows_where",
     'eval "export HOME=~$(id -un)"': "tests/contract/test_places.py::test_no_place_at_all_is_a_clear_error",
-    "export PATH={}:$PATH": _WHY,
+    'export PATH={}:"$PATH"': _WHY,
     "export SSL_CERT_FILE=$({} -P -m certifi)": (
         "tests/ctl/test_exec_gateway.py::test_a_system_without_authorities_is_told_what_brings_them"
     ),

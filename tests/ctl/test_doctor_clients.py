@@ -50,7 +50,7 @@ def test_another_keyring_before_the_shim_is_found(clinic: Clinic) -> None:
     clinic.environ["PATH"] = f"{clinic.programs}:{clinic.home}/.local/bin"
 
     said = f"{clinic.programs}/keyring is the first keyring on PATH, not the shim"
-    repair = f"export PATH={clinic.home}/.local/bin:$PATH"
+    repair = f'export PATH={clinic.home}/.local/bin:"$PATH"'
     assert found(shim_is_first, clinic.room()) == [("problem", said, repair)]
 
 

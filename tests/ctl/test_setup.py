@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.ctl.setup.found_keyrings import line_that_puts_first
 from tests.conftest import ROOT
 from tests.ctl.homes import (
     LINK,
@@ -166,9 +167,26 @@ def test_keyring_before_ours_on_path_is_named_with_the_line_that_cures_it(
 
     ended = brokerctl("setup")
 
-    assert (
-        f"but {home}/first/keyring is before it on PATH   export PATH={home}/.local/bin:$PATH" in ended.stdout
+    line = f'export PATH={home}/.local/bin:"$PATH"'
+    assert f"but {home}/first/keyring is before it on PATH   {line}" in ended.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash", "fish", "zsh"])
+def test_the_line_puts_the_shim_first_in_each_shell_and_from_an_odd_home(shell: str, tmp_path: Path) -> None:
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"{shell} is not installed")
+    folder, before = tmp_path / 'it\'s $my "home"; 50%' / "bin", "/opt/two words:/usr/bin:/bin"
+
+    told = subprocess.run(
+        [found, "-c", f"{line_that_puts_first(folder)}; env"],
+        env={"PATH": before, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
+
+    assert f"PATH={folder}:{before}" in told.stdout.splitlines()
 
 
 def test_clients_stay_as_they_are_when_that_is_wanted(brokerctl: Brokerctl, home: Path) -> None:

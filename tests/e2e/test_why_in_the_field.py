@@ -138,7 +138,7 @@ class Scene:
             return self.run(["sh", "-c", line])
         else:
             line = line.replace(
-                "brokerctl setup", f"export PATH={self.house.bin}:$PATH"
+                "brokerctl setup", f'export PATH={self.house.bin}:"$PATH"'
             )  # what it comes to here
             script = (
                 f'PATH="$PATH:{SCRIPTS}" && {line} && exec "$@"'

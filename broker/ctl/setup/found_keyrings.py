@@ -3,6 +3,8 @@
 import contextlib
 from pathlib import Path
 
+import token_broker_client as client
+
 from broker.ctl.setup.user_dirs import UserDirs
 from broker.host.trusted_file import UnreadableFile, read
 
@@ -61,4 +63,9 @@ def what_hides_the_shim(user_dirs: UserDirs) -> tuple[str, str] | None:
     said = f"{found[0]} is the first keyring on PATH, not the shim" if found else "no keyring is on PATH"
     if not link.exists():
         return said, "brokerctl setup"
-    return said, f"export PATH={link.parent}:$PATH" if is_ours(link) else REPLACE
+    return said, line_that_puts_first(link.parent) if is_ours(link) else REPLACE
+
+
+def line_that_puts_first(folder: Path) -> str:
+    """The line for bash, zsh, dash and fish; without quotes fish and dash take each blank for an end."""
+    return f'export PATH={client.shell_word(str(folder))}:"$PATH"'

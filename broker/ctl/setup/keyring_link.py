@@ -13,6 +13,7 @@ from broker.ctl.setup.found_keyrings import (
     is_ours,
     is_slow,
     keyrings,
+    line_that_puts_first,
 )
 from broker.ctl.setup.link_changes import Link
 from broker.ctl.setup.plan import Step, StepMark
@@ -53,7 +54,7 @@ def speed_steps(shim: Path) -> list[Step]:
 def _on_path(user_dirs: UserDirs) -> tuple[str, str | None]:
     """The remark about the link's place on PATH, and what to type when it is not the first keyring there."""
     link, first = user_dirs.link, first_keyring(user_dirs)
-    before = f"export PATH={link.parent}:$PATH"
+    before = line_that_puts_first(link.parent)
     if first is not None and first != link and not is_ours(first):
         return f", but {first} is before it on PATH", before
     if link.parent not in user_dirs.search_path():
