@@ -13,6 +13,9 @@ _SHORTAGES = {
 }
 """fork(2), pipe(2), execve(2) and pidfd_open(2) of Linux; macOS has the same names."""
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""A file system that takes no new file: it is full, this user's share of it is, or it is read-only."""
+
 _NO_THREAD = "can't start new thread"
 """CPython's RuntimeError where pthread_create fails (Modules/_threadmodule.c of 3.11 to 3.14)."""
 

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from shlex import quote
 
+from broker.core.shortage import NO_ROOM
 from broker.ctl.command_error import CommandError
 from broker.host.file_writing import replace_file, sync_folder
 from broker.host.trusted_file import MissingFile, UnreadableFile, read
@@ -89,6 +90,6 @@ def is_own_folder(path: Path) -> bool:
 
 def trouble(path: Path, what: str, error: OSError) -> CommandError:
     """The failure to do something with the path: `what` is the verb, as in "written"."""
-    return CommandError(
-        f"{path} cannot be {what}: {str(error.strerror).lower()}", hint=f"ls -ld {quote(str(path.parent))}"
-    )
+    there = quote(str(next((folder for folder in path.parents if folder.is_dir()), Path("/"))))
+    hint = f"df -h {there}" if error.errno in NO_ROOM else f"ls -ld {there}"
+    return CommandError(f"{path} cannot be {what}: {str(error.strerror).lower()}", hint=hint)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from broker.core.failures import Failure
+from broker.core.shortage import NO_ROOM
 from broker.server.ucred import peer_of
 
 SUN_PATH_BYTES_MAX = 103 if sys.platform == "darwin" else 107
@@ -33,9 +34,6 @@ BY_VARIABLE = "export TOKEN_BROKER_SOCKET="
 
 EVERYBODYS = Path("/tmp")  # noqa: S108 - never used here, only named: with a folder of 0700 in it
 """Where every user can make a folder."""
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""A file system that takes no new file: it is full, this user's share of it is, or it is read-only."""
 
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 """What flock(2) answers on some network and FUSE file systems."""
@@ -146,7 +144,7 @@ def own_directory(directory: Path, named_by: str | None = None) -> int:
                 missing.mkdir(mode=0o700)
         found = os.lstat(directory)
     except OSError as error:
-        hint = _room_for(directory / "broker.sock") if error.errno in _NO_ROOM else None
+        hint = _room_for(directory / "broker.sock") if error.errno in NO_ROOM else None
         raise NotListening(f"the directory {directory} cannot be made: {_why(error)}", hint=hint) from error
     place, away = shlex.quote(str(directory)), shlex.quote(f"{directory}.not-mine")
     if stat.S_ISLNK(found.st_mode):
@@ -199,7 +197,7 @@ def _exclusive_lock(directory: int, path: Path) -> int:
             hint = f"rm -f {shlex.quote(str(where))}"
             if error.errno == errno.EISDIR:
                 hint = _moving(where)
-            elif error.errno in _NO_ROOM:
+            elif error.errno in NO_ROOM:
                 hint = _room_for(path)
             raise NotListening(f"the lock {where} cannot be opened: {_why(error)}", hint=hint) from error
         with contextlib.ExitStack() as undo:
@@ -283,7 +281,7 @@ def bind(directory: int, path: Path) -> tuple[socket.socket, FileIdentity]:
                 os.unlink(name, dir_fd=directory)  # a predecessor's, killed between bind and rename
             listening.bind(os.fspath(path.with_name(name)))
         except OSError as error:
-            hint = _room_for(path) if error.errno in _NO_ROOM else None
+            hint = _room_for(path) if error.errno in NO_ROOM else None
             raise NotListening(f"the socket {path} cannot be made: {_why(error)}", hint=hint) from error
         try:
             if sys.platform != "linux":

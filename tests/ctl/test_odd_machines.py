@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 import token_broker_client as client
 
+from broker.ctl import user_files
 from broker.ctl.api_client import is_system_socket
 from broker.ctl.service import launchctl, systemd
 from broker.host.whereabouts import NOWHERE, home_of, working_directory
+from tests.typed_line import type_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +104,35 @@ def test_no_verb_breaks_there(
     assert "defect" not in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.exit_code in {0, 1, 2, 3, 125, 127}
+
+
+@pytest.mark.parametrize(
+    ("number", "command"),
+    [(errno.ENOSPC, "df -h"), (errno.EDQUOT, "df -h"), (errno.EROFS, "df -h"), (errno.EACCES, "ls -ld")],
+)
+def test_a_file_that_cannot_be_written_is_told_with_a_line_about_a_folder_that_is_there(
+    number: int, command: str, tmp_path: Path
+) -> None:
+    (tmp_path / "two words").mkdir()
+    path = tmp_path / "two words" / "never made" / "file"
+
+    failure = user_files.trouble(path, "written", OSError(number, os.strerror(number)))
+
+    assert failure.hint == f"{command} '{tmp_path}/two words'"
+    shown = type_line(failure.hint)
+    assert (shown.returncode, shown.stderr) == (0, "")
+
+
+def test_start_on_a_read_only_disk_says_that_it_is(
+    brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(folder: Path, **_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+
+    said = f"token-broker: {room}/token-broker cannot be used: read-only file system; run: brokerctl doctor\n"
+    assert brokerctl("start").stderr == said
 
 
 @pytest.mark.parametrize("home", [None, "", "rel", "."])

@@ -108,11 +108,11 @@ def _by_systemd(*arguments: str) -> None:
 
 def _start_detached(socket: Path) -> None:
     """Start a brokerd that outlives brokerctl and runs until it is stopped."""
-    with contextlib.suppress(OSError):  # brokerd reports what is wrong with the folder
-        socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = socket.with_name(LOG_NAME)
     with told_if_interrupted(f"the broker goes on starting, with its log in {log}", "brokerctl status"):
         try:
+            with contextlib.suppress(FileExistsError):  # what is in its way is told by opening the log
+                socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             child = broker_process.launch((), log)
         except OSError as error:
             if error.filename is None:  # no file, but the process
