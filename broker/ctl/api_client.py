@@ -134,6 +134,10 @@ class BrokerNotRunningError(CommandError):
         )
 
 
+class SilentBrokerError(CommandError):
+    """A broker serves and gave no whole answer in time."""
+
+
 class RefusedError(CommandError):
     """The daemon was asked and said no; `kind` is the slug of CONTRACT section 4."""
 
@@ -160,7 +164,8 @@ def _as_command_errors() -> Iterator[None]:
         raise BrokerNotRunningError from None
     except client.BrokerError as error:
         detail, _, hint = str(error).partition("; run: ")  # it names what to type already
-        raise CommandError(detail, hint=hint or None) from None
+        kind = SilentBrokerError if isinstance(error, client.NoAnswerError) else CommandError
+        raise kind(detail, hint=hint or None) from None
     except OSError as error:
         raise CommandError(
             f"the broker's socket cannot be used ({error.strerror})", hint="brokerctl restart"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.core.why_not import Topic, WhyNot
+from broker.ctl.api_client import SilentBrokerError
 from broker.ctl.command_error import CommandError
 from broker.ctl.doctor import permissions, running_brokers, service_checks
 from broker.ctl.doctor.checks import findings
@@ -89,6 +90,15 @@ def test_broker_that_cannot_be_trusted_is_found_with_its_repair(clinic: Clinic) 
 
     assert found(running_brokers.broker_answers, room) == [
         ("problem", "/run/x is open to others", "chmod 700 /run/x")
+    ]
+
+
+def test_broker_that_gives_no_answer_is_found_with_the_line_that_starts_another(clinic: Clinic) -> None:
+    """`status`, which the client names for it, names the doctor."""
+    room = clinic.room(failure=SilentBrokerError("it did not answer in time", hint="brokerctl status"))
+
+    assert found(running_brokers.broker_answers, room) == [
+        ("problem", "it did not answer in time", "brokerctl restart")
     ]
 
 

@@ -3,22 +3,25 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from socketserver import BaseRequestHandler, UnixStreamServer
 from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.server.listen import LOCK_NAME
+from tests.ctl.conftest import Ended
 from tests.ctl.found_feeds import broker as seen
 from tests.ctl.stand_in import StandInBroker, problem
 from tests.typed_line import type_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tests.ctl.conftest import Ended
 
     Brokerctl = Callable[..., Ended]
 
@@ -28,8 +31,6 @@ PATIENCE_S = 60
 
 def installed(*words: str) -> Ended:
     """Run the installed command, as `start` must be: what it starts outlives it."""
-    from tests.ctl.conftest import Ended  # noqa: PLC0415 - a type for everybody else here
-
     done = subprocess.run(
         [BROKERCTL, *words], capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
@@ -163,6 +164,30 @@ def test_an_interrupted_stop_says_that_the_broker_ends(
 
     said = f"interrupted: process {brokerd.pid} finishes what is under way, and ends; run: brokerctl status"
     assert (ended.exit_code, ended.stderr) == (130, f"token-broker: {said}\n")
+
+
+def test_a_broker_that_gives_no_answer_is_stopped_by_the_process_id_in_its_lock(
+    brokerctl: Brokerctl, socket: Path, tmp_path: Path
+) -> None:
+    """One that hangs is like one that hangs up, but for the ten seconds that brokerctl waits."""
+    socket.parent.mkdir(mode=0o700)
+    script = program(tmp_path / "x" / "brokerd", "echo; read _")
+    with (
+        UnixStreamServer(str(socket), BaseRequestHandler) as silent,
+        subprocess.Popen([script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as brokerd,
+    ):
+        socket.chmod(0o600)
+        thread = threading.Thread(target=silent.serve_forever, args=(0.01,))
+        thread.start()
+        assert brokerd.stdout is not None
+        brokerd.stdout.readline()
+        (socket.parent / LOCK_NAME).write_text(f"{brokerd.pid}\n")
+        stopped = brokerctl("stop")
+        silent.shutdown()
+        thread.join()
+
+    assert stopped == Ended(0, "token-broker is stopped\n", "")
+    assert brokerd.returncode == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])

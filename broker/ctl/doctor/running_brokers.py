@@ -11,6 +11,7 @@ import token_broker_client as client
 from broker.config.paths import SYSTEM
 from broker.core.failures import READ_AGAIN
 from broker.core.why_not import Topic
+from broker.ctl.api_client import SilentBrokerError
 from broker.ctl.command_error import ExitCode
 from broker.ctl.doctor.context import DoctorContext, is_linux
 from broker.ctl.doctor.finding import Finding, fine, problem, warning
@@ -44,7 +45,8 @@ def broker_answers(context: DoctorContext) -> Iterator[Finding]:
                 line = "brokerctl setup" if context.has_service else "brokerctl start"
                 yield warning("broker", "no broker is running; the first look-up starts one", line)
         else:
-            yield problem("broker", failure.detail, failure.hint)
+            is_silent = isinstance(failure, SilentBrokerError)  # who typed `status` was sent here
+            yield problem("broker", failure.detail, "brokerctl restart" if is_silent else failure.hint)
         return
     if answered.status is not None and answered.status.error is not None:
         yield problem("configuration", answered.status.error, answered.status.hint or READ_AGAIN)

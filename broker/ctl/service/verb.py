@@ -25,6 +25,8 @@ PROC = Path("/proc")
 """Does not exist on macOS, where ps(1) shows the command line."""
 
 LOG_NAME = "brokerd.log"
+LOCK_NAME = "broker.lock"
+"""Beside the socket. A brokerd that made its socket has its process id in the second (`server/listen.py`)."""
 
 
 def start() -> None:
@@ -50,8 +52,9 @@ def stop() -> None:
     managed = systemd.has_units()
     if managed:
         _by_systemd("stop", systemd.SOCKET_UNIT, systemd.SERVICE_UNIT)
-    if broker_process.answers(socket):
-        end(_pid())
+    serving = _serving(socket)
+    if serving is not None:
+        end(serving)
     elif not managed:
         typer.echo("token-broker was not running")
         return
@@ -74,8 +77,9 @@ def restart(
         _by_systemd("restart", systemd.SERVICE_UNIT)  # the socket stays: no look-up is lost
         broker_process.wait_until_it_answers(None, None, socket)
     else:
-        if broker_process.answers(socket):
-            end(_pid())
+        serving = _serving(socket)
+        if serving is not None:
+            end(serving)
         _start_detached(Path(socket))
     typer.echo(f"token-broker is running (process {_pid()})")
 
@@ -124,6 +128,16 @@ def _start_detached(socket: Path) -> None:
 
 def _pid() -> int:
     return int(api_client.read("/v1/status")["pid"])
+
+
+def _serving(socket: str) -> int | None:
+    """The process of the broker, also of one that hangs; None where none runs. Raises CommandError."""
+    try:
+        return _pid() if broker_process.answers(socket) else None
+    except api_client.SilentBrokerError:
+        with contextlib.suppress(OSError, ValueError):
+            return int(Path(socket).with_name(LOCK_NAME).read_bytes()[:20])
+        raise
 
 
 def end(pid: int) -> None:
