@@ -90,6 +90,8 @@ def is_own_folder(path: Path) -> bool:
 
 def trouble(path: Path, what: str, error: OSError) -> CommandError:
     """The failure to do something with the path: `what` is the verb, as in "written"."""
-    there = quote(str(next((folder for folder in path.parents if folder.is_dir()), Path("/"))))
-    hint = f"df -h {there}" if error.errno in NO_ROOM else f"ls -ld {there}"
+    is_full = error.errno in NO_ROOM  # a link that leads nowhere has no file system, and is to be seen
+    is_there = Path.is_dir if is_full else os.path.lexists
+    there = quote(str(next(folder for folder in path.parents if is_there(folder))))
+    hint = f"df -h {there}" if is_full else f"ls -ld {there}"
     return CommandError(f"{path} cannot be {what}: {str(error.strerror).lower()}", hint=hint)

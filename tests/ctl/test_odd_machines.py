@@ -108,17 +108,25 @@ def test_no_verb_breaks_there(
 
 @pytest.mark.parametrize(
     ("number", "command"),
-    [(errno.ENOSPC, "df -h"), (errno.EDQUOT, "df -h"), (errno.EROFS, "df -h"), (errno.EACCES, "ls -ld")],
+    [
+        (errno.ENOSPC, "df -h '{}/two words'"),
+        (errno.EDQUOT, "df -h '{}/two words'"),
+        (errno.EROFS, "df -h '{}/two words'"),
+        (errno.ENOENT, "ls -ld '{}/two words/link to nothing'"),
+    ],
 )
-def test_a_file_that_cannot_be_written_is_told_with_a_line_about_a_folder_that_is_there(
+def test_a_file_that_cannot_be_written_is_told_with_a_line_about_what_is_there(
     number: int, command: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "two words").mkdir()
-    path = tmp_path / "two words" / "never made" / "file"
+    link = tmp_path / "two words" / "link to nothing"
+    link.parent.mkdir()
+    link.symlink_to("nothing")
 
-    failure = user_files.trouble(path, "written", OSError(number, os.strerror(number)))
+    failure = user_files.trouble(
+        link / "never made" / "file", "written", OSError(number, os.strerror(number))
+    )
 
-    assert failure.hint == f"{command} '{tmp_path}/two words'"
+    assert failure.hint == command.format(tmp_path)
     shown = type_line(failure.hint)
     assert (shown.returncode, shown.stderr) == (0, "")
 
