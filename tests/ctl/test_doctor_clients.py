@@ -54,6 +54,19 @@ def test_another_keyring_before_the_shim_is_found(clinic: Clinic) -> None:
     assert found(shim_is_first, clinic.room()) == [("problem", said, repair)]
 
 
+def test_a_shim_that_may_not_be_run_is_found_with_the_line_that_repairs_it(clinic: Clinic) -> None:
+    """`setup` makes the link anew, or tells the line that installs the shim anew."""
+    shim = clinic.write("~/v/keyring-shim", "#!/bin/sh\n", 0o644)
+    link = clinic.home / ".local" / "bin" / "keyring"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(shim)
+    clinic.environ["PATH"] = str(link.parent)
+
+    assert found(shim_is_first, clinic.room()) == [
+        ("problem", f"{shim} is not executable for this user", "brokerctl setup")
+    ]
+
+
 def test_another_keyring_in_the_links_place_is_found(clinic: Clinic) -> None:
     clinic.write("~/.local/bin/keyring", "#!/bin/sh\n", 0o755)
 

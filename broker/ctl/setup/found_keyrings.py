@@ -1,11 +1,13 @@
 """The programs called `keyring` on the user's PATH, and whether the first is ours. Looks only."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import token_broker_client as client
 
 from broker.ctl.setup.user_dirs import UserDirs
+from broker.host.start_failure import why_not_run
 from broker.host.trusted_file import UnreadableFile, read
 
 SHIM = "keyring-shim"
@@ -63,6 +65,8 @@ def what_hides_the_shim(user_dirs: UserDirs) -> tuple[str, str] | None:
     said = f"{found[0]} is the first keyring on PATH, not the shim" if found else "no keyring is on PATH"
     if not link.exists():
         return said, "brokerctl setup"
+    if is_ours(link) and not os.access(link, os.X_OK):
+        return why_not_run(str(link.resolve())), "brokerctl setup"
     return said, line_that_puts_first(link.parent) if is_ours(link) else REPLACE
 
 
