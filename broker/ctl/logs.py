@@ -90,12 +90,10 @@ def _without_a_log(absent: CommandError, now: datetime) -> CommandError:
     """Why there is nothing to show where no broker runs."""
     for reason in left_reasons(os.environ, home_of(os.environ)):
         if reason.topic is Topic.START:
-            leads_here = (
-                other_than(reason.hint, "logs") != reason.hint
-            )  # and to start it fails again, in a log
-            hint = absent.hint if leads_here else reason.hint
+            leads_here = other_than(reason.hint, "logs") != reason.hint  # `start` fails again, with a log
+            hint = None if leads_here else reason.hint
             said = f"{absent.detail}: {failed_start(reason, now)}"
-            return CommandError(said, hint=hint, exit_code=absent.exit_code)
+            return CommandError(said, hint=hint or absent.hint, exit_code=absent.exit_code)
     said = f"{absent.detail}, and the last one left no log: one that a look-up starts writes none"
     return CommandError(said, hint=absent.hint, exit_code=absent.exit_code)
 

@@ -94,10 +94,15 @@ def test_the_line_that_logs_tells_starts_a_broker_whose_log_is_there_afterwards(
 
 @pytest.mark.usefixtures("clinic")
 @pytest.mark.parametrize(
-    ("hint", "told"), [("chmod 700 /run/x", "chmod 700 /run/x"), ("brokerctl logs", "brokerctl start")]
+    ("hint", "told"),
+    [
+        ("chmod 700 /run/x", "chmod 700 /run/x"),
+        ("brokerctl logs", "brokerctl start"),
+        (None, "brokerctl start"),
+    ],
 )
 def test_logs_say_why_the_last_broker_did_not_start(
-    hint: str, told: str, brokerctl: Brokerctl, socket: Path
+    hint: str | None, told: str, brokerctl: Brokerctl, socket: Path
 ) -> None:
     """A broker whose start ended by a defect names `brokerctl logs`, which must not lead back."""
     socket.parent.mkdir(mode=0o700)
