@@ -10,11 +10,16 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from broker.core.failures import ADD_TO
+
 FORMS = "env:NAME, file:PATH, credential:NAME, keyring:SERVICE[:USER], netrc or command:ARGV..."
 """How the configuration writes each kind of place."""
 
 FEED_KEYS = ("secret", "refresh")
 """The keys of a feed that say where a secret is."""
+
+PRIVATE = "TOKEN_BROKER_PRIVATE"
+"""`1` in this variable: a broker of one command or job, whose environment is the one it was typed in."""
 
 _FOLLOWED_BY = {
     "env": "a variable's name: letters, digits and _",
@@ -136,6 +141,22 @@ def filling(path: str) -> str:
     folder = path.rpartition("/")[0]
     made = "" if folder in {"", "~"} else f"mkdir -p {quoted(folder)}; "
     return shlex.join(("sh", "-c", f"umask 077; {made}cat > {quoted(path)}"))
+
+
+def providing(name: str, environ: Mapping[str, str]) -> str:
+    """What gives a broker with this environment the secret of `env:name`, in no configuration in plain text.
+
+    A private broker has the variables of its shell or job, where a secret has to be mapped by name (GitHub's
+    "Using secrets in GitHub Actions", Azure Pipelines' "Set secret variables"). A service has nobody's, so
+    that the secret lies in a file then.
+    """
+    if environ.get(PRIVATE) != "1":
+        return f'{ADD_TO}its [[feed]], in place of "env:{name}": "file:~/.config/token-broker/secrets/{name}"'
+    if environ.get("TF_BUILD", "").lower() == "true":
+        return f"{ADD_TO}the step in azure-pipelines.yml: env: {{ {name}: $({name}) }}"
+    if environ.get("GITHUB_ACTIONS", "").lower() == "true":
+        return f'{ADD_TO}the job in .github/workflows: env: {{ {name}: "${{{{ secrets.{name} }}}}" }}'
+    return f'export {name}="$(cat)"'
 
 
 def brings_username(source: SecretSource) -> bool:

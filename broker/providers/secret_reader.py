@@ -21,6 +21,7 @@ from broker.core.secret_source import (
     NetrcSecret,
     SecretSource,
     filling,
+    providing,
 )
 from broker.host import trusted_file
 from broker.host.aside import in_thread
@@ -65,7 +66,11 @@ async def read(
     """
     match source:
         case EnvSecret(name):
-            return from_env(name, environ)
+            try:
+                return from_env(name, environ)
+            except (SignInNeeded, Refused) as failure:
+                failure.hint = providing(name, environ)
+                raise
         case FileSecret(path):
             try:
                 return _usable(await in_thread(lambda: read_file(expand(path, environ))), path)
@@ -106,10 +111,7 @@ def from_env(name: str, environ: Mapping[str, str]) -> SecretFound:
     """
     text = environ.get(name, "").strip()
     if not text:
-        raise SignInNeeded(
-            f"{name} is not set in the broker's environment",
-            hint=f'{ADD_TO}[env] in config.toml: {name} = "..."',
-        )
+        raise SignInNeeded(f"{name} is not set in the broker's environment")
     return _usable(text, f"the variable {name}")
 
 

@@ -22,6 +22,7 @@ _UNDO = "tests/ctl/test_undo_log.py::test_undo_script_does_the_same_when_brokerc
 _UNDO_KEEPS = "tests/ctl/test_undo_log.py::test_undo_script_names_what_was_changed_and_leaves_it"
 _SECRETS = "tests/providers/test_secret_reader.py::"
 _PIPELINE = "tests/providers/azure/test_pipeline_hints.py::test_each_agent_has_its_lines"
+_JOB = _SECRETS + "test_a_variable_that_a_job_lacks_is_mapped_in_its_pipelines_file"
 _SET_UP = "tests/ctl/test_setup.py::"
 _EXEC = "tests/ctl/test_exec.py::"
 
@@ -157,7 +158,11 @@ RUNNERS: dict[str, str] = {
     "add to the job in .github/workflows: permissions: { id-token: write, contents: read } "
     "and env: { {} }": _PIPELINE,
     "add to the step in azure-pipelines.yml: env: { SYSTEM_ACCESSTOKEN: $(System.AccessToken) }": _PIPELINE,
-    'add to [env] in config.toml: {} = "..."': _TYPED + "test_a_line_for_the_configuration_makes_it_work",
+    'add to its [[feed]], in place of "env:{}": "file:~/.config/token-broker/secrets/{}"': _SECRETS
+    + "test_a_variable_that_a_service_lacks_is_led_to_a_file_and_not_to_a_secret_in_the_configuration",
+    'export {}="$(cat)"': _SECRETS + "test_a_variable_that_a_private_broker_lacks_is_typed_into_its_shell",
+    'add to the job in .github/workflows: env: { {}: "${{ secrets.{} }}" }': _JOB,
+    "add to the step in azure-pipelines.yml: env: { {}: $({}) }": _JOB,
     'add to its [[feed]] ({}): secret = "{}"': _TYPED + "test_a_line_for_the_configuration_makes_it_work",
     'add to its [[feed]], in place of its secret: secret = "file:~/.config/token-broker/NAME"': (
         _TYPED + "test_a_line_for_the_configuration_makes_it_work"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from broker.core.secret_source import providing
 from broker.ctl.doctor import asked_feeds, feed_addresses, network, sign_in_checks
 from broker.ctl.doctor.context import BrokerAnswer
 from broker.ctl.doctor.server_clock import server_date
@@ -94,28 +95,28 @@ def test_tenant_that_nobody_configured_is_the_one_of_the_sign_in(
     assert [repair for _, _, repair in warnings] == [repair]
 
 
-def test_sign_in_that_works_here_and_not_in_the_service_is_found(
+def test_sign_in_that_works_here_and_not_in_the_service_is_led_there_and_no_secret_by_setup(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """`setup` copies PATH and its like, never a secret."""
     monkeypatch.setenv("FEED_PASSWORD", "sesame")
+    table = '[[feed]]\nname = "{0}"\nurl = "https://{0}.example/"\nprovider = "basic"\nverify = false\n'
+    secrets = {"here": "FEED_PASSWORD", "kept": "FEED_PASSWORD", "nowhere": "NOBODY_SET_THIS"}
     clinic.configure(
-        '[[feed]]\nname = "here"\nurl = "https://a.example/"\nprovider = "basic"\nverify = false\n'
-        'secret = "env:FEED_PASSWORD"\n'
-        '[[feed]]\nname = "nowhere"\nurl = "https://b.example/"\nprovider = "basic"\nverify = false\n'
-        'secret = "env:NOBODY_SET_THIS"\n'
+        "".join(f'{table.format(name)}secret = "env:{secret}"\n' for name, secret in secrets.items())
     )
+    in_file = providing("FEED_PASSWORD", {})
+    hints = {"here": "az login", "kept": in_file, "nowhere": "do it"}
     failing = [
-        empty_handed(name, "sign-in-needed", error="not set", hint="do it") for name in ("here", "nowhere")
+        empty_handed(name, "sign-in-needed", error="not set", hint=hint) for name, hint in hints.items()
     ]
 
     problems = found(asked_feeds.feeds_take_the_tokens, clinic.room(broker(*failing)))
 
+    said = "the sign-in works in this shell but not in the service (not set)"
     assert problems == [
-        (
-            "problem",
-            "here: the sign-in works in this shell but not in the service (not set)",
-            "brokerctl setup",
-        ),
+        ("problem", f"here: {said}", "brokerctl setup"),
+        ("problem", f"kept: {said}", in_file),
         ("problem", "nowhere: not set", "do it"),
     ]
 

@@ -23,6 +23,7 @@ from tests.fakes.loopback import WebServer
 from tests.fakes.wheels import wheel
 from tests.processes import in_proc, kill
 from tests.sampling import few
+from tests.typed_line import type_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -253,6 +254,20 @@ def test_service_managers_socket_is_not_told_of_the_private_broker(
 
 
 FAILING = 'name = "labs"\nurl = "https://labs.example.com/"\nprovider = "command"\ncommand = ["false"]\n'
+
+
+def test_a_secret_that_the_shell_lacks_is_told_with_a_line_for_that_shell(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "https://labs.example.com/"
+    configure(room, f'[[feed]]\nurl = "{url}"\nprovider = "basic"\nusername = "x"\nsecret = "env:LABS"\n')
+    ask = f"keyring get {url} x"
+
+    hint = run("sh", "-c", ask).stderr.splitlines()[0].partition("; run: ")[2]
+
+    monkeypatch.setenv("PATH", f"{BROKERCTL.parent}:{os.environ['PATH']}")
+    typed = type_line(hint, stdin=TOKEN, then=f"brokerctl exec {ask}")
+    assert (typed.returncode, typed.stdout) == (0, f"{TOKEN}\n")
 
 
 def test_lookup_that_failed_is_told_after_a_command_that_failed(room: Path) -> None:

@@ -129,7 +129,6 @@ def test_the_line_that_fills_a_file_keeps_it_for_its_owner(path: str, tmp_path: 
 GITLAB = "https://gitlab.com/api/v4/groups/acme/-/packages/pypi/simple/"
 CLOUDSMITH = "https://dl.cloudsmith.io/basic/acme/tools/python/simple/"
 ADDED = {
-    "an [env] variable": (f"[env]\n{{line}}\n[[feed]]\nurl = '{AZURE}'\n", 'TOKEN = "..."'),
     "GitLab": (
         f"[[feed]]\nurl = '{GITLAB}'\n{{line}}\n",
         'secret = "file:~/.config/token-broker/secrets/gitlab"',

@@ -1,6 +1,8 @@
 import shlex
+import tomllib
 
 import pytest
+import yaml
 
 from broker.core.credential import Secret
 from broker.core.failures import NotObtained, Refused, SignInNeeded
@@ -12,6 +14,7 @@ from broker.core.secret_source import (
     KeyringSecret,
     NetrcSecret,
     SecretSource,
+    parse,
 )
 from broker.providers import keyring_store, secret_reader
 from broker.providers.helper_program import SecretFound
@@ -36,12 +39,57 @@ async def test_a_variable_is_read_from_the_given_environment(workshop: Workshop)
     assert (found.username, found.secret) == (None, Secret("s3cret"))
 
 
-@pytest.mark.parametrize("value", [{}, {"TOKEN": ""}, {"TOKEN": " \n"}])
-async def test_a_variable_that_is_not_set_needs_a_person(value: dict[str, str], workshop: Workshop) -> None:
-    with pytest.raises(SignInNeeded, match=r"^TOKEN is not set in the broker's environment$") as raised:
-        await _read(EnvSecret("TOKEN"), workshop, **value)
+UNUSABLE = [({}, SignInNeeded), ({"TOKEN": " \n"}, SignInNeeded), ({"TOKEN": "two\nlines"}, Refused)]
 
-    assert raised.value.hint == 'add to [env] in config.toml: TOKEN = "..."'
+
+@pytest.mark.parametrize(("value", "kind"), UNUSABLE)
+async def test_a_variable_that_a_service_lacks_is_led_to_a_file_and_not_to_a_secret_in_the_configuration(
+    value: dict[str, str], kind: type[NotObtained], workshop: Workshop
+) -> None:
+    configured = 'secret = "env:TOKEN"'
+    with pytest.raises(kind) as raised:
+        await _read(EnvSecret("TOKEN"), workshop, **value)
+    replaced, _, place = (raised.value.hint or "").partition("in place of ")[2].partition(": ")
+    source = parse(tomllib.loads(configured.replace(replaced, place))["secret"])
+
+    with pytest.raises(SignInNeeded, match="does not exist") as missing:
+        await _read(source, workshop)
+
+    assert type_line(missing.value.hint, workshop.environ, stdin="s3cret\n").returncode == 0
+    assert (await _read(source, workshop)).secret == Secret("s3cret")
+
+
+@pytest.mark.parametrize(("value", "kind"), UNUSABLE)
+async def test_a_variable_that_a_private_broker_lacks_is_typed_into_its_shell(
+    value: dict[str, str], kind: type[NotObtained], workshop: Workshop
+) -> None:
+    with pytest.raises(kind) as raised:
+        await _read(EnvSecret("TOKEN"), workshop, TOKEN_BROKER_PRIVATE="1", **value)
+    typed = type_line(raised.value.hint, workshop.environ, stdin="s3cret\n", then="env")
+
+    variables = dict(line.split("=", 1) for line in typed.stdout.splitlines())
+    assert (await _read(EnvSecret("TOKEN"), workshop, **variables)).secret == Secret("s3cret")
+
+
+@pytest.mark.parametrize(
+    ("agent", "told", "env"),
+    [
+        ({"TF_BUILD": "True"}, "add to the step in azure-pipelines.yml", {"TOKEN": "$(TOKEN)"}),
+        (
+            {"GITHUB_ACTIONS": "true"},
+            "add to the job in .github/workflows",
+            {"TOKEN": "${{ secrets.TOKEN }}"},
+        ),
+    ],
+)
+async def test_a_variable_that_a_job_lacks_is_mapped_in_its_pipelines_file(
+    agent: dict[str, str], told: str, env: dict[str, str], workshop: Workshop
+) -> None:
+    with pytest.raises(SignInNeeded) as raised:
+        await _read(EnvSecret("TOKEN"), workshop, TOKEN_BROKER_PRIVATE="1", **agent)
+
+    file, _, lines = (raised.value.hint or "").partition(": ")
+    assert (file, yaml.safe_load(lines)) == (told, {"env": env})
 
 
 async def test_a_file_is_read_without_its_final_newline(workshop: Workshop) -> None:

@@ -133,7 +133,9 @@ def markdown_page() -> str:
         "broker reads `/etc/token-broker/system.toml`. No file at all is fine. Unknown keys are refused, with "
         "file and line; in the site's file they only warn.",
         'A **duration** is a number and a unit, such as `"50m"`, `"12h"` or `"90s"`. **Where a secret is** is one of '
-        f"{_code_forms()}. A secret in plain text is refused. `credential:NAME` is for a service whose unit loads it.",
+        f"{_code_forms()}. A secret in plain text is refused. `credential:NAME` is for a service whose unit loads it, "
+        "`env:NAME` for `brokerctl exec` in a job or a shell: a service has none of their variables, and `[env]` is a "
+        "file as well, no place for a secret.",
     ]
     for keys in key_tables():
         parts.append(f"## {keys.heading}")

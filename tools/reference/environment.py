@@ -35,6 +35,10 @@ VARIABLES: dict[str, Variable] = {
         "shim, backend", "Set by the shim when it passes a question on; who sees it passes on no more."
     ),
     "TOKEN_BROKER_NOTIFY": Variable("brokerd", "`0`: no notice on the desktop when a feed needs a person."),
+    "TOKEN_BROKER_PRIVATE": Variable(
+        "brokerctl, brokerd",
+        "Set to `1` for the broker of one command or job, which has the variables of its shell.",
+    ),
     "TOKEN_BROKER_CHILD": Variable(
         "brokerd", "Set for child processes, so that what they leave behind is found and ended."
     ),

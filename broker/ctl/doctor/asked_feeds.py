@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
-from broker.core.failures import LOOK_ROUND
+from broker.core.failures import ADD_TO, LOOK_ROUND
 from broker.core.status import FeedStatus
 from broker.core.verdict import Verdict
 from broker.ctl import user_files
@@ -34,7 +34,8 @@ def feeds_take_the_tokens(context: DoctorContext) -> Iterator[Finding]:
     for feed in failing:
         if is_better(here.get(feed.name), feed):
             said = f"{feed.name}: the sign-in works in this shell but not in the service ({feed.error})"
-            yield problem("sign-in", said, "brokerctl setup")
+            is_for_a_file = feed.hint is not None and feed.hint.startswith(ADD_TO)  # `setup` copies no secret
+            yield problem("sign-in", said, feed.hint if is_for_a_file else "brokerctl setup")
         else:
             yield problem("sign-in", f"{feed.name}: {feed.error or feed.state}", _next(feed))
     taken = [

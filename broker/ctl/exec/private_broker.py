@@ -15,6 +15,7 @@ from pathlib import Path
 
 import token_broker_client as client
 
+from broker.core.secret_source import PRIVATE
 from broker.ctl import api_client, broker_process
 from broker.host.whereabouts import own_runtime_directory
 
@@ -134,6 +135,7 @@ class PrivateBroker:
         the descriptors `kept` open.
         """
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_BROKERS}
+        environment[PRIVATE] = "1"
         environment["TOKEN_BROKER_NOTIFY"] = "0"  # noqa: S105 - exec tells at the end of the command
         if listening is not None:
             environment["NOTIFY_SOCKET"] = str(self.directory / READY_NAME)
