@@ -81,14 +81,17 @@ async def ask(
             f"there is no program {argv[0]}" if is_path else f"{program} is not on the broker's PATH"
         ) from None
     except (CannotRun, NoResources) as failure:
-        raise not_started(program, failure) from None
+        raise not_started(program, failure, _line(first, environ)) from None
     except TimedOut:
         why = f"{program} did not end within {PROGRAM_LIMIT_S:.0f} s and was stopped"
         raise _by_hand(Unavailable, why, first, argv, environ) from None
     except TooMuchOutput:
         why = f"{program} printed more than {PROGRAM_OUTPUT_BYTES:,} bytes"
         raise _by_hand(Refused, why, first, argv, environ) from None
-    check_started(program, finished.code)
+    try:
+        check_started(program, finished.code)
+    except Refused as failure:
+        raise _by_hand(Refused, failure.detail, first, argv, environ) from None
     if finished.code < 0:
         why = f"{program} was ended by signal {-finished.code}"
         raise _by_hand(Unavailable, why, first, argv, environ)
@@ -111,15 +114,22 @@ def _by_hand(
     """
     if len(argv) > 1:
         return kind(f"{why}; to read its own message, run the feed's command in a terminal", hint=None)
+    return kind(why, hint=_line(first, environ))
+
+
+def _line(first: str, environ: Mapping[str, str]) -> str:
     program = search(first, environ.get("PATH", ""))
-    return kind(why, hint=shlex.quote(first if program is None else program.path))
+    return shlex.quote(first if program is None else program.path)
 
 
-def not_started(name: str, failure: CannotRun | NoResources) -> NotObtained:
-    """Why the program, called `name` in messages, was not started: only a shortage passes by itself."""
+def not_started(name: str, failure: CannotRun | NoResources, repeat: str | None = None) -> NotObtained:
+    """Why the program, called `name` in messages, was not started: only a shortage passes by itself.
+
+    `repeat` is the line with which a shell fails to run it, too.
+    """
     if isinstance(failure, NoResources):
         return Unavailable(f"{name} could not be started: {failure.reason}")
-    return Refused(f"{name} cannot be run: {failure.reason}")
+    return Refused(f"{name} cannot be run: {failure.reason}", hint=repeat)
 
 
 _NOT_STARTED = {
@@ -131,10 +141,12 @@ wrappers, as Debian's az, which starts /opt/az/bin/python3.
 """
 
 
-def check_started(name: str, code: int) -> None:
-    """Raise Refused where the exit code says that what the program is a wrapper of was not started."""
+def check_started(name: str, code: int, repeat: str | None = None) -> None:
+    """Raise Refused, with the line that repeats it, where the exit code says that what the program is a
+    wrapper of was not started.
+    """
     if code in _NOT_STARTED:
-        raise Refused(f"{name} cannot be run: {_NOT_STARTED[code]}")
+        raise Refused(f"{name} cannot be run: {_NOT_STARTED[code]}", hint=repeat)
 
 
 def read(output: bytes, begun: datetime | None = None) -> SecretFound:

@@ -17,7 +17,7 @@ from broker.providers.expiry import earliest, end_after
 from broker.providers.helper_program import SecretFound
 from broker.providers.home import expand
 from broker.providers.printed_object import printed_object, printed_text
-from broker.providers.vendor_tool import ask_tool, printed_token
+from broker.providers.vendor_tool import WITHOUT_TOKENS, ask_tool, printed_token
 
 LIFE_S = 3600
 """What a user who is no administrator may ask for by default ("Create token" of JFrog's REST API)."""
@@ -31,9 +31,6 @@ QUIET = {
     "JFROG_CLI_REPORT_USAGE": "false",
     "JFROG_CLI_AVOID_NEW_VERSION_WARNING": "true",
 }
-
-_HIDDEN = "| grep expires_in"
-"""What keeps the token of a repeated command from the terminal."""
 
 _OUTAGES = ("no such host", "connection refused", "i/o timeout", "x509:", "proxyconnect", "TLS handshake")
 """Go's words for a network that is not there."""
@@ -61,23 +58,26 @@ async def token_of(
 
     Raises what jf's complaint stands for.
     """
-    finished = await ask_tool("jf", token_argv(server), {**environ, **QUIET}, ca)
+    repeat = f"{shlex.join(token_argv(server))} {WITHOUT_TOKENS}"
+    finished = await ask_tool("jf", token_argv(server), {**environ, **QUIET}, ca, repeat=repeat)
     if finished.code != 0:
-        raise failure_of(printed_text(finished.stderr + b"\n" + finished.stdout), finished.code, server)
+        raise failure_of(
+            printed_text(finished.stderr + b"\n" + finished.stdout), finished.code, server, repeat
+        )
     answer = printed_object(finished.stdout, "access_token")
     life_s = answer.get("expires_in")
     try:
         ends = None if life_s in NO_END else end_after(life_s, now)
     except ValueError:
-        raise Unavailable("the end of the token that jf printed cannot be read") from None
-    token = printed_token("jf", finished.stdout, answer.get("access_token"), None)
+        raise Unavailable("the end of the token that jf printed cannot be read", hint=repeat) from None
+    token = printed_token("jf", finished.stdout, answer.get("access_token"), None, repeat)
     token = replace(token, expires_at=earliest(token.expires_at, ends))
     person = answer.get("username")
     return token, person if isinstance(person, str) and person.isprintable() else None
 
 
-def failure_of(words: str, code: int, server: str) -> NotObtained:
-    """What jf's words mean, with the command that cures it, else the one that repeats it."""
+def failure_of(words: str, code: int, server: str, repeat: str) -> NotObtained:
+    """What jf's words mean, with the command that cures it, else `repeat`."""
     if any(symptom in words for symptom in _OUTAGES):
         return Unavailable("jf cannot reach its server")
     if any(symptom in words for symptom in _NOBODY):
@@ -90,7 +90,7 @@ def failure_of(words: str, code: int, server: str) -> NotObtained:
         )
     if "403" in words or "Forbidden" in words:
         return Refused(f"jf may not create a token at {server}: its user has no right to")
-    return Unavailable(f"jf ended with exit code {code}", hint=f"{shlex.join(token_argv(server))} {_HIDDEN}")
+    return Unavailable(f"jf ended with exit code {code}", hint=repeat)
 
 
 def fingerprint(environ: Mapping[str, str]) -> Hashable:

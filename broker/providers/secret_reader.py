@@ -64,19 +64,31 @@ async def read(
     when the keyring or the program fails. Blocking reads happen in a thread; `helper_program.ask` limits
     programs.
     """
+    try:
+        return await _read(source, host, username, environ)
+    except (SignInNeeded, Refused) as failure:
+        failure.hint = failure.hint or _mending(source, environ)
+        raise
+
+
+def _mending(source: SecretSource, environ: Mapping[str, str]) -> str | None:
     match source:
         case EnvSecret(name):
-            try:
-                return from_env(name, environ)
-            except (SignInNeeded, Refused) as failure:
-                failure.hint = providing(name, environ)
-                raise
+            return providing(name, environ)
+        case NetrcSecret():
+            return f"${{EDITOR:-vi}} {shlex.quote(str(netrc_path(environ)))}"
+        case _:
+            return replacing(source)
+
+
+async def _read(
+    source: SecretSource, host: str, username: str | None, environ: Mapping[str, str]
+) -> SecretFound:
+    match source:
+        case EnvSecret(name):
+            return from_env(name, environ)
         case FileSecret(path):
-            try:
-                return _usable(await in_thread(lambda: read_file(expand(path, environ))), path)
-            except (SignInNeeded, Refused) as failure:
-                failure.hint = failure.hint or filling(path)
-                raise
+            return _usable(await in_thread(lambda: read_file(expand(path, environ))), path)
         case CredentialSecret(name):
             text = await in_thread(lambda: _from_credential(name, environ))
             return _usable(text, f"the credential {name}")
@@ -121,10 +133,13 @@ def read_file(path: Path, *, private: bool = True) -> str:
     Raises SignInNeeded when there is no such file, Refused when it cannot be used; `private` refuses one that
     every user of the machine may read.
     """
-    return _text(path, private=private).strip()
+    try:
+        return _content(path, private=private).decode("utf-8-sig").strip()  # some editors begin with a mark
+    except UnicodeDecodeError:
+        raise Refused(f"{path} is not text") from None
 
 
-def _text(path: Path, *, private: bool) -> str:
+def _content(path: Path, *, private: bool) -> bytes:
 
     def judge(seen: os.stat_result) -> None:
         if (
@@ -137,14 +152,11 @@ def _text(path: Path, *, private: bool) -> str:
             )
 
     try:
-        content = trusted_file.read(path, FILE_BYTES_MAX, judge=judge)
-        return content.decode("utf-8-sig")  # some editors begin with a mark
+        return trusted_file.read(path, FILE_BYTES_MAX, judge=judge)
     except trusted_file.MissingFile as failure:
         raise SignInNeeded(str(failure)) from None
     except trusted_file.UnreadableFile as failure:
         raise Refused(str(failure), hint=failure.hint) from None
-    except UnicodeDecodeError:
-        raise Refused(f"{path} is not text") from None
 
 
 def netrc_path(environ: Mapping[str, str]) -> Path:
@@ -175,7 +187,8 @@ class _Netrc(netrc.netrc):
 def _from_netrc(path: Path, host: str, username: str | None) -> SecretFound:
     entry = f"{ADD_TO}{path}: machine {host} login {username or 'NAME'} password ..."
     try:
-        text = _text(path, private=True)
+        # what is no UTF-8 may stand in a comment or another host's entry, and curl reads bytes
+        text = _content(path, private=True).decode("utf-8-sig", errors="surrogateescape")
     except SignInNeeded as missing:
         raise SignInNeeded(missing.detail, hint=entry) from None
     try:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
-from broker.core.failures import NoSource, Unavailable
+from broker.core.failures import LOOK_ROUND, NoSource, Unavailable
 from broker.host.child_process import Finished
 from broker.host.process import run
 from broker.host.program_search import search
@@ -24,6 +24,11 @@ TOOL_LIMIT_S = 25.0
 
 TOOL_OUTPUT_BYTES = 262144
 """A token is up to 4 kB; stderr may hold the warnings of several extensions."""
+
+WITHOUT_TOKENS = "| sed -E 's/[A-Za-z0-9_.~+/=-]{40,}/.../g'"
+"""What keeps the token of a repeated command from the terminal, whatever shape it has, for a tool without an
+option for that: what RFC 6750 allows in a token (section 2.1), and no word of a message is that long.
+"""
 
 CA_VARIABLES = (
     *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
@@ -64,10 +69,12 @@ async def ask_tool(
     ca: Path | None = None,
     *,
     limit_s: float | None = None,
+    repeat: str | None = None,
 ) -> Finished:
     """Run the tool, called `name` in messages, and return how it ended, its complaints included.
 
-    `ca` is the configured file of authorities, which each tool has a variable of its own for.
+    `ca` is the configured file of authorities, which each tool has a variable of its own for. `repeat` is the
+    line that does the same in a terminal without showing a token; None for an SDK, which has none.
 
     Raises NoSource when it is not there, Refused when it is there and cannot be run, Unavailable when it
     cannot be started for now, does not end within `limit_s` (None: TOOL_LIMIT_S) or prints more than
@@ -82,30 +89,37 @@ async def ask_tool(
     except NotFound:
         raise NoSource(f"{name} is not on the broker's PATH") from None
     except (CannotRun, NoResources) as failure:
-        raise not_started(name, failure) from None
+        raise not_started(name, failure, repeat) from None
     except TimedOut:
-        raise Unavailable(f"{name} did not answer within {limit_s:g} s and was stopped") from None
+        why = f"{name} did not answer within {limit_s:g} s and was stopped"
+        raise Unavailable(why, hint=repeat or LOOK_ROUND) from None
     except TooMuchOutput:
-        raise Unavailable(f"{name} printed far more than a token and was stopped") from None
-    check_started(name, finished.code)
+        why = f"{name} printed far more than a token and was stopped"
+        raise Unavailable(why, hint=repeat or LOOK_ROUND) from None
+    check_started(name, finished.code, repeat)
     return finished
 
 
-def printed_token(name: str, output: bytes, token: object, told: object) -> SecretFound:
+def printed_token(
+    name: str, output: bytes, token: object, told: object, repeat: str | None = None
+) -> SecretFound:
     """The token that was found in the tool's output, and its end; None for `told` is one that does not say.
+    `repeat` is as in `ask_tool`.
 
     Raises Unavailable for what is no token, and for an end that cannot be read.
     """
     try:
         ends = end_of(told)
     except ValueError:
-        raise Unavailable(f"{name} printed an end of its token that cannot be read") from None
+        why = f"{name} printed an end of its token that cannot be read"
+        raise Unavailable(why, hint=repeat or LOOK_ROUND) from None
     try:
         return found(token_of(token).reveal(), None, ends)
     except ValueError:
-        raise no_token_in(name, output) from None
+        raise no_token_in(name, output, repeat) from None
 
 
-def no_token_in(name: str, output: bytes) -> Unavailable:
-    """That the tool printed something else, by its shape alone."""
-    return Unavailable(f"{name} printed something else than a token: {shape_of(output)}")
+def no_token_in(name: str, output: bytes, repeat: str | None = None) -> Unavailable:
+    """That the tool printed something else, by its shape alone. `repeat` is as in `ask_tool`."""
+    why = f"{name} printed something else than a token: {shape_of(output)}"
+    return Unavailable(why, hint=repeat or LOOK_ROUND)

@@ -168,6 +168,7 @@ RUNNERS: dict[str, str] = {
         _TYPED + "test_a_line_for_the_configuration_makes_it_work"
     ),
     'also = ["{}"]': _TYPED + "test_a_line_for_the_configuration_makes_it_work",
+    "${EDITOR:-vi} {}": _SECRETS + "test_a_netrc_that_cannot_be_used_is_led_to_the_editor",
     "add to {}: machine {} login {} password ...": (
         "tests/providers/test_secret_reader.py::test_the_line_for_a_netrc_without_an_answer_makes_it_answer"
     ),

@@ -195,8 +195,12 @@ async def test_a_program_that_is_not_there_is_refused(workshop: Workshop) -> Non
 async def test_a_program_that_is_there_and_cannot_be_run_says_why(workshop: Workshop) -> None:
     workshop.file("prog", "#!/no/such/python\n", mode=0o700)
 
-    with pytest.raises(Refused, match="prog cannot be run: its interpreter /no/such/python is missing"):
-        await ask(["~/prog"], workshop.environ)
+    with pytest.raises(
+        Refused, match="prog cannot be run: its interpreter /no/such/python is missing"
+    ) as raised:
+        await ask(["~/prog", "--password", "s3cret"], workshop.environ)
+
+    assert raised.value.hint == str(workshop.home / "prog")
 
 
 async def test_a_program_that_cannot_be_started_for_now_is_unavailable(

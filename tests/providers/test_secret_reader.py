@@ -223,6 +223,34 @@ async def test_a_netrc_without_an_answer_says_why_and_quotes_nothing(
     assert "cret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("beside", [b"# caf\xe9\n", b"machine other.example login ci password \xe9\n"])
+async def test_a_netrc_whose_other_lines_are_not_utf8_answers(beside: bytes, workshop: Workshop) -> None:
+    workshop.file(".netrc", beside + NETRC.encode())
+
+    assert (await _read(NetrcSecret(), workshop)).secret == Secret("s3cret")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"machine x.example login ci s3cret\n",
+        b"password\n",
+        f"machine {HOST} login ci password s\xe9cret\n".encode("latin-1"),
+        f'machine {HOST} login ci password "two words"\n'.encode() * 3000,
+    ],
+)
+async def test_a_netrc_that_cannot_be_used_is_led_to_the_editor(content: bytes, workshop: Workshop) -> None:
+    workshop.file("my netrc", content)
+    environ = {**workshop.environ, "NETRC": "~/my netrc"}
+    corrected = workshop.file("corrected", NETRC)
+
+    with pytest.raises(Refused) as raised:
+        await _read(NetrcSecret(), workshop, NETRC="~/my netrc")
+
+    assert type_line(raised.value.hint, {**environ, "EDITOR": f"cp {corrected}"}).returncode == 0
+    assert (await _read(NetrcSecret(), workshop, NETRC="~/my netrc")).secret == Secret("s3cret")
+
+
 @pytest.mark.parametrize("content", [None, "", f"machine {HOST} login other password wrong\n"])
 async def test_the_line_for_a_netrc_without_an_answer_makes_it_answer(
     content: str | None, workshop: Workshop

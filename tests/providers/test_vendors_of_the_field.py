@@ -295,6 +295,19 @@ def typed(hint: str, workshop: Workshop) -> subprocess.CompletedProcess[str]:
     return subprocess.run(shell, env=workshop.environ, capture_output=True, text=True, check=False)
 
 
+def assert_line_repeats(tool: str, hint: str | None, workshop: Workshop) -> None:
+    """The hint runs the tool once more, and shows no token of one that has no option to leave it out."""
+    done = typed(hint or "", workshop)
+
+    printed = (workshop.home / "printed").read_text(encoding="utf-8")
+    assert (hint is not None, done.stdout.split()[:1]) == (True, printed.split()[:1])
+    assert tool not in PIPED or TOKEN[:40] not in done.stdout
+
+
+PIPED = {"azd", "jf", "ado-auth-helper"}
+"""Of these a program behind them takes the token out."""
+
+
 @pytest.mark.parametrize("noise", NOISE)
 @pytest.mark.parametrize("tool", ANSWERS)
 async def test_a_noisy_answer_is_served(
@@ -319,6 +332,7 @@ async def test_an_answer_without_one_token_is_told_by_its_shape(
     assert "something else than a token: " in told or "printed no credential: " in told
     assert told.isprintable()
     assert not [secret for secret in ("s3cret", "Fetching", "Sign in", TOKEN[:40]) if secret in told]
+    assert_line_repeats(tool, raised.value.hint, workshop)
 
 
 ENDED = {"gcloud": "token_expiry", "aws": "expiration"}
@@ -399,6 +413,7 @@ async def test_a_tool_that_goes_wrong_is_told(
 
     assert raised.value.detail.isprintable()
     assert "s3cret" not in raised.value.detail
+    assert PurePath(shlex.split(raised.value.hint or "")[0]).name == name
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -416,6 +431,8 @@ async def test_a_tool_that_is_there_and_cannot_be_run_is_told_with_the_cause(
         await asked(tool)
 
     assert f"{name} cannot be run: " in raised.value.detail
+    if broken != "empty":  # which a shell takes for a script of nothing
+        assert typed(raised.value.hint or "", workshop).stderr != ""
 
 
 @pytest.mark.parametrize("tool", ANSWERS)
@@ -643,8 +660,8 @@ async def test_every_hint_is_a_line_that_a_shell_runs(
     for stub in ("az", "azd", "aws", "gcloud", "jf", "pip", "brokerctl"):
         workshop.script(stub, f'echo "{stub} $*" >> {ran}; echo expires_in')
 
-    own = [hint for hint in hints if PurePath(hint).name == COMMAND]
-    assert [typed(hint, workshop).returncode for hint in own] == [1], "it repeats the failure"
+    own = [hint for hint in hints if hint.startswith("/")]
+    assert [typed(hint, workshop).stderr for hint in own] == ["timeout"] * 2, "it repeats the failure"
     hints = {hint: None for hint in hints if hint not in own}
 
     codes = {hint: typed(hint, workshop).returncode for hint in hints}

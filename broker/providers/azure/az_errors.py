@@ -59,6 +59,11 @@ def wants_no_tenant(stderr: str) -> bool:
     return _NO_TENANT.search(stderr) is not None
 
 
+def repeated(tenant: str, chosen: str) -> str:
+    """The line that asks az the same and shows no token; `chosen` goes before `az`."""
+    return f"{chosen}{shlex.join((*token_argv(tenant), *REPEATED))}"
+
+
 def failure_of(  # noqa: PLR0911 - a table in the order of certainty
     stderr: str, code: int, tenant: str, *, chosen: str = "", folder: str = "~/.azure"
 ) -> NotObtained:
@@ -89,7 +94,4 @@ def failure_of(  # noqa: PLR0911 - a table in the order of certainty
         )
     if "az login" in stderr or "az account set" in stderr or "invalid_grant" in stderr:
         return SignInNeeded("az has no sign-in for this tenant", hint=login)
-    return Unavailable(
-        f"az ended with exit code {code}",
-        hint=f"{chosen}{shlex.join((*token_argv(tenant), *REPEATED))}",
-    )
+    return Unavailable(f"az ended with exit code {code}", hint=repeated(tenant, chosen))

@@ -15,7 +15,7 @@ from broker.providers.expiry import from_rfc3339
 from broker.providers.helper_program import token_of
 from broker.providers.home import expand
 from broker.providers.printed_object import printed_object, printed_text
-from broker.providers.vendor_tool import ask_tool, is_on_path, no_token_in
+from broker.providers.vendor_tool import WITHOUT_TOKENS, ask_tool, is_on_path, no_token_in
 
 _ABSENT = "azd is not on the broker's PATH"
 
@@ -31,9 +31,6 @@ _AS_APPLICATION = AsApplication(
 
 _TOO_OLD = "unknown flag: --claims"
 """What an azd that cannot hand claims on says of the option (azure-identity 1.27, azd_cli.py)."""
-
-_HIDDEN = "| sed 's/\"token\":.*//'"
-"""What keeps the token of a repeated command from the terminal; azd has no option for that."""
 
 _OUTAGES = ("no such host", "connection refused", "i/o timeout", "proxyconnect", "x509:", "TLS handshake")
 """Go's words for a network that is not there."""
@@ -61,17 +58,19 @@ class AzureDeveloperCli:
         wanted = () if claims is None else ("--claims", encoded(claims))
         asked = ("--no-prompt", "--scope", f"{RESOURCE}/.default", *chosen, *wanted)
         argv = ("azd", "auth", "token", "--output", "json", *asked)
-        finished = await ask_tool("azd", argv, {**self._environ, "NO_COLOR": "true"}, self._ca)
+        repeat = f"{shlex.join(argv)} {WITHOUT_TOKENS}"
+        environ = {**self._environ, "NO_COLOR": "true"}
+        finished = await ask_tool("azd", argv, environ, self._ca, repeat=repeat)
         if finished.code != 0:
             words = printed_text(finished.stderr + b"\n" + finished.stdout)
             if claims is not None and _TOO_OLD in words:
                 return await self.bearer(tenant)  # another token may do
-            raise failure_of(words, finished.code, tenant, f"{shlex.join(argv)} {_HIDDEN}")
+            raise failure_of(words, finished.code, tenant, repeat)
         answer = printed_object(finished.stdout, "token")
         try:
             token = token_of(answer.get("token"))
         except ValueError:
-            raise no_token_in("azd", finished.stdout) from None
+            raise no_token_in("azd", finished.stdout, repeat) from None
         return entra_bearer(token, self.name, from_rfc3339(answer.get("expiresOn")))
 
     def fingerprint(self) -> Hashable:

@@ -15,7 +15,7 @@ from broker.core.failures import NoSource, SignInNeeded
 from broker.host.aside import in_thread
 from broker.host.child_process import Finished
 from broker.host.file_stamp import file_stamp
-from broker.providers.azure.az_errors import failure_of, token_argv, wants_no_tenant
+from broker.providers.azure.az_errors import failure_of, repeated, token_argv, wants_no_tenant
 from broker.providers.azure.challenge import ORGANISATIONS, is_guid
 from broker.providers.azure.identities import RESOURCE, Bearer, Skipped, entra_bearer, login_line
 from broker.providers.claims_challenge import encoded
@@ -80,11 +80,11 @@ class AzureCli:
                 finished, asked = await self._asked(ORGANISATIONS), ORGANISATIONS
         except NoSource:
             return Skipped(self.name, _ABSENT)
+        chosen = _prefix(self._environ, self._account)
         if finished.code != 0:
-            chosen = "" if self._account is None else f"{_chosen(self._environ, self._account)} "
             folder = _spelled(self._environ, self._account)
             raise failure_of(_words(finished), finished.code, asked, chosen=chosen, folder=folder)
-        bearer = read_answer(finished.stdout)
+        bearer = read_answer(finished.stdout, repeated(asked, chosen))
         if asked != tenant and is_guid(tenant) and bearer.tenant != tenant:
             raise SignInNeeded(
                 f"az is signed in as a machine's identity of {bearer.tenant or 'an unknown tenant'}, and the "
@@ -99,8 +99,9 @@ class AzureCli:
         """How az answered. Raises what `ask_tool` raises."""
         await self._look(self.fingerprint)
         try:
-            argv = token_argv(tenant)
-            return await ask_tool("az", argv, self._environment(), self._ca, limit_s=AZ_LIMIT_S)
+            argv, repeat = token_argv(tenant), repeated(tenant, _prefix(self._environ, self._account))
+            environ = self._environment()
+            return await ask_tool("az", argv, environ, self._ca, limit_s=AZ_LIMIT_S, repeat=repeat)
         finally:
             await self._look(self._own_call)
 
@@ -156,9 +157,8 @@ def claims_login(environ: Mapping[str, str], account: str | None, tenant: str, c
     """The command that signs in with the claims that a feed wants, its options as az 2.91 itself prints them
     (core/auth/util.py, `_generate_login_command`).
     """
-    chosen = "" if account is None else f"{_chosen(environ, account)} "
     asked = ("--scope", f"{RESOURCE}/.default", "--claims-challenge", encoded(claims))
-    return f"{chosen}{login_line(tenant, *asked)}"
+    return f"{_prefix(environ, account)}{login_line(tenant, *asked)}"
 
 
 def _words(finished: Finished) -> str:
@@ -174,6 +174,11 @@ def _chosen(environ: Mapping[str, str], account: str) -> str:
     return f"{CONFIG_DIR}={_spelled(environ, account)}"
 
 
+def _prefix(environ: Mapping[str, str], account: str | None) -> str:
+    """What goes before `az` in a line to type."""
+    return "" if account is None else f"{_chosen(environ, account)} "
+
+
 def _spelled(environ: Mapping[str, str], account: str | None) -> str:
     """The folder of the account's sign-in, None for the usual one, as a shell takes it."""
     folder = _usual(environ) + ("" if account is None else f"-{quote(account.lower(), safe='@')}")
@@ -181,8 +186,8 @@ def _spelled(environ: Mapping[str, str], account: str | None) -> str:
     return f"{'~/' if home else ''}{shlex.quote(folder.removeprefix('~/') if home else folder)}"
 
 
-def read_answer(stdout: bytes) -> Bearer:
-    """The bearer in az's JSON. Raises Unavailable for output without one.
+def read_answer(stdout: bytes, repeat: str | None = None) -> Bearer:
+    """The bearer in az's JSON. Raises Unavailable for output without one; `repeat` is as in `ask_tool`.
 
     Its end is the earliest of the token's `exp` and `expires_on`; `expiresOn`, the local time without a zone
     that az before 2.54 printed alone, counts only when neither is there: it is wrong for an hour a year.
@@ -191,7 +196,7 @@ def read_answer(stdout: bytes) -> Bearer:
     try:
         token = token_of(answer.get("accessToken"))
     except ValueError:
-        raise no_token_in("az", stdout) from None
+        raise no_token_in("az", stdout, repeat) from None
     told = earliest(from_epoch(answer.get("expires_on")), expiry_of(token.reveal()))
     return entra_bearer(token, AzureCli.name, told or _local(answer.get("expiresOn")))
 

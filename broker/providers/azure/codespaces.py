@@ -4,6 +4,7 @@ The helper is `~/ado-auth-helper`, put there by the extension "ms-codespaces-too
 prints an Entra token of the person whose codespace it is.
 """
 
+import shlex
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +15,7 @@ from broker.host.file_stamp import file_stamp
 from broker.providers.azure.identities import Bearer, Skipped, entra_bearer
 from broker.providers.helper_program import read, token_of
 from broker.providers.home import expand
-from broker.providers.vendor_tool import ask_tool, is_on_path, no_token_in
+from broker.providers.vendor_tool import WITHOUT_TOKENS, ask_tool, is_on_path, no_token_in
 
 WAIT_S = 10.0
 GLANCE_S = 0.25
@@ -48,16 +49,19 @@ class AdoAuthHelper:
             await self._clock.nap(GLANCE_S)
         else:
             raise Unavailable(f"ado-auth-helper has not appeared within {WAIT_S:.0f} s")
-        finished = await ask_tool("ado-auth-helper", (str(self._helper), "get-access-token"), self._environ)
+        argv = (str(self._helper), "get-access-token")
+        repeat = f"{shlex.join(argv)} {WITHOUT_TOKENS}"
+        finished = await ask_tool("ado-auth-helper", argv, self._environ, repeat=repeat)
         if finished.code != 0:
             raise Unavailable(
-                f"ado-auth-helper ended with exit code {finished.code}: is the codespace's editor connected?"
+                f"ado-auth-helper ended with exit code {finished.code}: is the codespace's editor connected?",
+                hint=repeat,
             )
         try:
             found = read(finished.stdout)
             token = token_of(found.secret.reveal())
         except ValueError:
-            raise no_token_in("ado-auth-helper", finished.stdout) from None
+            raise no_token_in("ado-auth-helper", finished.stdout, repeat) from None
         return entra_bearer(token, self.name, found.expires_at)
 
     def fingerprint(self) -> Hashable:

@@ -192,7 +192,7 @@ class CodeArtifactProvider:
         chosen = own.model_dump(include={"profile", "role", "duration"}, exclude_none=True)
         asked = {**chosen, "domain": domain.name, "owner": domain.owner, "region": domain.region}
         output = await self._asked("boto3", sdk_argv(_CHILD, json.dumps(asked)), self._environ, own)
-        return _credential(output, "boto3", own)
+        return _credential(output, "boto3", own, None)
 
     async def _by_cli(self, own: CodeArtifactSettings, domain: Domain) -> Credential:
         chosen = ("--region", domain.region, "--output", "json")
@@ -201,19 +201,20 @@ class CodeArtifactProvider:
         if own.role is not None:
             named = ("--role-arn", own.role, "--role-session-name", SESSION_NAME)
             argv = ("aws", "sts", "assume-role", *named, *profile, *chosen)
-            environ, profile = {**environ, **_session(await self._asked("aws", argv, environ, own))}, ()
+            session = _session(await self._asked("aws", argv, environ, own), _repeat(argv))
+            environ, profile = {**environ, **session}, ()
         named = ("--domain", domain.name, "--domain-owner", domain.owner)
         life = () if own.duration is None else ("--duration-seconds", str(own.duration))
         argv = ("aws", "codeartifact", "get-authorization-token", *named, *life, *profile, *chosen)
-        return _credential(await self._asked("aws", argv, environ, own), "aws", own)
+        return _credential(await self._asked("aws", argv, environ, own), "aws", own, _repeat(argv))
 
     async def _asked(
         self, way: str, argv: Sequence[str], environ: Mapping[str, str], own: CodeArtifactSettings
     ) -> bytes:
         """What it printed."""
-        finished = await ask_tool(way, argv, environ, self._ca)
+        repeat = _repeat(argv) if way == "aws" else None
+        finished = await ask_tool(way, argv, environ, self._ca, repeat=repeat)
         if finished.code != 0:
-            repeat = shlex.join((*argv, "--query", _ENDS[argv[1]])) if way == "aws" else None
             failure = failure_of(way, printed_text(finished.stderr), own.profile, repeat)
             raise await self._told(failure)
         return finished.stdout
@@ -226,7 +227,7 @@ class CodeArtifactProvider:
         if not isinstance(failure, NoSource) or not is_on_path("aws", self._environ):
             return failure
         try:
-            await ask_tool("aws", ("aws", "--version"), self._environ)
+            await ask_tool("aws", ("aws", "--version"), self._environ, repeat="aws --version")
         except Refused as broken:
             return broken
         except NotObtained:  # it is slow, or the machine is short of something
@@ -247,10 +248,15 @@ def domain_of(realm: Realm, own: CodeArtifactSettings, host: str = "") -> Domain
     )
 
 
-def _credential(output: bytes, way: str, own: CodeArtifactSettings) -> Credential:
+def _repeat(argv: Sequence[str]) -> str:
+    """The line that asks the CLI the same and prints no secret."""
+    return shlex.join((*argv, "--query", _ENDS[argv[1]]))
+
+
+def _credential(output: bytes, way: str, own: CodeArtifactSettings, repeat: str | None) -> Credential:
     """Raises what `printed_token` raises. The token's end is AWS's own `expiration`."""
     answer = printed_object(output, "authorizationToken")
-    token = printed_token(way, output, answer.get("authorizationToken"), answer.get("expiration"))
+    token = printed_token(way, output, answer.get("authorizationToken"), answer.get("expiration"), repeat)
     method = answer.get("method")
     source = f"{way}:{method}" if isinstance(method, str) and method else way
     account = own.role or own.profile
@@ -265,7 +271,7 @@ def _credential(output: bytes, way: str, own: CodeArtifactSettings) -> Credentia
     )
 
 
-def _session(output: bytes) -> dict[str, str]:
+def _session(output: bytes, repeat: str) -> dict[str, str]:
     """The variables of an assumed role's session, as the AWS CLI reads them; Unavailable without one."""
     told = printed_object(output, "Credentials").get("Credentials")
     variables = {
@@ -278,7 +284,7 @@ def _session(output: bytes) -> dict[str, str]:
         # without all of them the CLI would go on as the account it had before
         return {name: Secret(session.get(key)).reveal() for name, key in variables.items()}
     except ValueError:
-        raise no_token_in("aws", output) from None
+        raise no_token_in("aws", output, repeat) from None
 
 
 def _listed(folder: Path) -> list[Path]:

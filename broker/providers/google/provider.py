@@ -193,10 +193,11 @@ class GoogleProvider:
         raise first or AssertionError("every way returns or raises")
 
     async def _signed_in(self, method: _SignInMethod) -> Credential:
-        finished = await ask_tool(method.name, method.argv, {**self._environ, **QUIET}, self._ca)
+        environ = {**self._environ, **QUIET}
+        finished = await ask_tool(method.name, method.argv, environ, self._ca, repeat=method.repeat)
         if finished.code != 0:
             raise failure_of(method.name, printed_text(finished.stderr), method.login, method.repeat)
-        return read_answer(finished.stdout, method.name)
+        return read_answer(finished.stdout, method.name, method.repeat)
 
     def _methods(self, own: GoogleSettings) -> list[_SignInMethod]:
         """The methods available here, in order: a user's sign-in before the machine's identity."""
@@ -268,7 +269,7 @@ class GoogleProvider:
 _CHILD = "broker.providers.google.google_auth_child"
 
 
-def read_answer(stdout: bytes, source: str) -> Credential:
+def read_answer(stdout: bytes, source: str, repeat: str | None = None) -> Credential:
     """The credential in the JSON of `google_auth_child.py` or of gcloud's config-helper.
 
     Raises what `printed_token` raises. A token without an end is taken: five-minute ones of
@@ -278,7 +279,7 @@ def read_answer(stdout: bytes, source: str) -> Credential:
     told = _inner(answer, "credential") or answer
     core = _inner(answer, "configuration", "properties", "core")
     account = answer.get("account", core.get("account"))
-    token = printed_token(source, stdout, told.get("access_token"), told.get("token_expiry"))
+    token = printed_token(source, stdout, told.get("access_token"), told.get("token_expiry"), repeat)
     return Credential(
         TOKEN_USERNAME,
         token.secret,
