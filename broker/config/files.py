@@ -6,10 +6,11 @@ One that others could write or replace is refused: its writer chooses which comm
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
-from typing import NamedTuple
+from shlex import join, quote
+from typing import NamedTuple, Self
 
 from broker.config.model import Role
+from broker.config.paths import ConfigPaths
 from broker.core.failures import BadConfiguration
 from broker.host.trusted_file import MissingFile, UnreadableFile, read_trusted, text_of
 
@@ -35,6 +36,11 @@ class ConfigFiles:
     env: Path | None
     user: Path
     required: bool = False
+
+    @classmethod
+    def of(cls, paths: ConfigPaths) -> Self:
+        """Those of the paths."""
+        return cls(paths.site, paths.env, paths.user, required=paths.named)
 
     def read(self, roles: Collection[Role] = ROLES) -> list[LayerText]:
         """Every file there is, of these roles; raises BadConfiguration for one that cannot be used."""
@@ -68,7 +74,9 @@ def _text(path: Path, role: Role, *, required: bool) -> str | None:
             said = f"{link} is a link to {link.readlink()}, which is missing"
             raise BadConfiguration(said, hint=f"ls -l {quote(str(link))}") from None
         if required:
-            raise BadConfiguration(str(failure), hint=f"touch {quote(str(path))}") from None
+            folder, file = quote(str(path.parent)), quote(str(path))
+            made = f"umask 077; mkdir -p {folder}; touch {file}"  # others may write neither
+            raise BadConfiguration(str(failure), hint=join(("sh", "-c", made))) from None
         return None
     except UnreadableFile as failure:
         raise BadConfiguration(str(failure), hint=failure.hint) from None

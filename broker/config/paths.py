@@ -6,6 +6,9 @@ from pathlib import Path
 
 from broker.core.failures import BadConfiguration
 
+CONFIG = "TOKEN_BROKER_CONFIG"
+"""The variable that names the user's configuration."""
+
 SITE = Path("/etc/token-broker/config.toml")
 """The site's configuration, which each user's own goes over."""
 
@@ -16,11 +19,15 @@ SYSTEM = SITE.with_name("system.toml")
 
 @dataclass(frozen=True, slots=True)
 class ConfigPaths:
-    """The files of the configuration, of which any may be missing: `env` is written by `brokerctl setup`."""
+    """The files of the configuration, of which any may be missing: `env` is written by `brokerctl setup`.
+
+    `named`: the user's was, by an option or a variable, and must be there.
+    """
 
     user: Path
     env: Path
     site: Path = SITE
+    named: bool = False
 
 
 def config_paths(
@@ -34,7 +41,7 @@ def config_paths(
     Base Directory, "must be absolute"); a path that was named is taken from the working directory, once.
     Raises BadConfiguration where that is gone, or for the `~` of a user who is not there.
     """
-    named = option or environ.get("TOKEN_BROKER_CONFIG")
+    named = option or environ.get(CONFIG)
     if named:
         try:
             user = Path(named).expanduser().absolute()
@@ -49,4 +56,4 @@ def config_paths(
     else:
         base = Path(environ.get("XDG_CONFIG_HOME", ""))
         user = (base if base.is_absolute() else home / ".config") / "token-broker" / "config.toml"
-    return ConfigPaths(user, user.with_name("env.toml"))
+    return ConfigPaths(user, user.with_name("env.toml"), named=bool(named))

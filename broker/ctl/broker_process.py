@@ -7,9 +7,12 @@ from pathlib import Path
 
 import token_broker_client as client
 
+from broker.config.paths import CONFIG, config_paths
+from broker.core.failures import BadConfiguration
 from broker.ctl import api_client
 from broker.ctl.command_error import CommandError
 from broker.host import installation
+from broker.host.whereabouts import home_of
 
 START_LIMIT_S = 20.0
 """A cold start imports a web server from a disk that may be slow; measured warm: 0.4 s."""
@@ -65,12 +68,23 @@ def launch(
             stdout=descriptor if watcher is None else watcher,
             stderr=descriptor,
             cwd="/",
-            env=environment,
+            env=_from_anywhere(os.environ if environment is None else environment),
             pass_fds=kept,
             start_new_session=True,
         )
     finally:
         os.close(descriptor)
+
+
+def _from_anywhere(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment for another working directory: a configuration that is named in it keeps its place."""
+    if not environment.get(CONFIG):
+        return environment
+    try:
+        named = config_paths(None, environment, home_of(environment)).user
+    except BadConfiguration:
+        return environment  # which the broker tells
+    return {**environment, CONFIG: str(named)}
 
 
 def wait_until_it_answers(child: "subprocess.Popen[bytes] | None", log: Path | None, socket: str) -> None:

@@ -34,17 +34,16 @@ def configured(user_dirs: UserDirs) -> Configured:
         return Configured(Config(), failure)
 
 
-def config_of(paths: ConfigPaths, shown: Callable[[Path], str] = str, *, required: bool = False) -> Config:
-    """What the files say together; the user's must be there where it is `required`. Raises CommandError."""
-    return _loaded(ConfigFiles(paths.site, paths.env, paths.user, required=required), ROLES, shown)
+def config_of(paths: ConfigPaths, shown: Callable[[Path], str] = str) -> Config:
+    """What the files say together. Raises CommandError."""
+    return _loaded(ConfigFiles.of(paths), ROLES, shown)
 
 
 def config_with(text: str, paths: ConfigPaths, shown: str) -> Config:
     """What the files would say if the user's, which is `shown` like that, said `text`. Raises
     CommandError.
     """
-    files = ConfigFiles(paths.site, paths.env, paths.user)
-    return _loaded(files, ("site", "env"), str, _layer(text, shown))
+    return _loaded(ConfigFiles.of(paths), ("site", "env"), str, _layer(text, shown))
 
 
 def names_in(text: str, shown: str) -> list[str]:
@@ -60,7 +59,7 @@ def names_in(text: str, shown: str) -> list[str]:
 def variables_of(role: Role, paths: ConfigPaths) -> Mapping[str, str]:
     """The [env] of one file alone; one that cannot be used has none, and the daemon says why."""
     try:
-        return _loaded(ConfigFiles(paths.site, paths.env, paths.user), (role,), str).env
+        return _loaded(ConfigFiles.of(paths), (role,), str).env
     except CommandError:
         return {}
 

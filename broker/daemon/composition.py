@@ -58,7 +58,7 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
     clock = SystemClock()
     notifier = Notifier(os.environ)
     paths = config_paths(options.config, os.environ, home_of(os.environ), system=options.system)
-    files = ConfigFiles(paths.site, paths.env, paths.user, required=options.config is not None)
+    files = ConfigFiles.of(paths)
     version = installed_version() or "(not installed)"
     about = About(version, os.getpid(), str(place.path), str(paths.user), clock.now())
     async with AsyncExitStack() as undo:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker.config.files import CONFIG_BYTES_MAX, ConfigFiles
+from broker.config.paths import ConfigPaths
 from broker.core.failures import BadConfiguration
 from tests.host.users import STRANGER, two_users
 from tests.typed_line import type_line
@@ -38,14 +39,15 @@ def test_the_users_file_comes_last_and_wins(files: ConfigFiles) -> None:
     ]
 
 
-def test_a_file_that_was_named_must_exist(files: ConfigFiles) -> None:
-    required = ConfigFiles(files.site, files.env, files.user, required=True)
+@pytest.mark.parametrize("place", ["config.toml", "no folder/yet/config.toml"])
+def test_a_file_that_was_named_must_exist_and_the_line_makes_it(place: str, tmp_path: Path) -> None:
+    required = ConfigFiles.of(ConfigPaths(tmp_path / place, tmp_path / "env.toml", named=True))
 
     with pytest.raises(BadConfiguration, match="does not exist") as raised:
         required.read()
-    assert raised.value.hint == f"touch {files.user}"
-    assert type_line(raised.value.hint).returncode == 0
-    assert len(required.read()) == 1
+
+    assert type_line(f"umask 000; {raised.value.hint}").returncode == 0
+    assert [layer.path for layer in required.read()] == [tmp_path / place]
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])

@@ -28,6 +28,7 @@ def test_the_configuration_is_where_it_was_named(
     assert paths.user == Path(user)
     assert paths.env == Path(user).parent / "env.toml"
     assert paths.site == SITE
+    assert paths.named == ("c.toml" in user)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,10 @@ _EXEC = "tests/ctl/test_exec.py::"
 RUNNERS: dict[str, str] = {
     **dict.fromkeys(OWN, _TYPED + "test_a_line_of_brokerctls_own_does_what_it_says"),
     **dict.fromkeys(FOREIGN, _TYPED + "test_a_line_of_another_program_reaches_it_as_it_is_written"),
+    "aws --version": (
+        "tests/providers/codeartifact/test_codeartifact.py::"
+        "test_an_aws_cli_that_cannot_be_run_is_told_in_place_of_a_sign_in_with_it"
+    ),
     "aws configure": _VENDORS,
     "aws configure sso": _VENDORS,
     "aws login": _VENDORS,
@@ -136,7 +140,9 @@ RUNNERS: dict[str, str] = {
     "ln -s {} {} && rm -f {}": _UNDO_KEEPS,
     "systemctl --user status {}": "tests/systemd/test_after_setup.py::"
     "test_start_stop_and_restart_go_by_the_service_manager",
-    "touch {}": "tests/config/test_files.py::test_a_file_that_was_named_must_exist",
+    "umask 077; mkdir -p {}; touch {}": (
+        "tests/config/test_files.py::test_a_file_that_was_named_must_exist_and_the_line_makes_it"
+    ),
     "unset TOKEN_BROKER_SOCKET": _SHIM,
     "unset {}": _WHY,
     "uv pip install --python {} {}": (

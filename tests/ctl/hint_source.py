@@ -22,6 +22,7 @@ PROGRAMS = {
     *("aws", "az", "azd", "gcloud", "jf"),
     *("brokerctl", "brokerd", "docker", "pip", "pipx", "python", "python3", "uv", "wsl"),
     *("cat", "cd", "chmod", "crontab", "df", "export", "groupadd", "id", "kill", "ln", "ls", "mkdir", "mv"),
+    "${EDITOR:-vi}",
     *("launchctl", "loginctl", "ps", "rm", "sh", "sudo", "systemctl", "touch", "umask", "unset"),
 }
 """The first words of lines to type. A hint that begins with another one is found by where it stands."""

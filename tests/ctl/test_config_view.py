@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,5 +104,5 @@ def test_no_file_says_what_an_empty_one_says(tmp_path: Path) -> None:
 
 def test_file_that_was_named_must_be_there(paths: ConfigPaths) -> None:
     assert len(config_of(paths).feeds) == 1
-    with pytest.raises(CommandError):
-        config_of(paths, required=True)
+    with pytest.raises(CommandError, match="does not exist"):
+        config_of(replace(paths, user=paths.user.with_name("absent.toml"), named=True))

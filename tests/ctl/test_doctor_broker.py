@@ -20,7 +20,7 @@ from broker.ctl.doctor import permissions, running_brokers, service_checks
 from broker.ctl.doctor.checks import findings
 from broker.ctl.doctor.finding import fine, problem
 from broker.ctl.setup.file_changes import Write
-from broker.ctl.setup.user_service import sandbox_changes, units_step
+from broker.ctl.setup.user_service import installation, sandbox_changes, units_step
 from broker.host import trusted_file
 from broker.host.installation import installed_version
 from tests.ctl.clinic import found, not_running
@@ -345,6 +345,29 @@ def test_program_that_a_feed_runs_is_no_secret_and_stays_everyones(clinic: Clini
     clinic.configure('[[feed]]\nurl = "https://a.example/"\nprovider = "command"\ncommand = "~/bin/token"\n')
 
     assert found(permissions.permissions_are_tight, clinic.room()) == []
+
+
+def test_a_configuration_that_a_variable_names_and_is_missing_is_found(clinic: Clinic) -> None:
+    clinic.environ["TOKEN_BROKER_CONFIG"] = f"{clinic.home}/no/such.toml"
+
+    [(level, said, repair)] = found(
+        running_brokers.configuration_can_be_used, clinic.room(failure=not_running())
+    )
+
+    assert (level, said) == ("problem", f"{clinic.home}/no/such.toml does not exist")
+    assert type_line(repair).returncode == 0
+    assert found(running_brokers.configuration_can_be_used, clinic.room(failure=not_running())) == []
+
+
+def test_a_service_reads_a_configuration_from_where_it_was_named(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clinic.home)
+    clinic.environ["TOKEN_BROKER_CONFIG"] = "named.toml"
+
+    named = installation(clinic.room().user_dirs).variables["TOKEN_BROKER_CONFIG"]
+
+    assert named == f"{clinic.home}/named.toml"
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777])

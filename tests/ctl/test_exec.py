@@ -153,6 +153,23 @@ def test_broken_configuration_is_told_and_the_command_runs(room: Path, code: int
     assert ended.stderr.count("config.toml, line 1") == 1
 
 
+def test_a_configuration_that_a_variable_names_is_read_from_where_one_stands_and_must_be_there(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_BROKER_CONFIG", "named.toml")
+    url = "https://labs.example.com/"
+    (room / "named.toml").write_text(
+        f'[[feed]]\nurl = "{url}"\nprovider = "command"\ncommand = ["echo", "{TOKEN}"]\n'
+    )
+
+    there, elsewhere = (
+        run("keyring", "get", url, "__token__", cwd=folder) for folder in (room, BROKERCTL.parent)
+    )
+
+    assert there == Ended(0, f"{TOKEN}\n", "")
+    assert f"{BROKERCTL.parent}/named.toml does not exist" in elsewhere.stderr.splitlines()[0]
+
+
 WAITS = """
 import os, socket, struct
 waits = socket.socket(socket.AF_UNIX)

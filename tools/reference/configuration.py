@@ -130,7 +130,7 @@ def markdown_page() -> str:
     parts = [
         "`brokerctl add` writes most of this for you. The file is `~/.config/token-broker/config.toml` (or what "
         "`--config` or `TOKEN_BROKER_CONFIG` names), over the site's `/etc/token-broker/config.toml`; the system "
-        "broker reads `/etc/token-broker/system.toml`. No file at all is fine. Unknown keys are refused, with "
+        "broker reads `/etc/token-broker/system.toml`. No file at all is fine; one that is named must be there. Unknown keys are refused, with "
         "file and line; in the site's file they only warn.",
         'A **duration** is a number and a unit, such as `"50m"`, `"12h"` or `"90s"`. **Where a secret is** is one of '
         f"{_code_forms()}. A secret in plain text is refused. `credential:NAME` is for a service whose unit loads it, "

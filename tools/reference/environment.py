@@ -24,7 +24,7 @@ VARIABLES: dict[str, Variable] = {
     "SOURCE_DATE_EPOCH": Variable("build", "The time that files in the wheels carry."),
     "TOKEN_BROKER_SOCKET": Variable("all", "The broker's socket, instead of the user's own."),
     "TOKEN_BROKER_CONFIG": Variable(
-        "brokerd, brokerctl", "The configuration file, instead of the user's own."
+        "brokerd, brokerctl", "The configuration file, instead of the user's own; it must be there."
     ),
     "TOKEN_BROKER_TIMEOUT": Variable("shim, backend", "Seconds that a look-up may take, 30 by default."),
     "TOKEN_BROKER_AUTOSTART": Variable("shim, backend", "`0`: a look-up does not start a daemon."),

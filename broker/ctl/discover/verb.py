@@ -55,7 +55,7 @@ def discover(
         raise CommandError(f"{directory} is no directory", exit_code=ExitCode.USAGE)
     user_dirs = UserDirs.here()
     paths = config_paths(config, user_dirs.environ, user_dirs.home)
-    known = config_of(paths, user_dirs.shown, required=config is not None)
+    known = config_of(paths, user_dirs.shown)
     answers = (ask_broker().status, ask_system_broker().status)
     served = [feed for status in answers if status is not None for feed in status.feeds]
     found_feeds = classify(all_indexes(folder, user_dirs), known, served)

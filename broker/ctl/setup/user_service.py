@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import token_broker_client as client
 
+from broker.config.paths import CONFIG
 from broker.ctl import api_client, broker_process
 from broker.ctl.command_error import CommandError
 from broker.ctl.config_view import configured
@@ -22,7 +23,7 @@ from broker.ctl.setup.user_dirs import UserDirs
 if TYPE_CHECKING:
     from broker.config.model import Config
 
-UNIT_VARIABLES = ("TOKEN_BROKER_CONFIG", "XDG_CONFIG_HOME")
+UNIT_VARIABLES = (CONFIG, "XDG_CONFIG_HOME")
 """They say where the configuration and env.toml are, so they must stand in the unit and not in env.toml."""
 
 WITHOUT_SYSTEMD = (
@@ -37,6 +38,8 @@ LESS = "what the service could reach, as systemd rates it: less is better"
 def installation(user_dirs: UserDirs) -> unit_files.Installation:
     """What the units name. Raises CommandError when brokerd is not installed beside brokerctl."""
     variables = {name: user_dirs.environ[name] for name in UNIT_VARIABLES if user_dirs.environ.get(name)}
+    if CONFIG in variables:
+        variables[CONFIG] = str(user_dirs.configuration.user)  # a service has another working directory
     socket = Path(client.socket_path()) if user_dirs.environ.get("TOKEN_BROKER_SOCKET") else None
     return unit_files.Installation(
         Path(sys.executable), broker_process.beside_us("brokerd"), socket, variables

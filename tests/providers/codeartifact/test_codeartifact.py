@@ -15,6 +15,7 @@ from tests.contract.provider_contract import Hanging, ProviderContract
 from tests.fakes.aws import ROLE, Home
 from tests.providers.codeartifact.feeds import CHINESE, URL, feed_with
 from tests.providers.programs import Workshop, hanging, no_more_processes
+from tests.typed_line import type_line
 
 
 class TestCodeArtifactKeepsTheContract(ProviderContract):
@@ -108,8 +109,12 @@ async def test_an_aws_cli_that_cannot_be_run_is_told_in_place_of_a_sign_in_with_
     (workshop.folder / "aws").symlink_to("/no/such/aws")
     workshop.environ["PATH"] = str(workshop.folder)
 
-    with pytest.raises(Refused, match=r"aws cannot be run: .* is a link to /no/such/aws, which is missing"):
+    with pytest.raises(
+        Refused, match=r"aws cannot be run: .* is a link to /no/such/aws, which is missing"
+    ) as raised:
         await provider.obtain(feed_with(provider), READ)
+
+    assert type_line(raised.value.hint, workshop.environ).returncode == 127
 
 
 def test_a_vpc_endpoint_names_the_region() -> None:
