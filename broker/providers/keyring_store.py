@@ -56,13 +56,14 @@ async def read_login(
     """
     import asyncio  # noqa: PLC0415 - loaded wherever this is awaited, and a fifth of what the program takes
 
-    answer = _in_turn(lambda: _look_up((store or chosen_store)(), service, username))
+    answer = _in_turn(lambda: _look_up(store or chosen_store, service, username))
     try:
         async with asyncio.timeout(limit_s):
             login = await answer
     except TimeoutError:
         raise Unavailable(
             f"the keyring did not answer within {limit_s:.0f} s: it may wait to be unlocked",
+            hint=trying(service, username),
             retry_after_s=LOCKED_RETRY_S,
         ) from None
     if login is None:
@@ -80,6 +81,11 @@ def putting(service: str, username: str | None) -> str:
     nothing. -P: a project that it is typed in may have modules of its own, which would get the password.
     """
     return shlex.join((sys.executable, "-P", "-m", __name__, "set", service, username or "USERNAME"))
+
+
+def trying(service: str, username: str | None) -> str:
+    """The command that asks the same of the same store, shows what it says to that, and no password."""
+    return shlex.join((sys.executable, "-m", __name__, "try", service, *((username,) if username else ())))
 
 
 def chosen_store() -> "KeyringBackend":
@@ -114,18 +120,25 @@ def _is_ours(backend: "KeyringBackend") -> bool:
     return any(kind.__module__.startswith("token_broker") for kind in type(backend).__mro__)
 
 
-def _look_up(backend: "KeyringBackend", service: str, username: str | None) -> Login | None:
-    from keyring.errors import KeyringError, KeyringLocked  # noqa: PLC0415 - as above
+def _look_up(store: "Callable[[], KeyringBackend]", service: str, username: str | None) -> Login | None:
+    from keyring.errors import KeyringLocked  # noqa: PLC0415 - as above
 
+    hint = trying(service, username)
     try:
-        if username is not None:
-            password = backend.get_password(service, username)
-            return None if password is None else (username, password)
-        credential = backend.get_credential(service, None)
+        return _login(store(), service, username)
+    except SignInNeeded:
+        raise
     except KeyringLocked:
-        raise Unavailable("the keyring is locked", retry_after_s=LOCKED_RETRY_S) from None
-    except (KeyringError, RuntimeError, OSError) as error:
-        raise Unavailable(f"the keyring failed ({type(error).__name__})") from None
+        raise Unavailable("the keyring is locked", hint=hint, retry_after_s=LOCKED_RETRY_S) from None
+    except BaseException as error:  # noqa: BLE001 - a backend is another distribution's, and may end the program
+        raise Unavailable(f"the keyring failed ({type(error).__name__})", hint=hint) from None
+
+
+def _login(backend: "KeyringBackend", service: str, username: str | None) -> Login | None:
+    if username is not None:
+        password = backend.get_password(service, username)
+        return None if password is None else (username, password)
+    credential = backend.get_credential(service, None)
     return None if credential is None else (credential.username, credential.password)
 
 
@@ -164,10 +177,13 @@ def _ask_for_ever() -> None:
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Print the name of the store that the broker would ask; `set SERVICE USERNAME` puts a password into it.
+    """Print the name of the store that the broker would ask; `set SERVICE USERNAME` puts a password into it,
+    `try SERVICE [USERNAME]` says whether it has one.
 
     Exit code 1 where there is none. Run as a program by code that must not load the library, and by a person.
     """
+    if arguments[:1] == ["try"]:
+        return _try(*arguments[1:3])
     try:
         store = chosen_store()
     except SignInNeeded as failure:
@@ -180,6 +196,17 @@ def main(arguments: Sequence[str] = ()) -> int:
     name = type(store).__module__
     sys.stdout.write(f"{name}\n")
     return 1 if name in _NOWHERE else 0
+
+
+def _try(service: str, username: str | None = None) -> int:
+    try:
+        login = _look_up(chosen_store, service, username)
+    except (SignInNeeded, Unavailable) as failure:
+        sys.stderr.write(f"token-broker: {failure.detail}\n")
+        return 1
+    said = f"a password for {service}" + (f" and user {username}" if username else "")
+    sys.stdout.write(f"the keyring has {said}\n" if login else f"the keyring does not have {said}\n")
+    return 0 if login else 1
 
 
 def _set(store: "KeyringBackend", service: str, username: str) -> int:

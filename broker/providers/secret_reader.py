@@ -94,6 +94,7 @@ async def _read(
             return _usable(text, f"the credential {name}")
         case KeyringSecret(service, own):
             person, text = await keyring_store.read_login(service, own or username)
+            text = text.strip() if isinstance(text, str) else text
             return _usable(text, f"the keyring's entry {service}", person or None)
         case NetrcSecret():
             return await in_thread(lambda: _from_netrc(netrc_path(environ), host, username))

@@ -14,7 +14,7 @@ from keyring.credentials import SimpleCredential
 from keyring.errors import KeyringError, KeyringLocked
 
 from broker.core.failures import NotObtained, SignInNeeded, Unavailable
-from broker.providers.keyring_store import LOCKED_RETRY_S, chosen_store, putting, read_login
+from broker.providers.keyring_store import LOCKED_RETRY_S, chosen_store, putting, read_login, trying
 
 CLIENT = Path(__file__).resolve().parents[2] / "client"
 
@@ -37,7 +37,7 @@ class PaperStore(keyring.backend.KeyringBackend):
 class BrokenStore(PaperStore):
     """A store that fails as it is told."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._error = error
 
@@ -155,15 +155,21 @@ def test_the_command_that_asks_for_a_password_runs_nothing_of_the_folder_it_is_t
         (KeyringError("s3cret"), "the keyring failed (KeyringError)"),
         (RuntimeError("s3cret"), "the keyring failed (RuntimeError)"),
         (OSError("s3cret"), "the keyring failed (OSError)"),
+        (KeyError("s3cret"), "the keyring failed (KeyError)"),
+        (SystemExit("s3cret"), "the keyring failed (SystemExit)"),
     ],
 )
 async def test_a_failing_store_is_unavailable_and_its_words_stay_with_it(
-    error: Exception, detail: str
+    error: BaseException, detail: str
 ) -> None:
-    with pytest.raises(Unavailable) as raised:
-        await read_login("corp", "ci", store=lambda: BrokenStore(error))
+    def made() -> BrokenStore:
+        raise error
 
-    assert raised.value.detail == detail
+    for store in (lambda: BrokenStore(error), made):
+        with pytest.raises(Unavailable) as raised:
+            await read_login("corp", "ci", store=store)
+
+        assert (raised.value.detail, raised.value.hint) == (detail, trying("corp", "ci"))
 
 
 async def test_a_store_that_waits_for_a_person_is_given_up() -> None:
@@ -172,7 +178,7 @@ async def test_a_store_that_waits_for_a_person_is_given_up() -> None:
     with pytest.raises(Unavailable, match="did not answer") as raised:
         await read_login("corp", "ci", store=lambda: store, limit_s=0.01)
 
-    assert raised.value.retry_after_s == LOCKED_RETRY_S
+    assert (raised.value.retry_after_s, raised.value.hint) == (LOCKED_RETRY_S, trying("corp", "ci"))
     store.unlocked.set()
 
 
@@ -292,7 +298,7 @@ from keyring.backend import KeyringBackend
 class Store(KeyringBackend):
     priority = 1.0
     def get_password(self, service, username):
-        return None
+        return {"ci": "s3cret", "dev": None}[username]
     def set_password(self, service, username, password):
         pathlib.Path(os.environ["KEPT"]).write_text(f"{service} {username} {password}")
 """
@@ -311,6 +317,25 @@ def test_the_line_that_is_told_puts_a_password_into_the_store_that_is_read(tmp_p
     ended = typed(putting("gitlab-pat", "ci"), "s3cret", environment)
 
     assert (ended.returncode, kept.read_text()) == (0, "gitlab-pat ci s3cret"), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("username", "code", "said"),
+    [
+        ("ci", 0, "the keyring has a password for corp and user ci\n"),
+        ("dev", 1, "the keyring does not have a password for corp and user dev\n"),
+        ("odd", 1, "token-broker: the keyring failed (KeyError)\n"),
+    ],
+)
+def test_the_line_that_asks_the_store_again_says_what_came_and_no_password(
+    tmp_path: Path, username: str, code: int, said: str
+) -> None:
+    (tmp_path / "file_store.py").write_text(FILE_STORE)
+    environment = {"PYTHONPATH": str(tmp_path), "PYTHON_KEYRING_BACKEND": "file_store.Store"}
+
+    ended = typed(trying("corp", username), "", environment)
+
+    assert (ended.returncode, ended.stdout + ended.stderr) == (code, said)
 
 
 def test_where_no_store_is_reached_the_line_says_so_without_a_traceback(tmp_path: Path) -> None:

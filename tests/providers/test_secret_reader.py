@@ -286,7 +286,7 @@ async def test_the_keyring_is_asked_for_the_entrys_user_before_the_feeds(
 
     async def answer(service: str, username: str | None) -> tuple[str | None, str]:
         asked.append((service, username))
-        return username, "s3cret"
+        return username, "s3cret\n"
 
     monkeypatch.setattr(keyring_store, "read_login", answer)
 
