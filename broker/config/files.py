@@ -69,10 +69,8 @@ def _text(path: Path, role: Role, *, required: bool) -> str | None:
         content = read_trusted(path, CONFIG_BYTES_MAX, unmapped=role == "site")
         return text_of(path, content)
     except MissingFile as failure:
-        link = next((each for each in (path, *path.parents) if each.is_symlink() and not each.exists()), None)
-        if link is not None:
-            said = f"{link} is a link to {link.readlink()}, which is missing"
-            raise BadConfiguration(said, hint=f"ls -l {quote(str(link))}") from None
+        if failure.hint is not None:
+            raise BadConfiguration(str(failure), hint=failure.hint) from None
         if required:
             folder, file = quote(str(path.parent)), quote(str(path))
             made = f"umask 077; mkdir -p {folder}; touch {file}"  # others may write neither

@@ -62,7 +62,7 @@ class UnreadableFile(Exception):  # noqa: N818 - an outcome that callers transla
 
 
 class MissingFile(UnreadableFile):
-    """There is no such file."""
+    """There is no such file. Where a link to one leads nowhere, that is the subject, and there is a hint."""
 
 
 class UntrustedFile(UnreadableFile):
@@ -279,6 +279,15 @@ def _refuse_special(path: Path, found: os.stat_result) -> None:
             raise UnreadableFile(path, said, hint=f"ls -l {quote(str(path))}")
 
 
+def _missing(path: Path) -> MissingFile:
+    with contextlib.suppress(OSError):
+        for each in (path, *path.parents):
+            if each.is_symlink() and not each.exists():
+                said = f"is a link to {each.readlink()}, which is missing"
+                return MissingFile(each, said, hint=f"ls -l {quote(str(each))}")
+    return MissingFile(path, "does not exist")
+
+
 def _content(path: Path, descriptor: int, limit: int, *, beginning: bool = False) -> bytes:
     """Read to the end, whatever size the file is said to have: /proc has files of none with a content."""
     wanted = limit if beginning else limit + 1
@@ -302,7 +311,7 @@ def _failures_of(path: Path) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
-        raise MissingFile(path, "does not exist") from None
+        raise _missing(path) from None
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
         raise UnreadableFile(path, f"cannot be read: {reason}", hint=f"ls -l {quote(str(path))}") from None

@@ -155,7 +155,7 @@ def _content(path: Path, *, private: bool) -> bytes:
     try:
         return trusted_file.read(path, FILE_BYTES_MAX, judge=judge)
     except trusted_file.MissingFile as failure:
-        raise SignInNeeded(str(failure)) from None
+        raise SignInNeeded(str(failure), hint=failure.hint) from None
     except trusted_file.UnreadableFile as failure:
         raise Refused(str(failure), hint=failure.hint) from None
 
@@ -191,7 +191,7 @@ def _from_netrc(path: Path, host: str, username: str | None) -> SecretFound:
         # what is no UTF-8 may stand in a comment or another host's entry, and curl reads bytes
         text = _content(path, private=True).decode("utf-8-sig", errors="surrogateescape")
     except SignInNeeded as missing:
-        raise SignInNeeded(missing.detail, hint=entry) from None
+        raise SignInNeeded(missing.detail, hint=missing.hint or entry) from None
     try:
         login = _Netrc(text).authenticators(host)
     except netrc.NetrcParseError as error:

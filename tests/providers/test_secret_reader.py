@@ -177,6 +177,18 @@ async def test_what_is_not_a_file_is_refused_at_once(workshop: Workshop) -> None
         assert raised.value.hint == f"ls -l {path}"
 
 
+async def test_a_secret_behind_a_link_that_leads_nowhere_is_not_written_anew(workshop: Workshop) -> None:
+    """As dotfiles before their disk is mounted: a shell cannot write through the link either."""
+    (workshop.home / "token").symlink_to("/no/such/disk/token")
+
+    for source in (FileSecret("~/token"), NetrcSecret()):
+        with pytest.raises(
+            SignInNeeded, match="is a link to /no/such/disk/token, which is missing"
+        ) as raised:
+            await _read(source, workshop, NETRC="~/token")
+        assert type_line(raised.value.hint).stdout.endswith("token -> /no/such/disk/token\n")
+
+
 async def test_a_path_below_a_file_does_not_exist(workshop: Workshop) -> None:
     netrc_file = workshop.file(".netrc", NETRC)
 
