@@ -312,6 +312,10 @@ def _failures_of(path: Path) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError):
         raise _missing(path) from None
+    except IsADirectoryError:  # Docker makes an empty one where it is to mount a file that is not there
+        raise UnreadableFile(
+            path, "cannot be read: is a directory", hint=f"rmdir {quote(str(path))}"
+        ) from None
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
         raise UnreadableFile(path, f"cannot be read: {reason}", hint=f"ls -l {quote(str(path))}") from None

@@ -76,11 +76,14 @@ def test_a_file_of_another_user_is_refused(files: ConfigFiles) -> None:
         files.read()
 
 
-def test_a_folder_in_its_place_is_told_apart(files: ConfigFiles) -> None:
+def test_a_folder_in_its_place_is_told_apart_and_an_empty_one_removed_by_the_line(files: ConfigFiles) -> None:
     files.user.mkdir()
 
-    with pytest.raises(BadConfiguration, match="is a directory"):
+    with pytest.raises(BadConfiguration, match="is a directory") as raised:
         files.read()
+
+    assert type_line(raised.value.hint).returncode == 0
+    assert files.read() == []
 
 
 def test_what_is_not_utf8_names_its_line(files: ConfigFiles) -> None:

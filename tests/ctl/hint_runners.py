@@ -134,6 +134,10 @@ RUNNERS: dict[str, str] = {
         "tests/contract/test_trust.py::test_folder_for_a_socket_is_told_with_a_line_that_clears_the_place"
     ),
     "rm -f {}": _LISTEN + "test_a_pipe_for_a_lock_is_refused",
+    "rmdir {}": (
+        "tests/config/test_files.py::"
+        "test_a_folder_in_its_place_is_told_apart_and_an_empty_one_removed_by_the_line"
+    ),
     "rm {}": _LISTEN + "test_a_symbolic_link_for_a_directory_is_refused",
     "sh {}": _UNDO,
     "sh {}/undo.sh (when brokerctl is gone)": _UNDO,

@@ -145,7 +145,7 @@ def test_unreadable_file_is_named_by_a_daemon_that_runs(house: Household) -> Non
 
     assert (answer.status, answer.json["type"]) == (500, "bad-configuration")
     assert answer.json["detail"] == f"{house.config} cannot be read: is a directory"
-    assert answer.json["hint"] == f"ls -l {house.config}"
+    assert answer.json["hint"] == f"rmdir {house.config}"
 
 
 def test_pipe_in_place_of_the_configuration_neither_hangs_the_daemon_nor_its_end(house: Household) -> None:

@@ -171,10 +171,13 @@ async def test_a_file_without_a_secret_in_it_is_refused(
 
 async def test_what_is_not_a_file_is_refused_at_once(workshop: Workshop) -> None:
     pipe = workshop.folder / "started"  # nobody writes to it
-    for path, why in ((workshop.home, "is a directory"), (pipe, "is a named pipe")):
+    for path, why, line in (
+        (workshop.home, "is a directory", "rmdir"),
+        (pipe, "is a named pipe", "ls -l"),
+    ):
         with pytest.raises(Refused, match=why) as raised:
             await _read(FileSecret(str(path)), workshop)
-        assert raised.value.hint == f"ls -l {path}"
+        assert raised.value.hint == f"{line} {path}"
 
 
 async def test_a_secret_behind_a_link_that_leads_nowhere_is_not_written_anew(workshop: Workshop) -> None:
