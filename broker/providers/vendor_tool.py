@@ -27,7 +27,7 @@ TOOL_OUTPUT_BYTES = 262144
 
 WITHOUT_TOKENS = "| sed -E 's/[A-Za-z0-9_.~+/=-]{40,}/.../g'"
 """What keeps the token of a repeated command from the terminal, whatever shape it has, for a tool without an
-option for that: what RFC 6750 allows in a token (section 2.1), and no word of a message is that long.
+option for that: what RFC 6750 allows in one (section 2.1). Few words of a message are as long.
 """
 
 CA_VARIABLES = (
