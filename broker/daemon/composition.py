@@ -104,8 +104,6 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
             undo.callback(task.cancel)
         _on_signals(service, housekeeper)
         await asyncio.wait({serving, keeping, looking}, return_when=asyncio.FIRST_COMPLETED)
-        ending = housekeeper.ending or Ending("the server ended", code=1)
-        log.info("ending reason=%s", ending.reason)  # first: who is cut off looks here for the reason
         notifier.stopping()
         service.end()
         server.stop()
@@ -115,6 +113,8 @@ async def _serve(options: argparse.Namespace, place: BoundSocket, log_buffer: Lo
         for task in (keeping, looking):
             if task.done() and not task.cancelled():
                 task.result()  # a defect that ended one of them ends us as loudly
+        ending = housekeeper.ending or Ending("the server ended", code=1)
+        log.info("ended reason=%s", ending.reason)
         return ending.code
 
 

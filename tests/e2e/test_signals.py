@@ -63,10 +63,10 @@ def test_sigterm_lets_a_look_up_under_way_have_its_answer(house: Household) -> N
             broker.signal(signal.SIGTERM)
 
             assert list(events) == []  # its end says that the daemon has begun to end
-            assert "ending reason=signal SIGTERM" in broker.log
         assert asking.result().exit_code == 0
         assert broker.wait() == 0
     assert not house.socket.exists()
+    assert "ended reason=signal SIGTERM" in broker.log
 
 
 def test_sigterm_takes_along_an_az_that_nobody_waits_for(house: Household) -> None:

@@ -85,7 +85,7 @@ def test_daemon_that_nobody_asks_ends_by_itself(house: Household) -> None:
     with house.brokerd("--idle-exit", "500ms") as broker:
         assert broker.wait() == 0
 
-    assert "ending reason=idle: no request for a long time" in broker.log
+    assert "ended reason=idle: no request for a long time" in broker.log
     assert not house.socket.exists()
 
 

@@ -161,7 +161,7 @@ def test_logs_are_the_journals_with_priorities(settled: Account) -> None:
         "root", "journalctl", "-o", "json", "-n", "1", "-t", "token-broker", "-g", "renewed realm=command"
     )
 
-    assert "broker.daemon: ending reason=signal SIGTERM" in shown
+    assert "broker.daemon: ended reason=signal SIGTERM" in shown
     fields = json.loads(renewed.stdout)
     assert (fields["PRIORITY"], fields["_SYSTEMD_USER_UNIT"]) == ("6", SERVICE_UNIT)
     assert fields["TOKEN_BROKER_REALM"].startswith("command:")
