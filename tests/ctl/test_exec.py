@@ -13,8 +13,10 @@ from typing import IO, TYPE_CHECKING
 import pytest
 import token_broker_client as client
 
+from broker.ctl.command_error import CommandError
 from broker.ctl.exec.index_lookups import index_variables
-from broker.ctl.exec.private_broker import PrivateBroker
+from broker.ctl.exec.private_broker import PrivateBroker, StartingBroker
+from broker.ctl.exec.private_run import failed_lookups
 from tests.ctl.conftest import Ended
 from tests.e2e.patience import until
 from tests.fakes.clients import UV
@@ -373,6 +375,27 @@ def test_a_command_that_fails_before_its_broker_answers_is_not_held_up_by_it(roo
         assert processes_of(room), "nothing was stopped"
     finally:
         kill(processes_of(room))
+
+
+class HangsUpBeforeItEnds(PrivateBroker):
+    """A broker that says why it ends after it was asked for the last time."""
+
+    def ending(self) -> subprocess.Popen[bytes]:
+        said = "echo brokerd: ended reason=signal SIGTERM"
+        return subprocess.Popen(["sh", "-c", f"read -r _ <{self.socket}; {said} >{self.log}"])
+
+    def read(self, path: str, query: Mapping[str, str | None] | None = None) -> Json:
+        Path(self.socket).write_text(f"{path} {query}\n")
+        raise CommandError("the broker's answer was cut short")
+
+
+def test_why_a_broker_ended_that_hung_up_is_waited_for(tmp_path: Path) -> None:
+    broker = HangsUpBeforeItEnds(tmp_path)
+    os.mkfifo(broker.socket)
+    with broker.ending() as child, socket.socket() as ready:
+        told = failed_lookups(broker, StartingBroker(child, ready))
+
+    assert told == ["the private broker does not answer: ended reason=signal SIGTERM"]
 
 
 def test_broker_that_ended_early_is_told_after_a_command_that_failed() -> None:

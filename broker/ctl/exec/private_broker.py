@@ -33,6 +33,9 @@ STOP_LIMIT_S = 12.0
 OWN_PATH_BYTES = len("/token-broker-12345678/") + len(SOCKET_NAME)
 """What we add to the path of the directory that the private one lies in."""
 
+ENDING_S = 5.0
+"""So long a broker that hung up has to end and say why, which takes a twentieth where the machine is idle."""
+
 LAST_RESORT = "24h"
 """Where the reaper is killed too, the broker ends after a day without a look-up."""
 
@@ -163,6 +166,11 @@ class StartingBroker:
         except BlockingIOError:
             return self.child.poll() is None
         return False
+
+    def wait_for_its_end(self) -> None:
+        """Return when it has ended, after ENDING_S at most."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.child.wait(ENDING_S)
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ def run_with_private_broker(command: Sequence[str]) -> int:
             told: list[str] = []
             if code != 0:
                 is_new = start.is_new()
-                told += [] if is_new else _failed_lookups(broker)
+                told += [] if is_new else failed_lookups(broker, start)
                 told += lookups_counted(broker, environment, command, is_new=is_new)
             for line in dict.fromkeys([*_faults(broker, start), *told]):
                 tell(f"token-broker: {line}")
@@ -52,11 +52,12 @@ def _faults(broker: PrivateBroker, start: StartingBroker) -> Iterator[str]:
         yield f"the private broker ended: {said[-1]}"
 
 
-def _failed_lookups(broker: PrivateBroker) -> list[str]:
+def failed_lookups(broker: PrivateBroker, start: StartingBroker) -> list[str]:
     """One line for each reason why look-ups of the command were not answered; pip shows none of them."""
     try:
         seen = broker.read("/v1/status")
     except CommandError as failure:
+        start.wait_for_its_end()  # it may have hung up to end, and logs the reason last
         return [
             f"the private broker does not answer: {broker_process.last_line(broker.log) or failure.detail}"
         ]
