@@ -129,7 +129,7 @@ def test_place_that_others_can_enter_is_refused_with_its_repair(brokerctl: Broke
 
 
 def program(path: Path, text: str) -> Path:
-    """A shell script, whose `kill -INT $PPID` is a Ctrl-C for the brokerctl in this process."""
+    """A shell script, whose `kill -INT $PPID` is a Ctrl-C for the installed brokerctl that runs it."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
@@ -149,21 +149,20 @@ def test_an_interrupted_start_says_that_the_broker_goes_on_and_where_its_log_is(
     assert (ended.returncode, ended.stderr) == (130, f"token-broker: {said}\n")
 
 
-def test_an_interrupted_stop_says_that_the_broker_ends(
-    brokerctl: Brokerctl, broker: StandInBroker, tmp_path: Path
-) -> None:
-    script = program(
-        tmp_path / "x" / "brokerd", "trap 'kill -INT $PPID' TERM; echo; while :; do read _; done"
-    )
+def test_an_interrupted_stop_says_that_the_broker_ends(broker: StandInBroker, tmp_path: Path) -> None:
+    script = program(tmp_path / "x" / "brokerd", "trap 'echo told' TERM; echo; while :; do read _; done")
     with subprocess.Popen([script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as brokerd:
         assert brokerd.stdout is not None
         brokerd.stdout.readline()
         broker.answers |= {"GET /v1/health": (200, {}), "GET /v1/status": (200, seen(pid=brokerd.pid))}
-        ended = brokerctl("stop")
+        with subprocess.Popen([BROKERCTL, "stop"], stderr=subprocess.PIPE, text=True) as stopping:
+            assert brokerd.stdout.readline() == b"told\n"
+            stopping.send_signal(signal.SIGINT)
+            stderr = stopping.communicate(timeout=PATIENCE_S)[1]
         brokerd.kill()
 
     said = f"interrupted: process {brokerd.pid} finishes what is under way, and ends; run: brokerctl status"
-    assert (ended.exit_code, ended.stderr) == (130, f"token-broker: {said}\n")
+    assert (stopping.returncode, stderr) == (130, f"token-broker: {said}\n")
 
 
 def test_a_broker_that_gives_no_answer_is_stopped_by_the_process_id_in_its_lock(
@@ -192,12 +191,12 @@ def test_a_broker_that_gives_no_answer_is_stopped_by_the_process_id_in_its_lock(
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
 def test_what_systemd_was_asked_for_goes_on_after_an_interrupt(
-    verb: str, brokerctl: Brokerctl, room: Path, monkeypatch: pytest.MonkeyPatch
+    verb: str, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{room}/systemd:{os.environ['PATH']}")
     program(room / "systemd" / "systemctl", 'case "$2" in show) echo loaded;; *) kill -INT $PPID;; esac')
 
-    ended = brokerctl(verb)
+    ended = installed(verb)
 
     assert ended.exit_code == 130
     assert ended.stderr == (

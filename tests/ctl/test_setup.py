@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     Brokerctl = Callable[..., Ended]
     Furnish = Callable[[Path], None]
 
+BROKERCTL = Path(sys.executable).parent / "brokerctl"
 ENV = ".config/token-broker/env.toml"
 
 
@@ -55,16 +56,19 @@ def test_setup_and_teardown_say_after_ctrl_c_that_a_second_run_does_the_rest(
     before, systemctl = tree(home), tmp_path / "programs" / "systemctl"
     quiet, interrupting = systemctl.read_text(), "#!/bin/sh\nkill -INT $PPID\n"
 
+    def interrupted(verb: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([BROKERCTL, verb], capture_output=True, text=True, check=False, timeout=60)
+
     systemctl.write_text(interrupting)
-    half_done = brokerctl("setup")
+    half_done = interrupted("setup")
     systemctl.write_text(quiet)
     whole, then = brokerctl("setup"), brokerctl("setup", "--dry-run")
     systemctl.write_text(interrupting)
-    half_undone = brokerctl("teardown")
+    half_undone = interrupted("teardown")
     systemctl.write_text(quiet)
     undone = brokerctl("teardown")
 
-    assert (half_done.exit_code, half_undone.exit_code) == (130, 130)
+    assert (half_done.returncode, half_undone.returncode) == (130, 130)
     assert half_done.stderr.startswith("token-broker: interrupted: what was done is on record;")
     assert half_undone.stderr.startswith("token-broker: interrupted: what was undone stays undone;")
     assert (whole.exit_code, then.stdout) == (0, "everything is set up already\n")
