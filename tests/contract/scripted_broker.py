@@ -134,9 +134,11 @@ class ScriptedBroker:
     def __enter__(self) -> Self:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(os.fspath(self.path))
-        self.path.chmod(0o600)
+        made = self.path.with_name(f"{self.path.name[:-1]}~")
+        self._listening.bind(os.fspath(made))
+        made.chmod(0o600)
         self._listening.listen(128)
+        made.rename(self.path)  # a shim may be looking for it already
         self._over = threading.Event()
         self._bell, self._ear = socket.socketpair()
         self._threads = [threading.Thread(target=self._serve)]
