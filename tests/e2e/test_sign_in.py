@@ -162,6 +162,7 @@ def test_a_revoked_sign_in_is_told_once_on_the_desktop_and_no_look_up_prompts(
     house: Household, entra: Entra, notices: Path
 ) -> None:
     with house.forked_brokerd() as broker:
+        until(notices.read_text, "notice that nobody has signed in")
         sign_in(house)
         notices.write_text("")
         entra.signed_out.add(USER)
