@@ -82,8 +82,10 @@ def test_shim_starts_another_daemon_after_one_was_killed(house: Household) -> No
 
 
 def test_daemon_that_nobody_asks_ends_by_itself(house: Household) -> None:
-    with house.brokerd("--idle-exit", "500ms") as broker:
-        assert broker.wait() == 0
+    broker = house.brokerd("--idle-exit", "500ms")
+    broker.start()
+
+    assert broker.wait() == 0
 
     assert "ended reason=idle: no request for a long time" in broker.log
     assert not house.socket.exists()
