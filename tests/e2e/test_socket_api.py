@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.household import PLAIN_FEED, PLAIN_PASSWORD, Household, feed, household
+from tests.e2e.patience import until
 from tests.e2e.wire import JSON, TEXT, Answer, Events, Wire, read_answer, request_bytes
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def shared() -> Iterator[Household]:
 @pytest.fixture(scope="module")
 def wire(shared: Household) -> Iterator[Wire]:
     with shared.forked_brokerd() as broker:
+        until(
+            lambda: all(feed["state"] != "empty" for feed in broker.wire.status()["feeds"]), "first fetches"
+        )
         yield broker.wire
 
 
