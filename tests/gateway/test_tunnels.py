@@ -99,15 +99,16 @@ def test_feed_that_cannot_prove_its_name_gets_nothing(
 def test_who_refuses_a_connection_and_why_is_told_to_the_client_and_at_the_end(
     proxy: ConnectProxy, broker: TableBroker, *, proxied: bool
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    name = HOST if proxied else "localhost"
-    broker.feed("corp", f"https://{name}:{port}/", "the-token")
-    environ = {"HTTPS_PROXY": f"http://127.0.0.1:{port}"} if proxied else {}
+    with socket.socket() as taken:  # and not listening
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        name = HOST if proxied else "localhost"
+        broker.feed("corp", f"https://{name}:{port}/", "the-token")
+        environ = {"HTTPS_PROXY": f"http://127.0.0.1:{port}"} if proxied else {}
 
-    with GatewayRoom(proxy, [(name, port)], environ=environ) as gateway:
-        got = gateway.ask(name, "/simple/", port=port)
-        failures = gateway.parts.report.failures
+        with GatewayRoom(proxy, [(name, port)], environ=environ) as gateway:
+            got = gateway.ask(name, "/simple/", port=port)
+            failures = gateway.parts.report.failures
 
     who = f"the proxy 127.0.0.1:{port}" if proxied else f"localhost:{port}"
     assert (got.status, failures) == (502, [f"{who}: connection refused"])
