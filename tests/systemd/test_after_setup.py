@@ -155,6 +155,7 @@ def test_unit_that_somebody_edited_is_found(settled: Account) -> None:
 def test_logs_are_the_journals_with_priorities(settled: Account) -> None:
     settled.look_up()
     settled.systemctl("stop", SERVICE_UNIT)
+    settled.machine.run("root", "journalctl", "--sync")
 
     shown = settled.brokerctl("logs", "-n", "5").stdout
     renewed = settled.machine.run(
