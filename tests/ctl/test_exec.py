@@ -155,6 +155,18 @@ def test_broken_configuration_is_told_and_the_command_runs(room: Path, code: int
     assert ended.stderr.count("config.toml, line 1") == 1
 
 
+def test_broken_configuration_is_told_once_with_nothing_to_type_to_a_broker_that_has_gone(room: Path) -> None:
+    configure(room, "tll = 1\n")
+
+    ended = run("sh", "-c", f"keyring get {OWN} __token__ 2>&-")
+
+    said = ended.stderr.splitlines()
+    assert [line.partition("config.toml, ")[2] for line in said[:-1]] == [
+        "line 1: unknown key tll, did you mean ttl?"
+    ]
+    assert said[-1] == "token-broker: 1 look-up, 0 answered"
+
+
 def test_a_configuration_that_a_variable_names_is_read_from_where_one_stands_and_must_be_there(
     room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 
-from broker.core.failures import advice
+from broker.core.failures import READ_AGAIN, advice
 from broker.ctl import api_client, broker_process
 from broker.ctl.command_error import CommandError
 from broker.ctl.exec.foreground import found_program, run_in_foreground
@@ -68,6 +68,8 @@ def failed_lookups(broker: PrivateBroker, start: StartingBroker) -> list[str]:
     for lookup in seen["recent"]:
         is_others = OTHER_USERNAME in (lookup.get("error") or "")
         if lookup["outcome"] != "error" and lookup["hint"] is None and not is_others:
+            continue
+        if lookup["hint"] == READ_AGAIN:  # of the configuration: `_faults` tells it, and no broker is left
             continue
         what = lookup["feed"] or lookup["url"]
         why = lookup.get("error") or errors.get(lookup["feed"]) or "a look-up was not answered"
