@@ -29,11 +29,13 @@ from tests.e2e.household import (
     household,
 )
 from tests.e2e.why_cases import (
+    AS_CI,
     BEHIND_GATEWAY_ONLY,
     CASES,
     CURED_BY_GATEWAY,
     NOT_CURED_BY_GATEWAY,
     OF_DOCTOR,
+    PIP_INSTALL,
     QUICK,
     QUICK_BEHIND_GATEWAY,
     STALE,
@@ -41,6 +43,7 @@ from tests.e2e.why_cases import (
 )
 from tests.fakes.clients import PYTHON, UV, Outcome
 from tests.fakes.wheels import wheel
+from tests.sampling import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -212,6 +215,20 @@ def test_cause_and_place_are_named_and_the_line_repairs_it(
         )
         done = scene.repaired(found[0], place)
         assert done.exit_code == 0, f"{found[0]['repair']}\n{done.text}"
+
+
+@pytest.mark.parametrize("index", few([AS_CI, AZURE_FEED.replace("//", "//dev@")], 1))
+def test_a_package_that_the_feed_lacks_is_a_name_to_check(
+    house: Household, tmp_path: Path, old_python: Path, index: str
+) -> None:
+    case = Case("typo", (*PIP_INSTALL, "--index-url", index, "demo-pakcage"), "seen", ())
+    scene = Scene(house, tmp_path, old_python, case)
+
+    told = scene.why("--json")
+
+    [found] = json.loads(told.stderr.splitlines()[-1])["findings"]
+    assert found["said"].endswith("which takes the broker's token, answered 404 for demo-pakcage")
+    assert found["repair"] == "check the name demo-pakcage; no other index was asked"
 
 
 @pytest.mark.parametrize("name", marked(CURED_BY_GATEWAY, QUICK_BEHIND_GATEWAY))
