@@ -73,10 +73,6 @@ class RunAuthority:
                 made = self._made[host] = (now + LEAF_LIFE, self._context(host, now))
             return made[1]
 
-    def issue(self, host: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-        """A certificate for `host` and this key, valid for LEAF_LIFE from now."""
-        return self._issue(host, key, self._clock.now().wall)
-
     def _context(self, host: str, now: datetime) -> ssl.SSLContext:
         import ssl  # noqa: PLC0415 - a command may begin before there is a host to serve
 

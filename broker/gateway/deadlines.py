@@ -1,6 +1,5 @@
 """How long the gateway waits for whom, in seconds. A peer that stalls costs itself its connection."""
 
-import asyncio
 from dataclasses import dataclass
 
 
@@ -25,8 +24,3 @@ class Deadlines:
 
     tunnel_s: float = 3600.0
     """Without a byte either way of a connection whose content is not known."""
-
-
-def within(seconds: float | None) -> asyncio.Timeout:
-    """A context that raises TimeoutError when it takes longer; None is no limit."""
-    return asyncio.timeout(seconds)

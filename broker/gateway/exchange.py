@@ -13,7 +13,7 @@ import h11
 
 from broker.gateway.bodies import framed, of_length, unchunked, until_end
 from broker.gateway.channel import Channel
-from broker.gateway.deadlines import Deadlines, within
+from broker.gateway.deadlines import Deadlines
 from broker.gateway.destination import Destination
 from broker.gateway.host_answer import BadAnswerError, Framing, HostAnswer, final_answer
 from broker.gateway.idle_lines import HostLine
@@ -122,7 +122,7 @@ class Exchanger:
         )
 
     async def _without_body(self, line: HostLine, head: bytes) -> HostAnswer:
-        async with within(self._deadlines.stall_s):
+        async with asyncio.timeout(self._deadlines.stall_s):
             await line.channel.send(head)
             return await final_answer(line.talk, line.inbox, is_head=line.is_head)
 
@@ -143,7 +143,7 @@ class Exchanger:
             await asyncio.wait({sending, answering}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
                 sending.result()  # raises where the client broke off
-                async with within(self._deadlines.stall_s):
+                async with asyncio.timeout(self._deadlines.stall_s):
                     await asyncio.wait({answering})
             return (
                 sending.done() and not sending.cancelled() and sending.exception() is None,
@@ -166,7 +166,7 @@ class Exchanger:
         async for piece in body:
             content = line.talk.send(h11.Data(data=piece)) if is_chunked else piece
             with contextlib.suppress(OSError):
-                async with within(self._deadlines.stall_s):
+                async with asyncio.timeout(self._deadlines.stall_s):
                     await line.channel.send(content or b"")
                 continue
             return
@@ -208,7 +208,7 @@ class Exchanger:
             await self._give(head)
 
     async def _give(self, content: bytes) -> None:
-        async with within(self._deadlines.stall_s):
+        async with asyncio.timeout(self._deadlines.stall_s):
             await self._client.send(content)
 
     async def _connected(

@@ -1,7 +1,8 @@
 """What a channel has received and is not used yet: heads are taken whole, bodies piece by piece."""
 
+import asyncio
+
 from broker.gateway.channel import Channel
-from broker.gateway.deadlines import within
 from broker.gateway.request_head import END, HEAD_BYTES
 
 
@@ -22,12 +23,12 @@ class Inbox:
         Raises TimeoutError, TooLargeError, ConnectionError where it ended inside the head, other OSErrors.
         """
         if not self._rest:
-            async with within(idle_s):
+            async with asyncio.timeout(idle_s):
                 self._rest = await self._channel.receive()
             if not self._rest:
                 return None
         received = bytearray(self._rest)
-        async with within(head_s):
+        async with asyncio.timeout(head_s):
             while (end := received.find(END)) < 0:
                 if len(received) > HEAD_BYTES:
                     raise TooLargeError
@@ -44,7 +45,7 @@ class Inbox:
     async def some(self, most: int, stall_s: float) -> bytes:
         """The next bytes, `most` at most; empty at the end. Raises TimeoutError, OSError."""
         if not self._rest:
-            async with within(stall_s):
+            async with asyncio.timeout(stall_s):
                 self._rest = await self._channel.receive()
         if len(self._rest) <= most:
             taken, self._rest = self._rest, b""

@@ -1,10 +1,10 @@
 """The gateway's answers in its own name, which end the conversation with a client."""
 
+import asyncio
 import contextlib
 from http import HTTPStatus
 
 from broker.gateway.channel import Channel
-from broker.gateway.deadlines import within
 
 LINGER_S = 1.0
 """How long a client may go on sending what was refused, so that it reads why (RFC 9112 section 9.6)."""
@@ -29,7 +29,7 @@ async def refuse(
         *(b"%s: %s" % field for field in fields),
     ]
     with contextlib.suppress(TimeoutError):
-        async with within(LINGER_S):
+        async with asyncio.timeout(LINGER_S):
             await client.send(b"\r\n".join(head) + b"\r\n\r\n" + (b"" if is_head else body))
             await client.end()
             while await client.receive():

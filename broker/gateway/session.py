@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from broker.gateway.admission import CHALLENGE, Admission
 from broker.gateway.authority import RunAuthority
 from broker.gateway.channel import Channel, accept_tls
-from broker.gateway.deadlines import Deadlines, within
+from broker.gateway.deadlines import Deadlines
 from broker.gateway.destination import Destination, feed_destination, plain_destination
 from broker.gateway.exchange import Exchanger
 from broker.gateway.host_rules import Endpoint, HostRules, parse_endpoint
@@ -128,7 +128,7 @@ class Session:
     async def _serve_feed(self, endpoint: Endpoint) -> None:
         """The host's part in the client's TLS, and its requests. Which host: CONNECT, SNI and Host agree."""
         try:
-            async with within(self._parts.deadlines.head_s):
+            async with asyncio.timeout(self._parts.deadlines.head_s):
                 client = await accept_tls(self._client, self._parts.authority.server_context(endpoint.host))
         except ssl.SSLError:
             return  # it does not trust this authority, or asked for another host
@@ -165,7 +165,7 @@ async def join(one: Channel, other: Channel, idle_s: float) -> None:
 
     tasks = []
     try:
-        async with within(idle_s) as limit:
+        async with asyncio.timeout(idle_s) as limit:
             tasks = [asyncio.create_task(hand_on(one, other)), asyncio.create_task(hand_on(other, one))]
             await asyncio.gather(*tasks)
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Iterator
 import h11
 
 from broker.gateway.channel import Channel, SocketChannel, start_tls
-from broker.gateway.deadlines import Deadlines, within
+from broker.gateway.deadlines import Deadlines
 from broker.gateway.host_rules import Endpoint
 from broker.gateway.idle_lines import IdleLines
 from broker.gateway.inbox import Inbox, TooLargeError
@@ -55,7 +55,7 @@ class Upstream:
 
     async def _guarded(self, connecting: Awaitable[Channel], endpoint: Endpoint) -> Channel:
         try:
-            async with within(self._deadlines.connect_s):
+            async with asyncio.timeout(self._deadlines.connect_s):
                 with _naming(str(endpoint)):
                     return await connecting
         except TimeoutError:
@@ -139,7 +139,7 @@ async def _connect(channel: Channel, endpoint: Endpoint, proxy: UpstreamProxy) -
     await channel.send(sent or b"")
     inbox = Inbox(channel)
     with contextlib.suppress(TooLargeError, h11.RemoteProtocolError):
-        while (head := await inbox.head(idle_s=3600, head_s=3600)) is not None:  # the caller's limit counts
+        while (head := await inbox.head(idle_s=None, head_s=None)) is not None:  # the caller's limit counts
             talk.receive_data(head)
             answer = talk.next_event()
             if isinstance(answer, h11.Response):
