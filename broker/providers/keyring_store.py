@@ -78,14 +78,19 @@ def putting(service: str, username: str | None) -> str:
     """The command that puts a password into the store that is read here, which asks for it.
 
     Not `keyring set`: on PATH that may be our shim, and the library may take our own backend, which keeps
-    nothing. -P: a project that it is typed in may have modules of its own, which would get the password.
+    nothing.
     """
-    return shlex.join((sys.executable, "-P", "-m", __name__, "set", service, username or "USERNAME"))
+    return _line("set", service, username or "USERNAME")
 
 
 def trying(service: str, username: str | None) -> str:
     """The command that asks the same of the same store, shows what it says to that, and no password."""
-    return shlex.join((sys.executable, "-m", __name__, "try", service, *((username,) if username else ())))
+    return _line("try", service, *((username,) if username else ()))
+
+
+def _line(*words: str) -> str:
+    """-P: a project that it is typed in may have modules of its own, which would get the password."""
+    return shlex.join((sys.executable, "-P", "-m", __name__, *words))
 
 
 def chosen_store() -> "KeyringBackend":

@@ -127,14 +127,21 @@ async def test_a_missing_entry_needs_a_person_who_is_told_what_to_type(
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (putting("corp", "ci"), "token-broker: the keyring took nothing (NoKeyringError)"),
+        (trying("corp", "ci"), "token-broker: the keyring failed (NoKeyringError)"),
+    ],
+    ids=["putting", "trying"],
+)
 def test_the_command_that_asks_for_a_password_runs_nothing_of_the_folder_it_is_typed_in(
-    tmp_path: Path,
+    tmp_path: Path, line: str, said: str
 ) -> None:
     for name in ("getpass", "keyring", "broker"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')")
-    command = shlex.split(putting("corp", "ci"))
     told = subprocess.run(
-        command,
+        shlex.split(line),
         cwd=tmp_path,
         env={"HOME": str(tmp_path), "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"},
         input="s3cret\n",
@@ -145,7 +152,7 @@ def test_the_command_that_asks_for_a_password_runs_nothing_of_the_folder_it_is_t
         check=False,
     )
 
-    assert told.stderr.splitlines()[-1] == "token-broker: the keyring took nothing (NoKeyringError)"
+    assert told.stderr.splitlines()[-1] == said
 
 
 @pytest.mark.parametrize(
