@@ -16,7 +16,7 @@ from broker.core.urls import may_be_token, printable
 from broker.ctl.clients.client_index import UV, Index, Obstacle, Place, login_in
 from broker.ctl.clients.usernames import PLACEHOLDER, with_username
 from broker.ctl.clients.uv import index_of_settings, publish_index, uv_obstacles
-from broker.ctl.clients.uv_elsewhere import PYPROJECT
+from broker.ctl.clients.uv_files import PYPROJECT
 
 INDEX_OPTIONS = frozenset(
     {"--index-url", "-i", "--pypi-url", "--extra-index-url", "--index", "--default-index"}

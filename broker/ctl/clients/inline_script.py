@@ -12,6 +12,7 @@ from broker.ctl.clients.client_index import Index
 from broker.ctl.clients.foreign_files import FILE_S, ForeignFile, beginning_of, matching
 from broker.ctl.clients.time_limit import TooSlowError, at_most
 from broker.ctl.clients.uv import indexes_of_file
+from broker.ctl.clients.uv_files import IN_PYPROJECT
 
 PATTERN = "*.py"
 SCRIPTS_MAX = 200
@@ -55,4 +56,4 @@ def _of_text(text: str, path: Path, environ: Mapping[str, str]) -> Iterator[Inde
         return
     above = text.count("\n", 0, block.start("content"))
     shown = ("",) * above + tuple(line.rstrip("\n").removeprefix("# ") for line in lines)
-    yield from indexes_of_file(ForeignFile(path, found, shown, is_there=True), ("tool", "uv"), environ)
+    yield from indexes_of_file(ForeignFile(path, found, shown, is_there=True), IN_PYPROJECT, environ)

@@ -9,11 +9,10 @@ from broker.ctl.clients.foreign_files import ForeignFile, matching, owners_of_pr
 from broker.ctl.clients.inline_script import script_indexes, scripts_in
 from broker.ctl.clients.settings_text import first_of
 from broker.ctl.clients.uv import indexes_of_file, uv_keyring_provider, uv_obstacles
-from broker.ctl.clients.uv_files import UvSettings
+from broker.ctl.clients.uv_files import IN_PYPROJECT, PYPROJECT, UvSettings
 from broker.ctl.setup.user_dirs import UserDirs
 
 RECEIPT = "uv-receipt.toml"
-PYPROJECT = "pyproject.toml"
 
 
 def uv_indexes_elsewhere(directory: Path, user_dirs: UserDirs) -> Iterator[Index]:
@@ -36,7 +35,7 @@ def uv_settings_elsewhere(directory: Path, user_dirs: UserDirs) -> Iterator[UvSe
     """
     owners = owners_of_project(directory)
     for member in _members(directory, owners):
-        yield UvSettings(member, ("tool", "uv"))
+        yield UvSettings(member, IN_PYPROJECT)
     receipts = (toml_file(tool / RECEIPT) for tool in matching(tools_folder(user_dirs), "*"))
     yield from (UvSettings(file, ("tool", "options")) for file in receipts if file.is_there)
 

@@ -34,7 +34,7 @@ OWN_PATH_BYTES = len("/token-broker-12345678/") + len(SOCKET_NAME)
 """What we add to the path of the directory that the private one lies in."""
 
 ENDING_S = 5.0
-"""So long a broker that hung up has to end and say why, which takes a twentieth where the machine is idle."""
+"""So long a broker that hung up has to end and say why; an idle machine needs a twentieth of a second."""
 
 LAST_RESORT = "24h"
 """Where the reaper is killed too, the broker ends after a day without a look-up."""
